@@ -507,7 +507,7 @@ def _loadKey(key: bytes) -> _PrivateKey:
     except (ValueError, TypeError) as why:
         raise ValueError(f"No private key can be read from the PEM text: {why}") from why
     if not isinstance(private, _PrivateKey):
-        raise ValueError("The private key is neither EC nor RSA.")  # noqa: TRY004 - the text is wrong, not the call
+        raise ValueError("The private key is neither EC nor RSA.")
     return private
 
 
