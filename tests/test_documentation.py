@@ -1,0 +1,111 @@
+"""
+What the documents claim and a machine can check: the commands, the examples, and the
+wording that C{.ci/run} relies on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+import smartproxy_tw
+
+#: Where the checkout is: the tests run from a copy when a wheel is tested.
+CHECKOUT = Path(os.environ.get("SMARTPROXY_TW_CHECKOUT") or Path(__file__).parent.parent)
+
+RUN_THE_JOB = "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/twistd -n smartproxy --demo"
+RUN_THE_TESTS = "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox"
+
+BLOCK = re.compile(
+    r"^( *)\.\. code-block:: (\w+)\n(?:\1 +:[^\n]*\n)*\n((?:(?:\1 {2,}[^\n]*)?\n)+)",
+    re.MULTILINE,
+)
+
+
+def blocks(text: str, language: str) -> Iterator[str]:
+    """
+    The code blocks of a document in one language, dedented.
+    """
+    for found in BLOCK.finditer(text):
+        if found[2] == language:
+            yield textwrap.dedent(found[3])
+
+
+def documents() -> list[Path]:
+    """
+    The README and every page of the manual.
+    """
+    if not (CHECKOUT / "README.rst").exists():
+        raise SkipTest(f"no checkout at {CHECKOUT}")
+    return [CHECKOUT / "README.rst", *sorted((CHECKOUT / "docs").glob("*.rst"))]
+
+
+class ReadmeTests(SynchronousTestCase):
+    """
+    The README's promises.
+    """
+
+    def test_twoCommands(self) -> None:
+        """
+        Both commands stand there, each alone on one line to paste.
+        """
+        lines = [line.strip() for line in documents()[0].read_text().splitlines()]
+        self.assertEqual(lines.count(RUN_THE_JOB), 1)
+        self.assertEqual(lines.count(RUN_THE_TESTS), 1)
+
+    def test_ci(self) -> None:
+        """
+        Continuous integration takes the test command from the README, by a
+        pattern that finds it.
+        """
+        script = (documents()[0].parent / ".ci" / "run").read_text()
+        pattern = re.search(r"grep -o '([^']+)' README.rst", script)
+        self.assertIsNotNone(pattern)
+        found = re.findall(pattern[1], documents()[0].read_text(), re.MULTILINE)
+        self.assertEqual(found, [RUN_THE_TESTS])
+
+
+class ExampleTests(SynchronousTestCase):
+    """
+    The configurations that the documents show.
+    """
+
+    def test_yaml(self) -> None:
+        """
+        Each example in YAML is a whole configuration that loads without a word of
+        complaint.
+        """
+        from smartproxy_tw.config.loading import loadText
+
+        seen = 0
+        for document in documents():
+            for example in blocks(document.read_text(), "yaml"):
+                seen += 1
+                config = loadText(example, "yaml")
+                self.assertTrue(config.routes, f"{document.name} shows a configuration without routes")
+        self.assertGreater(seen, 5)
+
+    def test_python(self) -> None:
+        """
+        Each example in Python compiles, and every name that it imports from here
+        exists.
+        """
+        for document in documents():
+            for example in blocks(document.read_text(), "python"):
+                compile(example, document.name, "exec")
+                for line in example.splitlines():
+                    if re.match(r"(from|import) (smartproxy_tw|twisted)", line):
+                        exec(line, {})
+
+    def test_version(self) -> None:
+        """
+        The news speak of this version or of the next.
+        """
+        news = (CHECKOUT / "NEWS.rst").read_text()
+        fragments = list((CHECKOUT / "newsfragments").glob("+*.rst"))
+        self.assertTrue(f"smartproxy_tw {smartproxy_tw.__version__} " in news or fragments)
