@@ -1,0 +1,95 @@
+"""
+ACME accounts at rest: each in a file of its own, JSON with the URL of the
+directory, the URL of the account and its key.
+
+The file of an account is called by the host of its directory and a digest of
+the whole URL, so that staging and production, or two authorities on one host,
+never mix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from ..facts import Account
+from ..interfaces import IAccountStore
+
+if TYPE_CHECKING:
+    from .directory import SecureDirectory
+
+__all__ = ["DirectoryAccounts"]
+
+
+@implementer(IAccountStore)
+class DirectoryAccounts:
+    """
+    Accounts in a directory.
+    """
+
+    _log = Logger()
+
+    def __init__(self, directory: SecureDirectory) -> None:
+        """
+        @param directory: Where the files are; open.
+        """
+        self._directory = directory
+
+    def load(self, directory: str) -> Account | None:
+        """
+        The account at that directory.
+
+        A file that makes no sense is moved aside, so that registering again
+        does not destroy what somebody may want to look at.
+
+        @param directory: The URL of the ACME directory.
+        @return: L{None} when there is none yet.
+        @raise OSError: The file cannot be read.
+        """
+        name = _fileName(directory)
+        content = self._directory.read(name)
+        if content is None:
+            return None
+        try:
+            return _parse(content, directory)
+        except ValueError as why:
+            aside = self._directory.setAside(name)
+            self._log.warn(
+                "The ACME account for {directory} cannot be used ({why}): moved to {path}, another is made.",
+                event="account-unusable",
+                directory=directory,
+                why=why,
+                path=aside,
+            )
+            return None
+
+    def save(self, directory: str, account: Account) -> None:
+        """
+        Keep the account durably before returning.
+
+        @raise OSError: It could not be written; what was there stays.
+        """
+        content = {"directory": directory, "url": account.url, "key": account.key.decode("ascii")}
+        self._directory.write(_fileName(directory), json.dumps(content, indent=1).encode("utf-8") + b"\n")
+
+
+def _fileName(directory: str) -> str:
+    host = re.sub(r"[^a-z0-9.-]", "_", (urlsplit(directory).hostname or "directory").lower())
+    digest = hashlib.sha256(directory.encode("utf-8")).hexdigest()
+    return f"{host[:150].lstrip('.')}-{digest[:16]}.json"
+
+
+def _parse(content: bytes, directory: str) -> Account:
+    found = json.loads(content)
+    if not isinstance(found, dict) or found.get("directory") != directory:
+        raise ValueError("it is not about that directory")
+    key, url = found.get("key"), found.get("url")
+    if not isinstance(key, str) or "PRIVATE KEY" not in key or not isinstance(url, str | None):
+        raise ValueError("it has no key, or its URL is none")
+    return Account(key=key.encode("ascii"), url=url)

@@ -1,0 +1,237 @@
+"""
+Certificates at rest, as C{txacme.interfaces.ICertificateStore} has them: a name
+leads to a list of C{pem} objects, the private key, its certificate, the chain.
+
+L{DirectoryCertificates} keeps them as txacme does, each in one file
+C{NAME.pem} of one directory, so that a directory of txacme's is read in place,
+but with the care of L{SecureDirectory}.  L{Credentials} looks at any such store,
+ours or somebody else's, with the eyes of the service: a certificate is known by
+the set of its names, not by how its file is called.
+
+A file that makes no sense costs its own certificate and no other.  What does not
+belong together is never stored, so a good pair is never replaced by a broken one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
+from txacme.interfaces import ICertificateStore
+from zope.interface import implementer
+
+from ..acme.x509 import CertificateFacts, checkCredential
+from ..facts import Credential
+
+if TYPE_CHECKING:
+    from .directory import SecureDirectory
+
+__all__ = ["Credentials", "DirectoryCertificates", "credentialOf", "entryName", "pemObjects"]
+
+_SUFFIX = ".pem"
+
+#: Beyond this a name is shortened, since a file system takes 255 bytes.
+_LONGEST_PLAIN = 200
+_LONGEST_SHORTENED = 150
+
+#: How work that waits for the disk is done: called with a function and its
+#: arguments.
+Run = Callable[..., "Deferred[Any]"]
+
+
+def entryName(names: Iterable[str]) -> str:
+    """
+    What the certificate for these names is called in a store.
+
+    One name is called by itself, as txacme does it.  Several are called by the
+    first of them in alphabetical order, C{+}, how many more there are, C{-}, and
+    the first 16 hexadecimal digits of the SHA-256 of all of them in that order,
+    joined by commas.  A name of more than 200 characters is treated likewise,
+    cut to 150.  C{*} is written C{_wildcard}.
+
+    @param names: At least one; their order does not matter.
+    """
+    ordered = sorted(set(names))
+    first = ordered[0].replace("*", "_wildcard")
+    if len(ordered) == 1 and len(first) <= _LONGEST_PLAIN:
+        return first
+    digest = hashlib.sha256(",".join(ordered).encode("utf-8")).hexdigest()
+    return f"{first[:_LONGEST_SHORTENED]}+{len(ordered) - 1}-{digest[:16]}"
+
+
+def pemObjects(credential: Credential) -> list[Any]:
+    """
+    A credential in txacme's words: the key, its certificate, the chain.
+    """
+    import pem
+
+    return [*pem.parse(credential.key), *pem.parse(credential.chain)]
+
+
+def credentialOf(objects: Iterable[Any]) -> Credential:
+    """
+    What txacme's words say.
+
+    @param objects: C{pem} objects, with one private key and, in their order,
+        its certificate and the chain; others are passed over.
+    @raise ValueError: There is not exactly one private key, or no certificate.
+    """
+    import pem
+
+    found = list(objects)
+    keys = [each for each in found if isinstance(each, pem.Key) and not isinstance(each, pem.PublicKey)]
+    chain = [each for each in found if isinstance(each, pem.Certificate)]
+    if len(keys) != 1 or not chain:
+        raise ValueError(
+            "One private key and at least one certificate are needed;"
+            f" there are {len(keys)} and {len(chain)}."
+        )
+    return Credential(chain=b"".join(_line(each.as_bytes()) for each in chain), key=_line(keys[0].as_bytes()))
+
+
+def _line(text: bytes) -> bytes:
+    return text if text.endswith(b"\n") else text + b"\n"
+
+
+@implementer(ICertificateStore)
+class DirectoryCertificates:
+    """
+    Certificates in a directory, one file each.
+    """
+
+    _log = Logger()
+
+    def __init__(self, directory: SecureDirectory, run: Run = maybeDeferred) -> None:
+        """
+        @param directory: Where the files are; open.
+        @param run: How to do what waits for the disk:
+            L{maybeDeferred}, or something that does it in a thread.
+        """
+        self._directory = directory
+        self._run = run
+
+    def get(self, server_name: str) -> Deferred[list[Any]]:
+        """
+        The C{pem} objects of one entry.
+
+        @param server_name: What the entry is called, see L{entryName}.
+        @return: Fails with L{KeyError} when there is none, L{ValueError} when
+            it makes no sense or the name cannot be one, L{OSError} when it
+            cannot be read.
+        """
+        return maybeDeferred(self._get, server_name)
+
+    def store(self, server_name: str, pem_objects: Iterable[Any]) -> Deferred[None]:
+        """
+        Keep them durably, in place of what has that name.
+
+        @return: Fails with L{ValueError} when the key and the certificates do
+            not belong together or the name cannot be one, L{OSError} when they
+            could not be written; what was there before then stays.
+        """
+        objects = list(pem_objects)
+        return self._run(self._store, server_name, objects)
+
+    def as_dict(self) -> Deferred[dict[str, list[Any]]]:
+        """
+        All of it, without the entries that make no sense: those are logged.
+
+        @return: Fails with L{OSError} when the directory cannot be listed.
+        """
+        return maybeDeferred(self._all)
+
+    def _get(self, name: str) -> list[Any]:
+        import pem
+
+        content = self._directory.read(name + _SUFFIX)
+        if content is None:
+            raise KeyError(name)
+        objects = list(pem.parse(content))
+        credentialOf(objects)
+        return objects
+
+    def _store(self, name: str, objects: list[Any]) -> None:
+        credential = credentialOf(objects)
+        checkCredential(credential)
+        self._directory.write(name + _SUFFIX, credential.key + credential.chain)
+
+    def _all(self) -> dict[str, list[Any]]:
+        found = {}
+        for entry in self._directory.names(_SUFFIX):
+            name = entry[: -len(_SUFFIX)]
+            try:
+                found[name] = self._get(name)
+            except (OSError, ValueError) as why:
+                self._log.warn(
+                    "{path} is passed over, it holds no usable certificate: {why}",
+                    event="certificate-file-unusable",
+                    path=self._directory.pathOf(entry),
+                    why=why,
+                )
+        return found
+
+
+class Credentials:
+    """
+    Any C{ICertificateStore}, by sets of names.
+    """
+
+    _log = Logger()
+
+    def __init__(self, certificates: ICertificateStore) -> None:
+        """
+        @param certificates: Where they rest.  It need not be one of ours.
+        """
+        self._certificates = certificates
+
+    def load(self) -> Deferred[dict[str, Credential]]:
+        """
+        All that can be served, by the identity that
+        L{Auto.key<smartproxy_tw.config.model.Auto.key>} gives to the names on
+        the certificate.  Of several with the same names, the one that is valid
+        longest.  What makes no sense is logged and left out.
+
+        @return: Fails as the store fails.
+        """
+        return Deferred.fromCoroutine(self._load())
+
+    def save(self, credential: Credential) -> Deferred[None]:
+        """
+        Keep a credential under the name that L{entryName} gives it.
+
+        @return: Fails as the store fails, with L{ValueError} when key and
+            certificate do not belong together.
+        """
+        return Deferred.fromCoroutine(self._save(credential))
+
+    async def _load(self) -> dict[str, Credential]:
+        return self._byNames(await self._certificates.as_dict())
+
+    async def _save(self, credential: Credential) -> None:
+        facts = checkCredential(credential)
+        if not facts.names:
+            raise ValueError("The certificate is for no name at all.")
+        await self._certificates.store(entryName(facts.names), pemObjects(credential))
+
+    def _byNames(self, entries: Mapping[str, Iterable[Any]]) -> dict[str, Credential]:
+        found: dict[str, tuple[CertificateFacts, Credential]] = {}
+        for name, objects in sorted(entries.items()):
+            try:
+                credential = credentialOf(objects)
+                facts = checkCredential(credential)
+            except ValueError as why:
+                self._log.warn(
+                    "The certificate stored as {name!r} is passed over: {why}",
+                    event="certificate-unusable",
+                    name=name,
+                    why=why,
+                )
+                continue
+            key = "auto:" + ",".join(sorted(set(facts.names)))
+            best = found.get(key)
+            if best is None or best[0].notAfter < facts.notAfter:
+                found[key] = facts, credential
+        return {key: credential for key, (_, credential) in found.items()}
