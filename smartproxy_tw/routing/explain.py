@@ -1,0 +1,420 @@
+"""
+Telling a person which route takes a URL, and why each other one does not.
+
+The answer is that of the compiled table, asked as the data path asks it; the
+reasons are read off the rules that the table was compiled from.  There is no
+second set of rules here, only their words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from ..config.model import (
+    Auto,
+    Block,
+    CertificateSource,
+    Config,
+    Files,
+    Forward,
+    Internal,
+    Redirect,
+    Respond,
+    Route,
+)
+from ..wire.target import BadTarget, hostOf, resolve
+from .rule import Ask, Rule, Standing, readRules
+from .table import Chosen, Miss, PortTable, compileTable
+
+__all__ = ["Explanation", "Verdict", "explain"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "tls": 443}
+
+_CHALLENGE_PATH = "/.well-known/acme-challenge/"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What one route says to a URL.
+
+    @ivar route: The route.
+    @ivar reason: Why it does not take the URL: a word that says what it is
+        about (C{port}, C{tls}, C{protocol}, C{domain}, C{path},
+        C{precedence}), a colon, and the rest.  L{None} for the one that does.
+    """
+
+    route: Route
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """
+    Which route takes a URL, and why each other one does not.
+
+    @ivar url: As it was understood: with its port, its path resolved.
+    @ivar route: The one that takes it, or L{None}.
+    @ivar miss: Why none does; L{None} when one does.
+    @ivar deeds: What would be done, in order; pairs of a word and a text.
+    @ivar verdicts: One for each route, in the order of the configuration.
+    """
+
+    url: str
+    route: Route | None
+    miss: str | None
+    deeds: tuple[tuple[str, str], ...]
+    verdicts: tuple[Verdict, ...]
+
+    def render(self) -> str:
+        """
+        The whole as text, each line ended.
+        """
+        lines = [self.url, ""]
+        if self.route is not None:
+            lines.append(f"  taken by    {_named(self.route)}")
+        else:
+            lines.append(f"  not taken   {self.miss}")
+        lines += [f"  {word:<11} {text}" for word, text in self.deeds]
+        others = [verdict for verdict in self.verdicts if verdict.reason is not None]
+        if others:
+            width = min(max(len(verdict.route.name) for verdict in others), 32)
+            lines += ["", "The other routes:" if self.route is not None else "The routes:"]
+            lines += [f"  {verdict.route.name:<{width}}  {verdict.reason}" for verdict in others]
+        return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """
+    A URL, read.
+
+    @ivar name: Lower-case; empty where none is known.
+    @ivar isAddress: Whether the name is an IP address: no SNI then.
+    @ivar target: Path and query, resolved; empty where there is none.
+    """
+
+    scheme: str
+    port: int
+    name: str
+    isAddress: bool
+    path: str
+    target: str
+
+    @property
+    def isTLS(self) -> bool:
+        """
+        Whether the connection begins with a ClientHello.
+        """
+        return self.scheme in ("https", "tls")
+
+    @property
+    def isHTTP(self) -> bool:
+        """
+        Whether a request is asked about.
+        """
+        return self.scheme in ("https", "http")
+
+    @property
+    def serverName(self) -> str | None:
+        """
+        The SNI.
+        """
+        return None if self.isAddress or not self.name else self.name
+
+    def __str__(self) -> str:
+        host = f"[{self.name}]" if ":" in self.name else self.name
+        return f"{self.scheme}://{host}:{self.port}{self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """
+    One question that was put to the table, and its answer.
+    """
+
+    ask: Ask
+    name: str
+    path: str
+    answer: Chosen | Miss
+
+
+def explain(config: Config, url: str) -> Explanation:
+    """
+    Explain which route takes a URL.
+
+    @param url: C{https://name/path} or C{http://name/path}, for a request;
+        C{tls://name:port}, for any TLS connection with that SNI;
+        C{tcp://name:port}, for a connection without TLS.
+    @raise ValueError: The URL is none of these, or a route has a pattern that
+        is none; the message is for the person who wrote it.
+    """
+    question = _read(url)
+    rules = readRules(config.routes)
+    port = compileTable(config).ports.get(question.port)
+    asked = [] if port is None else _walk(port, question)
+    verdicts = tuple(Verdict(rule.route, _reason(rule, question, asked, rules)) for rule in rules)
+    deeds: list[tuple[str, str]] = []
+    last = asked[-1].answer if asked else Miss(f"nothing listens on port {question.port}")
+    if isinstance(last, Chosen):
+        deeds = _deeds(last, asked, question)
+    deeds += [("note", note) for note in _notes(config, question, asked)]
+    return Explanation(
+        str(question),
+        last.route if isinstance(last, Chosen) else None,
+        last.reason if isinstance(last, Miss) else None,
+        tuple(deeds),
+        verdicts,
+    )
+
+
+def _read(url: str) -> _Question:
+    """
+    Read a URL as a client would: what has no place in a path is encoded, a
+    fragment is dropped.
+    """
+    forms = "write https://name/path, http://name/path, tls://name:port or tcp://name:port"
+    if not url.isprintable():
+        raise ValueError(f"the URL {url!r} contains control characters; {forms}")
+    try:
+        parts = urlsplit(url.strip())
+        number = parts.port
+    except ValueError as why:
+        raise ValueError(f"the URL {url!r} cannot be read: {why}; {forms}") from None
+    if parts.scheme not in ("https", "http", "tls", "tcp"):
+        raise ValueError(f"the URL {url!r} is of no kind that is known; {forms}")
+    if number is None:
+        number = _DEFAULT_PORTS.get(parts.scheme)
+    if not number:
+        raise ValueError(f"the URL {url!r} has no port; {forms}")
+    name, isAddress = _readName(url, parts.hostname or "")
+    if "@" in parts.netloc:
+        raise ValueError(f"the URL {url!r} has a user in it; leave out what stands before the @")
+    if parts.scheme in ("tls", "tcp"):
+        if parts.path not in ("", "/") or parts.query:
+            raise ValueError(f"the URL {url!r} has a path, which {parts.scheme}:// knows nothing of; {forms}")
+        return _Question(parts.scheme, number, name, isAddress, "", "")
+    if not name:
+        raise ValueError(f"the URL {url!r} has no name; {forms}")
+    target = parts.path + ("?" + parts.query if parts.query else "")
+    safe = "".join(map(chr, range(0x21, 0x7F)))
+    resolved = resolve(quote(target if target[:1] == "/" else "/" + target, safe).encode("ascii"))
+    if isinstance(resolved, BadTarget):
+        raise ValueError(f"the URL {url!r} would be answered with 400: {resolved.reason}")
+    path = resolved.path.decode("ascii")
+    return _Question(parts.scheme, number, name, isAddress, path, resolved.origin.decode("ascii"))
+
+
+def _readName(url: str, host: str) -> tuple[str, bool]:
+    """
+    Bring the host of a URL into its normal form; say whether it is an address.
+    """
+    from ipaddress import ip_address
+
+    if not host:
+        return "", False
+    try:
+        return str(ip_address(host)), True
+    except ValueError:
+        pass
+    try:
+        name = hostOf(host.encode("ascii" if host.isascii() else "idna"))
+    except UnicodeError:
+        name = None
+    if name is None:
+        raise ValueError(f"the URL {url!r} has no valid host name")
+    return name, False
+
+
+def _walk(port: PortTable, question: _Question) -> list[_Asked]:
+    """
+    Put to the table what the data path would, in its order; the last answer is
+    what becomes of it.
+    """
+    name, path = question.name, question.path
+    if not question.isTLS:
+        if question.isHTTP and (port.takesHTTP or not port.takesTCP):
+            return [_Asked(Ask.plainRequest, name, path, port.decideRequest(False, name, path))]
+        return [_Asked(Ask.plainStream, "", "", port.decideStream(False, None))]
+    if not port.takesTLS and port.takesTCP:
+        return [_Asked(Ask.plainStream, "", "", port.decideStream(False, None))]
+    serverName = question.serverName
+    hello = _Asked(Ask.hello, serverName or "", "", port.decideHello(serverName))
+    route = hello.answer.route if isinstance(hello.answer, Chosen) else None
+    if route is None or route.tls is None or route.tls.mode == "passthrough":
+        return [hello]
+    if route.protocol == "tcp":
+        return [hello, _Asked(Ask.tlsStream, hello.name, "", port.decideStream(True, serverName))]
+    if question.isHTTP:
+        return [hello, _Asked(Ask.tlsRequest, name, path, port.decideRequest(True, name, path))]
+    return [hello]
+
+
+def _reason(rule: Rule, question: _Question, asked: list[_Asked], rules: tuple[Rule, ...]) -> str | None:
+    """
+    Why a rule does not take it, or L{None} if it does.
+
+    @param asked: The questions; the last one that the rule answers is the one
+        that it is judged by.
+    """
+    if question.port not in rule.route.ports:
+        return f"port: it listens on {_ports(rule.route.ports)}"
+    last = asked[-1]
+    if isinstance(last.answer, Chosen) and last.answer.route is rule.route:
+        return None
+    for each in reversed(asked):
+        if rule.answers(each.ask):
+            return _objection(rule, each, rules)
+    return _wrongKind(rule, last.ask)
+
+
+def _wrongKind(rule: Rule, ask: Ask) -> str:
+    """
+    Why a rule has nothing to say to a question of this kind.
+    """
+    route = rule.route
+    if (route.tls is None) != (ask in (Ask.plainRequest, Ask.plainStream)):
+        return "tls: it takes plain connections only" if route.tls is None else "tls: it takes TLS only"
+    kind = "HTTP" if route.protocol == "http" else "connections that are not HTTP"
+    return f"protocol: it takes {kind} only"
+
+
+def _objection(rule: Rule, asked: _Asked, rules: tuple[Rule, ...]) -> str:
+    """
+    Why a rule that answers this question was not the one chosen.
+    """
+    domain = rule.best(asked.name)
+    if domain is None:
+        if not asked.name:
+            return f"domain: it needs {_oneOf(rule.route.domains)}, and no name is given"
+        return f"domain: {asked.name} is not {_oneOf(rule.route.domains)}"
+    path = rule.pathFor(asked.ask)
+    if path.match(asked.path) is None:
+        return f"path: {asked.path} is not {path.text}"
+    if isinstance(asked.answer, Miss):
+        return f"bug: it matches, but the table says: {asked.answer.reason}"
+    winner = next(other for other in rules if other.route is asked.answer.route)
+    winning = winner.best(asked.name)
+    assert winning is not None
+    verb = "takes the TLS first" if asked.ask is Ask.hello else "is before it"
+    why = _comparison(rule.standing(domain, asked.ask), winner.standing(winning, asked.ask))
+    return f"precedence: {winner.route.name} {verb}, {why}"
+
+
+def _comparison(loser: Standing, winner: Standing) -> str:
+    """
+    The first thing in which two standings differ.
+    """
+    if winner.priority != loser.priority:
+        return f"by its priority of {-winner.priority} over {-loser.priority}"
+    if winner.domain != loser.domain:
+        return "by its more specific domain"
+    if winner.path != loser.path:
+        return "by its more specific path"
+    return "by its place in the file"
+
+
+def _deeds(chosen: Chosen, asked: list[_Asked], question: _Question) -> list[tuple[str, str]]:
+    """
+    What the chosen route does.
+    """
+    found: list[tuple[str, str]] = []
+    hello = asked[0].answer
+    if asked[0].ask is Ask.hello and isinstance(hello, Chosen) and hello.route.tls is not None:
+        certificate = hello.route.tls.certificate
+        if certificate is None:
+            found.append(("tls", "passed through untouched"))
+        else:
+            whose = "" if hello.route is chosen.route else f", as {_named(hello.route)} says"
+            found.append(("tls", f"ends here{whose}"))
+            found.append(("certificate", _certificate(certificate)))
+    if chosen.parameters:
+        found.append(("parameters", ", ".join(f"{name}={value}" for name, value in chosen.parameters)))
+    found.append(("action", _action(chosen.route, asked[-1].ask)))
+    return found
+
+
+def _certificate(source: CertificateSource) -> str:
+    """
+    Where a certificate comes from.
+    """
+    if isinstance(source, Auto):
+        return f"by ACME for {', '.join(source.names)}"
+    if isinstance(source, Internal):
+        return f"by the local authority for {', '.join(source.names) or 'localhost'}"
+    assert isinstance(source, Files)
+    return f"from {source.certificate}"
+
+
+def _action(route: Route, ask: Ask) -> str:
+    """
+    What a route does, in words.
+    """
+    action = route.action
+    if isinstance(action, Forward):
+        targets = ", ".join(map(str, action.targets))
+        turns = " in turn" if len(action.targets) > 1 else ""
+        if action.tls is None:
+            return f"forward to {targets}{turns}"
+        whose = f" for {action.tls.serverName}" if action.tls.serverName else ""
+        verified = f"its certificate verified{whose}" if action.tls.verify else "its certificate NOT verified"
+        return f"forward to {targets}{turns}, over TLS, {verified}"
+    if isinstance(action, Redirect):
+        return f"redirect with {action.status} to {action.to}"
+    if isinstance(action, Respond):
+        return f"respond with {action.status} and {len(action.body.encode())} bytes"
+    assert isinstance(action, Block)
+    return "block: 403" if ask.seesPath else "block: close the connection"
+
+
+def _notes(config: Config, question: _Question, asked: list[_Asked]) -> list[str]:
+    """
+    What else there is to know about this URL.
+    """
+    found: list[str] = []
+    acme = config.acme
+    if question.scheme == "http" and question.path.startswith(_CHALLENGE_PATH):
+        if question.port == acme.httpPort and "http-01" in config.challenges and config.autoCertificates:
+            found.append("an ACME challenge that is open is answered here before any route is asked")
+        else:
+            found.append("no ACME challenge is answered on this port by this configuration")
+    if question.isTLS and asked and asked[0].ask is Ask.plainStream:
+        found.append("no route on this port has to do with TLS: its bytes are taken as they come")
+    elif question.scheme == "http" and asked and asked[0].ask is Ask.plainStream:
+        found.append("no route on this port takes plain HTTP: its bytes are taken as they come")
+    if question.scheme == "tls" and len(asked) == 1 and isinstance(asked[0].answer, Chosen):
+        if asked[0].answer.route.protocol == "http":
+            found.append("this is the route that decides about TLS; each request is routed by its path")
+    if question.isTLS and question.isAddress:
+        found.append("a client that connects to an address sends no server name")
+    return found
+
+
+def _oneOf(domains: tuple[str, ...]) -> str:
+    """
+    Some domains, not all if there are many.
+    """
+    shown = list(domains[:4]) + ([f"{len(domains) - 4} more"] if len(domains) > 4 else [])
+    return shown[0] if len(shown) == 1 else "one of " + ", ".join(shown)
+
+
+def _ports(ports: tuple[int, ...]) -> str:
+    """
+    Some ports, ranges drawn together.
+    """
+    runs: list[list[int]] = []
+    for port in ports:
+        if runs and runs[-1][1] == port - 1:
+            runs[-1][1] = port
+        else:
+            runs.append([port, port])
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
+    return ", ".join(shown[:6] + (["and others"] if len(shown) > 6 else []))
+
+
+def _named(route: Route) -> str:
+    """
+    A route by its name, and its line if it came from a file.
+    """
+    return f"{route.name} (line {route.line})" if route.line else route.name

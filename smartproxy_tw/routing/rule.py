@@ -1,0 +1,130 @@
+"""
+One route with its patterns read, the questions that it can answer, and its
+standing among the others.
+
+These are the whole of the rules of precedence.  The table is compiled from
+them, and an explanation is told from them; neither has rules of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from ..config.model import Route
+from .patterns import NO_DOMAIN, AnyPath, DomainPattern, PathPattern, Rank, domainPattern, pathPattern
+
+__all__ = ["Ask", "Rule", "Standing", "readRules"]
+
+
+class Ask(Enum):
+    """
+    What can be asked about a port.  The value is how to say it.
+    """
+
+    #: What is to become of TLS, once the ClientHello is there: all routes with
+    #: TLS, whatever they say about paths.
+    hello = "TLS"
+    #: Where a request goes that came in plain.
+    plainRequest = "plain HTTP"
+    #: Where a request goes that came over TLS which ended here.
+    tlsRequest = "HTTP over TLS"
+    #: Where a plain connection goes that is not HTTP.
+    plainStream = "plain TCP"
+    #: Where the bytes go that came over TLS which ended here.
+    tlsStream = "TCP over TLS"
+
+    @property
+    def seesPath(self) -> bool:
+        """
+        Whether a path is known when this is asked.
+        """
+        return self in (Ask.plainRequest, Ask.tlsRequest)
+
+
+class Standing(NamedTuple):
+    """
+    Where a rule stands among those that match: the smallest one is chosen.
+
+    @ivar priority: That of the route with its sign turned.
+    @ivar domain: Of the pattern that matched.
+    @ivar path: Likewise.
+    @ivar order: Its place in the configuration.
+    """
+
+    priority: int
+    domain: Rank
+    path: Rank
+    order: int
+
+
+_ANY_PATH = AnyPath(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """
+    A route, ready to be asked.
+
+    @ivar order: Its place in the configuration.
+    @ivar domains: Never empty: a route without domains has L{NO_DOMAIN}.
+    @ivar path: Of the route.
+    """
+
+    route: Route
+    order: int
+    domains: tuple[DomainPattern, ...]
+    path: PathPattern
+
+    def answers(self, ask: Ask) -> bool:
+        """
+        Whether it is there for this question at all.
+        """
+        route = self.route
+        if ask is Ask.hello:
+            return route.tls is not None
+        if route.tls is None:
+            return ask is (Ask.plainRequest if route.protocol == "http" else Ask.plainStream)
+        if route.tls.mode == "passthrough":
+            return False
+        return ask is (Ask.tlsRequest if route.protocol == "http" else Ask.tlsStream)
+
+    def pathFor(self, ask: Ask) -> PathPattern:
+        """
+        Its path, where a path is known; otherwise one that matches.
+        """
+        return self.path if ask.seesPath else _ANY_PATH
+
+    def standing(self, domain: DomainPattern, ask: Ask) -> Standing:
+        """
+        Where it stands by one of its domains.
+        """
+        return Standing(-self.route.priority, domain.rank, self.pathFor(ask).rank, self.order)
+
+    def best(self, name: str) -> DomainPattern | None:
+        """
+        The most specific of its domains that match a name.
+        """
+        return min((each for each in self.domains if each.matches(name)), key=lambda d: d.rank, default=None)
+
+
+def readRules(routes: Iterable[Route]) -> tuple[Rule, ...]:
+    """
+    Read the patterns of all routes.
+
+    @raise ValueError: A pattern is none; the message names the route.
+    """
+    return tuple(_readRule(order, route) for order, route in enumerate(routes))
+
+
+def _readRule(order: int, route: Route) -> Rule:
+    """
+    Read the patterns of one route.
+    """
+    try:
+        domains = tuple(domainPattern(text) for text in dict.fromkeys(route.domains or (NO_DOMAIN,)))
+        return Rule(route, order, domains, pathPattern(route.path))
+    except ValueError as why:
+        raise ValueError(f"route {route.name!r}: {why}") from None

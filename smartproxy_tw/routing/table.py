@@ -1,0 +1,381 @@
+"""
+The route table: compiled once from a configuration, immutable, and asked for
+each connection and each request.
+
+In go facts, out comes L{Chosen} or L{Miss}; nothing is raised and nothing is
+changed.  A new configuration means a new table.
+
+It is written for speed, as this runs once per request: every pair of route and
+domain gets its place in the order of precedence when the table is compiled, so
+that deciding is a few dictionary look-ups (the name itself, each wildcard above
+it, then the path) and comparing whole numbers.  10,000 routes cost what 10 do;
+C{tests/routing/test_table.py} keeps both ends to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ..config.model import CertificateSource, Config, Route
+from ..facts import ConnectionFacts, RequestFacts
+from .patterns import (
+    NO_DOMAIN,
+    AnyPath,
+    ExactPath,
+    ParameterPath,
+    Parameters,
+    PathPattern,
+    PrefixPath,
+    candidates,
+)
+from .rule import Ask, Rule, Standing, readRules
+
+__all__ = ["Chosen", "Miss", "PortTable", "RouteTable", "compileTable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """
+    A route takes it.
+
+    @ivar parameters: What the parameters of its path stand for, in the order
+        of the path: pairs of name and segment.
+    """
+
+    route: Route
+    parameters: Parameters = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """
+    No route takes it.
+
+    @ivar reason: Why, for the log.
+    """
+
+    reason: str
+
+
+class _Entry:
+    """
+    One route by one of its domains.
+
+    @ivar place: In the order of precedence, unique within an index; the
+        smallest one is chosen.
+    @ivar chosen: The answer, made beforehand.
+    """
+
+    __slots__ = ("chosen", "path", "place")
+
+    def __init__(self, place: int, route: Route, path: PathPattern) -> None:
+        self.place = place
+        self.chosen = Chosen(route)
+        self.path = path
+
+
+class _Paths:
+    """
+    All routes with one and the same domain, by their paths.
+    """
+
+    __slots__ = ("_any", "_exact", "_lengths", "_open", "_parameters", "_prefixes", "_simple")
+
+    def __init__(self, entries: Iterable[_Entry]) -> None:
+        """
+        @param entries: By rising place.
+        """
+        self._any: _Entry | None = None
+        self._exact: dict[str, _Entry] = {}
+        self._prefixes: dict[str, _Entry] = {}
+        # By the number of their slashes; and those that end in /*.
+        self._parameters: dict[int, list[tuple[_Entry, ParameterPath]]] = {}
+        self._open: list[tuple[_Entry, ParameterPath]] = []
+        for entry in entries:
+            path = entry.path
+            if isinstance(path, AnyPath):
+                self._any = self._any or entry
+            elif isinstance(path, ExactPath):
+                self._exact.setdefault(path.text, entry)
+            elif isinstance(path, PrefixPath):
+                self._prefixes.setdefault(path.prefix, entry)
+            elif path.isOpen:
+                self._open.append((entry, path))
+            else:
+                self._parameters.setdefault(path.length, []).append((entry, path))
+        self._lengths = tuple(sorted({len(prefix) for prefix in self._prefixes}, reverse=True))
+        self._simple = not (self._exact or self._prefixes or self._open or self._parameters)
+
+    def find(self, path: str) -> _Entry | None:
+        """
+        The first in order among those that match.
+        """
+        best = self._any
+        if self._simple:
+            return best
+        entry = self._exact.get(path)
+        if entry is not None and (best is None or entry.place < best.place):
+            best = entry
+        prefixes = self._prefixes
+        for length in self._lengths:
+            entry = prefixes.get(path[:length])
+            if entry is not None and (best is None or entry.place < best.place):
+                best = entry
+        if self._parameters:
+            best = self._first(self._parameters.get(path.count("/"), ()), path, best)
+        if self._open:
+            best = self._first(self._open, path, best)
+        return best
+
+    def _first(
+        self, entries: Sequence[tuple[_Entry, ParameterPath]], path: str, best: _Entry | None
+    ) -> _Entry | None:
+        """
+        The first that matches, unless C{best} is before it.
+        """
+        for entry, pattern in entries:
+            if best is not None and best.place < entry.place:
+                break
+            if pattern.match(path) is not None:
+                return entry
+        return best
+
+
+class _Index:
+    """
+    All routes of a port that answer one question, by their domains.
+    """
+
+    __slots__ = ("_byDomain", "_hasWildcards", "ask")
+
+    def __init__(self, rules: Iterable[Rule], ask: Ask) -> None:
+        self.ask = ask
+        pairs: list[tuple[Standing, str, Rule]] = [
+            (rule.standing(domain, ask), domain.text, rule)
+            for rule in rules
+            if rule.answers(ask)
+            for domain in rule.domains
+        ]
+        # Equal standing have only different domains of one route, and of those
+        # no two match the same name: their order is free.
+        pairs.sort(key=lambda pair: pair[:2])
+        entries: dict[str, list[_Entry]] = {}
+        for place, (_, text, rule) in enumerate(pairs):
+            entries.setdefault(text, []).append(_Entry(place, rule.route, rule.pathFor(ask)))
+        self._byDomain = {text: _Paths(some) for text, some in entries.items()}
+        self._hasWildcards = any(text.startswith("*") and text != "*" for text in self._byDomain)
+
+    def __bool__(self) -> bool:
+        """
+        Whether there is any route in it.
+        """
+        return bool(self._byDomain)
+
+    def find(self, name: str, path: str = "") -> Chosen | None:
+        """
+        The route that takes it.
+
+        @param name: Empty where none is known.
+        @param path: Not looked at where the question sees none.
+        """
+        byDomain = self._byDomain
+        best: _Entry | None = None
+        for text in self._texts(name):
+            paths = byDomain.get(text)
+            if paths is not None:
+                entry = paths.find(path)
+                if entry is not None and (best is None or entry.place < best.place):
+                    best = entry
+        if best is None:
+            return None
+        if type(best.path) is ParameterPath:
+            return Chosen(best.chosen.route, best.path.match(path) or ())
+        return best.chosen
+
+    def knows(self, name: str) -> bool:
+        """
+        Whether a route has this name among its domains, by whatever pattern.
+        """
+        return any(text in self._byDomain for text in self._texts(name))
+
+    def _texts(self, name: str) -> Sequence[str]:
+        """
+        The patterns to look up: where there are no wildcards, without them.
+        """
+        return candidates(name) if self._hasWildcards or not name else (name, "*", NO_DOMAIN)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PortTable:
+    """
+    The routes of one port.
+
+    @ivar number: Of the port.
+    @ivar takesTLS: Whether a route says what to do with TLS.
+    @ivar takesHTTP: Whether a route takes requests that come in plain.
+    @ivar takesTCP: Whether a route takes plain connections that are not HTTP.
+    @ivar requestFactsBeyondPath: The names of L{RequestFacts} attributes,
+        beyond host and path, that decide about requests on this port.  Empty:
+        what was decided for TLS or not, host and path stays so as long as the
+        table, and may be remembered.
+    """
+
+    number: int
+    takesTLS: bool
+    takesHTTP: bool
+    takesTCP: bool
+    requestFactsBeyondPath: frozenset[str]
+    _hello: _Index
+    _plainRequest: _Index
+    _tlsRequest: _Index
+    _plainStream: _Index
+    _tlsStream: _Index
+
+    def decideHello(self, serverName: str | None) -> Chosen | Miss:
+        """
+        Which route says what becomes of the TLS of a connection: it is passed
+        through, or ends here, and with which certificate.
+
+        Asked are all routes with TLS by their domains, also those that take
+        only some paths of a name.  As no path is known yet it plays no part in
+        the precedence either: priority, then domain, then order.
+
+        @param serverName: As L{ConnectionFacts.serverName}.
+        """
+        return self._decide(self._hello, serverName or "", "")
+
+    def decideRequest(
+        self, isTLS: bool, host: str, path: str, facts: RequestFacts | None = None
+    ) -> Chosen | Miss:
+        """
+        Which route takes a request.
+
+        @param isTLS: Whether it came over TLS that ended here.
+        @param host: As L{RequestFacts.host}.
+        @param path: As L{RequestFacts.path}.
+        @param facts: Needed where L{requestFactsBeyondPath} names some.
+        """
+        return self._decide(self._tlsRequest if isTLS else self._plainRequest, host, path)
+
+    def decideStream(self, isTLS: bool, serverName: str | None) -> Chosen | Miss:
+        """
+        Which route takes a connection that is not HTTP and not passed through.
+
+        @param isTLS: Whether its TLS ended here.
+        @param serverName: As L{ConnectionFacts.serverName}.
+        """
+        return self._decide(self._tlsStream if isTLS else self._plainStream, serverName or "", "")
+
+    def certificateFor(self, serverName: str | None) -> CertificateSource | None:
+        """
+        Where the certificate for a connection comes from: that of the route
+        that L{decideHello} chooses.
+
+        @return: L{None} where TLS does not end here, or no route takes it.
+        """
+        answer = self.decideHello(serverName)
+        if isinstance(answer, Miss) or answer.route.tls is None:
+            return None
+        return answer.route.tls.certificate
+
+    def _decide(self, index: _Index, name: str, path: str) -> Chosen | Miss:
+        """
+        Find the answer, or say why there is none.
+        """
+        return index.find(name, path) or Miss(self._why(index, name, path))
+
+    def _why(self, index: _Index, name: str, path: str) -> str:
+        """
+        Why no route takes it.
+        """
+        what = index.ask.value
+        if not index:
+            return f"no route on port {self.number} takes {what}"
+        if index.knows(name):
+            whose = f"for {name}" if name else "without domains"
+            return f"no route on port {self.number} {whose} has the path {path[:200]}"
+        if name:
+            return f"no route for {what} on port {self.number} has the domain {name}"
+        return f"every route for {what} on port {self.number} has domains, and no name was given"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RouteTable:
+    """
+    All routes.
+
+    @ivar ports: By number: every port of the configuration, also one that has
+        no route and is there for a challenge.
+    """
+
+    ports: Mapping[int, PortTable]
+
+    def decide(self, facts: ConnectionFacts | RequestFacts) -> Chosen | Miss:
+        """
+        Which route takes this.
+
+        For a connection with TLS that is L{PortTable.decideHello}, unless no
+        route of the port has to do with TLS: then, as for one without, it is
+        L{PortTable.decideStream}, and TLS is bytes like any other.  For a
+        request it is L{PortTable.decideRequest}.
+        """
+        connection = facts.connection if isinstance(facts, RequestFacts) else facts
+        port = self.ports.get(connection.port)
+        if port is None:
+            return Miss(f"no route listens on port {connection.port}")
+        if isinstance(facts, RequestFacts):
+            return port.decideRequest(connection.isTLS, facts.host, facts.path, facts)
+        if connection.isTLS and (port.takesTLS or not port.takesTCP):
+            return port.decideHello(connection.serverName)
+        return port.decideStream(False, None)
+
+
+def compileTable(config: Config) -> RouteTable:
+    """
+    Make the table of a configuration.
+
+    @raise ValueError: A pattern of a route is none, which the loader does not
+        let through; the message names the route.
+    """
+    rules = readRules(config.routes)
+    byPort: dict[int, list[Rule]] = {number: [] for number in config.ports}
+    for rule in rules:
+        for number in rule.route.ports:
+            byPort[number].append(rule)
+    # Ports with the same routes, as those of a range, share what is compiled.
+    compiled: dict[tuple[int, ...], tuple[_Index, ...]] = {}
+    ports: dict[int, PortTable] = {}
+    for number, some in byPort.items():
+        key = tuple([rule.order for rule in some])
+        if key not in compiled:
+            compiled[key] = tuple([_Index(some, ask) for ask in Ask])
+        ports[number] = _portTable(number, *compiled[key])
+    return RouteTable(MappingProxyType(ports))
+
+
+def _portTable(
+    number: int,
+    hello: _Index,
+    plainRequest: _Index,
+    tlsRequest: _Index,
+    plainStream: _Index,
+    tlsStream: _Index,
+) -> PortTable:
+    """
+    One port, with the claims about it.  The order of the indexes is that of
+    L{Ask}.
+    """
+    return PortTable(
+        number,
+        bool(hello),
+        bool(plainRequest),
+        bool(plainStream),
+        frozenset(),
+        hello,
+        plainRequest,
+        tlsRequest,
+        plainStream,
+        tlsStream,
+    )

@@ -1,0 +1,411 @@
+"""
+Tests for L{smartproxy_tw.routing.explain}.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.config.model import (
+    TLS,
+    Acme,
+    Block,
+    Config,
+    Files,
+    Forward,
+    Internal,
+    Redirect,
+    Target,
+    UpstreamTLS,
+)
+from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
+from smartproxy_tw.routing.explain import Explanation, explain
+from smartproxy_tw.routing.table import Chosen, compileTable
+
+from .routes import configure, http, https, passthrough, tcp, tlsTCP
+from .test_table import configurations
+
+steady = settings(derandomize=True, deadline=None, max_examples=200)
+
+SHOP = configure(
+    https(
+        "shop",
+        "shop.example",
+        "www.shop.example",
+        path="/api/*",
+        action=Forward((Target("127.0.0.1", 3000), Target("127.0.0.1", 3001))),
+        line=4,
+    ),
+    passthrough("imaps", "mail.example", ports=(993, 994, 995)),
+    passthrough("mail", "mail.example"),
+    http("to-https", "shop.example", action=Redirect("https://{domain}{path}"), line=20),
+    https("rest", "shop.example"),
+    https("wide", "*.example", "*.test", "*.invalid", "a.test", "b.test"),
+    https("user", "users.local", path="/u/:id"),
+    tcp("smtp", port=2525),
+    tcp("other", port=443),
+)
+
+
+def reasons(explanation: Explanation) -> dict[str, str | None]:
+    """
+    The reasons by the names of the routes.
+    """
+    return {verdict.route.name: verdict.reason for verdict in explanation.verdicts}
+
+
+class ExplainTests(SynchronousTestCase):
+    """
+    A person learns which route takes a URL, and why each other does not.
+    """
+
+    def test_render(self) -> None:
+        """
+        The whole text for a request over TLS.
+        """
+        self.assertEqual(
+            explain(SHOP, "https://shop.example/x/../api/x?a=1").render(),
+            """\
+https://shop.example:443/api/x?a=1
+
+  taken by    shop (line 4)
+  tls         ends here
+  certificate by ACME for shop.example, www.shop.example
+  action      forward to 127.0.0.1:3000, 127.0.0.1:3001 in turn
+
+The other routes:
+  imaps     port: it listens on 993-995
+  mail      domain: shop.example is not mail.example
+  to-https  port: it listens on 80
+  rest      precedence: shop is before it, by its more specific path
+  wide      precedence: shop is before it, by its more specific domain
+  user      domain: shop.example is not users.local
+  smtp      port: it listens on 2525
+  other     tls: it takes plain connections only
+""",
+        )
+
+    def test_miss(self) -> None:
+        """
+        Where no route takes it, every route says why.
+        """
+        self.assertEqual(
+            explain(SHOP, "https://users.local/u/5/more").render(),
+            """\
+https://users.local:443/u/5/more
+
+  not taken   no route on port 443 for users.local has the path /u/5/more
+
+The routes:
+  shop      domain: users.local is not one of shop.example, www.shop.example
+  imaps     port: it listens on 993-995
+  mail      domain: users.local is not mail.example
+  to-https  port: it listens on 80
+  rest      domain: users.local is not shop.example
+  wide      domain: users.local is not one of *.example, *.test, *.invalid, a.test, 1 more
+  user      path: /u/5/more is not /u/:id
+  smtp      port: it listens on 2525
+  other     tls: it takes plain connections only
+""",
+        )
+
+    def test_nothingListens(self) -> None:
+        """
+        A port that no route names is said first.
+        """
+        explanation = explain(SHOP, "https://shop.example:8443/")
+        self.assertEqual(explanation.miss, "nothing listens on port 8443")
+        self.assertIsNone(explanation.route)
+        self.assertEqual(reasons(explanation)["shop"], "port: it listens on 443")
+
+    def test_unknownName(self) -> None:
+        """
+        A name that no TLS route has gets no further than its ClientHello.
+        """
+        explanation = explain(SHOP, "https://a.b.c/")
+        self.assertEqual(explanation.miss, "no route for TLS on port 443 has the domain a.b.c")
+        self.assertEqual(
+            reasons(explanation)["wide"],
+            "domain: a.b.c is not one of *.example, *.test, *.invalid, a.test, 1 more",
+        )
+
+    def test_passthrough(self) -> None:
+        """
+        Passed through, the path is nobody's business here.
+        """
+        explanation = explain(SHOP, "https://mail.example/any")
+        self.assertEqual(
+            explanation.deeds, (("tls", "passed through untouched"), ("action", "forward to 127.0.0.1:3000"))
+        )
+        self.assertEqual(
+            reasons(explanation)["wide"], "precedence: mail takes the TLS first, by its more specific domain"
+        )
+
+    def test_certificateOfAnother(self) -> None:
+        """
+        Where one route speaks for the name and another takes the request,
+        both are named.
+        """
+        config = configure(
+            https("own", "a.example", tls=TLS("terminate", Files("/a.pem", "/a.key"))),
+            https("api", "a.example", path="/u/:id", tls=TLS("terminate", Internal(()))),
+        )
+        self.assertEqual(
+            explain(config, "https://a.example/u/5").deeds,
+            (
+                ("tls", "ends here, as own says"),
+                ("certificate", "from /a.pem"),
+                ("parameters", "id=5"),
+                ("action", "respond with 200 and 0 bytes"),
+            ),
+        )
+
+    def test_precedence(self) -> None:
+        """
+        Each rule of precedence has its words.
+        """
+        config = configure(
+            http("first", "a.example", path="/a"),
+            http("same", "a.example", path="/a"),
+            http("path", "a.example"),
+            http("domain", "*", path="/a"),
+            http("priority", "a.example", path="/a", priority=-2),
+        )
+        self.assertEqual(
+            reasons(explain(config, "http://a.example/a")),
+            {
+                "first": None,
+                "same": "precedence: first is before it, by its place in the file",
+                "path": "precedence: first is before it, by its more specific path",
+                "domain": "precedence: first is before it, by its more specific domain",
+                "priority": "precedence: first is before it, by its priority of 0 over -2",
+            },
+        )
+
+    def test_kinds(self) -> None:
+        """
+        Routes of another kind say which kind they take.
+        """
+        config = configure(
+            http("web", port=443),
+            tcp("raw", port=443),
+            https("secure"),
+            tlsTCP("inner"),
+            passthrough("through"),
+        )
+        self.assertEqual(
+            reasons(explain(config, "http://a.example:443/")),
+            {
+                "web": None,
+                "raw": "protocol: it takes connections that are not HTTP only",
+                "secure": "tls: it takes TLS only",
+                "inner": "tls: it takes TLS only",
+                "through": "tls: it takes TLS only",
+            },
+        )
+        self.assertEqual(
+            reasons(explain(config, "tcp://a.example:443"))["web"], "protocol: it takes HTTP only"
+        )
+        self.assertEqual(
+            reasons(explain(config, "https://a.example/")),
+            {
+                "web": "tls: it takes plain connections only",
+                "raw": "tls: it takes plain connections only",
+                "secure": None,
+                "inner": "precedence: secure takes the TLS first, by its place in the file",
+                "through": "precedence: secure takes the TLS first, by its place in the file",
+            },
+        )
+
+    def test_streams(self) -> None:
+        """
+        TCP, plain and out of TLS.
+        """
+        explanation = explain(SHOP, "tcp://anything:2525")
+        assert explanation.route is not None
+        self.assertEqual(explanation.route.name, "smtp")
+        config = configure(tlsTCP("imap", "mail.example", port=993))
+        explanation = explain(config, "tls://mail.example:993")
+        self.assertEqual(
+            explanation.deeds,
+            (
+                ("tls", "ends here"),
+                ("certificate", "by ACME for mail.example"),
+                ("action", "forward to 127.0.0.1:3000"),
+            ),
+        )
+
+    def test_bytesAsTheyCome(self) -> None:
+        """
+        A plain TCP route that is alone on its port takes TLS and HTTP too, and
+        that is said.
+        """
+        for url in ("https://a.example:2525/", "http://a.example:2525/", "tls://a.example:2525"):
+            explanation = explain(SHOP, url)
+            assert explanation.route is not None
+            self.assertEqual(explanation.route.name, "smtp")
+            self.assertIn("taken as they come", explanation.deeds[-1][1])
+
+    def test_tlsOnly(self) -> None:
+        """
+        For a terminated name tls:// says who decides about the TLS.
+        """
+        explanation = explain(SHOP, "tls://shop.example")
+        assert explanation.route is not None
+        self.assertEqual(explanation.route.name, "shop")
+        self.assertIn("each request is routed by its path", explanation.render())
+
+    def test_challenge(self) -> None:
+        """
+        The path of a challenge is answered before any route, where it is.
+        """
+        url = "http://shop.example/.well-known/acme-challenge/abc"
+        self.assertIn("answered here before any route", explain(SHOP, url).render())
+        for config in (
+            replace(SHOP, acme=Acme(httpPort=8080)),
+            replace(SHOP, acme=Acme(challenges=("tls-alpn-01",))),
+            configure(http("web")),
+        ):
+            self.assertIn("no ACME challenge is answered on this port", explain(config, url).render())
+        self.assertNotIn("ACME challenge", explain(SHOP, "http://shop.example/").render())
+
+    def test_actions(self) -> None:
+        """
+        Every action has its words.
+        """
+        secure = UpstreamTLS("inner.example"), UpstreamTLS(), UpstreamTLS(verify=False)
+        for action, text in [
+            (Redirect("https://{domain}{path}", 301), "redirect with 301 to https://{domain}{path}"),
+            (Block(), "block: 403"),
+            (
+                Forward((Target("/run/app.sock", 0),)),
+                "forward to unix:/run/app.sock",
+            ),
+            (
+                Forward((Target("::1", None),), secure[0]),
+                "forward to [::1]:preserve, over TLS, its certificate verified for inner.example",
+            ),
+            (Forward((Target("h", 1),), secure[1]), "forward to h:1, over TLS, its certificate verified"),
+            (Forward((Target("h", 1),), secure[2]), "forward to h:1, over TLS, its certificate NOT verified"),
+        ]:
+            self.assertEqual(
+                explain(configure(http("r", action=action)), "http://a/").deeds, (("action", text),)
+            )
+        config = configure(tcp("r", action=Block()))
+        self.assertEqual(explain(config, "tcp://a:25").deeds, (("action", "block: close the connection"),))
+
+    def test_address(self) -> None:
+        """
+        A client sends no server name for an address, so that routes with
+        domains do not take it.
+        """
+        config = configure(https("any", "*"), https("fallback"))
+        explanation = explain(config, "https://127.0.0.1/")
+        self.assertEqual(explanation.deeds[0], ("tls", "ends here, as fallback says"))
+        assert explanation.route is not None
+        self.assertEqual(explanation.route.name, "any")
+        self.assertEqual(explain(config, "https://[2001:DB8::0:1]/").url, "https://[2001:db8::1]:443/")
+        self.assertEqual(
+            reasons(explain(config, "tls://127.0.0.1"))["any"],
+            "domain: it needs *, and no name is given",
+        )
+
+
+class URLTests(SynchronousTestCase):
+    """
+    Which URLs are understood, and how.
+    """
+
+    def test_normalForm(self) -> None:
+        """
+        A URL is read as a client would send it.
+        """
+        for url, expected in [
+            ("https://Shop.Example./a", "https://shop.example:443/a"),
+            ("https://bücher.example/ä b", "https://xn--bcher-kva.example:443/%C3%A4%20b"),
+            ("http://shop.example", "http://shop.example:80/"),
+            ("http://shop.example?q", "http://shop.example:80/?q"),
+            ("http://shop.example/a/%2e%2e/b#part", "http://shop.example:80/b"),
+            ("http://shop.example//a", "http://shop.example:80//a"),
+            ("tls://shop.example/", "tls://shop.example:443"),
+            ("TCP://:25", "tcp://:25"),
+            (" http://a/ ", "http://a:80/"),
+        ]:
+            self.assertEqual(explain(SHOP, url).url, expected)
+
+    def test_refused(self) -> None:
+        """
+        Anything else is refused in words.
+        """
+        for url in [
+            "",
+            "shop.example",
+            "shop.example:443",
+            "ftp://shop.example/",
+            "https://",
+            "http:///path",
+            "https://shop.example:99999/",
+            "https://shop.example:x/",
+            "https://shop.example:0/",
+            "https://[::1/",
+            "https://user@shop.example/",
+            "https://a..b/",
+            "https://a b/",
+            "tcp://shop.example",
+            "tcp://shop.example:25/path",
+            "tls://shop.example/path",
+            "https://shop.example/\x1b[2J",
+            "https://" + "ü" * 300 + ".example/",
+        ]:
+            error = self.assertRaises(ValueError, explain, SHOP, url)
+            self.assertIn("the URL '", str(error))
+            self.assertTrue(str(error).isprintable())
+
+    @steady
+    @given(st.sampled_from(["https://", "http://", "tls://", "tcp://", ""]), st.text(max_size=20))
+    def test_anything(self, scheme: str, text: str) -> None:
+        """
+        Whatever is typed, the answer is an explanation or a ValueError.
+        """
+        try:
+            found = explain(SHOP, scheme + text)
+        except ValueError:
+            return
+        self.assertEqual(explain(SHOP, found.url).verdicts, found.verdicts)
+        self.assertTrue(found.render().replace("\n", "").isprintable())
+
+
+class AgreementTests(SynchronousTestCase):
+    """
+    What is explained is what the table decides.
+    """
+
+    @steady
+    @given(
+        configurations(),
+        st.sampled_from(["a", "b", "a.b", "b.a.b"]),
+        st.sampled_from(["/", "/a", "/a/b", "/b/a/c"]),
+    )
+    def test_agreement(self, config: Config, name: str, path: str) -> None:
+        """
+        The same route, one reason for each other, and never a bug.
+        """
+        table = compileTable(config)
+        for scheme, number in (("http", 80), ("https", 443)):
+            found = explain(config, f"{scheme}://{name}{path}")
+            taking = [verdict.route for verdict in found.verdicts if verdict.reason is None]
+            self.assertEqual(taking, [] if found.route is None else [found.route])
+            self.assertNotIn("bug:", found.render())
+            isTLS = scheme == "https"
+            connection = ConnectionFacts(number, Address("::1", 9), name if isTLS else None, (), isTLS)
+            answer = table.decide(connection)
+            if isTLS and isinstance(answer, Chosen) and answer.route.tls is not None:
+                if answer.route.tls.mode == "terminate" and answer.route.protocol == "http":
+                    answer = table.decide(RequestFacts(connection, "GET", name, path))
+            elif not isTLS and number in table.ports and table.ports[number].takesHTTP:
+                answer = table.decide(RequestFacts(connection, "GET", name, path))
+            self.assertEqual(found.route, answer.route if isinstance(answer, Chosen) else None)
