@@ -103,7 +103,8 @@ class SecureDirectory:
         if found.st_uid not in (os.geteuid(), 0):
             raise StateError(
                 f"The state directory {self.path} belongs to user {found.st_uid}, and this process"
-                f" runs as user {os.geteuid()}. Keys in it would not be safe: chown it, or name another with state_dir."
+                f" runs as user {os.geteuid()}. Keys in it would not be safe: chown it,"
+                " or name another with state_dir."
             )
         if stat.S_IMODE(found.st_mode) & 0o022:
             raise StateError(

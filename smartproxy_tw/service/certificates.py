@@ -1,0 +1,170 @@
+"""
+All the certificates of one proxy: loaded before anything listens, asked for only
+once everything does.
+
+The second half of that is not left to the caller.  Whoever calls
+L{Certificates.provisionAll} early is made to wait at the gate, and if the ports
+cannot be had, nothing is asked of any authority at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ..config.model import Auto, CertificateSource, Config, Internal
+from ..facts import Credential
+from ..interfaces import IPlane
+from ..store.directory import StateError
+from .automatic import AutoCertificate, Obtain
+from .errors import CertificateError
+from .files import FileCertificate
+from .internal import InternalCertificate
+from .status import CertificateStatus
+from .storage import Storage
+
+__all__ = ["Certificates"]
+
+#: How many orders are under way at once.  An authority takes many more; this
+#: bounds what one process spends on cryptography beside its real work.
+_AT_ONCE = 16
+
+
+class Certificates:
+    """
+    Sees to it that every terminating route has something to show, and that it
+    is as good as can be had.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        plane: IPlane,
+        storage: Storage,
+        obtain: Obtain,
+        clock: IReactorTime,
+        *,
+        gate: Callable[[], Deferred[None]],
+        chance: Random,
+    ) -> None:
+        """
+        @param config: Which are wanted.
+        @param plane: What serves.
+        @param storage: What was kept; open.
+        @param obtain: Places an order.
+        @param clock: The time, POSIX seconds.
+        @param gate: Gives a Deferred that fires once every port is bound and
+            adopted, and fails when that cannot be.
+        @param chance: Spreads what would happen at one moment.
+        """
+        from ..store.certificates import Credentials
+
+        self._gate = gate
+        self._storage = storage
+        self._credentials = Credentials(storage.certificates)
+        permits = DeferredSemaphore(_AT_ONCE)
+        self._automatic: list[AutoCertificate] = []
+        self._internal: list[InternalCertificate] = []
+        self._files: list[FileCertificate] = []
+        for source in _sources(config):
+            if isinstance(source, Auto):
+                self._automatic.append(
+                    AutoCertificate(
+                        source, plane, obtain, self._credentials.save, clock, permits=permits, chance=chance
+                    )
+                )
+            elif isinstance(source, Internal):
+                self._internal.append(InternalCertificate(source, plane, storage.authority, clock))
+            else:
+                self._files.append(FileCertificate(source, plane, clock))
+
+    def load(self) -> Deferred[None]:
+        """
+        Have something served for every certificate that is wanted: from the
+        store, from files, by the local authority, or else self-signed.
+
+        @return: Fires when all of it is installed.  Fails with
+            L{CertificateError}, whose text names every pair of files that
+            cannot be used, or with L{StateError}.
+        """
+        return Deferred.fromCoroutine(self._load())
+
+    def provisionAll(self) -> Deferred[tuple[CertificateStatus, ...]]:
+        """
+        Ask for every certificate that is missing or due, once the ports are
+        bound and adopted, and renew them all in time from then on.  Calling it
+        again is harmless: an order that is under way is waited for, and after
+        a failure nothing is asked before its time.
+
+        @return: Fires with L{status} when every order has ended, well or not.
+            Fails as the gate fails; nothing was asked then.
+        """
+        return Deferred.fromCoroutine(self._provisionAll())
+
+    def status(self) -> tuple[CertificateStatus, ...]:
+        """
+        How it stands with each.
+        """
+        return tuple(each.status() for each in self._all)
+
+    def stop(self) -> Deferred[None]:
+        """
+        End every order, withdraw its challenges, and renew nothing any more.
+
+        @return: Fires when that is done.
+        """
+        return Deferred.fromCoroutine(self._stop())
+
+    @property
+    def _all(self) -> tuple[AutoCertificate | InternalCertificate | FileCertificate, ...]:
+        return (*self._automatic, *self._internal, *self._files)
+
+    async def _load(self) -> None:
+        stored = await self._stored()
+        if self._internal:
+            self._storage.authority.open()
+        problems: list[str] = []
+        for certificate in self._files:
+            try:
+                await certificate.load()
+            except CertificateError as why:
+                problems.append(str(why))
+        for internal in self._internal:
+            try:
+                await internal.load()
+            except ValueError as why:
+                problems.append(str(why))
+        if problems:
+            raise CertificateError("\n".join(problems))
+        await gatherResults([each.load(stored) for each in self._automatic], consumeErrors=True)
+
+    async def _stored(self) -> dict[str, Credential]:
+        if not self._automatic:
+            return {}
+        try:
+            return await self._credentials.load()
+        except OSError as why:
+            raise StateError(f"The stored certificates cannot be read: {why}.") from why
+
+    async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
+        await self._gate()
+        await gatherResults([each.provision() for each in self._automatic], consumeErrors=True)
+        return self.status()
+
+    async def _stop(self) -> None:
+        for each in self._all:
+            await each.stop()
+
+
+def _sources(config: Config) -> tuple[CertificateSource, ...]:
+    found: dict[str, CertificateSource] = {}
+    for route in config.routes:
+        if route.tls is not None and route.tls.certificate is not None:
+            found.setdefault(route.tls.certificate.key, route.tls.certificate)
+    return tuple(found.values())

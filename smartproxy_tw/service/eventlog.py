@@ -1,0 +1,77 @@
+"""
+The event log as JSON, one object on each line, for machines that read logs.
+
+Each line has C{time} (UTC), C{level}, C{namespace} and C{message}; C{event}, the
+stable name of what happened, where it has one; and the fields of the message by
+their names.  A failure adds C{traceback}.  Text as Twisted writes it is left to
+Twisted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, TextIO
+
+from twisted.logger import FileLogObserver, ILogObserver, formatEvent
+
+__all__ = ["jsonLine", "jsonLines"]
+
+#: Names of our own that a field of an event does not take over.
+_OURS = ("time", "level", "namespace", "message", "traceback")
+
+
+def jsonLines(file: TextIO) -> ILogObserver:
+    """
+    Write what is observed to a file.
+
+    @param file: Text.
+    """
+    return FileLogObserver(file, jsonLine)
+
+
+def jsonLine(event: Mapping[str, Any]) -> str:
+    """
+    One event as a line, its end included.
+
+    @param event: As L{twisted.logger} has it.
+    """
+    moment = datetime.fromtimestamp(event.get("log_time", 0.0), UTC)
+    level = event.get("log_level")
+    line: dict[str, Any] = {
+        "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": getattr(level, "name", "info"),
+        "namespace": event.get("log_namespace", ""),
+        "message": formatEvent(dict(event)),
+    }
+    failure = event.get("log_failure")
+    if failure is not None:
+        line["traceback"] = failure.getTraceback()
+    for name, value in event.items():
+        if _isField(name):
+            line[name] = _plain(value)
+    return json.dumps(line) + "\n"
+
+
+def _isField(name: str) -> bool:
+    # What the logging systems of Twisted, the new one and the old one, add for
+    # themselves says nothing that is not in the line already.
+    return not name.startswith("log_") and name not in _OURS and name not in _LEGACY
+
+
+_LEGACY = ("isError", "system", "format", "failure", "eventSource")
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        # JSON has no word for what is not a number.
+        return value if isfinite(value) else str(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    return str(value)

@@ -1,0 +1,130 @@
+"""
+Serve first, keep afterwards: a certificate that was obtained goes to the store
+until the store has taken it.
+
+A full disk, a directory that lost its owner, a database that is away: all of it
+is logged and tried again.  The certificate is served from memory meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ..facts import Credential
+from .alarm import Alarm
+from .readiness import Readiness
+
+__all__ = ["Keeper"]
+
+#: Waited after a failure, in seconds, doubled by each further one.
+_FIRST_WAIT = 10.0
+_LONGEST_WAIT = 600.0
+
+
+class Keeper:
+    """
+    Keeps the newest certificate of one identity.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, save: Callable[[Credential], Deferred[None]], clock: IReactorTime, names: tuple[str, ...]
+    ) -> None:
+        """
+        @param save: Writes it durably, or fails.
+        @param clock: For the next try.
+        @param names: What the certificate is for, for the log.
+        """
+        self._save = save
+        self._names = ", ".join(names)
+        self._alarm = Alarm(clock, self._try)
+        self._clock = clock
+        self._unsaved: Credential | None = None
+        self._failures = 0
+        self._running: Readiness | None = None
+        self.problem: str | None = None
+
+    @property
+    def isBehind(self) -> bool:
+        """
+        Whether something is not in the store yet.
+        """
+        return self._unsaved is not None
+
+    @property
+    def nextAttempt(self) -> float | None:
+        """
+        When it is tried again, or L{None}.
+        """
+        return self._alarm.at
+
+    def keep(self, credential: Credential) -> None:
+        """
+        Have this in the store, sooner or later, instead of any older one.
+        """
+        self._unsaved = credential
+        self._failures = 0
+        self._try()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Try a last time what is not in the store yet, and no more.
+
+        @return: Fires when that is over.
+        """
+        self._alarm.clear()
+        if self._unsaved is not None:
+            self._try()
+        self._alarm.clear()
+        return Deferred.fromCoroutine(self._end())
+
+    async def _end(self) -> None:
+        while self._running is not None:
+            await self._running.when()
+        self._alarm.clear()
+        if self._unsaved is not None:
+            self._log.error(
+                "The certificate for {names} was not saved and is lost with this process: {problem}",
+                event="certificate-lost",
+                names=self._names,
+                problem=self.problem,
+            )
+
+    def _try(self) -> None:
+        if self._running is None:
+            self._running = Readiness()
+            Deferred.fromCoroutine(self._saveAll())
+
+    async def _saveAll(self) -> None:
+        running = self._running
+        try:
+            while (credential := self._unsaved) is not None:
+                await self._save(credential)
+                if self._unsaved is credential:
+                    self._unsaved = None
+            self.problem = None
+            self._failures = 0
+        except (Exception, CancelledError) as why:
+            self._again(why)
+        finally:
+            self._running = None
+            if running is not None:
+                running.happen()
+
+    def _again(self, why: BaseException) -> None:
+        wait = min(_FIRST_WAIT * 2**self._failures, _LONGEST_WAIT)
+        self._failures += 1
+        self.problem = f"The certificate is served but could not be saved: {why}"
+        self._alarm.set(self._clock.seconds() + wait)
+        self._log.error(
+            "The certificate for {names} is served but could not be saved: {why}. Tried again in {wait} s.",
+            event="certificate-unsaved",
+            names=self._names,
+            why=str(why),
+            wait=round(wait),
+        )

@@ -1,0 +1,254 @@
+"""
+The ports: bound all or none, handed to the data path, given back.
+
+These are the first two of the four links that a certificate waits for.  B{Bound}:
+every C{listen} has answered; when one refuses, the others are closed and the
+answer is one exception whose text is all that an operator needs.  B{Adopted}:
+the data path accepts on every one of them.  In between a port is bound in the
+kernel and nobody accepts on it: connections wait, none is refused.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, execute, gatherResults, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IReactorTCP
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..facts import Address
+from ..interfaces import IPlane
+from .addresses import everywhere, interfacesFor
+from .errors import ListenError
+from .holder import holderOf
+
+__all__ = ["BACKLOG", "Listen", "Listeners", "listenBy"]
+
+#: How many connections the kernel keeps until we accept them.  Twisted's 50
+#: loses bursts; the kernel cuts what is above C{net.core.somaxconn}.
+BACKLOG = 4096
+
+#: How a port comes to be bound: called with an interface, a port and a factory
+#: that refuses; the Deferred fires with the port or fails.
+Listen = Callable[[str, int, ServerFactory], "Deferred[IListeningPort]"]
+
+
+class _Refusing(ServerFactory):
+    """
+    For the moment in which nobody has adopted the port.
+    """
+
+    noisy = False
+
+    def buildProtocol(self, addr: object) -> None:
+        """
+        Take nothing: the reactor closes the connection.
+        """
+        return None
+
+
+def listenBy(reactor: IReactorTCP) -> Listen:
+    """
+    Bind with a reactor, as its server endpoints do: the answer is there at
+    once, which the phase before the change of user needs.
+
+    @param reactor: Whose ports they become.
+    """
+
+    def listen(interface: str, number: int, factory: ServerFactory) -> Deferred[IListeningPort]:
+        return execute(reactor.listenTCP, number, factory, backlog=BACKLOG, interface=interface)
+
+    return listen
+
+
+class _Bound:
+    """
+    One port, from the moment that it is asked for.
+    """
+
+    _log = Logger()
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.port: Any = None  # IListeningPort and IReadDescriptor both
+        self.refusal: BaseException | None = None
+        self.adopted = False
+        self._unwanted = False
+
+    def open(self, listen: Listen) -> Deferred[None]:
+        """
+        Bind it.
+
+        @return: Cancelling it stops nothing but the waiting.
+        """
+        outcome: Deferred[None] = Deferred()
+        host, number = self.address.host, self.address.port
+        opening = maybeDeferred(listen, host, number, _Refusing())
+        opening.addCallback(self._opened).addErrback(self._refused)
+        opening.addCallback(
+            lambda _: outcome.errback(self.refusal) if self.refusal else outcome.callback(None)
+        )
+        return outcome
+
+    def abandon(self) -> Deferred[None] | None:
+        """
+        It is not needed: close it, now or as soon as it is there.
+        """
+        self._unwanted = True
+        return self._close() if self.port is not None else None
+
+    def _opened(self, port: Any) -> None:
+        # At once: the kernel may complete handshakes from now on, but nobody
+        # is to accept before the data path does.
+        port.stopReading()
+        self.port = port
+        if self._unwanted:
+            self._close()
+
+    def _refused(self, failure: Failure) -> None:
+        self.refusal = failure.value
+
+    def _close(self) -> Deferred[None]:
+        return maybeDeferred(self.port.stopListening).addErrback(
+            lambda failure: self._log.failure(
+                "{address} could not be closed", failure=failure, address=self.address
+            )
+        )
+
+
+class Listeners:
+    """
+    All the ports of one proxy.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        listen: Listen,
+        bind: Iterable[str] = (),
+        *,
+        everything: Callable[[], tuple[str, ...]] = everywhere,
+        holder: Callable[[int], str | None] = holderOf,
+    ) -> None:
+        """
+        @param listen: Binds one port, see L{listenBy}.
+        @param bind: On which addresses; empty for all of them.
+        @param everything: What to bind on for all addresses.
+        @param holder: Tells who has a port.
+        """
+        self._listen = listen
+        self._bind = tuple(bind)
+        self._everything = everything
+        self._holder = holder
+        self._bound: list[_Bound] = []
+        self._plane: IPlane | None = None
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """
+        What is bound now.
+        """
+        return tuple(each.address for each in self._bound)
+
+    def bind(self, ports: Iterable[int]) -> Deferred[None]:
+        """
+        Bind ports on every address.  Those that are bound already are left
+        alone.
+
+        @param ports: Their numbers.
+        @return: Fires when all of them are bound.  Fails with L{ListenError}
+            when one is refused, after those that this call bound were closed.
+        """
+        present = set(self.addresses)
+        wanted = [
+            _Bound(address)
+            for number in sorted(set(ports))
+            for address in (Address(each, number) for each in self._interfaces())
+            if address not in present
+        ]
+        return Deferred.fromCoroutine(self._bindAll(wanted))
+
+    def adopt(self, plane: IPlane) -> Deferred[None]:
+        """
+        Have the data path accept on every port that is bound.
+
+        @param plane: The data path; it has started.
+        @return: Fires when all of it accepts on all of them.
+        """
+        self._plane = plane
+        return Deferred.fromCoroutine(self._adoptAll(plane))
+
+    def stop(self) -> Deferred[None]:
+        """
+        Accept no more and close every port.
+
+        @return: Fires when they are closed.  Never fails: what goes wrong is
+            logged.
+        """
+        bound, self._bound = self._bound, []
+        return Deferred.fromCoroutine(self._stopAll(bound))
+
+    def _interfaces(self) -> tuple[str, ...]:
+        return interfacesFor(self._bind, self._everything())
+
+    async def _bindAll(self, wanted: Sequence[_Bound]) -> None:
+        try:
+            await gatherResults([each.open(self._listen) for each in wanted], consumeErrors=True)
+        except BaseException:
+            # One refused, or whoever asked for this lost interest.
+            await DeferredList([d for each in wanted if (d := each.abandon()) is not None])
+            refused = tuple(each for each in wanted if each.refusal is not None)
+            if refused:
+                raise ListenError(
+                    "\n".join(self._explain(each.address, each.refusal) for each in refused),
+                    tuple(each.address for each in refused),
+                ) from refused[0].refusal
+            raise
+        self._bound += wanted
+
+    async def _adoptAll(self, plane: IPlane) -> None:
+        fresh = [each for each in self._bound if not each.adopted]
+        await gatherResults(
+            [maybeDeferred(plane.adopt, each.port, each.address.port) for each in fresh], consumeErrors=True
+        )
+        for each in fresh:
+            each.adopted = True
+
+    async def _stopAll(self, bound: Sequence[_Bound]) -> None:
+        for each in reversed(bound):
+            try:
+                if self._plane is not None and each.adopted:
+                    await self._plane.release(each.port)
+            except Exception:
+                self._log.failure("{address} could not be released", address=each.address)
+            if (closing := each.abandon()) is not None:
+                await closing
+
+    def _explain(self, address: Address, why: BaseException | None) -> str:
+        reason: object = why.socketError if isinstance(why, CannotListenError) else why
+        number = reason.errno if isinstance(reason, OSError) else None
+        text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason)
+        text = text or type(reason).__name__
+        message = f"Cannot listen on {address}: {text}"
+        if number == errno.EADDRINUSE:
+            holder = self._holder(address.port)
+            return (
+                f"{message}: {holder} has port {address.port}. Stop it, or choose another port."
+                if holder
+                else f"{message}. Stop what has port {address.port} (ss -ltnp tells), or choose another port."
+            )
+        if number in (errno.EACCES, errno.EPERM):
+            return (
+                f"{message}. A port below 1024 needs a privilege: start as root with twistd --uid,"
+                " or give CAP_NET_BIND_SERVICE (AmbientCapabilities= in a systemd unit), or use authbind,"
+                " or choose a port from 1024 up."
+            )
+        if number == errno.EADDRNOTAVAIL:
+            return f"{message}. This machine has no address {address.host}: correct bind."
+        return f"{message}. Correct that, or choose another address or port."

@@ -1,0 +1,52 @@
+"""
+How it stands with a certificate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+__all__ = ["CertificateState", "CertificateStatus", "when"]
+
+#: C{missing}: a self-signed certificate answers and no order has begun.
+#: C{ordering}: an order is under way.  C{failed}: the last order came to
+#: nothing, C{problem} says why and C{nextAttempt} when it is tried again.
+#: C{valid}: served, and renewed at C{nextAttempt}.  C{expired}: served, past its
+#: end.  C{unsaved}: valid and served, but not written to the store yet.
+CertificateState = Literal["missing", "ordering", "failed", "valid", "expired", "unsaved"]
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateStatus:
+    """
+    One certificate, as it stands now.
+
+    @ivar key: Its identity in the configuration.
+    @ivar source: Where it comes from.
+    @ivar names: What it is for.
+    @ivar state: See L{CertificateState}.
+    @ivar expires: The end of what is served, POSIX seconds; L{None} while that
+        is self-signed.
+    @ivar problem: What went wrong last, for people; L{None} when nothing did
+        since the last success.
+    @ivar nextAttempt: When something is tried next, POSIX seconds, or L{None}.
+    """
+
+    key: str
+    source: Literal["auto", "internal", "files"]
+    names: tuple[str, ...]
+    state: CertificateState
+    expires: float | None = None
+    problem: str | None = None
+    nextAttempt: float | None = None
+
+
+def when(seconds: float) -> str:
+    """
+    A time for people.
+
+    @param seconds: POSIX seconds.
+    """
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
