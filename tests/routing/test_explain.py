@@ -29,7 +29,7 @@ from smartproxy_tw.routing.table import Chosen, compileTable
 from .routes import configure, http, https, passthrough, tcp, tlsTCP
 from .test_table import configurations
 
-steady = settings(derandomize=True, deadline=None, max_examples=200)
+steady = settings(derandomize=True, deadline=None, max_examples=80)
 
 SHOP = configure(
     https(

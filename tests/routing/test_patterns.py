@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.routing.patterns import NO_DOMAIN, AnyPath, candidates, domainPattern, pathPattern
 
-steady = settings(derandomize=True, deadline=None, max_examples=300)
+steady = settings(derandomize=True, deadline=None, max_examples=150)
 
 
 class DomainTests(SynchronousTestCase):

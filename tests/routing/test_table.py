@@ -20,7 +20,7 @@ from smartproxy_tw.routing.table import Chosen, Miss, PortTable, compileTable
 
 from .routes import configure, http, https, passthrough, tcp, tlsTCP
 
-steady = settings(derandomize=True, deadline=None, max_examples=400)
+steady = settings(derandomize=True, deadline=None, max_examples=120)
 
 
 def port(number: int, *routes: Route, **more: Any) -> PortTable:
