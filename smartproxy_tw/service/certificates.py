@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -26,6 +26,7 @@ from .files import FileCertificate
 from .internal import InternalCertificate
 from .status import CertificateStatus
 from .storage import Storage
+from .together import together
 
 __all__ = ["Certificates"]
 
@@ -142,7 +143,7 @@ class Certificates:
                 problems.append(str(why))
         if problems:
             raise CertificateError("\n".join(problems))
-        await gatherResults([each.load(stored) for each in self._automatic], consumeErrors=True)
+        await together(each.load(stored) for each in self._automatic)
 
     async def _stored(self) -> dict[str, Credential]:
         if not self._automatic:
@@ -154,7 +155,7 @@ class Certificates:
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
-        await gatherResults([each.provision() for each in self._automatic], consumeErrors=True)
+        await together(each.provision() for each in self._automatic)
         return self.status()
 
     async def _stop(self) -> None:

@@ -14,7 +14,7 @@ import errno
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, execute, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, execute, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTCP
 from twisted.internet.protocol import ServerFactory
@@ -26,6 +26,7 @@ from ..interfaces import IPlane
 from .addresses import everywhere, interfacesFor
 from .errors import ListenError
 from .holder import holderOf
+from .together import together
 
 __all__ = ["BACKLOG", "Listen", "Listeners", "listenBy"]
 
@@ -124,6 +125,9 @@ class _Bound:
 class Listeners:
     """
     All the ports of one proxy.
+
+    @ivar refusal: Why a L{bind} is about to fail, known as soon as a port was
+        refused, while the others are still being closed; L{None} otherwise.
     """
 
     _log = Logger()
@@ -148,6 +152,7 @@ class Listeners:
         self._holder = holder
         self._bound: list[_Bound] = []
         self._plane: IPlane | None = None
+        self.refusal: ListenError | None = None
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -165,6 +170,7 @@ class Listeners:
         @return: Fires when all of them are bound.  Fails with L{ListenError}
             when one is refused, after those that this call bound were closed.
         """
+        self.refusal = None
         present = set(self.addresses)
         wanted = [
             _Bound(address)
@@ -199,24 +205,19 @@ class Listeners:
 
     async def _bindAll(self, wanted: Sequence[_Bound]) -> None:
         try:
-            await gatherResults([each.open(self._listen) for each in wanted], consumeErrors=True)
+            await together(each.open(self._listen) for each in wanted)
         except BaseException:
             # One refused, or whoever asked for this lost interest.
+            self.refusal = self._refusalOf(tuple(each for each in wanted if each.refusal is not None))
             await DeferredList([d for each in wanted if (d := each.abandon()) is not None])
-            refused = tuple(each for each in wanted if each.refusal is not None)
-            if refused:
-                raise ListenError(
-                    "\n".join(self._explain(each.address, each.refusal) for each in refused),
-                    tuple(each.address for each in refused),
-                ) from refused[0].refusal
+            if self.refusal is not None:
+                raise self.refusal from None
             raise
         self._bound += wanted
 
     async def _adoptAll(self, plane: IPlane) -> None:
         fresh = [each for each in self._bound if not each.adopted]
-        await gatherResults(
-            [maybeDeferred(plane.adopt, each.port, each.address.port) for each in fresh], consumeErrors=True
-        )
+        await together(maybeDeferred(plane.adopt, each.port, each.address.port) for each in fresh)
         for each in fresh:
             each.adopted = True
 
@@ -229,6 +230,14 @@ class Listeners:
                 self._log.failure("{address} could not be released", address=each.address)
             if (closing := each.abandon()) is not None:
                 await closing
+
+    def _refusalOf(self, refused: Sequence[_Bound]) -> ListenError | None:
+        if not refused:
+            return None
+        return ListenError(
+            "\n".join(self._explain(each.address, each.refusal) for each in refused),
+            tuple(each.address for each in refused),
+        )
 
     def _explain(self, address: Address, why: BaseException | None) -> str:
         reason: object = why.socketError if isinstance(why, CannotListenError) else why

@@ -1,0 +1,248 @@
+"""
+One life of a proxy, from the first port to the last connection.
+
+The order is the whole point of this module, so here it is, as it is awaited:
+
+ 1. the ports are bound (or that has begun, where binding takes its time);
+ 2. the state directory is taken into use;
+ 3. the data path says that it is ready, and has its routes;
+ 4. certificates are loaded into it;
+ 5. every C{listen} has answered, and the data path accepts on every port;
+ 6. only now the gate opens, and certificates are asked for.
+
+What fails ends the life: all that had begun is stopped in reverse, and not one
+request has gone to an authority.  The end of a proxy is the same way backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..config.model import Config
+from ..interfaces import IPlane
+from ..store.directory import StateError
+from .certificates import Certificates
+from .errors import ListenError, StartError, StoppedError
+from .listeners import Listeners
+from .milestones import Milestones
+from .readiness import Readiness
+from .storage import Storage
+
+__all__ = ["Life", "MakeCertificates"]
+
+#: Makes the certificates of a life: from its data path, the gate that orders wait
+#: for, and its milestones.
+MakeCertificates = Callable[[IPlane, Callable[[], "Deferred[None]"], Milestones], Certificates]
+
+
+class Life:
+    """
+    Begins once and ends once.
+
+    @ivar listeners: The ports.
+    @ivar certificates: L{None} until the storage is open.
+    @ivar milestones: When what happened.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        listeners: Listeners,
+        storage: Storage,
+        makePlane: Callable[[], IPlane],
+        makeCertificates: MakeCertificates,
+        clock: IReactorTime,
+    ) -> None:
+        """
+        @param config: What to do.
+        @param listeners: The ports, not bound yet.
+        @param storage: The state directory, not open yet.
+        @param makePlane: Makes the data path; called after the ports were
+            bound.
+        @param makeCertificates: Makes the certificates; called once the
+            storage is open and the data path has its routes.
+        @param clock: Measures how long it takes.
+        """
+        self._config = config
+        self.listeners = listeners
+        self._storage = storage
+        self._makePlane = makePlane
+        self._makeCertificates = makeCertificates
+        self._plane: IPlane | None = None
+        self.certificates: Certificates | None = None
+        self.milestones = Milestones(clock.seconds)
+        self._ready = Readiness()
+        self._gate = Readiness()
+        self._bound: Readiness | None = None
+        self._binding: Deferred[None] | None = None
+        self._starting: Deferred[None] | None = None
+        self._begun = Readiness()
+        self._stopped: Readiness | None = None
+        self._ended: Readiness | None = None
+        self._error: BaseException | None = None
+
+    @property
+    def error(self) -> BaseException | None:
+        """
+        Why this life failed to begin, known at once; L{None} as long as
+        nothing failed.
+        """
+        return self._error
+
+    def whenReady(self) -> Deferred[None]:
+        """
+        Wait for the moment in which everything is served and provisioning has
+        begun.
+
+        @return: A Deferred for this caller.  Fails, once all is stopped again,
+            with L{StartError} for what the operator has to mend, with
+            L{StoppedError} when the proxy was stopped first, or with a defect.
+        """
+        return self._ready.when()
+
+    def bind(self) -> None:
+        """
+        Begin to bind, the first time that this is called.
+
+        @raise ListenError: A port was refused already; the others are being
+            closed.
+        """
+        if self._bound is None:
+            bound = self._bound = Readiness()
+            self._binding = self.listeners.bind(self._config.ports)
+            self._binding.addCallbacks(self._haveBound, lambda failure: bound.fail(failure.value))
+        if self.listeners.refusal is not None:
+            self._error = self.listeners.refusal
+            raise self._error
+
+    def begin(self) -> None:
+        """
+        Go through all the steps; L{whenReady} tells the end of it.
+
+        @raise ListenError: As in L{bind}.
+        """
+        self.bind()
+        self._starting = Deferred.fromCoroutine(self._begin())
+
+    def end(self) -> Deferred[None]:
+        """
+        Stop everything, in reverse.
+
+        @return: Fires when all is stopped and closed; never fails.
+        """
+        if self._ended is None:
+            self._ended = Readiness()
+            Deferred.fromCoroutine(self._end(self._ended))
+        return self._ended.when()
+
+    def _haveBound(self, _: None) -> None:
+        self.milestones.reach("bound")
+        assert self._bound is not None
+        self._bound.happen()
+
+    async def _begin(self) -> None:
+        try:
+            await self._steps()
+        except CancelledError:
+            pass
+        except Exception as why:
+            error = StartError(str(why)) if isinstance(why, StateError) else why
+            self._error = error
+            if not isinstance(error, StartError):
+                self._log.failure("A defect while starting", event="start-failed")
+            await self._stop()
+            self._ready.fail(error)
+        else:
+            self._ready.happen()
+        finally:
+            self._begun.happen()
+
+    async def _steps(self) -> None:
+        assert self._bound is not None
+        self._storage.open()
+        plane = self._makePlane()
+        await plane.start()
+        self._plane = plane
+        await self._useRoutes(plane)
+        self.certificates = self._makeCertificates(plane, self._gate.when, self.milestones)
+        await self.certificates.load()
+        # Link one, bound: every listen has answered.
+        await self._bound.when()
+        # Link two, adopted: all of the data path accepts on all of them.
+        await self.listeners.adopt(plane)
+        self.milestones.reach("adopted")
+        self._log.info(
+            "Listening on {addresses}",
+            event="listening",
+            addresses=", ".join(str(address) for address in self.listeners.addresses) or "no port at all",
+        )
+        # The gate.  Links three and four are awaited inside of each order.
+        self._gate.happen()
+        self.certificates.provisionAll().addErrback(self._provisioningFailed)
+
+    async def _useRoutes(self, plane: IPlane) -> None:
+        try:
+            await plane.useTable(self._config)
+        except (ValueError, OSError) as why:
+            raise StartError(f"The configuration cannot be put to use: {why}") from why
+
+    def _provisioningFailed(self, failure: Failure) -> None:
+        if not isinstance(failure.value, StoppedError | CancelledError):
+            self._log.failure("A defect while provisioning certificates", failure=failure)
+
+    async def _end(self, ended: Readiness) -> None:
+        if self._starting is not None and not self._ready.isSettled:
+            if self._error is None:
+                self._starting.cancel()
+            await self._begun.when()
+        await self._stop()
+        self._ready.fail(StoppedError("The proxy was stopped before it was ready."))
+        ended.happen()
+
+    async def _stop(self) -> None:
+        if self._stopped is not None:
+            await self._stopped.when()
+            return
+        stopped = self._stopped = Readiness()
+        self._gate.fail(StoppedError("The proxy was stopped before its ports were served."))
+        if self.certificates is not None:
+            await self._quietly("the certificates", self.certificates.stop)
+        await self._quietly("the ports", self._close)
+        if self._plane is not None:
+            plane, self._plane = self._plane, None
+            await self._quietly("the data path", lambda: self._drain(plane))
+        self._storage.close()
+        stopped.happen()
+
+    async def _close(self) -> None:
+        if self._binding is not None and self._bound is not None:
+            self._binding.cancel()
+            try:
+                await self._bound.when()
+            except (ListenError, CancelledError):
+                pass
+        await self.listeners.stop()
+
+    async def _drain(self, plane: IPlane) -> None:
+        cut = await plane.drain(self._config.timeouts.drain)
+        if cut:
+            self._log.warn(
+                "{cut} connections were cut: they had not ended after {seconds} s",
+                event="drained",
+                cut=cut,
+                seconds=self._config.timeouts.drain,
+            )
+
+    async def _quietly(self, what: str, stop: Callable[[], Awaitable[None]]) -> None:
+        # One part that cannot be stopped well is no reason to leave the rest.
+        try:
+            await stop()
+        except Exception:
+            self._log.failure("A defect while stopping {what}", what=what)

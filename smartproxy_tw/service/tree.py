@@ -1,0 +1,206 @@
+"""
+L{SmartProxy}, the service that users run or embed: composes the parts, and fits
+their life into the phases that a Twisted service has.
+
+It is handed its reactor and touches no other, installs no signal handlers, and
+never ends the process it lives in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.threads import deferToThreadPool
+
+from ..config.model import Config
+from ..interfaces import IAccountStore, IPlane
+from .certificates import Certificates
+from .issuing import lateIssuer
+from .life import Life
+from .listeners import Listen, Listeners, listenBy
+from .milestones import Milestones
+from .storage import Storage
+from .together import together
+
+if TYPE_CHECKING:
+    from txacme.interfaces import ICertificateStore
+
+    from .automatic import Obtain
+    from .status import CertificateStatus
+
+__all__ = ["SmartProxy"]
+
+
+class SmartProxy(MultiService):
+    """
+    A reverse proxy with automatic certificates, as one service.
+
+    Its phases are those of C{twistd}: C{privilegedStartService} binds the ports
+    and does nothing else; C{startService} binds what is not bound, and begins
+    everything else in its order, the end of which is L{whenReady};
+    C{stopService} goes the same way backwards and answers with a Deferred.  It
+    may be started again after that.
+
+    Services that are added to it are started and stopped along with it.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        *,
+        plane: Callable[[], IPlane] | None = None,
+        listen: Listen | None = None,
+        obtain: Obtain | None = None,
+        certificates: ICertificateStore | None = None,
+        accounts: IAccountStore | None = None,
+        run: Callable[..., Deferred[Any]] | None = None,
+        chance: Random | None = None,
+    ) -> None:
+        """
+        @param config: What to do.
+        @param reactor: Provides time, ports, and threads for the disk.
+        @param plane: Makes the data path for one life; by default, one in this
+            process.
+        @param listen: Binds a port; by default, with the reactor.
+        @param obtain: Places an order; by default, with C{config.acme}.
+        @param certificates: Where certificates rest; by default, in
+            C{config.stateDir}.  Any C{txacme.interfaces.ICertificateStore}.
+        @param accounts: Where ACME accounts rest; likewise.
+        @param run: Does what waits for the disk; by default, in a thread of
+            the reactor's.
+        @param chance: Spreads what would happen at one moment.
+        """
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.config = config
+        self._reactor = reactor
+        self._plane = plane
+        self._listen = listen
+        self._obtain = obtain
+        self._certificateStore = certificates
+        self._accounts = accounts
+        self._run = run
+        self._chance = chance or Random()
+        self._life = self._newLife()
+
+    @property
+    def certificates(self) -> Certificates | None:
+        """
+        The certificates of the life that goes on; L{None} before their storage
+        is open.
+        """
+        return self._life.certificates
+
+    @property
+    def milestones(self) -> Milestones:
+        """
+        How long the steps of the start took.
+        """
+        return self._life.milestones
+
+    @property
+    def listeners(self) -> Listeners:
+        """
+        The ports.
+        """
+        return self._life.listeners
+
+    @property
+    def error(self) -> BaseException | None:
+        """
+        Why the start failed, known as soon as it has; L{None} otherwise.
+        """
+        return self._life.error
+
+    def status(self) -> tuple[CertificateStatus, ...]:
+        """
+        How it stands with each certificate.
+        """
+        return () if self.certificates is None else self.certificates.status()
+
+    def whenReady(self) -> Deferred[None]:
+        """
+        Wait until every port is bound and served and provisioning has begun.
+
+        @return: A Deferred for this caller.  Fails, once everything is stopped
+            again, with L{StartError<smartproxy_tw.service.errors.StartError>}
+            for what an operator has to mend, with
+            L{StoppedError<smartproxy_tw.service.errors.StoppedError>} when it
+            was stopped first, or with whatever else went wrong.
+        """
+        return self._life.whenReady()
+
+    def privilegedStartService(self) -> None:
+        """
+        Bind the ports.
+
+        @raise ListenError: One was refused; the others are closed again.
+        """
+        self._life.bind()
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+
+    def startService(self) -> None:
+        """
+        Bind what is not bound, and begin the rest.
+
+        @raise ListenError: As in L{privilegedStartService}.
+        """
+        self._life.begin()
+        super().startService()  # type: ignore[no-untyped-call]
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Stop everything in reverse: no orders, no new connections, requests in
+        flight finished within C{timeouts.drain}.
+
+        @return: Fires when all is closed.
+        """
+        children = maybeDeferred(super().stopService)
+        life, self._life = self._life, self._newLife()
+        return together([children, life.end()]).addCallback(lambda _: None)
+
+    def _newLife(self) -> Life:
+        reactor = self._reactor
+        storage = Storage(
+            self.config.stateDir,
+            reactor.seconds,
+            self._run or partial(_inThread, reactor),
+            certificates=self._certificateStore,
+            accounts=self._accounts,
+        )
+        listeners = Listeners(self._listen or listenBy(reactor), self.config.bind)
+        return Life(
+            self.config,
+            listeners,
+            storage,
+            self._plane or self._localPlane,
+            partial(self._makeCertificates, storage),
+            reactor,
+        )
+
+    def _localPlane(self) -> IPlane:
+        # Late, so that no port waits for the import.
+        from ..control.local import LocalPlane
+
+        return LocalPlane(self._reactor)
+
+    def _makeCertificates(
+        self,
+        storage: Storage,
+        plane: IPlane,
+        gate: Callable[[], Deferred[None]],
+        milestones: Milestones,
+    ) -> Certificates:
+        obtain = self._obtain or lateIssuer(self._reactor, self.config, plane, storage.accounts, milestones)
+        return Certificates(
+            self.config, plane, storage, obtain, self._reactor, gate=gate, chance=self._chance
+        )
+
+
+def _inThread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
