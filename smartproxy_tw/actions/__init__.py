@@ -1,0 +1,3 @@
+"""
+What a route does, each in one file, each by the public interface.
+"""

@@ -1,0 +1,391 @@
+"""
+What a configuration means, once read: frozen, normalised, complete.
+
+A L{Config} comes from a file (L{smartproxy_tw.config.loading}), from the command
+line, or from Python by calling these classes.  It holds no default that depends
+on where it was read, no short form and no text that still needs parsing, and it
+imports nothing heavy, so that a worker can have one without pydantic.
+
+How a configuration is I{written} is another module's business: the schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
+
+__all__ = [
+    "AccessLog",
+    "Acme",
+    "Action",
+    "Auto",
+    "Block",
+    "CertificateSource",
+    "Config",
+    "Files",
+    "Forward",
+    "Internal",
+    "Limits",
+    "Redirect",
+    "Respond",
+    "Route",
+    "Target",
+    "TLS",
+    "Timeouts",
+    "UpstreamTLS",
+    "LETSENCRYPT",
+    "LETSENCRYPT_STAGING",
+]
+
+#: The directory of Let's Encrypt.
+LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+#: The directory of Let's Encrypt's staging environment.
+LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Auto:
+    """
+    A certificate by ACME.
+
+    @ivar names: All the names that it is to cover, in the order of the route;
+        lower-case ASCII, no trailing dot.  The set of names is the identity of
+        the certificate: routes with the same set share it.
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """
+        The identity of the certificate, equal for equal sets of names.
+        """
+        return "auto:" + ",".join(sorted(self.names))
+
+
+@dataclass(frozen=True, slots=True)
+class Internal:
+    """
+    A certificate by the local authority in the state directory.
+
+    @ivar names: As in L{Auto}; wildcards are possible.  Empty for a route
+        without domains: one is made for C{localhost} and the loopback
+        addresses.
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """
+        The identity of the certificate, equal for equal sets of names.
+        """
+        return "internal:" + ",".join(sorted(self.names))
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """
+    A certificate and its key in PEM files, read again when they change.
+
+    @ivar certificate: Absolute path of the chain, leaf first.
+    @ivar privateKey: Absolute path of the key; may be the same file.
+    """
+
+    certificate: str
+    privateKey: str
+
+    @property
+    def key(self) -> str:
+        """
+        The identity of the certificate: its two paths.
+        """
+        return f"files:{self.certificate},{self.privateKey}"
+
+
+#: Where the certificate of a terminating route comes from.
+CertificateSource = Auto | Internal | Files
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """
+    What a route does with TLS from the client.
+
+    @ivar mode: C{"passthrough"}: the bytes go to the target untouched.
+        C{"terminate"}: TLS ends here.
+    @ivar certificate: L{None} just with C{"passthrough"}.
+    """
+
+    mode: Literal["passthrough", "terminate"]
+    certificate: CertificateSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTLS:
+    """
+    How a target is spoken to by TLS (the mode C{terminate-and-reencrypt}).
+
+    @ivar serverName: The name sent as SNI and verified; L{None}: the host of
+        the target (an IP address is verified as one, and no SNI is sent).
+    @ivar verify: Whether the certificate of the target must be valid for that
+        name.  False only where the file says C{insecure_skip_verify: true}.
+    @ivar caFile: Absolute path of a PEM bundle to trust in place of the
+        system's, or L{None}.
+    """
+
+    serverName: str | None = None
+    verify: bool = True
+    caFile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    One place that bytes can go to.
+
+    @ivar host: A name or an IP address without brackets, or the absolute path
+        of a unix socket.
+    @ivar port: 1..65535; L{None}: the port that the client connected to
+        (C{preserve}); 0 for a unix socket.
+    """
+
+    host: str
+    port: int | None
+
+    def __str__(self) -> str:
+        if self.port == 0:
+            return f"unix:{self.host}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{'preserve' if self.port is None else self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """
+    Hand the request, or the bytes, to a target; targets take turns.
+
+    @ivar targets: At least one.
+    @ivar tls: L{None} for plain connections to the targets.
+    """
+
+    targets: tuple[Target, ...]
+    tls: UpstreamTLS | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """
+    Answer with another address.
+
+    @ivar to: A template of the Location field.  C{{domain}}: the name asked
+        for.  C{{path}}: the path with its query.  C{{port}}: the port that was
+        connected to.  No other variable exists; the loader has checked it.
+    @ivar status: 301, 302, 303, 307 or 308.
+    """
+
+    to: str
+    status: int = 308
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """
+    Answer with a fixed response.
+
+    @ivar status: 200..599.
+    @ivar headers: Pairs of name and value, checked by the loader; Date,
+        Content-Length, Connection and Transfer-Encoding are ours to set and
+        never among them.
+    @ivar body: Encoded as UTF-8.  Empty for 204 and 304.
+    """
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """
+    Refuse: 403 over HTTP, a close otherwise.
+    """
+
+
+#: What a route does.
+Action = Forward | Redirect | Respond | Block
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """
+    One rule: what it takes, and what becomes of it.
+
+    @ivar name: Unique among the routes.
+    @ivar ports: The local ports it listens on, ascending, without repetition.
+    @ivar domains: Patterns of names: exact (C{shop.example}), one label
+        (C{*.shop.example}), any depth (C{**.shop.example}), any name (C{*});
+        lower-case ASCII (IDNA), no trailing dot.  Empty: also connections and
+        requests without a name.
+    @ivar path: C{None}, exact C{/a}, prefix C{/a/*}, or with parameters
+        C{/u/:id}.  Only with the protocol C{http}.
+    @ivar protocol: What it speaks inside of TLS, if any; settled by the loader.
+    @ivar tls: L{None} when it takes plain connections.
+    @ivar priority: Higher is asked first.
+    @ivar line: Where it begins in its file, counted from 1; 0 when there is
+        none.
+    """
+
+    name: str
+    ports: tuple[int, ...]
+    action: Action
+    protocol: Literal["http", "tcp"]
+    domains: tuple[str, ...] = ()
+    path: str | None = None
+    tls: TLS | None = None
+    priority: int = 0
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLog:
+    """
+    One line for each request, or for each connection that is not HTTP.
+
+    @ivar format: C{"combined"}, C{"json"} or C{"off"}.
+    @ivar file: An absolute path, or C{"stdout"}.
+    """
+
+    format: Literal["combined", "json", "off"] = "combined"
+    file: str = "stdout"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """
+    How long to wait, in seconds.
+
+    @ivar head: For the first bytes, a TLS handshake, a whole request head:
+        absolute, from the first moment it is waited for.
+    @ivar connect: For a connection to a target, TLS included.
+    @ivar idle: For the next request on a kept connection, for the next byte
+        of a response or of a tunnel.
+    @ivar drain: For requests in flight when the process stops.
+    """
+
+    head: float = 10.0
+    connect: float = 5.0
+    idle: float = 300.0
+    drain: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    How much of something is taken.
+
+    @ivar headBytes: Of a request head: 431 beyond.
+    @ivar urlBytes: Of a request target: 414 beyond.
+    @ivar connections: Client connections at a time, in this process.
+    """
+
+    headBytes: int = 65536
+    urlBytes: int = 8192
+    connections: int = 20000
+
+
+@dataclass(frozen=True, slots=True)
+class Acme:
+    """
+    Whom to ask for certificates, and how to prove a name.
+
+    @ivar email: For the account, or L{None}.
+    @ivar directory: URL of the directory (RFC 8555 section 7.1.1).
+    @ivar caFile: Absolute path of a PEM bundle to trust for the directory's
+        own HTTPS in place of the system's, or L{None}.
+    @ivar challenges: In order of preference.
+    @ivar httpPort: Where http-01 is served; the authority connects to 80, so
+        another number needs a forwarding in front.
+    @ivar tlsPort: Where tls-alpn-01 is served; likewise 443.
+    """
+
+    email: str | None = None
+    directory: str = LETSENCRYPT
+    caFile: str | None = None
+    challenges: tuple[Literal["http-01", "tls-alpn-01"], ...] = ("http-01", "tls-alpn-01")
+    httpPort: int = 80
+    tlsPort: int = 443
+
+    def port(self, kind: Literal["http-01", "tls-alpn-01"]) -> int:
+        """
+        Where a kind of challenge is served.
+
+        @param kind: One of L{challenges}.
+        @return: The local port.
+        """
+        return self.httpPort if kind == "http-01" else self.tlsPort
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """
+    Everything that a SmartProxy needs to know.
+
+    @ivar routes: In the order of the file; those that are switched off are
+        left out.
+    @ivar stateDir: Absolute path of the directory for accounts, certificates
+        and the local authority.
+    @ivar bind: IP addresses that every port is bound on; empty: all of them,
+        IPv4 and IPv6.
+    @ivar trustedProxies: Peers whose forwarded fields are believed.
+    @ivar logFormat: Of the event log.
+    @ivar source: The file it was read from, absolute, or L{None}.
+    """
+
+    routes: tuple[Route, ...]
+    stateDir: str
+    bind: tuple[str, ...] = ()
+    accessLog: AccessLog = field(default_factory=AccessLog)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: Limits = field(default_factory=Limits)
+    trustedProxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    acme: Acme = field(default_factory=Acme)
+    logFormat: Literal["text", "json"] = "text"
+    source: str | None = None
+
+    @property
+    def autoCertificates(self) -> tuple[Auto, ...]:
+        """
+        The certificates to be had by ACME, each identity once, in the order of
+        the routes.
+        """
+        found: dict[str, Auto] = {}
+        for route in self.routes:
+            if route.tls is not None and isinstance(route.tls.certificate, Auto):
+                found.setdefault(route.tls.certificate.key, route.tls.certificate)
+        return tuple(found.values())
+
+    @property
+    def challenges(self) -> tuple[Literal["http-01", "tls-alpn-01"], ...]:
+        """
+        The challenges that can be answered, in order of preference: those
+        whose port is among L{ports}.
+        """
+        ports = self.ports
+        return tuple(kind for kind in self.acme.challenges if self.acme.port(kind) in ports)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """
+        Every port to listen on, ascending: those of the routes and, where
+        certificates are wanted by ACME, the port of the preferred challenge
+        and that of http-01, routes or not.  The port of tls-alpn-01 as second
+        choice is not bound for its own sake.
+        """
+        wanted = {port for route in self.routes for port in route.ports}
+        if self.autoCertificates:
+            for place, kind in enumerate(self.acme.challenges):
+                if place == 0 or kind == "http-01":
+                    wanted.add(self.acme.port(kind))
+        return tuple(sorted(wanted))

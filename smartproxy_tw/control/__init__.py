@@ -1,0 +1,3 @@
+"""
+How those who decide reach the data path.
+"""

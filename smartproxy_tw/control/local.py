@@ -1,0 +1,182 @@
+"""
+The data path in this process.
+
+L{LocalPlane} provides the whole vocabulary of L{IPlane} by calling the engine;
+its Deferreds have fired when they are returned, but for L{LocalPlane.drain}.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from ..actions.build import buildAction
+from ..interfaces import IPlane
+from ..plane.accept import Acceptor
+from ..plane.engine import Engine
+from ..plane.poller import Poller
+from ..plane.record import AccessRecords
+from ..routing.table import compileTable
+from ..upstream.group import Group
+from ..upstream.resolve import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from twisted.internet.interfaces import IListeningPort
+
+    from ..config.model import AccessLog, Config, Forward
+    from ..facts import Challenge, Credential
+
+__all__ = ["LocalPlane"]
+
+# How often draining looks whether it is done, in seconds.
+_LOOK = 0.05
+
+
+@implementer(IPlane)
+class LocalPlane:
+    """
+    @ivar engine: What does it.
+    """
+
+    def __init__(self, reactor: Any, clock: Callable[[], float] = time.time) -> None:
+        """
+        @param reactor: One that watches readers, tells the time and resolves
+            names, as all of Twisted's do on Linux.
+        @param clock: The time of day, in seconds since 1970.
+        """
+        self._reactor = reactor
+        self._clock = clock
+        self._poller = Poller(reactor)
+        self._resolver = Resolver(reactor)
+        self.engine = Engine(self._poller, clock)
+        self._acceptors: dict[IListeningPort, Acceptor] = {}
+        self._groups: dict[tuple[Forward, float], Group] = {}
+        self._records: AccessRecords | None = None
+        self._recordsFor: AccessLog | None = None
+        self._isStarted = False
+
+    def start(self) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        self._isStarted = True
+        self._poller.start()
+        return succeed(None)
+
+    def adopt(self, port: IListeningPort, number: int) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        self._acceptors[port] = Acceptor(self.engine.entrance(number), port.socket)  # type: ignore[attr-defined]
+        return succeed(None)
+
+    def release(self, port: IListeningPort) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        acceptor = self._acceptors.pop(port, None)
+        if acceptor is not None:
+            acceptor.close()
+        return succeed(None)
+
+    def useTable(self, config: Config) -> Deferred[None]:
+        """
+        See L{IPlane}.
+
+        @return: Fails with L{ValueError} when something that a route names
+            cannot be used; everything then stays as it was.
+        """
+        return Deferred.fromCoroutine(self._useTable(config))
+
+    async def _useTable(self, config: Config) -> None:
+        table = compileTable(config)
+        groups: dict[tuple[Forward, float], Group] = {}
+
+        def upstream(forward: Forward) -> Group:
+            key = (forward, config.timeouts.connect)
+            found = groups.get(key) or self._groups.get(key)
+            if found is None:
+                found = Group(self._poller, self._resolver, forward, config.timeouts.connect)
+            groups[key] = found
+            return found
+
+        actions = {route.name: buildAction(route.action, upstream) for route in config.routes}
+        self.engine.use(config, table.ports, actions, self._recordsOf(config.accessLog))
+        for key, group in self._groups.items():
+            if key not in groups:
+                group.close()
+        self._groups = groups
+
+    def _recordsOf(self, settings: AccessLog) -> AccessRecords | None:
+        if settings != self._recordsFor:
+            if self._records is not None:
+                self._records.close()
+            self._recordsFor = settings
+            self._records = (
+                AccessRecords(self._reactor, settings.format, settings.file, self._clock)
+                if settings.format != "off"
+                else None
+            )
+        return self._records
+
+    def install(self, key: str, credential: Credential) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return Deferred.fromCoroutine(self._do(lambda: self.engine.install(key, credential)))
+
+    def present(self, challenge: Challenge) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return Deferred.fromCoroutine(self._do(lambda: self.engine.present(challenge)))
+
+    def withdraw(self, challenge: Challenge) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return Deferred.fromCoroutine(self._do(lambda: self.engine.withdraw(challenge)))
+
+    async def _do(self, deed: Callable[[], None]) -> None:
+        deed()
+
+    def drain(self, seconds: float) -> Deferred[int]:
+        """
+        See L{IPlane}.  The plane is not to be used after this.
+        """
+        return Deferred.fromCoroutine(self._drain(seconds))
+
+    async def _drain(self, seconds: float) -> int:
+        if not self._isStarted:
+            return 0
+        self._isStarted = False
+        for port in list(self._acceptors):
+            await self.release(port)
+        self.engine.drain()
+        end = self._reactor.seconds() + seconds
+        while self.engine.open and self._reactor.seconds() < end:
+            await self._pause()
+        cut = self.engine.cut()
+        for group in self._groups.values():
+            group.close()
+        self._poller.stop()
+        if self._records is not None:
+            self._records.close()
+        return cut
+
+    def _pause(self) -> Deferred[None]:
+        pause: Deferred[None] = Deferred()
+        self._reactor.callLater(_LOOK, pause.callback, None)
+        return pause
+
+    def tally(self) -> Deferred[dict[str, int]]:
+        """
+        See L{IPlane}.
+        """
+        return succeed({**self.engine.counts, "open": self.engine.open})

@@ -1,0 +1,148 @@
+"""
+The frozen words that all rooms share: where somebody is, what is known of a
+connection, of a request, and what a challenge or a credential consists of.
+
+Nothing here does anything.  Each value states its normal form once, at the
+field, so that no reader normalises again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = [
+    "Account",
+    "Address",
+    "Challenge",
+    "ConnectionFacts",
+    "Credential",
+    "HTTP01",
+    "RequestFacts",
+    "TLSALPN01",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """
+    One end of a TCP connection, or a unix socket.
+
+    @ivar host: An IP address in its shortest text form (an IPv4-mapped IPv6
+        address appears as IPv4), or the path of a unix socket.
+    @ivar port: 1..65535, or 0 for a unix socket.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        if self.port == 0:
+            return f"unix:{self.host}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFacts:
+    """
+    What is known of a connection once its first bytes were read.
+
+    @ivar port: The local port that accepted it, 1..65535.
+    @ivar client: Who connected.
+    @ivar serverName: The SNI of its ClientHello, lower-case ASCII without a
+        trailing dot; L{None} when there was none, or no TLS.
+    @ivar alpn: The protocols the ClientHello offered, in its order.
+    @ivar isTLS: Whether the first bytes were a TLS ClientHello.
+    """
+
+    port: int
+    client: Address
+    serverName: str | None = None
+    alpn: tuple[bytes, ...] = ()
+    isTLS: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """
+    What is known of one HTTP request when it is routed.
+
+    @ivar connection: The connection that it came by.
+    @ivar method: As sent, for instance C{"GET"}.
+    @ivar host: The name that the client asked for, from the Host field or the
+        absolute target: lower-case ASCII, no port, no trailing dot; an IPv6
+        literal without its brackets.  Empty when HTTP/1.0 sent none.
+    @ivar path: The path with its dot segments resolved and nothing decoded;
+        begins with C{"/"}, or is C{"*"}.
+    @ivar query: What follows the first C{"?"}, or C{""}.
+    """
+
+    connection: ConnectionFacts
+    method: str
+    host: str
+    path: str
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """
+    What a TLS server shows and proves.
+
+    @ivar chain: The certificate and those that vouch for it, as PEM, leaf
+        first.
+    @ivar key: The private key of the leaf, as unencrypted PEM.  Never logged:
+        it has no part in C{repr}.
+    """
+
+    chain: bytes
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """
+    Who we are to a certificate authority.
+
+    @ivar key: The account's private key (EC P-256), as unencrypted PEM.
+    @ivar url: The account's URL (RFC 8555 section 7.3), or L{None} while the
+        key has been made and saved but the authority has not answered yet:
+        registering again with the same key finds the same account.
+    """
+
+    key: bytes = field(repr=False)
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HTTP01:
+    """
+    An answer that RFC 8555 section 8.3 has us serve over plain HTTP.
+
+    @ivar name: The identifier being proved, lower-case ASCII.
+    @ivar token: The last segment of the path, base64url.
+    @ivar keyAuthorization: The body of the answer.
+    """
+
+    name: str
+    token: str
+    keyAuthorization: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TLSALPN01:
+    """
+    An answer that RFC 8737 has us serve to a ClientHello that offers just
+    C{acme-tls/1}.
+
+    @ivar name: The identifier being proved, lower-case ASCII; for an IP
+        address (RFC 8738) its reverse name, as the SNI will have it.
+    @ivar credential: The self-signed certificate with the acmeIdentifier
+        extension, and its key.
+    """
+
+    name: str
+    credential: Credential
+
+
+#: Either kind of answer that the data path serves.
+Challenge = HTTP01 | TLSALPN01

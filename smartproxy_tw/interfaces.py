@@ -1,0 +1,221 @@
+"""
+Every interface that one room keeps towards another, or that a third party may
+provide, with its contract: who calls it, how often, and what a failure means.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IListeningPort
+
+    from .config.model import Config, Target, UpstreamTLS
+    from .facts import Account, Challenge, ConnectionFacts, Credential, RequestFacts
+
+__all__ = [
+    "IAccountStore",
+    "IAction",
+    "IExchange",
+    "IPlane",
+    "IStream",
+    "IUpstream",
+]
+
+
+class IPlane(Interface):
+    """
+    The whole vocabulary between those who decide and the data path, be it in
+    this process or in several others.
+
+    Every method returns a Deferred that fires once I{all} of the data path has
+    done what was asked, and fails when any part of it could not.  The service
+    rooms call these, never more than one caller for one name at a time.
+    """
+
+    def start() -> Deferred[None]:
+        """
+        Be ready to adopt.  Called once, before everything else.
+        """
+
+    def adopt(port: IListeningPort, number: int) -> Deferred[None]:
+        """
+        Accept on a bound port from now on.
+
+        @param port: The port; its own reactor must not read from it.  It
+            stays the property of the caller, who stops it after L{release}.
+        @param number: The number that routes know it by.
+        """
+
+    def release(port: IListeningPort) -> Deferred[None]:
+        """
+        Accept on this port no more; connections that it accepted go on.
+        """
+
+    def useTable(config: Config) -> Deferred[None]:
+        """
+        Route everything that begins from now on by this configuration.
+        """
+
+    def install(key: str, credential: Credential) -> Deferred[None]:
+        """
+        Serve this certificate to handshakes from now on; connections that
+        exist are not touched.
+
+        @param key: The identity of the certificate, as
+            L{Auto.key<smartproxy_tw.config.model.Auto.key>} has it.
+        @return: Fails with L{ValueError} when the credential cannot be used;
+            what was installed before under that key then stays.
+        """
+
+    def present(challenge: Challenge) -> Deferred[None]:
+        """
+        Answer this challenge from now on, before any route.
+        """
+
+    def withdraw(challenge: Challenge) -> Deferred[None]:
+        """
+        Answer it no more.  One that is not presented is no error.
+        """
+
+    def drain(seconds: float) -> Deferred[int]:
+        """
+        Accept nothing more, finish requests in flight, close what is idle.
+
+        @param seconds: After this time what is left is cut.
+        @return: Fires with the number of connections that were cut.
+        """
+
+    def tally() -> Deferred[dict[str, int]]:
+        """
+        Counts since the start and gauges of now, by name.
+        """
+
+
+class IAction(Interface):
+    """
+    What a route does.  Built once for each route, called for each request or
+    stream, on the data path: it must not block.  An exception ends that one
+    connection and is logged.
+    """
+
+    def request(exchange: IExchange) -> None:
+        """
+        Take charge of an HTTP request whose head has been read.
+        """
+
+    def stream(stream: IStream) -> None:
+        """
+        Take charge of a connection that is not HTTP.
+        """
+
+
+class IExchange(Interface):
+    """
+    One HTTP request and its answer, as an action sees it.  Exactly one of the
+    methods is to be called, once.
+    """
+
+    def facts() -> RequestFacts:
+        """
+        What is known of the request; made on demand.
+        """
+
+    def respond(status: int, fields: bytes, body: bytes) -> None:
+        """
+        Answer from here.
+
+        @param status: 200..599.
+        @param fields: Whole header lines, each with its CR LF, without Date,
+            Content-Length, Connection and Transfer-Encoding.
+        @param body: Left out by the data path for HEAD, 204 and 304.
+        """
+
+    def forward(upstream: IUpstream) -> None:
+        """
+        Send the request there and its answer back.
+        """
+
+    def abort() -> None:
+        """
+        Close the connection without an answer.
+        """
+
+
+class IStream(Interface):
+    """
+    One connection that is not HTTP, as an action sees it.  Exactly one of the
+    methods is to be called, once.
+    """
+
+    def facts() -> ConnectionFacts:
+        """
+        What is known of the connection.
+        """
+
+    def forward(upstream: IUpstream) -> None:
+        """
+        Tunnel its bytes there and back.
+        """
+
+    def abort() -> None:
+        """
+        Close it.
+        """
+
+
+class IUpstream(Interface):
+    """
+    A group of targets.  Called by the data path for each request.
+    """
+
+    tls = Attribute("The L{UpstreamTLS} that connections to it use, or L{None}.")
+
+    def borrow(port: int) -> Any:
+        """
+        A kept connection that is free, or L{None}.
+
+        @param port: The local port the client connected to (for targets with
+            C{preserve}).
+        @return: A link, see L{smartproxy_tw.plane.link}.
+        """
+
+    def connect(port: int, then: Any) -> Any:
+        """
+        Begin a new connection.
+
+        @param then: Called once with a link, or with the
+            L{UpstreamFailure<smartproxy_tw.plane.link.UpstreamFailure>} that
+            says why there is none.  Never called before this returns.
+        @return: Something with a method C{cancel()}, after which C{then} is
+            not called.
+        """
+
+    def advance() -> None:
+        """
+        It is the next target's turn.  L{borrow} does this by itself; who
+        connects without borrowing calls it first.
+        """
+
+
+class IAccountStore(Interface):
+    """
+    Where ACME accounts rest between starts, by the URL of their directory.
+    Failures are L{OSError}.  Certificates rest in a
+    C{txacme.interfaces.ICertificateStore}.
+    """
+
+    def load(directory: str) -> Account | None:
+        """
+        The account at that directory, or L{None} when there is none yet.
+        """
+
+    def save(directory: str, account: Account) -> None:
+        """
+        Keep the account durably before returning.
+        """

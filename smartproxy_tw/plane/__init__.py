@@ -1,0 +1,3 @@
+"""
+The data path: from an accepted socket to the last byte of an answer.
+"""

@@ -1,0 +1,129 @@
+"""
+Accepting, on ports that Twisted has bound.
+
+The port is a real L{IListeningPort}; its own reactor does not read from it.  The
+socket is registered with the nested poller, level-triggered but exclusive, so
+that of several processes one wakes up.  A burst is taken in bounded batches.
+When descriptors run out the port rests for a moment instead of spinning.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from ..facts import Address
+from .answers import statusLine
+from .greeting import greet
+
+if TYPE_CHECKING:
+    from .engine import Entrance
+
+__all__ = ["Acceptor", "addressOf"]
+
+_log = Logger()
+
+_BATCH = 64
+# How long to rest when there are no descriptors, in seconds.
+_REST = 0.25
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_EXCLUSIVE = 1 << 28
+_FULL = statusLine(503) + b"Retry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Acceptor:
+    """
+    One listening socket of one entrance.
+    """
+
+    def __init__(self, entrance: Entrance, sock: socket.socket) -> None:
+        """
+        Begin to accept.
+
+        @param sock: Listening and non-blocking; stays the caller's.
+        """
+        self._entrance = entrance
+        self._sock = sock
+        self._isOpen = True
+        self._hasComplained = False
+        # Accepted sockets inherit it: a call less for each of them.
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._isOpen:
+            self._entrance.engine.poller.add(self._sock.fileno(), self.ready, select.EPOLLIN | _EXCLUSIVE)
+
+    def close(self) -> None:
+        """
+        Accept no more; the socket itself stays open.
+        """
+        self._isOpen = False
+        self._entrance.engine.poller.remove(self._sock.fileno())
+
+    def ready(self, event: int) -> None:
+        """
+        Somebody has connected.
+        """
+        engine = self._entrance.engine
+        for _ in range(_BATCH):
+            try:
+                sock, address = self._sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._rest(error)
+                    return
+                # The peer was gone before it was accepted; accept(2).
+                continue
+            sock.setblocking(False)
+            engine.counts["connections"] += 1
+            if engine.isFull:
+                self._turnAway(sock)
+            else:
+                greet(self._entrance, sock, addressOf(address))
+
+    def _turnAway(self, sock: socket.socket) -> None:
+        engine = self._entrance.engine
+        engine.overflowed(self._entrance.number)
+        table = self._entrance.table
+        if table is not None and table.takesHTTP and not table.takesTLS:
+            # A close with unread bytes would destroy the answer.
+            with suppress(OSError):
+                sock.recv(65536)
+            with suppress(OSError):
+                sock.send(_FULL)
+        sock.close()
+
+    def _rest(self, error: OSError) -> None:
+        poller = self._entrance.engine.poller
+        if not self._hasComplained:
+            self._hasComplained = True
+            _log.error(
+                "Port {port} cannot accept: {reason}. Connections wait in the kernel until others have "
+                "ended; raise the limit of open files (ulimit -n, LimitNOFILE=) if this goes on.",
+                port=self._entrance.number,
+                reason=error.strerror,
+            )
+        poller.remove(self._sock.fileno())
+        poller.after(_REST, self._watch)
+
+
+def addressOf(address: tuple[object, ...] | str) -> Address:
+    """
+    @param address: As C{accept} gives it.
+    @return: The same in our normal form.
+    """
+    if isinstance(address, str) or not address:
+        return Address(str(address or "unix"), 0)
+    host = str(address[0])
+    if host.startswith("::ffff:") and "." in host:
+        host = host[7:]
+    return Address(host.partition("%")[0], int(str(address[1])))

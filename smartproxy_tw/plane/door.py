@@ -1,0 +1,225 @@
+"""
+A door is where HTTP comes in: one port, with TLS or without.  It knows what is
+to become of a request, and remembers it for heads that come again.
+
+The sessions of a port keep their door for life; a new table changes what is
+behind it, from the next request on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from ..facts import RequestFacts
+from ..interfaces import IAction, IExchange, IStream
+from ..wire.http1 import parseRequest
+from .answers import plainAnswer
+from .forwarding import clientBehind, trustedMarks
+from .session import Session
+
+if TYPE_CHECKING:
+    from ..config.model import Route
+    from ..facts import ConnectionFacts
+    from ..routing.table import PortTable
+    from ..wire.http1 import Request
+    from .engine import Engine
+    from .wires import Wire
+
+__all__ = ["Door", "Prepared"]
+
+# A memo is emptied when it has so many heads; a longer head is not remembered, in bytes.
+_MEMO = 1024
+_MEMO_BYTES = 2048
+
+_CHALLENGE = b"/.well-known/acme-challenge/"
+
+
+class Prepared:
+    """
+    A request whose fate is decided.  Never changed after it was made.
+
+    @ivar request: Its head.
+    @ivar route: The route that took it; L{None} when none did.
+    @ivar action: What is to be done.
+    @ivar serverName: The SNI that the decision was made for.
+    @ivar client: The address of the client that a trusted peer spoke for;
+        otherwise empty.
+    @ivar head: Request line and fields that go upstream, but for the
+        forwarding fields that belong to the connection and the empty line.
+    """
+
+    __slots__ = ("action", "client", "head", "record", "request", "route", "serverName")
+
+    def __init__(
+        self, request: Request, route: Route | None, action: IAction, serverName: str | None, client: str
+    ) -> None:
+        self.request = request
+        self.route = route
+        self.action = action
+        self.serverName = serverName
+        self.client = client
+        #: What the access log has made of the head; see L{smartproxy_tw.plane.record}.
+        self.record: tuple[str, str] | None = None
+        head = request.method + b" " + request.target.origin
+        head += b" HTTP/1.1\r\n" if request.minor else b" HTTP/1.0\r\n"
+        head += request.fields
+        if request.upgrade:
+            head += b"Connection: Upgrade\r\nUpgrade: " + request.upgrade + b"\r\n"
+        if not client and request.authority:
+            head += b"X-Forwarded-Host: " + request.authority + b"\r\n"
+        self.head = head
+
+    def facts(self, connection: ConnectionFacts) -> RequestFacts:
+        """
+        @return: The request as rules see it.
+        """
+        request = self.request
+        target = request.target
+        return RequestFacts(
+            connection,
+            request.method.decode("ascii"),
+            request.host,
+            target.path.decode("ascii"),
+            (target.query or b"").decode("ascii"),
+        )
+
+    def trustedMarks(self, connection: ConnectionFacts) -> bytes:
+        """
+        @return: The forwarding fields for a request by a trusted peer.
+        """
+        return trustedMarks(self.request, connection, self.client)
+
+
+@implementer(IAction)
+class _Answer:
+    """
+    A fixed short answer.
+    """
+
+    def __init__(self, status: int) -> None:
+        self._answer = plainAnswer(status)
+
+    def request(self, exchange: IExchange) -> None:
+        """
+        See L{IAction}.
+        """
+        exchange.respond(*self._answer)
+
+    def stream(self, stream: IStream) -> None:
+        """
+        See L{IAction}.
+        """
+        stream.abort()
+
+
+@implementer(IAction)
+class _Challenge(_Answer):
+    """
+    The body of an http-01 challenge (RFC 8555 section 8.3).
+    """
+
+    def __init__(self, keyAuthorization: str) -> None:
+        self._answer = (200, b"Content-Type: application/octet-stream\r\n", keyAuthorization.encode("ascii"))
+
+
+_NOT_FOUND = _Answer(404)
+_MISDIRECTED = _Answer(421)
+
+
+class Door:
+    """
+    @ivar engine: Whose door it is.
+    @ivar number: The port.
+    @ivar memo: What heads came to, by their bytes.
+    """
+
+    def __init__(self, engine: Engine, number: int, isTLS: bool) -> None:
+        self.engine = engine
+        self.number = number
+        self._isTLS = isTLS
+        self._table: PortTable | None = None
+        self._actions: dict[str, IAction] = {}
+        self.memo: dict[bytes, Prepared] = {}
+
+    def use(self, table: PortTable | None, actions: dict[str, IAction]) -> None:
+        """
+        Decide by this from now on.
+
+        @param table: The routes of the port; L{None} when none is left.
+        @param actions: What each route does, by its name.
+        """
+        self._table = table
+        self._actions = actions
+        self.memo = {}
+
+    def open(self, wire: Wire, connection: ConnectionFacts) -> None:
+        """
+        Begin a session.
+
+        @param wire: Registered with the poller.
+        """
+        Session(self, wire, connection)
+
+    def understand(self, data: bytes, connection: ConnectionFacts) -> Prepared | None:
+        """
+        Parse a head and decide what is to become of the request.
+
+        @param data: What has come so far.
+        @return: L{None} while the head is not complete.
+        @raise BadMessage: It is refused.
+        """
+        engine = self.engine
+        request = parseRequest(data, engine.limits.headBytes, engine.limits.urlBytes)
+        if request is None:
+            return None
+        if request.target.path.startswith(_CHALLENGE):
+            answer = engine.http01(request.target.path[len(_CHALLENGE) :], request.host)
+            if answer is not None:
+                return Prepared(request, None, _Challenge(answer), connection.serverName, "")
+        isTrusted = engine.trusts(connection.client.host)
+        client = clientBehind(request, connection, engine.trusts) if isTrusted else ""
+        route, action = self._decide(request, connection)
+        prepared = Prepared(request, route, action, connection.serverName, client)
+        if (
+            len(request.raw) == len(data) <= _MEMO_BYTES
+            and request.length == 0
+            and route is not None
+            and not (request.hasSecrets or isTrusted or request.expectsContinue or request.upgrade)
+        ):
+            if len(self.memo) >= _MEMO:
+                self.memo.clear()
+            self.memo[data] = prepared
+        return prepared
+
+    def _decide(self, request: Request, connection: ConnectionFacts) -> tuple[Route | None, IAction]:
+        table = self._table
+        if table is None:
+            self.engine.missed(self.number, f"no route on port {self.number}", connection)
+            return None, _NOT_FOUND
+        if (
+            self._isTLS
+            and request.host != (connection.serverName or "")
+            and self._isMisdirected(table, request.host, connection.serverName)
+        ):
+            reason = f"Host {request.host} over a connection for another name"
+            self.engine.missed(self.number, reason, connection)
+            return None, _MISDIRECTED
+        decision = table.decideRequest(self._isTLS, request.host, request.target.path.decode("ascii"))
+        route = getattr(decision, "route", None)
+        if route is None:
+            self.engine.missed(self.number, getattr(decision, "reason", ""), connection)
+            return None, _NOT_FOUND
+        return route, self._actions[route.name]
+
+    def _isMisdirected(self, table: PortTable, host: str, serverName: str | None) -> bool:
+        """
+        Whether the name asked for would have been shown another certificate
+        than this connection was (RFC 9110 section 15.5.20).
+        """
+        asked = getattr(table.decideHello(host or None), "route", None)
+        shown = getattr(table.decideHello(serverName), "route", None)
+        if asked is None or shown is None or asked.tls is None or shown.tls is None:
+            return True
+        return bool(asked.tls.certificate != shown.tls.certificate)

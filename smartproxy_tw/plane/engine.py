@@ -1,0 +1,356 @@
+"""
+The engine holds what the connections of the data path share: the poller, the
+doors of each port, the certificates, the challenges that are being answered,
+the counts, the access log.
+
+It has no thread, no Deferred and no opinion on what routes do: actions come
+ready-made (L{IAction<smartproxy_tw.interfaces.IAction>}).  Whoever drives it is
+the plane, L{smartproxy_tw.control.local}.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from ..facts import HTTP01, Challenge, ConnectionFacts, Credential
+from . import answers
+from .door import Door
+from .misses import Digest
+from .tls import challengeContext, serverContext
+from .trust import Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from OpenSSL import SSL
+
+    from ..config.model import Config, Limits, Route, Timeouts
+    from ..interfaces import IAction
+    from ..routing.table import PortTable
+    from .door import Prepared
+    from .link import UpstreamFailure
+    from .poller import Poller
+    from .record import AccessRecords
+
+__all__ = ["Engine", "Entrance", "Lasting"]
+
+_COUNTS = (
+    "connections",
+    "requests",
+    "misses",
+    "refusals",
+    "greeting_failures",
+    "upstream_failures",
+    "overflows",
+)
+
+
+class Lasting(Protocol):
+    """
+    A client connection in any state of its life.
+    """
+
+    deadline: float
+
+    def drain(self) -> None:
+        """
+        Close if idle; finish what is in flight and close then.
+        """
+
+    def expire(self) -> None:
+        """
+        The deadline has passed.
+        """
+
+    def crash(self) -> None:
+        """
+        Break, at once.
+        """
+
+
+class Entrance:
+    """
+    Everything that is known of one port number.
+
+    @ivar number: The port.
+    @ivar table: Its routes; L{None} when there are none.
+    @ivar plain: The door for plain HTTP.
+    @ivar tls: The door for HTTP over TLS.
+    @ivar actions: What each route does, by its name.
+    @ivar servesChallenges: Whether http-01 is answered here.
+    """
+
+    def __init__(self, engine: Engine, number: int) -> None:
+        self.engine = engine
+        self.number = number
+        self.table: PortTable | None = None
+        self.plain = Door(engine, number, False)
+        self.tls = Door(engine, number, True)
+        self.actions: dict[str, IAction] = {}
+        self.servesChallenges = False
+
+    def use(self, table: PortTable | None, actions: dict[str, IAction], servesChallenges: bool) -> None:
+        """
+        Route by this from now on.
+        """
+        self.table = table
+        self.actions = actions
+        self.servesChallenges = servesChallenges
+        self.plain.use(table, actions)
+        self.tls.use(table, actions)
+
+
+class Engine:
+    """
+    @ivar poller: Of all sockets.
+    @ivar timeouts: Of the configuration in use.
+    @ivar limits: Likewise.
+    @ivar isDraining: Whether nothing new is taken.
+    @ivar counts: Since the start, by name.
+    """
+
+    def __init__(self, poller: Poller, clock: Callable[[], float] = time.time) -> None:
+        """
+        @param clock: The time of day, in seconds since 1970.
+        """
+        self.poller = poller
+        self.isDraining = False
+        self.counts = dict.fromkeys(_COUNTS, 0)
+        self.timeouts: Timeouts
+        self.limits: Limits
+        self._clock = clock
+        self._records: AccessRecords | None = None
+        self._alive: dict[Lasting, None] = {}
+        self._entrances: dict[int, Entrance] = {}
+        self._credentials: dict[str, Credential] = {}
+        self._contexts: dict[tuple[str, bool], SSL.Context] = {}
+        self._tokens: dict[bytes, HTTP01] = {}
+        self._challenges: dict[str, SSL.Context] = {}
+        self._trust = Trust(())
+        self.trusts = self._trust.trusts
+        self._digest = Digest(poller)
+        self._dateAt = 0
+        self._dateLine = b""
+
+    # Configuration.
+
+    def use(
+        self,
+        config: Config,
+        tables: Mapping[int, PortTable],
+        actions: dict[str, IAction],
+        records: AccessRecords | None,
+    ) -> None:
+        """
+        Route everything that begins from now on by this.
+
+        @param tables: By port.
+        @param actions: By the name of the route.
+        @param records: Where access records go; L{None}: nowhere.
+        """
+        self.timeouts = config.timeouts
+        self.limits = config.limits
+        self._trust = Trust(config.trustedProxies)
+        self.trusts = self._trust.trusts
+        self._records = records
+        challengePort = config.acme.httpPort if "http-01" in config.challenges else 0
+        for number in {*self._entrances, *tables, *config.ports}:
+            here = number == challengePort and bool(config.autoCertificates)
+            self.entrance(number).use(tables.get(number), actions, here)
+
+    def entrance(self, number: int) -> Entrance:
+        """
+        @return: What is known of a port.
+        """
+        found = self._entrances.get(number)
+        if found is None:
+            found = self._entrances[number] = Entrance(self, number)
+        return found
+
+    # Certificates and challenges.
+
+    def install(self, key: str, credential: Credential) -> None:
+        """
+        Show this certificate from now on.
+
+        @raise ValueError: It cannot be used; the previous one stays.
+        """
+        context = serverContext(credential, True)
+        self._credentials[key] = credential
+        self._contexts[key, True] = context
+        self._contexts.pop((key, False), None)
+
+    def context(self, key: str, isHTTP: bool) -> SSL.Context | None:
+        """
+        The context for a certificate, made at its first use.
+
+        @return: L{None} when none is installed under that key.
+        """
+        context = self._contexts.get((key, isHTTP))
+        if context is None and key in self._credentials:
+            context = self._contexts[key, isHTTP] = serverContext(self._credentials[key], isHTTP)
+        return context
+
+    def present(self, challenge: Challenge) -> None:
+        """
+        Answer a challenge.
+
+        @raise ValueError: Its certificate cannot be used.
+        """
+        if isinstance(challenge, HTTP01):
+            self._tokens[challenge.token.encode("ascii")] = challenge
+        else:
+            self._challenges[challenge.name] = challengeContext(challenge.credential)
+
+    def withdraw(self, challenge: Challenge) -> None:
+        """
+        Answer it no more.
+        """
+        if isinstance(challenge, HTTP01):
+            self._tokens.pop(challenge.token.encode("ascii"), None)
+        else:
+            self._challenges.pop(challenge.name, None)
+
+    def http01(self, token: bytes, host: str) -> str | None:
+        """
+        @param token: The end of a challenge's path; nothing that is not in an
+            open order is found, whatever it looks like.
+        @param host: Who is asked for.
+        @return: The key authorization to answer with.
+        """
+        challenge = self._tokens.get(token)
+        return challenge.keyAuthorization if challenge is not None and challenge.name == host else None
+
+    def challenge(self, serverName: str | None) -> SSL.Context | None:
+        """
+        @return: How tls-alpn-01 for a name is answered, if it is.
+        """
+        return self._challenges.get(serverName or "")
+
+    # Connections.
+
+    @property
+    def isFull(self) -> bool:
+        """
+        Whether another connection would be one too many.
+        """
+        return len(self._alive) >= self.limits.connections
+
+    @property
+    def open(self) -> int:
+        """
+        How many client connections there are.
+        """
+        return len(self._alive)
+
+    def enter(self, connection: Lasting) -> None:
+        """
+        A connection begins this part of its life.
+        """
+        self._alive[connection] = None
+        self.poller.mortals[connection] = None
+
+    def leave(self, connection: Lasting) -> None:
+        """
+        It has ended, or goes on as something else.
+        """
+        self._alive.pop(connection, None)
+        self.poller.mortals.pop(connection, None)
+
+    def drain(self) -> None:
+        """
+        Finish what is in flight; begin nothing.
+        """
+        self.isDraining = True
+        for connection in list(self._alive):
+            connection.drain()
+
+    def cut(self) -> int:
+        """
+        Break what is left.
+
+        @return: How many connections that were.
+        """
+        left = list(self._alive)
+        for connection in left:
+            connection.crash()
+        return len(left)
+
+    # What is told about.
+
+    def dateLine(self) -> bytes:
+        """
+        The Date field of now.
+        """
+        now = int(self._clock())
+        if now != self._dateAt:
+            self._dateAt = now
+            self._dateLine = answers.dateLine(now)
+        return self._dateLine
+
+    def missed(self, port: int, reason: str, connection: ConnectionFacts) -> None:
+        """
+        No route took it.
+        """
+        self.counts["misses"] += 1
+        self._digest.add("No route: {reason} (from {client})", reason, connection.client.host)
+
+    def refused(self, status: int, reason: str, connection: ConnectionFacts) -> None:
+        """
+        A request was answered with an error of ours.
+        """
+        self.counts["refusals"] += 1
+        self._digest.add(
+            f"Refused with {status}: {{reason}} (from {{client}})", reason, connection.client.host
+        )
+
+    def unwelcome(self, reason: str, client: str) -> None:
+        """
+        A connection ended before there was a request.
+        """
+        self.counts["greeting_failures"] += 1
+        self._digest.add("No TLS: {reason} (from {client})", reason, client)
+
+    def upstreamFailed(self, route: Route | None, failure: UpstreamFailure) -> None:
+        """
+        A target did not do its part.
+        """
+        self.counts["upstream_failures"] += 1
+        self._digest.add("Route {client}: {reason}", failure.reason, route.name if route is not None else "-")
+
+    def overflowed(self, port: int) -> None:
+        """
+        A connection was refused because there are too many.
+        """
+        self.counts["overflows"] += 1
+        self._digest.add(
+            "Refused a connection on port {client}: {reason}",
+            f"limits.connections is {self.limits.connections}",
+            str(port),
+        )
+
+    def record(self, prepared: Prepared, client: str, started: float, status: int, size: int) -> None:
+        """
+        A request has ended.
+        """
+        self.counts["requests"] += 1
+        if self._records is not None:
+            self._records.request(prepared, client, started, status, size)
+
+    def recordRefusal(self, client: str, head: bytes, status: int, size: int) -> None:
+        """
+        Something that was not quite a request was refused.
+        """
+        self.counts["requests"] += 1
+        if self._records is not None:
+            self._records.refusal(client, head, status, size)
+
+    def recordStream(
+        self, route: Route, connection: ConnectionFacts, started: float, sent: int, received: int
+    ) -> None:
+        """
+        A connection that is not HTTP has ended.
+        """
+        if self._records is not None:
+            self._records.stream(route, connection, started, sent, received)

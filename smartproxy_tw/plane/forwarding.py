@@ -1,0 +1,96 @@
+"""
+Forwarding fields (X-Forwarded-*, X-Real-IP, Forwarded): whom to believe.
+
+From a peer that is not trusted none of them goes on; ours are all there is.
+From a trusted peer (C{trusted_proxies}) they go on, with the peer's own address
+added to X-Forwarded-For, and what it left out is filled in.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..facts import ConnectionFacts
+    from ..wire.http1 import Request
+
+__all__ = ["clientBehind", "trustedMarks"]
+
+_LINE = re.compile(rb"(?m)^([^:\r\n]++):[\t ]*+([^\r\n]*+)\r\n")
+
+
+def _values(request: Request) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in _LINE.findall(request.forwarded):
+        # A twin with an underscore is never believed.
+        if b"_" not in name:
+            found.setdefault(name.lower(), []).append(value.strip(b"\t "))
+    return found
+
+
+def _hops(request: Request) -> list[str]:
+    lines = _values(request).get(b"x-forwarded-for", [])
+    return [hop.strip().decode("latin-1") for hop in b",".join(lines).split(b",") if hop.strip()]
+
+
+def clientBehind(request: Request, connection: ConnectionFacts, trusts: Callable[[str], bool]) -> str:
+    """
+    The client that a trusted peer speaks for: the rightmost address in
+    X-Forwarded-For that is not itself trusted.
+
+    @param request: A request by a trusted peer.
+    @param trusts: Whether an address is a trusted peer.
+    @return: An address; the peer's own when nothing believable is there.
+    """
+    client = connection.client.host
+    for hop in reversed(_hops(request)):
+        address = _address(hop)
+        if address is None:
+            break
+        client = address
+        if not trusts(client):
+            break
+    return client
+
+
+def _address(hop: str) -> str | None:
+    """
+    An address out of X-Forwarded-For, where some write a port too.
+    """
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        address = ip_address(hop)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def trustedMarks(request: Request, connection: ConnectionFacts, client: str) -> bytes:
+    """
+    The forwarding fields to send on for a trusted peer.
+
+    @param client: What L{clientBehind} said.
+    @return: Whole lines.
+    """
+    found = _values(request)
+    hops = [*_hops(request), connection.client.host]
+    lines = [b"X-Forwarded-For: " + ", ".join(hops).encode("latin-1")]
+    lines.append(b"X-Real-IP: " + client.encode("ascii"))
+    ours = {
+        b"X-Forwarded-Proto": b"https" if connection.isTLS else b"http",
+        b"X-Forwarded-Host": request.authority,
+        b"X-Forwarded-Port": str(connection.port).encode("ascii"),
+    }
+    for name, value in ours.items():
+        lines.append(name + b": " + found.get(name.lower(), [value])[-1])
+    for name in (b"X-Forwarded-Prefix", b"Forwarded"):
+        lines += [name + b": " + value for value in found.get(name.lower(), [])]
+    return b"\r\n".join(lines) + b"\r\n"

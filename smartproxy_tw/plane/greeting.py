@@ -1,0 +1,333 @@
+"""
+The greeting: the first bytes of a connection, and what they make of it.
+
+Where a port has just one kind of route nothing needs to be found out.  Elsewhere
+the bytes are looked at without being taken (C{MSG_PEEK}), so that whoever comes
+next finds all of them: TLS its ClientHello, a tunnel a stream it can hand on
+untouched.  A deadline bounds the wait, the size of a hello bounds the bytes, and
+an end inside of it ends it.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING
+
+from OpenSSL import SSL
+
+from ..facts import Address, ConnectionFacts
+from ..wire.clienthello import Hello, Malformed, NeedMore, parse
+from .poller import ENDED
+from .stream import Stream
+from .tls import ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME, Handshake, TLSWire
+from .wires import READ, PlainWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..config.model import Route
+    from .engine import Entrance
+
+__all__ = ["Greeting", "greet", "looksLikeHTTP"]
+
+_PEEK = 20000
+# As for a client that asked for no certificate that we have yet: internal_error, decode_error.
+_ALERT_NO_CERTIFICATE = b"\x15\x03\x03\x00\x02\x02\x50"
+_ALERT_DECODE = b"\x15\x03\x03\x00\x02\x02\x32"
+_PLAIN_ON_TLS = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 29\r\n"
+    b"Connection: close\r\n\r\nThis port speaks HTTPS only.\n"
+)
+
+_METHOD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}+)( ?)")
+
+
+def looksLikeHTTP(data: bytes) -> bool | None:
+    """
+    Whether a connection begins with an HTTP/1 request line: a method and the
+    beginning of a target.  C{EHLO mail.example} does not.
+
+    @param data: At least one byte.
+    @return: L{None} while it could go either way.
+    """
+    if data[:2] == b"\r\n":
+        data = data[2:]
+    match = _METHOD.match(data)
+    if match is None:
+        return None if data in (b"", b"\r") else False
+    rest = data[match.end() : match.end() + 4].lower()
+    if not match[2]:
+        return False if rest or len(match[1]) == 32 else None
+    if rest[:1] in (b"/", b"*") or rest == b"http":
+        return True
+    return None if b"http".startswith(rest) else False
+
+
+def greet(entrance: Entrance, sock: socket.socket, client: Address) -> None:
+    """
+    Begin the life of an accepted connection.
+
+    @param sock: Non-blocking, registered nowhere; owned from now on.
+    """
+    greeting = Greeting(entrance, sock, client)
+    entrance.engine.poller.add(sock.fileno(), greeting.ready)
+    table = entrance.table
+    if table is None or not table.takesTLS:
+        takesHTTP = entrance.servesChallenges or (table is not None and table.takesHTTP)
+        takesTCP = table is not None and table.takesTCP
+        if takesHTTP != takesTCP:
+            (greeting.becomeHTTP if takesHTTP else greeting.becomeStream)()
+
+
+class Greeting:
+    """
+    A connection of which nothing is known yet.
+
+    @ivar deadline: For the poller; absolute, and the TLS handshake inherits
+        it.
+    """
+
+    __slots__ = ("_client", "_entrance", "_isOver", "_need", "_sock", "deadline")
+
+    def __init__(self, entrance: Entrance, sock: socket.socket, client: Address) -> None:
+        self._entrance = entrance
+        self._sock = sock
+        self._client = client
+        self._isOver = False
+        self._need = 1
+        engine = entrance.engine
+        self.deadline = engine.poller.now + engine.timeouts.head
+        engine.enter(self)
+
+    def ready(self, event: int) -> None:
+        """
+        Something has come.
+        """
+        try:
+            data = self._sock.recv(_PEEK, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._close()
+            return
+        if len(data) < self._need:
+            if not data or event & ENDED:
+                self._close()
+            return
+        self._read(data)
+        if not self._isOver and event & ENDED:
+            # Nothing more will come, and what has come is not enough.
+            self._close()
+
+    def _read(self, data: bytes) -> None:
+        table = self._entrance.table
+        if table is not None and table.takesTLS:
+            hello = parse(data)
+            if isinstance(hello, NeedMore):
+                self._need = hello.atLeast
+                return
+            if isinstance(hello, Hello):
+                self._readHello(hello)
+                return
+            if isinstance(hello, Malformed) and not table.takesTCP:
+                self._turnAway(hello.reason, _ALERT_DECODE)
+                return
+        self._readOther(data)
+
+    def _readOther(self, data: bytes) -> None:
+        """
+        What is not TLS: HTTP, or anything.
+        """
+        table = self._entrance.table
+        takesHTTP = self._entrance.servesChallenges or (table is not None and table.takesHTTP)
+        if table is None or not table.takesTCP:
+            if takesHTTP:
+                self.becomeHTTP()
+            else:
+                isHTTP = looksLikeHTTP(data)
+                self._turnAway("not a ClientHello", _PLAIN_ON_TLS if isHTTP else b"")
+            return
+        isHTTP = looksLikeHTTP(data) if takesHTTP else False
+        if isHTTP is None:
+            self._need = len(data) + 1
+        elif isHTTP:
+            self.becomeHTTP()
+        else:
+            self.becomeStream()
+
+    def _readHello(self, hello: Hello) -> None:
+        engine = self._entrance.engine
+        facts = ConnectionFacts(self._entrance.number, self._client, hello.serverName, hello.alpn, True)
+        if hello.alpn == (b"acme-tls/1",):
+            context = engine.challenge(hello.serverName)
+            if context is not None:
+                self._shake(context, _goodbye)
+                return
+        assert self._entrance.table is not None
+        decision = self._entrance.table.decideHello(hello.serverName)
+        route: Route | None = getattr(decision, "route", None)
+        if route is None or route.tls is None:
+            engine.missed(self._entrance.number, getattr(decision, "reason", ""), facts)
+            self._end(ALERT_UNKNOWN_NAME)
+            return
+        if route.tls.certificate is None:
+            self._hand(facts, route)
+            return
+        isHTTP = route.protocol == "http"
+        if isHTTP and hello.alpn and not (b"http/1.1" in hello.alpn or b"http/1.0" in hello.alpn):
+            self._turnAway("the client speaks none of our protocols", ALERT_NO_PROTOCOL)
+            return
+        context = engine.context(route.tls.certificate.key, isHTTP)
+        if context is None:
+            self._turnAway(f"there is no certificate for {hello.serverName} yet", _ALERT_NO_CERTIFICATE)
+        elif isHTTP:
+            self._shake(context, lambda wire: self._entrance.tls.open(wire, facts))
+        else:
+            self._shake(context, lambda wire: self._stream(wire, facts))
+
+    def _stream(self, wire: TLSWire, facts: ConnectionFacts) -> None:
+        assert self._entrance.table is not None
+        decision = self._entrance.table.decideStream(True, facts.serverName)
+        route: Route | None = getattr(decision, "route", None)
+        if route is None:
+            self._entrance.engine.missed(self._entrance.number, getattr(decision, "reason", ""), facts)
+            wire.close()
+        else:
+            Stream(self._entrance, wire, facts, route)
+
+    def _shake(self, context: SSL.Context, then: Callable[[TLSWire], None]) -> None:
+        """
+        Begin a handshake, which finds the hello where it was.
+        """
+        self._over()
+        engine = self._entrance.engine
+        connection = SSL.Connection(context, None)
+        connection.set_accept_state()
+        shaking = _Shaking(self._entrance, self._sock, connection, self.deadline, then, self._client.host)
+        engine.enter(shaking)
+        shaking.begin()
+
+    def becomeHTTP(self) -> None:
+        """
+        It is plain HTTP.
+        """
+        self._over()
+        facts = ConnectionFacts(self._entrance.number, self._client)
+        self._entrance.plain.open(PlainWire(self._sock), facts)
+
+    def becomeStream(self) -> None:
+        """
+        It is anything, in plain.
+        """
+        facts = ConnectionFacts(self._entrance.number, self._client)
+        table = self._entrance.table
+        assert table is not None
+        decision = table.decideStream(False, None)
+        route: Route | None = getattr(decision, "route", None)
+        if route is None:
+            self._entrance.engine.missed(self._entrance.number, getattr(decision, "reason", ""), facts)
+            self._close()
+        else:
+            self._hand(facts, route)
+
+    def _hand(self, facts: ConnectionFacts, route: Route) -> None:
+        self._over()
+        Stream(self._entrance, PlainWire(self._sock), facts, route)
+
+    def _turnAway(self, reason: str, answer: bytes) -> None:
+        self._entrance.engine.unwelcome(reason, self._client.host)
+        self._end(answer)
+
+    def _end(self, answer: bytes) -> None:
+        """
+        Say a last word, having read everything, as a close with unread bytes
+        would destroy it.
+        """
+        try:
+            self._sock.recv(READ)
+            if answer:
+                self._sock.send(answer)
+                self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        self._close()
+
+    def _over(self) -> None:
+        self._isOver = True
+        self._entrance.engine.leave(self)
+
+    def _close(self) -> None:
+        if not self._isOver:
+            self._over()
+            self._entrance.engine.poller.forget(self._sock.fileno())
+            self._sock.close()
+
+    def expire(self) -> None:
+        """
+        It took too long.
+        """
+        self._close()
+
+    def crash(self) -> None:
+        """
+        A bug: end this one.
+        """
+        self._close()
+
+    def drain(self) -> None:
+        """
+        Nothing has begun yet.
+        """
+        self._close()
+
+
+class _Shaking:
+    """
+    A server's handshake as the engine counts it.
+    """
+
+    __slots__ = ("_arguments", "_entrance", "_handshake", "_then", "_who", "deadline")
+
+    def __init__(
+        self,
+        entrance: Entrance,
+        sock: socket.socket,
+        connection: SSL.Connection,
+        deadline: float,
+        then: Callable[[TLSWire], None],
+        who: str,
+    ) -> None:
+        self._entrance = entrance
+        self._then = then
+        self._who = who
+        self.deadline = float("inf")
+        poller = entrance.engine.poller
+        self._handshake = Handshake(poller, sock, connection, deadline, self._done, self._failed)
+
+    def begin(self) -> None:
+        self._handshake.ready(0)
+
+    def _done(self, wire: TLSWire) -> None:
+        self._entrance.engine.leave(self)
+        self._then(wire)
+
+    def _failed(self, reason: str, isTimeout: bool) -> None:
+        self._entrance.engine.leave(self)
+        self._entrance.engine.unwelcome(reason, self._who)
+
+    def expire(self) -> None:
+        self.crash()
+
+    def crash(self) -> None:
+        self._entrance.engine.leave(self)
+        self._handshake.cancel()
+
+    drain = crash
+
+
+def _goodbye(wire: TLSWire) -> None:
+    """
+    RFC 8737 section 3: after the handshake there is nothing to say.
+    """
+    wire.close()

@@ -1,0 +1,373 @@
+"""
+A link is a connection to a target that carries one HTTP exchange after the
+other: the upstream half of every forwarded request.
+
+It sends what its session hands over, reads the answer's head strictly, follows
+the framing of the body to its last byte, and passes everything on as it came
+but for hop-by-hop fields.  It reads only while the client has taken what it was
+given before.  When an answer ends cleanly the link goes back to where it was
+borrowed; when anything is doubtful (a byte too many, an end too early, a body
+that was not fully sent) it is closed.
+
+This is hot: C{ready} runs once for each answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, Response, parseResponse
+from .poller import ENDED, READABLE
+from .wires import READ
+
+if TYPE_CHECKING:
+    from .poller import Poller
+    from .session import Session
+    from .wires import Wire
+
+__all__ = ["Lender", "Link", "UpstreamFailure"]
+
+# So many reads at a time before the other connections have their turn.
+_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFailure:
+    """
+    Why there is no link, or no answer.
+
+    @ivar reason: For the log: which target, and what it did.
+    @ivar isTimeout: It did nothing in time (504 rather than 502).
+    """
+
+    reason: str
+    isTimeout: bool = False
+
+
+class Lender(Protocol):
+    """
+    Where a link was borrowed.
+    """
+
+    def giveBack(self, link: Link) -> None:
+        """
+        Take back a link that is good for another request.
+        """
+
+    def lost(self, link: Link) -> None:
+        """
+        A link that was given back has been closed.
+        """
+
+
+class Link:
+    """
+    @ivar wire: The connection; owned.
+    @ivar target: Which target this is, for logs and for the lender.
+    @ivar session: Whose request it carries; L{None} while it is kept.
+    @ivar isHot: Whether there may be something to read for which no event will
+        come.
+    @ivar isReused: Whether it has carried a request before this one.
+    @ivar deadline: Of being kept, for the poller; the session has the deadline
+        of an exchange.
+    """
+
+    __slots__ = (
+        "_body",
+        "_chunks",
+        "_hasSurplus",
+        "_head",
+        "_isEnded",
+        "_left",
+        "_lender",
+        "_poller",
+        "_response",
+        "deadline",
+        "isHot",
+        "isReused",
+        "session",
+        "target",
+        "wire",
+    )
+
+    def __init__(self, poller: Poller, wire: Wire, lender: Lender, target: str, isHot: bool) -> None:
+        """
+        @param wire: Registered with the poller; its events come here from now
+            on.
+        @param isHot: Whether it may have something to read for which no event
+            will come.
+        """
+        self._poller = poller
+        self._lender = lender
+        self.wire = wire
+        self.target = target
+        self.session: Session | None = None
+        self.isReused = False
+        self.deadline = float("inf")
+        self._head = b""
+        self._response: Response | None = None
+        self._left = 0
+        self._body = 0
+        self._chunks: Chunks | None = None
+        self.isHot = isHot
+        self._isEnded = self._hasSurplus = False
+        poller.handlers[wire.fd] = self.ready
+        poller.mortals[self] = None
+
+    def begin(self, session: Session, data: bytes) -> None:
+        """
+        Carry an exchange.
+
+        @param session: Whom the answer is for.
+        @param data: The request's head, and as much of its body as there is.
+        """
+        self.session = session
+        self._response = None
+        self._head = b""
+        self.wire.write(data)
+
+    def release(self) -> Wire:
+        """
+        Give up the wire, to be used for something other than HTTP.  Its
+        handler at the poller is the caller's to replace.
+        """
+        self.session = None
+        self._poller.mortals.pop(self, None)
+        return self.wire
+
+    def ready(self, event: int) -> None:
+        """
+        Something has come, or can be sent.
+        """
+        if event & READABLE:
+            self.isHot = True
+            if event & ENDED:
+                self._isEnded = True
+        session = self.session
+        wire = self.wire
+        if session is None:
+            if self.isHot:
+                self._idleEvent()
+            return
+        if wire.pending and wire.flush():
+            session.upload()
+        if self.isHot and self.session is session:
+            self.download()
+
+    def _idleEvent(self) -> None:
+        """
+        A kept link has nothing to say: this is its end, or an answer to a
+        question that was never asked.
+        """
+        try:
+            self.wire.recv(READ)
+        except BlockingIOError:
+            self.isHot = False
+            return
+        except OSError:
+            pass
+        self._lender.lost(self)
+        self.close()
+
+    def expire(self) -> None:
+        """
+        It was kept for long enough.
+        """
+        self._lender.lost(self)
+        self.close()
+
+    def download(self) -> None:
+        """
+        Pass on the answer while there is one and the client takes it.
+        """
+        session = self.session
+        if session is None:
+            return
+        client = session.wire
+        recv = self.wire.recv
+        for _ in range(_ROUNDS):
+            if client.pending or not self.isHot:
+                return
+            try:
+                data = recv(READ)
+            except BlockingIOError:
+                self.isHot = False
+                return
+            except OSError as error:
+                self._broke(error.strerror or "the connection broke")
+                return
+            if not data:
+                self.isHot = False
+                self._ended()
+                return
+            if len(data) < READ and self.wire.isShort and not self._isEnded:
+                self.isHot = False
+            if self._response is None:
+                self._readHead(data)
+            else:
+                self._passBody(data)
+            if self.session is not session:
+                return
+        self._poller.later(self.download)
+
+    def _readHead(self, data: bytes) -> None:
+        session = self.session
+        assert session is not None
+        if self._head:
+            data = self._head + data
+            self._head = b""
+        while True:
+            try:
+                parsed = parseResponse(data, session.request.method)
+            except BadMessage as bad:
+                self._fail(bad.reason)
+                return
+            if parsed is None:
+                self._head = data
+                return
+            response, end = parsed
+            data = data[end:] if end < len(data) else b""
+            if response.status >= 200:
+                break
+            if response.status == 101:
+                self._upgrade(response, data)
+                return
+            session.inform(response.head)
+            if not data:
+                return
+        self._response = response
+        self._beginBody(session, response, data)
+
+    def _beginBody(self, session: Session, response: Response, data: bytes) -> None:
+        length = response.length
+        size = len(data)
+        self._hasSurplus = False
+        head = response.head + session.connectionField(length)
+        if 0 <= length <= size:
+            # The whole answer is here, as most are.
+            if size > length:
+                self._hasSurplus = True
+                data = data[:length]
+            session.answered(response.status)
+            session.wire.write(head + data)
+            self._body = length
+            self._complete()
+            return
+        if length == CHUNKED:
+            if session.request.minor == 0:
+                self._fail("it answered an HTTP/1.0 request in chunks")
+                return
+            self._chunks = Chunks()
+        session.answered(response.status)
+        self._body = 0
+        self._left = length
+        if data:
+            self._passBody(data, head)
+        else:
+            session.wire.write(head)
+
+    def _passBody(self, data: bytes, head: bytes = b"") -> None:
+        session = self.session
+        assert session is not None
+        left = self._left
+        if left > 0:
+            if len(data) > left:
+                self._hasSurplus = True
+                data = data[:left]
+            self._left = left = left - len(data)
+        elif left == CHUNKED:
+            assert self._chunks is not None
+            try:
+                used = self._chunks.feed(data)
+            except BadMessage as bad:
+                self._fail("in its body: " + bad.reason)
+                return
+            if self._chunks.isDone:
+                if used < len(data):
+                    self._hasSurplus = True
+                    data = data[:used]
+                left = 0
+        self._body += len(data)
+        session.wire.write(head + data if head else data)
+        if left == 0:
+            self._complete()
+        else:
+            session.progress()
+
+    def _complete(self) -> None:
+        """
+        The answer has ended; go home, or close.
+        """
+        session = self.session
+        response = self._response
+        assert session is not None and response is not None
+        self.session = self._response = self._chunks = None
+        if (
+            response.keepAlive
+            and not self._hasSurplus
+            and not self._isEnded
+            and not session.left
+            and not self.wire.pending
+            and not self.wire.isBroken
+        ):
+            self.isReused = True
+            self._lender.giveBack(self)
+        else:
+            self.close()
+        session.complete(self._body)
+
+    def _upgrade(self, response: Response, data: bytes) -> None:
+        session = self.session
+        assert session is not None
+        wanted = session.request.upgrade
+        if not wanted or response.upgrade.lower() != wanted.lower():
+            self._fail("it changed to a protocol that was not asked for")
+            return
+        head = response.head + b"Connection: Upgrade\r\nUpgrade: " + response.upgrade + b"\r\n\r\n"
+        session.becomeTunnel(self.release(), head, data, self.isHot)
+
+    def _ended(self) -> None:
+        """
+        The target has closed its side.
+        """
+        if self._response is not None and self._left == UNTIL_CLOSE and not self.wire.isTruncated:
+            self._complete()
+        else:
+            self._broke("the connection was closed before the answer had ended")
+
+    def _broke(self, reason: str) -> None:
+        session = self.session
+        assert session is not None
+        isUntouched = self._response is None and not self._head
+        self.session = None
+        self.close()
+        session.upstreamBroke(UpstreamFailure(f"{self.target}: {reason}"), self.isReused and isUntouched)
+
+    def _fail(self, reason: str) -> None:
+        """
+        The answer is not one that may be handed on.
+        """
+        session = self.session
+        assert session is not None
+        self.session = None
+        self.close()
+        session.upstreamBroke(UpstreamFailure(f"{self.target}: {reason}"), False)
+
+    def close(self) -> None:
+        """
+        Close the connection.  The session, if any, is not told.
+        """
+        self.session = None
+        self._poller.mortals.pop(self, None)
+        self._poller.forget(self.wire.fd)
+        self.wire.close()
+
+    def crash(self) -> None:
+        """
+        A bug: end the exchange too.
+        """
+        session, self.session = self.session, None
+        self.close()
+        if session is not None:
+            session.crash()

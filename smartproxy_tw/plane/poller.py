@@ -1,0 +1,248 @@
+"""
+One edge-triggered epoll for all sockets of the data path, which any Twisted
+reactor sees as a single reader.
+
+A socket is registered once, for both directions, and never again until it is
+closed.  The handler of a descriptor is one callable in a dictionary; replacing
+the entry hands a socket from one owner to the next without a system call.
+
+What edge triggering asks of the handlers:
+
+  - An event says that something I{may} be possible.  It can be stale (the
+    descriptor was closed and used again within one batch), so what counts is
+    what C{recv} and C{send} say.
+  - Read until a read comes back short or would block; after C{RDHUP}, C{HUP}
+    or C{ERR} read until the end is read.
+  - A handler that stops early, for fairness or because its peer is slow, must
+    ask to be called L{later<Poller.later>} or remember that it has something to
+    read: no further event will remind it.
+
+An exception from a handler ends that handler's connection, never the poller.
+
+This is hot.  Nesting an epoll in the reactor's own brings a proxied request from
+18 to below 2 times HAProxy's CPU: a reactor turn costs four dispatches, a batch
+of sockets shares one.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
+from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from twisted.internet.base import DelayedCall
+
+__all__ = ["ENDED", "Mortal", "Poller", "READABLE", "Reactor"]
+
+_log = Logger()
+
+#: Something can be read, or the end has come.
+READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+#: The peer has shut down its side, or worse: read to the end.
+ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+
+_EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+_BATCH = 256
+# So many batches at most before the rest of the reactor has its turn.
+_ROUNDS = 4
+# How often deadlines are looked at, in seconds.
+_TICK = 0.25
+
+
+class Reactor(Protocol):
+    """
+    What the poller needs of a reactor.
+    """
+
+    def addReader(self, reader: IReadDescriptor) -> None:
+        """See L{twisted.internet.interfaces.IReactorFDSet}."""
+
+    def removeReader(self, reader: IReadDescriptor) -> None:
+        """See L{twisted.internet.interfaces.IReactorFDSet}."""
+
+    def callLater(self, delay: float, call: Callable[[], object]) -> DelayedCall:
+        """See L{twisted.internet.interfaces.IReactorTime}."""
+
+    def seconds(self) -> float:
+        """See L{twisted.internet.interfaces.IReactorTime}."""
+
+
+class Mortal(Protocol):
+    """
+    Something with a deadline.
+
+    @ivar deadline: On the reactor's clock, in seconds; infinity for never.
+    """
+
+    deadline: float
+
+    def expire(self) -> None:
+        """
+        The deadline has passed.  Either die or set another one.
+        """
+
+
+@implementer(IReadDescriptor)
+class Poller:
+    """
+    @ivar handlers: For each descriptor the callable that takes its events.
+    @ivar mortals: All that have deadlines.  They are looked at every quarter
+        of a second; moving a deadline is one assignment.
+    @ivar now: The reactor's clock at the beginning of this batch, in seconds.
+    """
+
+    def __init__(self, reactor: Reactor) -> None:
+        """
+        @param reactor: Any reactor that watches readers; L{start} registers
+            with it.
+        """
+        self._reactor = reactor
+        self._epoll = select.epoll(_BATCH)
+        self._postponed: list[Callable[[], None]] = []
+        self._wake: DelayedCall | None = None
+        self._tick: DelayedCall | None = None
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
+        self.handlers: dict[int, Callable[[int], None]] = {}
+        self.mortals: dict[Mortal, None] = {}
+        self.now = reactor.seconds()
+
+    def start(self) -> None:
+        """
+        Begin to watch.
+        """
+        self._reactor.addReader(self)
+        self._tick = self._reactor.callLater(_TICK, self._sweep)
+
+    def stop(self) -> None:
+        """
+        Watch no more.  What is still registered stays open and unwatched.
+        """
+        self._reactor.removeReader(self)
+        for call in (self._tick, self._wake):
+            if call is not None and call.active():
+                call.cancel()
+        self._tick = self._wake = None
+        self._epoll.close()
+
+    def add(self, descriptor: int, handler: Callable[[int], None], events: int = _EDGES) -> None:
+        """
+        Register a non-blocking descriptor.  It leaves by being closed, after
+        L{forget}.
+
+        @param handler: Called with the mask of each event.
+        @param events: Both directions, edge-triggered, unless told otherwise.
+        """
+        self._epoll.register(descriptor, events)
+        self.handlers[descriptor] = handler
+
+    def forget(self, descriptor: int) -> None:
+        """
+        Deliver nothing more for a descriptor that is about to be closed.
+        """
+        self.handlers.pop(descriptor, None)
+
+    def remove(self, descriptor: int) -> None:
+        """
+        Unregister a descriptor that stays open.
+        """
+        if self.handlers.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+
+    def later(self, call: Callable[[], None]) -> None:
+        """
+        Call this after the other events of this moment have had their turn.
+        """
+        self._postponed.append(call)
+        if self._wake is None:
+            self._wake = self._reactor.callLater(0, self._awake)
+
+    def after(self, seconds: float, call: Callable[[], None]) -> None:
+        """
+        Call this once, in so many seconds or up to a quarter of a second
+        later.  It cannot be cancelled: the callable is to know whether it is
+        still wanted.
+        """
+        heappush(self._timers, (self._reactor.seconds() + seconds, next(self._numbers), call))
+
+    def _awake(self) -> None:
+        self._wake = None
+        self.now = self._reactor.seconds()
+        calls, self._postponed = self._postponed, []
+        for call in calls:
+            self._guard(call)
+
+    def _sweep(self) -> None:
+        self._tick = self._reactor.callLater(_TICK, self._sweep)
+        self.now = now = self._reactor.seconds()
+        for mortal in [each for each in self.mortals if each.deadline <= now]:
+            if mortal in self.mortals and mortal.deadline <= now:
+                self._guard(mortal.expire)
+        while self._timers and self._timers[0][0] <= now:
+            self._guard(heappop(self._timers)[2])
+
+    def _guard(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:
+            self._crashed(call)
+
+    def _crashed(self, call: Callable[..., None]) -> None:
+        """
+        A bug: say so, and take down the one connection it happened in.
+        """
+        _log.failure("A connection ended by a bug in {doer}", doer=getattr(call, "__qualname__", repr(call)))
+        owner = getattr(call, "__self__", None)
+        crash = getattr(owner, "crash", None)
+        if crash is not None:
+            try:
+                crash()
+            except Exception:
+                _log.failure("And it could not be closed")
+
+    # IReadDescriptor
+
+    def fileno(self) -> int:
+        """
+        The nested epoll's own descriptor.
+        """
+        return -1 if self._epoll.closed else self._epoll.fileno()
+
+    def doRead(self) -> None:
+        """
+        Handle what is ready, in a few batches.
+        """
+        poll = self._epoll.poll
+        get = self.handlers.get
+        for _ in range(_ROUNDS):
+            events = poll(0, _BATCH)
+            if not events:
+                break
+            self.now = self._reactor.seconds()
+            for descriptor, event in events:
+                handler = get(descriptor)
+                if handler is not None:
+                    try:
+                        handler(event)
+                    except Exception:
+                        self._crashed(handler)
+            if self._epoll.closed:
+                break
+
+    def connectionLost(self, reason: object) -> None:
+        """
+        The reactor has lost the poller; there is nothing to do about that.
+        """
+
+    def logPrefix(self) -> str:
+        """
+        How the reactor names it.
+        """
+        return "smartproxy"

@@ -1,0 +1,167 @@
+"""
+The access log: one line for each request, and for each connection that is not
+HTTP.
+
+On the hot path an entry is one tuple in a list.  The lines are made and written
+in batches, twice a second or after a thousand entries.  A file that cannot be
+written costs lines, never requests: it is reported, and tried again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Literal
+
+from twisted.logger import Logger
+
+from .lines import CombinedLines, JSONLines, Lines, Refused, Served, Streamed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..config.model import Route
+    from ..facts import ConnectionFacts
+    from .door import Prepared
+    from .poller import Reactor
+
+__all__ = ["AccessRecords"]
+
+_log = Logger()
+
+# In seconds.
+_PERIOD = 0.5
+_MANY = 1000
+# Lines that are kept while the file cannot be written.
+_MOST = 20000
+# Of a request that was refused, in bytes.
+_FIRST = 200
+
+
+class AccessRecords:
+    """
+    Where access records go.
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        format: Literal["combined", "json"],
+        file: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        @param reactor: For the time of the next batch, and of an entry's end.
+        @param format: Of the lines.
+        @param file: Absolute path, opened for appending at the first batch,
+            mode 0640; or C{"stdout"}.
+        @param clock: The time of day, in seconds since 1970.
+        """
+        self._reactor = reactor
+        self._lines: Lines = JSONLines() if format == "json" else CombinedLines()
+        self._file = file
+        self._clock = clock
+        self._descriptor = -1
+        self._entries: list[Served | Refused | Streamed] = []
+        self._unwritten: list[str] = []
+        self._isScheduled = False
+        self._hasComplained = False
+
+    def request(self, prepared: Prepared, client: str, started: float, status: int, size: int) -> None:
+        """
+        A request has ended; see L{Served}.
+        """
+        self._add(Served(prepared, client, started, self._reactor.seconds(), status, size))
+
+    def refusal(self, client: str, head: bytes, status: int, size: int) -> None:
+        """
+        Something was refused that was not a valid request; see L{Refused}.
+
+        @param head: What had come of it.
+        """
+        first = head[:_FIRST].partition(b"\r")[0]
+        self._add(Refused(first, client, self._reactor.seconds(), status, size))
+
+    def stream(
+        self, route: Route, connection: ConnectionFacts, started: float, sent: int, received: int
+    ) -> None:
+        """
+        A connection that is not HTTP has ended; see L{Streamed}.
+        """
+        self._add(Streamed(route, connection, started, self._reactor.seconds(), sent, received))
+
+    def _add(self, entry: Served | Refused | Streamed) -> None:
+        self._entries.append(entry)
+        if not self._isScheduled:
+            self._schedule()
+        elif len(self._entries) >= _MANY:
+            self.flush()
+
+    def _schedule(self) -> None:
+        if not self._isScheduled:
+            self._isScheduled = True
+            self._reactor.callLater(_PERIOD, self._due)
+
+    def _due(self) -> None:
+        self._isScheduled = False
+        self.flush()
+
+    def flush(self) -> None:
+        """
+        Write what there is.
+        """
+        entries, self._entries = self._entries, []
+        offset = self._clock() - self._reactor.seconds()
+        line = self._lines.line
+        lines, self._unwritten = self._unwritten, []
+        lines += [line(entry, offset) for entry in entries]
+        if lines:
+            self._write(lines)
+
+    def close(self) -> None:
+        """
+        Write what there is, and close the file; the next entry opens it anew.
+        """
+        self.flush()
+        if self._descriptor > 2:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _write(self, lines: list[str]) -> None:
+        data = "".join(lines).encode("ascii")
+        try:
+            if self._descriptor < 0:
+                self._open()
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+            self._hasComplained = False
+        except BlockingIOError:
+            # A terminal or pipe that nobody reads: lines are lost, requests are not.
+            pass
+        except OSError as error:
+            self._unwritten = lines[-_MOST:]
+            if self._descriptor > 2:
+                os.close(self._descriptor)
+            self._descriptor = -1
+            self._schedule()
+            self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        if not self._hasComplained:
+            self._hasComplained = True
+            _log.error(
+                "Cannot write the access log {file}: {reason}. Requests go on being served; the last {most} "
+                "lines are kept until it can be written.",
+                file=self._file,
+                reason=error.strerror,
+                most=_MOST,
+            )
+
+    def _open(self) -> None:
+        if self._file == "stdout":
+            sys.stdout.flush()
+            self._descriptor = 1
+        else:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._descriptor = os.open(self._file, flags, 0o640)

@@ -1,0 +1,129 @@
+"""
+A stream is a client connection that is not HTTP, while its route decides and a
+target is being connected to.  After that it is a tunnel.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from ..interfaces import IStream, IUpstream
+from .link import Link, UpstreamFailure
+from .tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from ..config.model import Route
+    from ..facts import ConnectionFacts
+    from .engine import Entrance
+    from .wires import Wire
+
+__all__ = ["Stream"]
+
+
+@implementer(IStream)
+class Stream:
+    """
+    @ivar deadline: For the poller; connecting has its own.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_connection",
+        "_engine",
+        "_entrance",
+        "_isOver",
+        "_route",
+        "_started",
+        "_wire",
+        "deadline",
+    )
+
+    def __init__(self, entrance: Entrance, wire: Wire, connection: ConnectionFacts, route: Route) -> None:
+        """
+        Take over a wire that is registered with the poller, and act.
+
+        @param route: The one that took it.
+        """
+        self._entrance = entrance
+        self._engine = engine = entrance.engine
+        self._wire = wire
+        self._connection = connection
+        self._route = route
+        self._attempt: object | None = None
+        self._isOver = False
+        self._started = engine.poller.now
+        self.deadline = float("inf")
+        engine.enter(self)
+        engine.poller.handlers[wire.fd] = self.ready
+        entrance.actions[route.name].stream(self)
+
+    def ready(self, event: int) -> None:
+        """
+        The client says something before there is anybody to tell: it waits in
+        the kernel.  Only a reset is news.
+        """
+        if event & select.EPOLLERR:
+            self._close()
+
+    def facts(self) -> ConnectionFacts:
+        """
+        See L{IStream}.
+        """
+        return self._connection
+
+    def forward(self, upstream: IUpstream) -> None:
+        """
+        See L{IStream}.
+        """
+        upstream.advance()
+        self._attempt = upstream.connect(self._connection.port, self._connected)
+
+    def abort(self) -> None:
+        """
+        See L{IStream}.
+        """
+        self._engine.recordStream(self._route, self._connection, self._started, 0, 0)
+        self._close()
+
+    def _connected(self, outcome: Link | UpstreamFailure) -> None:
+        self._attempt = None
+        if isinstance(outcome, UpstreamFailure):
+            self._engine.upstreamFailed(self._route, outcome)
+            self.abort()
+            return
+        self._isOver = True
+        self._engine.leave(self)
+        Tunnel(self._engine, self._wire, outcome.release(), b"", True, outcome.isHot, self._ended)
+
+    def _ended(self, sent: int, received: int) -> None:
+        self._engine.recordStream(self._route, self._connection, self._started, sent, received)
+
+    def _close(self) -> None:
+        if self._isOver:
+            return
+        self._isOver = True
+        if self._attempt is not None:
+            self._attempt.cancel()  # type: ignore[attr-defined]
+        self._engine.leave(self)
+        self._engine.poller.forget(self._wire.fd)
+        self._wire.close()
+
+    def expire(self) -> None:
+        """
+        Never: connecting has its own deadline.
+        """
+        self._close()
+
+    def crash(self) -> None:
+        """
+        A bug: end this one.
+        """
+        self._close()
+
+    def drain(self) -> None:
+        """
+        It goes on until it ends or is cut.
+        """

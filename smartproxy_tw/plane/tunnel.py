@@ -1,0 +1,227 @@
+"""
+A tunnel passes bytes between two wires, both ways at once, until both have
+ended.
+
+Each direction is a L{Half}: it reads only when its sink has taken what it was
+given before, so a slow reader slows the writer and nothing is heaped up here.
+The end of one direction is passed on as exactly that (half-close), after the
+last byte, and the other direction goes on.  A broken wire breaks the other one
+too: an end that was not an end must not look like one.
+
+Where edge triggering bites: the readable edge is reported again with later
+writable ones, so an end that was read is remembered and never acted on twice;
+and a half that stops because its sink is full is resumed by the sink's flush,
+not by an event of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .poller import ENDED, READABLE
+from .wires import READ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .engine import Engine
+    from .wires import Wire
+
+__all__ = ["Half", "Tunnel"]
+
+# So many reads at a time before the other connections have their turn.
+_ROUNDS = 8
+
+
+class Half:
+    """
+    One direction.
+
+    @ivar source: Read from.
+    @ivar sink: Written to.
+    @ivar isHot: Whether the source may have something.
+    @ivar isEnding: Whether the source's end is on its way.
+    @ivar isDone: Whether the source's end was read, and passed on.
+    @ivar moved: Bytes passed on.
+    """
+
+    __slots__ = ("_tunnel", "isDone", "isEnding", "isHot", "moved", "sink", "source")
+
+    def __init__(self, tunnel: Tunnel, source: Wire, sink: Wire, isHot: bool) -> None:
+        self._tunnel = tunnel
+        self.source = source
+        self.sink = sink
+        self.isHot = isHot
+        self.isEnding = False
+        self.isDone = False
+        self.moved = 0
+
+    def pump(self) -> None:
+        """
+        Pass on what there is, as far as the sink takes it.
+        """
+        tunnel = self._tunnel
+        source = self.source
+        sink = self.sink
+        for _ in range(_ROUNDS):
+            if self.isDone or not self.isHot or sink.pending or tunnel.isOver:
+                return
+            try:
+                data = source.recv(READ)
+            except BlockingIOError:
+                self.isHot = False
+                return
+            except OSError:
+                tunnel.reset()
+                return
+            if not data:
+                if source.isTruncated:
+                    tunnel.reset()
+                    return
+                self.isDone = True
+                sink.finish()
+                tunnel.moved()
+                tunnel.endIfDone()
+                return
+            if len(data) < READ and source.isShort and not self.isEnding:
+                self.isHot = False
+            self.moved += len(data)
+            sink.write(data)
+            tunnel.moved()
+        tunnel.engine.poller.later(self.pump)
+
+
+class Tunnel:
+    """
+    @ivar deadline: For the poller: moved with every byte.
+    @ivar isOver: Whether both wires are closed.
+    """
+
+    __slots__ = ("_done", "_down", "_left", "_right", "_up", "deadline", "engine", "isOver")
+
+    def __init__(
+        self,
+        engine: Engine,
+        left: Wire,
+        right: Wire,
+        early: bytes,
+        isLeftHot: bool,
+        isRightHot: bool,
+        done: Callable[[int, int], None],
+    ) -> None:
+        """
+        Take over two wires that are registered with the poller, and begin.
+
+        @param left: The client's; something may be pending on it.
+        @param right: The target's.
+        @param early: What was read from the client already.
+        @param isLeftHot: Whether the client may have something for which no
+            event will come.
+        @param isRightHot: The same of the target.
+        @param done: Called once at the end with the bytes that went to the
+            target and those that went to the client.
+        """
+        self.engine = engine
+        self.isOver = False
+        self._done = done
+        self._left = left
+        self._right = right
+        self._up = Half(self, left, right, isLeftHot)
+        self._down = Half(self, right, left, isRightHot)
+        self.deadline = 0.0
+        self.moved()
+        engine.enter(self)
+        handlers = engine.poller.handlers
+        handlers[left.fd] = self.leftReady
+        handlers[right.fd] = self.rightReady
+        if early:
+            self._up.moved = len(early)
+            right.write(early)
+        self._up.pump()
+        self._down.pump()
+
+    def leftReady(self, event: int) -> None:
+        """
+        The client's wire has something, or takes something.
+        """
+        self._ready(event, self._left, self._up, self._down)
+
+    def rightReady(self, event: int) -> None:
+        """
+        The target's wire has something, or takes something.
+        """
+        self._ready(event, self._right, self._down, self._up)
+
+    def _ready(self, event: int, wire: Wire, outOf: Half, into: Half) -> None:
+        if event & READABLE:
+            outOf.isHot = True
+            if event & ENDED:
+                outOf.isEnding = True
+        if wire.pending and wire.flush():
+            self.moved()
+            into.pump()
+            self.endIfDone()
+        if outOf.isDone:
+            if event & ENDED:
+                self._lookForReset(wire)
+        else:
+            outOf.pump()
+
+    def _lookForReset(self, wire: Wire) -> None:
+        """
+        After a clean end only a reset is news.
+        """
+        try:
+            wire.sock.recv(1)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.reset()
+
+    def moved(self) -> None:
+        """
+        Something moved.
+        """
+        self.deadline = self.engine.poller.now + self.engine.timeouts.idle
+
+    def endIfDone(self) -> None:
+        """
+        Close when both directions have ended and everything has gone.
+        """
+        if self._up.isDone and self._down.isDone and not (self._left.pending or self._right.pending):
+            self._end(self._left.close, self._right.close)
+
+    def reset(self) -> None:
+        """
+        Break both wires.
+        """
+        self._end(self._left.reset, self._right.reset)
+
+    def expire(self) -> None:
+        """
+        Nothing moved for too long.
+        """
+        self.reset()
+
+    def crash(self) -> None:
+        """
+        A bug: end this one.
+        """
+        self.reset()
+
+    def drain(self) -> None:
+        """
+        A tunnel has no request to finish: it goes on until it ends or is cut.
+        """
+
+    def _end(self, *closes: Callable[[], None]) -> None:
+        if self.isOver:
+            return
+        self.isOver = True
+        poller = self.engine.poller
+        poller.forget(self._left.fd)
+        poller.forget(self._right.fd)
+        for close in closes:
+            close()
+        self.engine.leave(self)
+        self._done(self._up.moved, self._down.moved)

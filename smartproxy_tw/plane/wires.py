@@ -1,0 +1,192 @@
+"""
+A wire is one end of a byte stream: a socket with or without TLS, behind two
+bound callables that cost nothing more than the socket's own.
+
+C{recv(size)} gives bytes, or C{b""} at the end, or raises L{BlockingIOError}
+when there is nothing now, or L{OSError} when the stream broke.  C{write(data)}
+takes everything and says whether it has all gone to the kernel; what has not
+waits in L{pending<PlainWire.pending>}, and whoever feeds a wire is to stop
+until L{flush<PlainWire.flush>} says that it has gone.  So what waits is bounded
+by what one feeder hands over at a time.
+
+C{write} never raises: bytes to a broken stream are dropped, because there may
+still be an answer to read, and reading tells how it ended.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["READ", "PlainWire", "Wire", "resetOnClose"]
+
+
+class Wire(Protocol):
+    """
+    Either kind of wire.
+
+    @ivar sock: Connected and non-blocking; owned by the wire.
+    @ivar fd: Its descriptor.
+    @ivar pending: What was written and has not gone yet.
+    @ivar isShort: Whether a read shorter than asked for has taken all that the
+        kernel had.
+    @ivar isBroken: Whether a write has failed for good.
+    @ivar isTruncated: Whether the stream ended in a way that may have been cut.
+    """
+
+    sock: socket.socket
+    fd: int
+    pending: bytes
+    isBroken: bool
+
+    @property
+    def isShort(self) -> bool: ...
+
+    @property
+    def isTruncated(self) -> bool: ...
+
+    @property
+    def recv(self) -> Callable[[int], bytes]: ...
+
+    def write(self, data: bytes) -> bool:
+        """
+        Send, or keep what cannot be sent now.
+
+        @return: Whether nothing is pending.
+        """
+
+    def flush(self) -> bool:
+        """
+        Send what is pending.
+
+        @return: Whether nothing is pending any more.
+        """
+
+    def finish(self) -> None:
+        """
+        Send nothing more: the peer reads the end after what is pending.
+        """
+
+    def close(self) -> None:
+        """
+        Close, with what the kernel has still being sent.
+        """
+
+    def reset(self) -> None:
+        """
+        Close so that the peer is told that the stream broke.
+        """
+
+
+#: So many bytes are asked for at a time; a shorter answer from a plain wire
+#: means that there is no more for now.
+READ = 65536
+
+# struct linger {1, 0}, socket(7).
+_NO_LINGER = b"\x01\0\0\0\0\0\0\0"
+
+
+def resetOnClose(sock: socket.socket) -> None:
+    """
+    Have the next close send a reset in place of an end.
+    """
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+
+class PlainWire:
+    """
+    A socket as it is.
+
+    @ivar sock: Connected and non-blocking; owned.
+    @ivar fd: Its descriptor.
+    @ivar recv: The socket's own.
+    @ivar pending: What was written and has not gone yet.
+    @ivar isShort: Whether a short read means that nothing more is there.
+    @ivar isBroken: Whether a write has failed for good.
+    """
+
+    __slots__ = ("_isFinishing", "_send", "fd", "isBroken", "pending", "recv", "sock")
+
+    isShort = True
+    isTruncated = False
+
+    def __init__(self, sock: socket.socket) -> None:
+        """
+        @param sock: Connected and non-blocking.
+        """
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.recv: Callable[[int], bytes] = sock.recv
+        self._send = sock.send
+        self.pending = b""
+        self.isBroken = False
+        self._isFinishing = False
+
+    def write(self, data: bytes) -> bool:
+        """
+        Send, or keep what cannot be sent now.
+
+        @return: Whether nothing is pending.
+        """
+        if self.pending:
+            self.pending += data
+            return False
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.isBroken = True
+            return True
+        if sent == len(data):
+            return True
+        self.pending = data[sent:]
+        return False
+
+    def flush(self) -> bool:
+        """
+        Send what is pending.
+
+        @return: Whether nothing is pending any more.
+        """
+        data, self.pending = self.pending, b""
+        if data and not (self.isBroken or self.write(data)):
+            return False
+        if self._isFinishing:
+            self._isFinishing = False
+            self._shutdown()
+        return True
+
+    def finish(self) -> None:
+        """
+        Send nothing more: the peer reads the end after what is pending.
+        """
+        if self.pending:
+            self._isFinishing = True
+        else:
+            self._shutdown()
+
+    def _shutdown(self) -> None:
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.isBroken = True
+
+    def close(self) -> None:
+        """
+        Close, with what the kernel has still being sent.
+        """
+        self.pending = b""
+        self.sock.close()
+
+    def reset(self) -> None:
+        """
+        Close so that the peer is told that the stream broke.
+        """
+        resetOnClose(self.sock)
+        self.close()

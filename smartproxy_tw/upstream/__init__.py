@@ -1,0 +1,3 @@
+"""
+Where bytes go: names resolved, targets connected to, connections kept.
+"""
