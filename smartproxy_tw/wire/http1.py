@@ -430,10 +430,10 @@ def parseResponse(data: bytes, method: bytes, headBytes: int = 65536) -> tuple[R
     response = Response()
     response.minor = 1 if minor == b"1" else 0
     response.status = code = int(status)
-    response.keepAlive = response.minor == 1
     response.upgrade = b""
     length: bytes | None = None
-    chunked = False
+    chunked = isClosing = False
+    isKept = response.minor == 1
     hasNoFraming = code < 200 or code == 204
     first = match.start(3)
     kept = b"HTTP/1.1"
@@ -456,7 +456,14 @@ def parseResponse(data: bytes, method: bytes, headBytes: int = 65536) -> tuple[R
             if not hasNoFraming:
                 continue
         elif name == b"connection":
-            connection += b"," + value
+            # Nearly always one of two words, which need no list of options.
+            option = value.lower()
+            if option == b"keep-alive":
+                isKept = True
+            elif option == b"close":
+                isClosing = True
+            else:
+                connection += b"," + value
         elif name == b"upgrade":
             response.upgrade = value
         elif name not in _HOP:
@@ -465,7 +472,8 @@ def parseResponse(data: bytes, method: bytes, headBytes: int = 65536) -> tuple[R
         at = found.end() + 2
     response.head = kept + data[at : end - 2]
     if connection:
-        _readResponseConnection(response, connection)
+        isKept, isClosing = _readResponseConnection(response, connection, isKept, isClosing)
+    response.keepAlive = isKept and not isClosing
     if method == b"HEAD" or code < 200 or code == 204 or code == 304:
         response.length = 0
     elif chunked:
@@ -482,15 +490,19 @@ def parseResponse(data: bytes, method: bytes, headBytes: int = 65536) -> tuple[R
     return response, end
 
 
-def _readResponseConnection(response: Response, connection: bytes) -> None:
+def _readResponseConnection(
+    response: Response, connection: bytes, isKept: bool, isClosing: bool
+) -> tuple[bool, bool]:
+    """
+    A Connection field with something other than the usual word.
+    """
     named: set[bytes] = {option.lower() for option in _LIST.findall(connection.lstrip(b","))}
-    if b"close" in named:
-        response.keepAlive = False
-    elif b"keep-alive" in named:
-        response.keepAlive = True
+    isKept = isKept or b"keep-alive" in named
+    isClosing = isClosing or b"close" in named
     named -= {b"close", b"keep-alive", b"upgrade", b"content-length", b"transfer-encoding"}
     if named:
         response.head = _without(response.head, named)
+    return isKept, isClosing
 
 
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
