@@ -1,0 +1,273 @@
+"""
+The verbs of RFC 8555 towards one authority, for one account: each is one
+signed request (more where a nonce was refused) and gives a value of
+L{smartproxy_tw.acme.objects}, or one of L{smartproxy_tw.acme.errors}.
+
+What to ask next, and when, is not decided here.  Import this module with the
+first request, not before: it costs time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import urlsafe_b64encode
+from collections import deque
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from .errors import AuthorityNonsense, AuthorityProblem, AuthorityUnreachable, IssuanceFailed
+from .exchange import Answer, Exchange
+from .jose import AccountKey
+from .objects import (
+    AuthorizationFacts,
+    DirectoryFacts,
+    OrderFacts,
+    readAuthorization,
+    readDirectory,
+    readOrder,
+    readProblem,
+    readRetryAfter,
+)
+from .shared import Shared
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+__all__ = ["Client", "userAgent"]
+
+#: So often one request is repeated with the nonce that came with its refusal.
+#: Even of an authority that refuses every second one, one in 65,000 is lost.
+_NONCE_TRIES = 16
+
+#: Unused nonces that are kept; the newest are used first, the oldest dropped.
+_NONCES_KEPT = 16
+
+#: A directory is asked for again when it is older than this, in seconds.
+_DIRECTORY_AGE = 3600.0
+
+_NONCE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_BAD_NONCE = "badNonce"
+
+
+def userAgent() -> str:
+    """
+    How we introduce ourselves.
+    """
+    from .. import __version__
+
+    return f"smartproxy_tw/{__version__}"
+
+
+class Client:
+    """
+    An account at an authority.
+
+    @ivar directoryURL: Where it begins.
+    @ivar key: The account's.
+    @ivar account: The account's URL, or L{None} until L{register} found it or
+        somebody set it who knows it.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        directoryURL: str,
+        key: AccountKey,
+        *,
+        account: str | None = None,
+        caFile: str | None = None,
+        timeout: float = 30.0,
+        exchange: Exchange | None = None,
+    ) -> None:
+        """
+        @param reactor: Makes connections and tells the time.
+        @param directoryURL: As L{smartproxy_tw.config.model.Acme} has it.
+        @param key: The account's.
+        @param account: Its URL, if known.
+        @param caFile: Path of a PEM bundle to trust in place of the system's.
+        @param timeout: Seconds for one request.
+        @param exchange: The way to the authority, where it is shared with
+            others; by default one of our own.
+        """
+        self._reactor = reactor
+        self.directoryURL = directoryURL
+        self.key = key
+        self.account = account
+        self._exchange = exchange or Exchange(reactor, caFile=caFile, userAgent=userAgent(), timeout=timeout)
+        self._nonces: deque[str] = deque(maxlen=_NONCES_KEPT)
+        self._directory: DirectoryFacts | None = None
+        self._directoryRead = 0.0
+        self._reading: Shared[DirectoryFacts] = Shared(self._readDirectory)
+
+    def close(self) -> Deferred[None]:
+        """
+        Close the kept connections; fires when they are closed.
+        """
+        return self._exchange.close()
+
+    async def directory(self) -> DirectoryFacts:
+        """
+        Where to ask for what; asked for once an hour at most.
+        """
+        isOld = self._reactor.seconds() - self._directoryRead > _DIRECTORY_AGE
+        if self._directory is None or isOld:
+            return await self._reading.join()
+        return self._directory
+
+    async def register(self, email: str | None) -> str:
+        """
+        Make the account, or find it where the key has one already.  Agrees to
+        the terms of service.
+
+        @param email: Where the authority may write to, or L{None}.
+        @return: The account's URL, which L{account} is from now on.
+        """
+        payload: dict[str, Any] = {"termsOfServiceAgreed": True}
+        if email:
+            payload["contact"] = [f"mailto:{email}"]
+        url = (await self.directory()).newAccount
+        answer = await self._post("registering an account", url, payload, asKey=True)
+        self.account = _location(url, answer)
+        return self.account
+
+    async def placeOrder(self, names: tuple[str, ...]) -> OrderFacts:
+        """
+        Ask for a certificate.
+
+        @param names: What it is to be for: names, wildcards, IP addresses.
+        """
+        url = (await self.directory()).newOrder
+        wanted = [{"type": "ip" if _isAddress(name) else "dns", "value": name} for name in names]
+        answer = await self._post(f"ordering {', '.join(names)}", url, {"identifiers": wanted})
+        own = _location(url, answer)
+        return self._order(own, answer)
+
+    async def readOrder(self, url: str) -> OrderFacts:
+        """
+        See where an order stands.
+        """
+        return self._order(url, await self._post("looking at the order", url))
+
+    async def readAuthorization(self, url: str) -> AuthorizationFacts:
+        """
+        See where an authorization stands.
+        """
+        answer = await self._post("looking at an authorization", url)
+        return readAuthorization(url, _json(url, answer), self._retryAfter(answer))
+
+    async def respond(self, url: str, name: str) -> None:
+        """
+        Tell the authority that a challenge is answered.
+
+        @param url: Of the challenge.
+        @param name: What it proves, for complaints.
+        """
+        await self._post(f"proving {name}", url, {})
+
+    async def finalize(self, order: str, url: str, request: bytes) -> OrderFacts:
+        """
+        Send the certificate request.
+
+        @param order: The order's own URL.
+        @param url: The order's C{finalize}.
+        @param request: PKCS #10 in DER.
+        """
+        csr = urlsafe_b64encode(request).rstrip(b"=").decode("ascii")
+        return self._order(order, await self._post("asking for the certificate", url, {"csr": csr}))
+
+    async def download(self, url: str) -> bytes:
+        """
+        Get the chain.
+
+        @return: As sent: PEM, leaf first; not judged here.
+        """
+        return (await self._post("downloading the certificate", url)).body
+
+    def _order(self, url: str, answer: Answer) -> OrderFacts:
+        return readOrder(url, _json(url, answer), self._retryAfter(answer))
+
+    async def _readDirectory(self) -> DirectoryFacts:
+        url = self.directoryURL
+        answer = await self._exchange.ask("GET", url)
+        self._keepNonce(answer)
+        if answer.status != 200:
+            raise self._refusal("reading the directory", url, answer)
+        self._directory = readDirectory(url, _json(url, answer))
+        self._directoryRead = self._reactor.seconds()
+        return self._directory
+
+    async def _post(self, doing: str, url: str, payload: Any = None, *, asKey: bool = False) -> Answer:
+        """
+        One signed request.
+
+        @param doing: For complaints, to stand after "while".
+        @param payload: L{None} for POST-as-GET.
+        @param asKey: To be signed as the key and not as the account.
+        """
+        account = None if asKey else self.account
+        for _ in range(_NONCE_TRIES):
+            nonce = self._nonces.pop() if self._nonces else await self._newNonce()
+            answer = await self._exchange.ask("POST", url, self.key.sign(url, nonce, payload, account))
+            self._keepNonce(answer)
+            if 200 <= answer.status < 300:
+                return answer
+            refusal = self._refusal(doing, url, answer)
+            if not (isinstance(refusal, AuthorityProblem) and refusal.problem.word == _BAD_NONCE):
+                raise refusal
+        raise refusal
+
+    async def _newNonce(self) -> str:
+        url = (await self.directory()).newNonce
+        if self._nonces:  # the directory's answer brought one
+            return self._nonces.pop()
+        answer = await self._exchange.ask("HEAD", url)
+        if answer.status not in (200, 204):
+            raise self._refusal("getting a nonce", url, answer)
+        self._keepNonce(answer)
+        if not self._nonces:
+            raise AuthorityNonsense(url, "it has no Replay-Nonce field")
+        return self._nonces.pop()
+
+    def _keepNonce(self, answer: Answer) -> None:
+        nonce = answer.fields.get("replay-nonce", "")
+        if _NONCE.fullmatch(nonce):
+            self._nonces.append(nonce)
+
+    def _refusal(self, doing: str, url: str, answer: Answer) -> IssuanceFailed:
+        wait = self._retryAfter(answer)
+        if answer.fields.get("content-type", "").partition(";")[0].strip().lower().endswith("json"):
+            try:
+                said = json.loads(answer.body)
+            except ValueError:
+                said = None
+            if isinstance(said, dict) and isinstance(said.get("type"), str):
+                return AuthorityProblem(doing, readProblem(said, answer.status), retryAfter=wait)
+        if answer.status >= 500 or answer.status == 429:
+            return AuthorityUnreachable(url, f"it answers with status {answer.status}", retryAfter=wait)
+        return AuthorityNonsense(url, f"status {answer.status} without a problem document")
+
+    def _retryAfter(self, answer: Answer) -> float | None:
+        return readRetryAfter(answer.fields.get("retry-after"), self._reactor.seconds())
+
+
+def _json(url: str, answer: Answer) -> Any:
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError) as why:
+        raise AuthorityNonsense(url, f"it is no JSON ({why})") from why
+
+
+def _location(url: str, answer: Answer) -> str:
+    location = answer.fields.get("location", "")
+    if not location.startswith("https://"):
+        raise AuthorityNonsense(url, "it has no Location field with an https URL")
+    return location
+
+
+def _isAddress(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

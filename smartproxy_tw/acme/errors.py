@@ -1,0 +1,268 @@
+"""
+Why there is no certificate, named by who can mend it.
+
+All of them are L{IssuanceFailed}, and the text of each is what an operator
+reads: what was wanted, what came instead, what to do.  Whatever the authority
+said stays at hand as values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = [
+    "AccountNotKept",
+    "AuthorityNonsense",
+    "AuthorityNotTrusted",
+    "AuthorityProblem",
+    "AuthorityUndecided",
+    "AuthorityUnreachable",
+    "ChallengeNotServed",
+    "IssuanceFailed",
+    "NoChallengeUsable",
+    "Problem",
+]
+
+_ERRORS = "urn:ietf:params:acme:error:"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """
+    A problem document (RFC 7807, RFC 8555 section 6.7).
+
+    @ivar type: A URN; L{word} is its short form.
+    @ivar detail: For people; control characters are escaped already.
+    @ivar status: Of HTTP, or 0 where none was told.
+    @ivar name: The identifier it is about, or L{None}.
+    @ivar subproblems: What it consists of (RFC 8555 section 6.7.1).
+    """
+
+    type: str
+    detail: str
+    status: int = 0
+    name: str | None = None
+    subproblems: tuple[Problem, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """
+        The type without the prefix that ACME's own types share, for instance
+        C{"rateLimited"}.
+        """
+        return self.type.removeprefix(_ERRORS)
+
+    def __str__(self) -> str:
+        about = f"{self.name}: " if self.name else ""
+        text = f"{about}{self.detail or 'no detail was given'} ({self.word})"
+        if self.subproblems:
+            text += " [" + "; ".join(str(each) for each in self.subproblems) + "]"
+        return text
+
+
+class IssuanceFailed(Exception):
+    """
+    There is no certificate.
+
+    @ivar retryAfter: The authority wants to be left alone for so many seconds,
+        or L{None} when it said nothing of that.
+    """
+
+    retryAfter: float | None = None
+
+
+class AuthorityProblem(IssuanceFailed):
+    """
+    The authority understood, and refuses.  Mended by whoever the problem's
+    type points to: often the operator (DNS, a firewall), sometimes time.
+
+    @ivar problem: What it said.
+    @ivar byName: For an order that failed at some of its names: what it said
+        of each; otherwise empty.
+    """
+
+    def __init__(
+        self,
+        doing: str,
+        problem: Problem,
+        *,
+        byName: Iterable[tuple[str, Problem]] = (),
+        retryAfter: float | None = None,
+    ) -> None:
+        """
+        @param doing: What was being done, to stand after "while".
+        @param problem: What the authority said.
+        @param byName: What it said of each name.
+        @param retryAfter: Seconds.
+        """
+        self.problem = problem
+        self.byName = dict(byName)
+        self.retryAfter = retryAfter
+        # Problems of names that do not say which name they are about get it here.
+        said = "; ".join(str(each) if each.name else f"{name}: {each}" for name, each in self.byName.items())
+        text = f"The certificate authority refused while {doing}: {said or problem}."
+        if retryAfter is not None:
+            text += f" It asks to wait {retryAfter:.0f} s."
+        super().__init__(text)
+
+    @property
+    def type(self) -> str:
+        """
+        The problem's type, a URN.
+        """
+        return self.problem.type
+
+    @property
+    def detail(self) -> str:
+        """
+        What the authority says to people.
+        """
+        return self.problem.detail
+
+    @property
+    def status(self) -> int:
+        """
+        The status of its answer, or 0.
+        """
+        return self.problem.status
+
+    @property
+    def subproblems(self) -> tuple[Problem, ...]:
+        """
+        What the problem consists of.
+        """
+        return self.problem.subproblems
+
+
+class AuthorityUnreachable(IssuanceFailed):
+    """
+    Nothing, or nothing whole, came back in time.  Mended by time, or by the
+    operator (network, address of the directory).
+
+    @ivar url: What was asked.
+    """
+
+    def __init__(self, url: str, why: str, *, retryAfter: float | None = None) -> None:
+        """
+        @param url: What was asked.
+        @param why: What happened, without a full stop.
+        @param retryAfter: Seconds.
+        """
+        self.url = url
+        self.retryAfter = retryAfter
+        super().__init__(
+            f"The certificate authority cannot be reached at {url}: {why}."
+            " It is asked again by itself; if this lasts, check the network and acme.directory."
+        )
+
+
+class AuthorityNotTrusted(AuthorityUnreachable):
+    """
+    Whoever answers there cannot prove to be the authority.  Mended by the
+    operator.
+    """
+
+    def __init__(self, url: str, why: str) -> None:
+        """
+        @param url: What was asked.
+        @param why: What is wrong with its certificate, or with the file of
+            those to trust, without a full stop.
+        """
+        self.url = url
+        IssuanceFailed.__init__(
+            self,
+            f"The certificate authority at {url} is not trusted: {why}."
+            " For a private authority set acme.ca_file to the PEM file that vouches for it;"
+            " otherwise check the clock and who stands between.",
+        )
+
+
+class AuthorityNonsense(IssuanceFailed):
+    """
+    An answer that RFC 8555 does not allow.  Mended by whoever runs what
+    answers there, or by a correct C{acme.directory}.
+
+    @ivar url: What was asked.
+    """
+
+    def __init__(self, url: str, why: str) -> None:
+        """
+        @param url: What was asked.
+        @param why: What is wrong with the answer, without a full stop.
+        """
+        self.url = url
+        super().__init__(
+            f"The answer from {url} is not one of an ACME certificate authority: {why}."
+            " Check that acme.directory is the URL of an ACME v2 directory."
+        )
+
+
+class AuthorityUndecided(IssuanceFailed):
+    """
+    The authority keeps answering that it has not decided.  Mended by time.
+    """
+
+    def __init__(self, what: str, seconds: float, *, retryAfter: float | None = None) -> None:
+        """
+        @param what: What is undecided.
+        @param seconds: How long it was waited for.
+        @param retryAfter: Seconds that it asked for last.
+        """
+        self.retryAfter = retryAfter
+        super().__init__(
+            f"The certificate authority has not decided about {what} after {seconds:.0f} s; given up for now."
+        )
+
+
+class NoChallengeUsable(IssuanceFailed):
+    """
+    The authority offers no proof for a name that can be given here.  Mended by
+    the operator.
+
+    @ivar name: The name.
+    """
+
+    def __init__(self, name: str, offered: Iterable[str], usable: Iterable[str]) -> None:
+        """
+        @param name: The name to be proved.
+        @param offered: The kinds of challenge that the authority offers.
+        @param usable: Those that can be answered here.
+        """
+        self.name = name
+        super().__init__(
+            f"{name} cannot be proved: the certificate authority offers"
+            f" {', '.join(offered) or 'nothing'}, and what can be answered here is"
+            f" {', '.join(usable) or 'nothing'}. Check acme.challenges and the ports that routes listen on."
+        )
+
+
+class ChallengeNotServed(IssuanceFailed):
+    """
+    The data path could not take up an answer; the authority was not told of
+    it.  Mended here.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        """
+        @param name: The name to be proved.
+        @param why: What the data path said, without a full stop.
+        """
+        super().__init__(f"The answer that proves {name} could not be served by the data path: {why}.")
+
+
+class AccountNotKept(IssuanceFailed):
+    """
+    The account could not be read or written; no request that needs it was
+    made.  Mended by the operator.
+    """
+
+    def __init__(self, directory: str, why: str) -> None:
+        """
+        @param directory: Whose account it is.
+        @param why: What the store said, without a full stop.
+        """
+        super().__init__(
+            f"The account for {directory} could not be kept: {why}."
+            " No certificate is asked for without it; check the state directory's owner, space and rights."
+        )

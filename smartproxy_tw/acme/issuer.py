@@ -1,0 +1,200 @@
+"""
+Where certificates come from: one account at one authority, and as many orders
+as are asked for.
+
+The account is found in its store or registered once, however many ask at the
+same time; its key is saved before it is used, so that no start makes a second
+account.  Orders that share a name follow one another.  How one order goes is
+L{smartproxy_tw.acme.issuance}'s; when to ask again after a failure is the
+caller's, with L{smartproxy_tw.acme.schedule}.
+
+This module is cheap to import; what costs time is imported by the first order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+
+from ..facts import Account, Credential
+from .errors import AccountNotKept, AuthorityProblem
+from .shared import Shared
+from .turns import Turns
+
+if TYPE_CHECKING:
+    from ..config.model import Acme
+    from ..interfaces import IAccountStore, IPlane
+    from .challenges import Kind
+    from .client import Client
+    from .issuance import Install, Observe
+    from .jose import AccountKey
+    from .objects import OrderFacts
+
+__all__ = ["Issuer"]
+
+
+class Issuer:
+    """
+    Obtains certificates from one authority.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Acme,
+        *,
+        challenges: tuple[Kind, ...],
+        accounts: IAccountStore,
+        plane: IPlane,
+        observe: Observe | None = None,
+        makeClient: Callable[[AccountKey, str | None], Client] | None = None,
+    ) -> None:
+        """
+        @param reactor: Makes connections and tells the time.
+        @param settings: Whom to ask, and as who.
+        @param challenges: The kinds that can be answered, best first, as
+            L{Config.challenges<smartproxy_tw.config.model.Config.challenges>}
+            has them.
+        @param accounts: Where the account rests.
+        @param plane: What serves the answers.
+        @param observe: Called as C{observe(event, **facts)} at each milestone,
+            with C{names} among the facts: C{"ordered"} (C{order}, its URL),
+            C{"presented"}, C{"authorized"}, C{"issued"} (C{notAfter},
+            C{issuer}), C{"installed"} (C{seconds} since the order).  What it
+            raises ends the order.
+        @param makeClient: Makes a client from an account's key and URL; by
+            default one that asks C{settings.directory}.
+        """
+        self._reactor = reactor
+        self._settings = settings
+        self._challenges = challenges
+        self._accounts = accounts
+        self._plane = plane
+        self._observe: Observe = observe or _unobserved
+        self._makeClient = makeClient or self._newClient
+        self._client: Client | None = None
+        self._pem = b""
+        self._signingUp: Shared[Client] = Shared(self._signUp)
+        self._turns = Turns()
+
+    def obtain(self, names: tuple[str, ...], install: Install) -> Deferred[Credential]:
+        """
+        Order a certificate and see it installed.
+
+        @param names: What it is to be for, in normal form; one order for all.
+        @param install: Called with the certificate, which was checked to fit
+            its key and the names; what it returns is awaited.  What it raises
+            is what this fails with.
+        @return: Fires with the certificate when it is installed and no answer
+            is presented any more.  Fails with an
+            L{IssuanceFailed<smartproxy_tw.acme.errors.IssuanceFailed>}.  When
+            it is cancelled, all answers are withdrawn before it fails with
+            L{CancelledError<twisted.internet.defer.CancelledError>}.
+        """
+        return Deferred.fromCoroutine(self._obtain(names, install))
+
+    def close(self) -> Deferred[None]:
+        """
+        Close the kept connections to the authority; fires when they are
+        closed.  Orders in flight are for their callers to cancel before.
+        """
+        return succeed(None) if self._client is None else self._client.close()
+
+    async def _obtain(self, names: tuple[str, ...], install: Install) -> Credential:
+        from .issuance import Issuance
+
+        async with self._turns.of(names):
+            began = self._reactor.seconds()
+            client = await self._signedUp()
+            order = await self._place(client, names)
+            self._log.info("Ordered a certificate for {names}", event="order-placed", names=", ".join(names))
+            self._observe("ordered", names=names, order=order.url)
+            issuance = Issuance(self._reactor, client, self._plane, names, self._challenges, self._observe)
+            credential = await issuance.run(order, install)
+            seconds = self._reactor.seconds() - began
+            self._log.debug(
+                "The certificate for {names} took {seconds:.3f} s",
+                event="order-done",
+                names=", ".join(names),
+                seconds=seconds,
+            )
+            self._observe("installed", names=names, seconds=seconds)
+            return credential
+
+    async def _place(self, client: Client, names: tuple[str, ...]) -> OrderFacts:
+        account = client.account
+        try:
+            return await client.placeOrder(names)
+        except AuthorityProblem as why:
+            if why.problem.word != "accountDoesNotExist":
+                raise
+            self._log.warn(
+                "The account {account} is unknown to {directory}; registering it anew",
+                account=account,
+                directory=self._settings.directory,
+            )
+            if client.account == account:  # else another order has seen to it
+                client.account = None
+            return await (await self._signedUp()).placeOrder(names)
+
+    async def _signedUp(self) -> Client:
+        if self._client is not None and self._client.account is not None:
+            return self._client
+        return await self._signingUp.join()
+
+    async def _signUp(self) -> Client:
+        client = self._client
+        if client is None:
+            client = self._client = self._load()
+        if client.account is None:
+            url = await client.register(self._settings.email)
+            self._save(Account(self._pem, url))
+            terms = (await client.directory()).termsOfService
+            self._log.info(
+                "Registered with {directory}, which agrees to its terms of service: {terms}",
+                event="account-registered",
+                directory=self._settings.directory,
+                terms=terms or "it names none",
+            )
+        return client
+
+    def _load(self) -> Client:
+        from .jose import AccountKey
+        from .x509 import newKey
+
+        try:
+            account = self._accounts.load(self._settings.directory)
+        except OSError as why:
+            raise AccountNotKept(self._settings.directory, str(why)) from why
+        if account is None:
+            account = Account(newKey())
+            self._save(account)
+        try:
+            key = AccountKey(account.key)
+        except ValueError as why:
+            raise AccountNotKept(self._settings.directory, str(why).rstrip(".")) from why
+        self._pem = account.key
+        return self._makeClient(key, account.url)
+
+    def _save(self, account: Account) -> None:
+        try:
+            self._accounts.save(self._settings.directory, account)
+        except OSError as why:
+            raise AccountNotKept(self._settings.directory, str(why)) from why
+
+    def _newClient(self, key: AccountKey, account: str | None) -> Client:
+        from .client import Client
+
+        settings = self._settings
+        return Client(self._reactor, settings.directory, key, account=account, caFile=settings.caFile)
+
+
+def _unobserved(event: str, **facts: object) -> None:
+    """
+    Nobody wants to know.
+    """

@@ -1,0 +1,104 @@
+"""
+When to ask for a certificate: anew before it ends, and again after it could
+not be had.
+
+Times are POSIX seconds and spans are seconds.  Chance is handed in, as a number
+from 0 up to 1; the same number gives the same answer.  There is no constant of
+days about renewal: what counts is the fraction of a certificate's own life, so
+certificates of an hour and of a year are treated alike.
+"""
+
+from __future__ import annotations
+
+__all__ = ["LONGEST_WAIT", "lookAfter", "probeAfter", "renewAt", "retryAfter"]
+
+#: A certificate is renewed when this part of its life is left.
+_LEFT = 1 / 3
+
+#: Renewals of certificates of one age are spread over this part of their life,
+#: so that a fleet that began at once does not ask at once.
+_SPREAD = 1 / 20
+
+#: What is waited after the first failure in a row, the second, and so on; the
+#: last one stays.  Five failures in an hour would exhaust Let's Encrypt's
+#: budget of a name: here there are three.
+_RETRIES = (60.0, 600.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 86400.0)
+
+#: Waits are made longer by chance by up to this part of them.
+_JITTER = 1 / 4
+
+#: How often an authority that cannot be reached is asked whether it is back.
+_PROBES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+
+#: What is waited between looks at something undecided: the first, what each
+#: next one is longer by, and the longest of our own.
+_FIRST_LOOK, _LOOK_GROWTH, _LAST_LOOK = 0.02, 1.5, 5.0
+
+#: Authorities speak in whole seconds, and most of them have decided before one
+#: has passed: so many looks, 0.4 s in all, are taken before their wish counts.
+_QUICK_LOOKS = 6
+
+#: A wish for more than this between two looks is not believed.
+_LONGEST_LOOK = 60.0
+
+#: No wait is longer, whatever an authority asks for.  Let's Encrypt's budgets
+#: all renew themselves within a week.
+LONGEST_WAIT = 7 * 86400.0
+
+
+def renewAt(notBefore: float, notAfter: float, jitter: float = 0.0) -> float:
+    """
+    When to ask for the successor of a certificate.
+
+    @param notBefore: Valid from.
+    @param notAfter: Valid until.
+    @param jitter: 0 renews with a third of its life left, 1 a twentieth of its
+        life earlier.
+    @return: Always after C{notBefore}, and in the past when it is due.
+    """
+    lifetime = max(0.0, notAfter - notBefore)
+    return notAfter - lifetime * (_LEFT + _SPREAD * jitter)
+
+
+def retryAfter(failures: int, jitter: float = 0.0, asked: float | None = None) -> float:
+    """
+    How long to wait after an authority refused, or answered nonsense.
+
+    @param failures: In a row, this one included: 1 or more.
+    @param jitter: 1 waits a quarter longer than 0.
+    @param asked: What the authority asked for
+        (L{IssuanceFailed.retryAfter<smartproxy_tw.acme.errors.IssuanceFailed.retryAfter>}),
+        or L{None}; never less is waited, up to L{LONGEST_WAIT}.
+    """
+    return _wait(_RETRIES, failures, jitter, asked)
+
+
+def probeAfter(failures: int, jitter: float = 0.0, asked: float | None = None) -> float:
+    """
+    How long to wait after an authority could not be reached at all: such a try
+    costs it nothing and counts against no budget.
+
+    @param failures: In a row, this one included: 1 or more.
+    @param jitter: As in L{retryAfter}.
+    @param asked: As in L{retryAfter}.
+    """
+    return _wait(_PROBES, failures, jitter, asked)
+
+
+def lookAfter(looks: int, asked: float | None = None) -> float:
+    """
+    How long to wait until the next look at something that the authority has
+    not decided.
+
+    @param looks: So many there were: 1 or more.
+    @param asked: What the authority asked for, or L{None}.
+    """
+    own = min(_LAST_LOOK, _FIRST_LOOK * _LOOK_GROWTH ** min(looks - 1, 32))
+    if looks <= _QUICK_LOOKS or asked is None:
+        return own
+    return min(_LONGEST_LOOK, max(own, asked))
+
+
+def _wait(table: tuple[float, ...], failures: int, jitter: float, asked: float | None) -> float:
+    wait = table[min(max(failures, 1), len(table)) - 1]
+    return min(LONGEST_WAIT, max(wait * (1 + _JITTER * jitter), asked or 0.0))
