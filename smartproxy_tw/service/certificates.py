@@ -23,10 +23,10 @@ from ..store.directory import StateError
 from .automatic import AutoCertificate, Obtain
 from .errors import CertificateError
 from .files import FileCertificate
+from .gathering import gathered
 from .internal import InternalCertificate
 from .status import CertificateStatus
 from .storage import Storage
-from .together import together
 
 __all__ = ["Certificates"]
 
@@ -52,6 +52,7 @@ class Certificates:
         clock: IReactorTime,
         *,
         gate: Callable[[], Deferred[None]],
+        close: Callable[[], Deferred[None]],
         chance: Random,
     ) -> None:
         """
@@ -62,11 +63,13 @@ class Certificates:
         @param clock: The time, POSIX seconds.
         @param gate: Gives a Deferred that fires once every port is bound and
             adopted, and fails when that cannot be.
+        @param close: Closes the way to the authority, after the last order.
         @param chance: Spreads what would happen at one moment.
         """
         from ..store.certificates import Credentials
 
         self._gate = gate
+        self._close = close
         self._storage = storage
         self._credentials = Credentials(storage.certificates)
         permits = DeferredSemaphore(_AT_ONCE)
@@ -143,7 +146,7 @@ class Certificates:
                 problems.append(str(why))
         if problems:
             raise CertificateError("\n".join(problems))
-        await together(each.load(stored) for each in self._automatic)
+        await gathered(each.load(stored) for each in self._automatic)
 
     async def _stored(self) -> dict[str, Credential]:
         if not self._automatic:
@@ -155,12 +158,13 @@ class Certificates:
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
-        await together(each.provision() for each in self._automatic)
+        await gathered(each.provision() for each in self._automatic)
         return self.status()
 
     async def _stop(self) -> None:
         for each in self._all:
             await each.stop()
+        await self._close()
 
 
 def _sources(config: Config) -> tuple[CertificateSource, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from ..config.model import Config
 from ..facts import Credential
@@ -18,34 +18,64 @@ from ..interfaces import IAccountStore, IPlane
 from .milestones import Milestones
 
 if TYPE_CHECKING:
-    from .automatic import Obtain
+    from ..acme.issuer import Issuer
 
-__all__ = ["lateIssuer"]
+__all__ = ["LateIssuer"]
 
 
-def lateIssuer(
-    reactor: Any, config: Config, plane: IPlane, accounts: IAccountStore, milestones: Milestones
-) -> Obtain:
+class LateIssuer:
     """
-    Place orders as the configuration says.
-
-    @param reactor: For connections and time.
-    @param config: Whom to ask, and which challenges can be answered.
-    @param plane: What answers them.
-    @param accounts: Where the account rests.
-    @param milestones: Told when a first challenge is presented, and a first
-        certificate installed.
+    Places orders as the configuration says.
     """
-    issuers: list[Any] = []
+
+    def __init__(
+        self, reactor: Any, config: Config, plane: IPlane, accounts: IAccountStore, milestones: Milestones
+    ) -> None:
+        """
+        @param reactor: For connections and time.
+        @param config: Whom to ask, and which challenges can be answered.
+        @param plane: What answers them.
+        @param accounts: Where the account rests.
+        @param milestones: Told when a first challenge is presented, and a
+            first certificate installed.
+        """
+        self._reactor = reactor
+        self._config = config
+        self._plane = plane
+        self._accounts = accounts
+        self._milestones = milestones
+        self._issuer: Issuer | None = None
 
     def obtain(
-        names: tuple[str, ...], install: Callable[[Credential], Deferred[None]]
+        self, names: tuple[str, ...], install: Callable[[Credential], Deferred[None]]
     ) -> Deferred[Credential]:
-        if not issuers:
-            from ..acme.issuer import Issuer
+        """
+        See L{Obtain<smartproxy_tw.service.automatic.Obtain>}.
+        """
+        if self._issuer is None:
+            self._issuer = self._make()
+        return self._issuer.obtain(names, install)
 
-            issuers.append(Issuer(reactor, config.acme, accounts, plane, config.challenges))
-        found: Deferred[Credential] = issuers[0].obtain(names, install)
-        return found
+    def close(self) -> Deferred[None]:
+        """
+        Close the connections to the authority, once no order is under way.
+        """
+        return succeed(None) if self._issuer is None else self._issuer.close()
 
-    return obtain
+    def _make(self) -> Issuer:
+        from ..acme.issuer import Issuer
+
+        return Issuer(
+            self._reactor,
+            self._config.acme,
+            challenges=self._config.challenges,
+            accounts=self._accounts,
+            plane=self._plane,
+            observe=self._observe,
+        )
+
+    def _observe(self, event: str, **_: object) -> None:
+        if event == "presented":
+            self._milestones.reach("presented")
+        elif event == "installed":
+            self._milestones.reach("installed")

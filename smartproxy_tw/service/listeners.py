@@ -25,8 +25,8 @@ from ..facts import Address
 from ..interfaces import IPlane
 from .addresses import everywhere, interfacesFor
 from .errors import ListenError
+from .gathering import gathered
 from .holder import holderOf
-from .together import together
 
 __all__ = ["BACKLOG", "Listen", "Listeners", "listenBy"]
 
@@ -45,6 +45,12 @@ class _Refusing(ServerFactory):
     """
 
     noisy = False
+
+    def logPrefix(self) -> str:
+        """
+        What Twisted calls us where it logs that a port is bound.
+        """
+        return "smartproxy"
 
     def buildProtocol(self, addr: object) -> None:
         """
@@ -205,7 +211,7 @@ class Listeners:
 
     async def _bindAll(self, wanted: Sequence[_Bound]) -> None:
         try:
-            await together(each.open(self._listen) for each in wanted)
+            await gathered(each.open(self._listen) for each in wanted)
         except BaseException:
             # One refused, or whoever asked for this lost interest.
             self.refusal = self._refusalOf(tuple(each for each in wanted if each.refusal is not None))
@@ -217,7 +223,7 @@ class Listeners:
 
     async def _adoptAll(self, plane: IPlane) -> None:
         fresh = [each for each in self._bound if not each.adopted]
-        await together(maybeDeferred(plane.adopt, each.port, each.address.port) for each in fresh)
+        await gathered(maybeDeferred(plane.adopt, each.port, each.address.port) for each in fresh)
         for each in fresh:
             each.adopted = True
 

@@ -20,12 +20,12 @@ from twisted.internet.threads import deferToThreadPool
 from ..config.model import Config
 from ..interfaces import IAccountStore, IPlane
 from .certificates import Certificates
-from .issuing import lateIssuer
+from .gathering import gathered
+from .issuing import LateIssuer
 from .life import Life
 from .listeners import Listen, Listeners, listenBy
 from .milestones import Milestones
 from .storage import Storage
-from .together import together
 
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore
@@ -162,7 +162,7 @@ class SmartProxy(MultiService):
         """
         children = maybeDeferred(super().stopService)
         life, self._life = self._life, self._newLife()
-        return together([children, life.end()]).addCallback(lambda _: None)
+        return gathered([children, life.end()]).addCallback(lambda _: None)
 
     def _newLife(self) -> Life:
         reactor = self._reactor
@@ -196,9 +196,16 @@ class SmartProxy(MultiService):
         gate: Callable[[], Deferred[None]],
         milestones: Milestones,
     ) -> Certificates:
-        obtain = self._obtain or lateIssuer(self._reactor, self.config, plane, storage.accounts, milestones)
+        issuer = LateIssuer(self._reactor, self.config, plane, storage.accounts, milestones)
         return Certificates(
-            self.config, plane, storage, obtain, self._reactor, gate=gate, chance=self._chance
+            self.config,
+            plane,
+            storage,
+            self._obtain or issuer.obtain,
+            self._reactor,
+            gate=gate,
+            close=issuer.close,
+            chance=self._chance,
         )
 
 

@@ -10,12 +10,12 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.python.failure import Failure
 
-__all__ = ["together"]
+__all__ = ["gathered"]
 
 _T = TypeVar("_T")
 
 
-def together(deferreds: Iterable[Deferred[_T]]) -> Deferred[list[_T]]:
+def gathered(deferreds: Iterable[Deferred[_T]]) -> Deferred[list[_T]]:
     """
     Wait for all of them.
 

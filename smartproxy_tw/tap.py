@@ -1,0 +1,288 @@
+"""
+C{twistd smartproxy} and C{twist smartproxy}: reads the command line, composes the
+service, and is the one place that meets the global reactor.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+from twisted.python import usage
+
+if TYPE_CHECKING:
+    from twisted.application.service import IService
+    from twisted.logger import ILogObserver
+
+    from .config.model import Config
+
+__all__ = ["Options", "makeService"]
+
+
+def _port(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < 65536:
+        raise ValueError("it is not a port: 1 to 65535 was expected")
+    return number
+
+
+class Options(usage.Options):
+    """
+    The command line.
+    """
+
+    synopsis = "[--config FILE | --site NAME=TARGET ... | --demo] [options]"
+    longdesc = (
+        "A reverse proxy that terminates TLS and routes by name, with certificates it obtains by itself."
+        " No certificate is asked for before every port is bound and served."
+        " With --site, each NAME is served over HTTPS with an automatic certificate, and plain HTTP"
+        " redirects to it. With --config, everything is in the file."
+    )
+
+    optParameters = [
+        ["config", "c", None, "Read the configuration from this file (.yaml, .toml or .json)."],
+        ["acme-email", None, None, "Where the certificate authority may write to about the account."],
+        [
+            "acme-directory",
+            None,
+            None,
+            "The certificate authority: letsencrypt, letsencrypt-staging or a URL. [default: letsencrypt]",
+        ],
+        ["acme-ca-file", None, None, "PEM file to trust for the directory's own HTTPS, for a private one."],
+        ["http-port", None, None, "Where plain HTTP is served. [default: 80]", _port],
+        ["https-port", None, None, "Where HTTPS is served. [default: 443]", _port],
+        ["state-dir", None, None, "The directory for accounts and certificates."],
+        ["log-format", None, None, "The event log: text, or json for one object on each line. [default: text]"],
+    ]
+
+    optFlags = [
+        ["www", None, "Redirect www.NAME to each NAME."],
+        ["internal", None, "Take certificates from a local authority of our own instead of an ACME one."],
+        ["demo", None, "Show it all on this machine: needs no root, no network and no other program."],
+    ]
+
+    #: What is said in the file, where there is one.
+    _ofSites = (
+        "site",
+        "acme-email",
+        "acme-directory",
+        "acme-ca-file",
+        "http-port",
+        "https-port",
+        "bind",
+        "state-dir",
+        "www",
+        "internal",
+    )
+
+    def __init__(self) -> None:
+        """
+        Nothing was said yet.
+        """
+        super().__init__()  # type: ignore[no-untyped-call]
+        self["site"] = []
+        self["bind"] = []
+
+    def opt_site(self, site: str) -> None:
+        """
+        Serve NAME=TARGET, for instance example.com=127.0.0.1:3000. May be given several times.
+        """
+        self["site"].append(site)
+
+    def opt_bind(self, address: str) -> None:
+        """
+        Listen on this IP address only. May be given several times. [default: all, IPv4 and IPv6]
+        """
+        self["bind"].append(address)
+
+    def opt_version(self) -> None:
+        """
+        Display the version and exit.
+        """
+        from . import __version__
+
+        print(f"smartproxy_tw {__version__}")
+        sys.exit(0)
+
+    def postOptions(self) -> None:
+        """
+        Check what contradicts what.
+
+        @raise UsageError: Something does.
+        """
+        if self["log-format"] not in (None, "text", "json"):
+            raise usage.UsageError(f"--log-format is text or json, not {self['log-format']!r}.")
+        ways = [way for way in ("config", "site", "demo") if self[way]]
+        if not ways:
+            raise usage.UsageError("Say what to serve: --config FILE, --site NAME=TARGET, or --demo.")
+        if len(ways) > 1:
+            raise usage.UsageError(f"--{ways[0]} and --{ways[1]} contradict each other: choose one.")
+        if ways != ["site"]:
+            given = [name for name in self._ofSites if self[name]]
+            if given:
+                place = "is said in the file, with" if ways == ["config"] else "is fixed with"
+                raise usage.UsageError(f"--{given[0]} {place} --{ways[0]}.")
+
+
+def makeService(options: Options) -> IService:
+    """
+    Compose what was asked for.
+
+    @param options: Parsed; their C{parent} is what the runner was told.
+    @return: Not started.
+    @raise SystemExit: The configuration cannot be used; the text has all that is
+        wrong with it.  Nothing has begun then.
+    """
+    from twisted.internet import reactor
+
+    from .service.process import ExitStatus, Process, Terminal
+
+    runner = _Runner(options)
+    terminal = Terminal()
+    subject: Any
+    if options["demo"]:
+        from .testing.demo import Demo
+
+        if runner.isDaemon:
+            sys.exit("smartproxy: --demo shows things on the terminal: twistd -n smartproxy --demo")
+        subject = Demo(reactor, terminal.say)
+        logFormat = options["log-format"]
+    else:
+        from .service.tree import SmartProxy
+
+        config = _configuration(options)
+        subject = SmartProxy(config, reactor)
+        logFormat = options["log-format"] or config.logFormat
+    return Process(
+        subject,
+        reactor.stop,
+        terminal,
+        ExitStatus(),
+        observer=runner.observer(logFormat),
+        isLogApart=runner.isLogApart,
+    )
+
+
+def _configuration(options: Options) -> Config:
+    from .config.errors import ConfigError
+
+    try:
+        if options["config"]:
+            from .config.loading import load
+
+            return load(options["config"])
+        return _fromSites(options)
+    except (ConfigError, ValueError) as why:
+        sys.exit(str(why))
+
+
+def _fromSites(options: Options) -> Config:
+    from .config.defaults import stateDir
+    from .config.short import fromSites, splitSite
+
+    return fromSites(
+        [splitSite(site) for site in options["site"]],
+        stateDir=options["state-dir"] or stateDir(os.environ),
+        email=options["acme-email"],
+        directory=options["acme-directory"],
+        caFile=options["acme-ca-file"],
+        httpPort=options["http-port"] or 80,
+        tlsPort=options["https-port"] or 443,
+        bind=options["bind"],
+        www=bool(options["www"]),
+        certificate="internal" if options["internal"] else "auto",
+    )
+
+
+class _Runner:
+    """
+    What C{twistd} or C{twist} was told about the log, before our options.
+    """
+
+    def __init__(self, options: Options) -> None:
+        told = getattr(options, "parent", None)
+        self._told: dict[str, Any] = {} if told is None else told
+        self._isTwist = "fileLogObserverFactory" in self._told
+        self._isTwistd = "nodaemon" in self._told
+
+    @property
+    def isDaemon(self) -> bool:
+        """
+        Whether the process leaves its terminal.
+        """
+        return self._isTwistd and not (self._told["nodaemon"] or self._told["debug"])
+
+    @property
+    def isLogApart(self) -> bool:
+        """
+        Whether the log goes elsewhere than to the terminal.
+        """
+        if self._isTwist:
+            return self._told["logFile"] not in (sys.stdout, sys.stderr)
+        return (
+            self.isDaemon
+            or self._told.get("logfile") not in (None, "", "-")
+            or bool(self._told.get("syslog"))
+            or bool(self._told.get("logger"))
+        )
+
+    def observer(self, logFormat: str | None) -> ILogObserver | None:
+        """
+        See to it that the log has the format that was asked for.
+
+        @return: What C{twistd} is to log to, where its own choice does not do.
+        """
+        if self._isTwist:
+            self._tellTwist(logFormat)
+            return None
+        if logFormat != "json" or not self._isTwistd or self._told["logger"]:
+            return None
+        if self._told["syslog"]:
+            sys.exit(
+                "smartproxy: the log is either JSON or syslog's: leave out --syslog, or --log-format json"
+            )
+        from .service.eventlog import jsonLines
+
+        return jsonLines(self._file())
+
+    def _tellTwist(self, logFormat: str | None) -> None:
+        # On a terminal twist writes text and elsewhere JSON of its own; it asks
+        # for the factory once the service is made.
+        from twisted.logger import textFileLogObserver
+
+        from .service.eventlog import jsonLines
+
+        if logFormat == "json" or (logFormat is None and self._told["logFormat"] == "json"):
+            self._told["fileLogObserverFactory"] = jsonLines
+        elif logFormat == "text":
+            self._told["fileLogObserverFactory"] = textFileLogObserver
+
+    def _file(self) -> TextIO:
+        # As twistd chooses: it asks nobody else when it is given an observer.
+        path = self._told["logfile"]
+        if path == "-" or (not path and not self.isDaemon):
+            return sys.stdout
+        from twisted.python.logfile import LogFile
+
+        try:
+            found: Any = LogFile.fromFullPath(path or "twistd.log")  # type: ignore[no-untyped-call]
+        except OSError as why:
+            sys.exit(f"smartproxy: the log file {why.filename} cannot be written: {why.strerror}")
+        _rotateOnSignal(found)
+        return found  # type: ignore[no-any-return]
+
+
+def _rotateOnSignal(file: Any) -> None:
+    import signal
+
+    from twisted.internet import reactor
+
+    if not signal.getsignal(signal.SIGUSR1):
+        signal.signal(
+            signal.SIGUSR1,
+            lambda *_: reactor.callFromThread(file.rotate),  # type: ignore[attr-defined]
+        )
