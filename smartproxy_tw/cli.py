@@ -1,0 +1,195 @@
+"""
+The C{smartproxy} command: look at configurations without running anything.
+
+Running is C{twistd smartproxy}'s business; this command never opens a port.  Its
+exit status is one of L{OK}, L{TROUBLE}, L{USAGE} and L{CONFIGURATION}.  Whatever
+is slow to import is imported by the subcommand that needs it, so that C{--help}
+and C{--version} answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+
+__all__ = ["CONFIGURATION", "OK", "TROUBLE", "USAGE", "main"]
+
+#: Everything went well.
+OK = 0
+#: It could not be done: a file that exists or cannot be written, a bad URL.
+TROUBLE = 1
+#: The command line is wrong.
+USAGE = 2
+#: The configuration is wrong; every problem was told.
+CONFIGURATION = 3
+
+_DEFAULT_FILE = "smartproxy.yaml"
+
+_EPILOG = """\
+exit status:
+  0  all is well
+  1  it could not be done (the message says why)
+  2  the command line is wrong
+  3  the configuration is wrong (all problems are told)
+
+To run a configuration: twistd -n smartproxy --config smartproxy.yaml
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="smartproxy",
+        description="Look at configurations of smartproxy: check them, explain them, begin one.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"smartproxy {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    check = commands.add_parser(
+        "check",
+        help="tell all that is wrong with a configuration, or what it does",
+        description="Read a configuration. Tell all that is wrong with it, each with file, line and column; "
+        "or, when nothing is, what each port does. Nothing is opened or changed.",
+    )
+    check.add_argument("file", metavar="FILE", nargs="?", default=_DEFAULT_FILE, help="default: %(default)s")
+    check.add_argument("-q", "--quiet", action="store_true", help="print nothing when nothing is wrong")
+
+    explain = commands.add_parser(
+        "explain",
+        help="tell which route takes a URL, and why the others do not",
+        description="Tell which route of a configuration takes a URL, what it does with it, and why each "
+        "other route does not take it.",
+    )
+    explain.add_argument("-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s")
+    explain.add_argument(
+        "url",
+        metavar="URL",
+        help="https://name/path, http://name/path, tls://name:port (any TLS) or tcp://name:port (no TLS)",
+    )
+
+    commands.add_parser(
+        "schema",
+        help="print the JSON Schema of configurations, for editors",
+        description="Print the JSON Schema (2020-12) of configurations: every option with type, bounds, "
+        "default and meaning.",
+    )
+
+    init = commands.add_parser(
+        "init",
+        help="write a configuration to start with",
+        description="Write a configuration to start with, with comments. An existing file is never replaced.",
+    )
+    init.add_argument("file", metavar="FILE", nargs="?", default=_DEFAULT_FILE, help="default: %(default)s")
+    return parser
+
+
+def _complain(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _check(file: str, isQuiet: bool) -> int:
+    from .config.errors import ConfigError
+    from .config.loading import load
+
+    try:
+        config = load(file)
+    except ConfigError as why:
+        _complain(str(why))
+        number = len(why.problems)
+        _complain(f"{file}: {number} problem{'' if number == 1 else 's'}")
+        return CONFIGURATION
+    if not isQuiet:
+        from .config.summary import render
+
+        sys.stdout.write(render(config, file))
+    return OK
+
+
+def _explain(file: str, url: str) -> int:
+    from .config.errors import ConfigError
+    from .config.loading import load
+    from .routing.explain import explain
+
+    try:
+        config = load(file)
+    except ConfigError as why:
+        _complain(str(why))
+        return CONFIGURATION
+    try:
+        sys.stdout.write(explain(config, url).render())
+    except ValueError as why:
+        _complain(f"smartproxy explain: {why}")
+        return TROUBLE
+    return OK
+
+
+def _schema() -> int:
+    import json
+
+    from .config.schema import jsonSchema
+
+    print(json.dumps(jsonSchema(), indent=2))
+    return OK
+
+
+def _init(file: str) -> int:
+    from .config.template import TEMPLATE
+
+    if os.path.splitext(file)[1].lower() not in (".yaml", ".yml"):
+        _complain(
+            f"smartproxy init: {file}: what is written is YAML, so the name has to end in .yaml or .yml"
+        )
+        return TROUBLE
+    try:
+        with open(file, "x", encoding="utf-8") as opened:
+            opened.write(TEMPLATE.replace(_DEFAULT_FILE, file))
+    except FileExistsError:
+        _complain(f"smartproxy init: {file} exists already and is left as it is: name another file")
+        return TROUBLE
+    except (OSError, ValueError) as why:
+        _complain(f"smartproxy init: {file} cannot be written: {getattr(why, 'strerror', None) or why}")
+        return TROUBLE
+    print(f"{file} is written. Name your site in it, then: smartproxy check {file}")
+    return OK
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "check":
+        return _check(options.file, options.quiet)
+    if options.command == "explain":
+        return _explain(options.config, options.url)
+    if options.command == "schema":
+        return _schema()
+    return _init(options.file)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run the command.
+
+    @param argv: The arguments without the name of the command; by default
+        those of this process.
+    @return: The exit status.
+    """
+    try:
+        options = _parser().parse_args(argv)
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else OK
+    try:
+        status = _run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The reader has seen enough, as in "smartproxy schema | head".  What is
+        # left in the buffer must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return TROUBLE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,735 @@
+"""
+The language of configuration files, as pydantic models.
+
+This is what people may write; what it means is the business of
+L{smartproxy_tw.config.resolution}.  Names in files are snake_case; the camelCase
+of these attributes, which is that of SmartProxy, is accepted too.  Only what
+works is here, and each default is that of L{smartproxy_tw.config.model}.
+
+Importing this imports pydantic, so nobody does before a file is read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+from pydantic.alias_generators import to_snake
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from . import model, names, targets, texts
+from .document import FromEnvironment
+
+__all__ = [
+    "AccessLog",
+    "Acme",
+    "Action",
+    "Block",
+    "File",
+    "Forward",
+    "KeyPair",
+    "Limits",
+    "Log",
+    "Match",
+    "Passthrough",
+    "PortRange",
+    "Redirect",
+    "Reencrypt",
+    "Respond",
+    "Route",
+    "Site",
+    "TAG",
+    "Target",
+    "Terminate",
+    "Timeouts",
+    "UnixTarget",
+    "jsonSchema",
+]
+
+#: Every tag of a union begins so, which no key of a file does; the tags turn up
+#: in the paths of pydantic's errors and are to be left out of ours.
+TAG = "\0"
+
+_WHOLE = r"[-+]?\d{1,18}"
+
+
+def _number(value: Any) -> Any:
+    """
+    The environment has only text: read the number that it stands for.
+    """
+    if isinstance(value, FromEnvironment):
+        if re.fullmatch(_WHOLE, value):
+            return int(value)
+        if re.fullmatch(_WHOLE + r"\.\d{1,18}", value):
+            return float(value)
+    return value
+
+
+def _claim(value: Any) -> Any:
+    """
+    Likewise true and false.
+    """
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, FromEnvironment) else value
+
+
+def _shape(value: Any) -> str | None:
+    """
+    The tag of a value in a union that is told apart by kind alone.
+    """
+    value = _number(value)
+    if isinstance(value, bool):
+        return None
+    kinds = ((str, "text"), (int, "number"), (list, "list"), (dict, "mapping"))
+    return next((TAG + tag for kind, tag in kinds if isinstance(value, kind)), None)
+
+
+def _byShape(message: str) -> Discriminator:
+    """
+    A union told apart by kind.
+
+    @param message: What a value that is of none of the kinds is told.
+    """
+    return Discriminator(_shape, custom_error_type="shape", custom_error_message=message)
+
+
+def _byKey(key: str, message: str) -> Discriminator:
+    """
+    A union of mappings told apart by the text under one key.
+
+    @param key: The key.
+    @param message: What a value is told that is no mapping, lacks the key, or
+        has something unknown there.
+    """
+
+    def tag(value: Any) -> str | None:
+        found = value.get(key) if isinstance(value, dict) else None
+        return TAG + found if isinstance(found, str) else None
+
+    return Discriminator(tag, custom_error_type="kind", custom_error_message=f"{key}: {message}")
+
+
+def _targetKind(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return TAG + ("unix" if "unix" in value else "address")
+    return _shape(value)
+
+
+def _siteKind(value: Any) -> str | None:
+    tag = _shape(value)
+    return None if tag == TAG + "list" else tag
+
+
+def _certificateKind(value: Any) -> str | None:
+    return TAG + "files" if isinstance(value, dict) else TAG + "word" if isinstance(value, str) else None
+
+
+def _workers(value: Any) -> Any:
+    value = _number(value)
+    if type(value) is not int or value != 1:
+        raise ValueError("cannot be had: only 1 works in this release")
+    return value
+
+
+def _unique(values: list[str]) -> list[str]:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"lists {value} twice")
+        seen.add(value)
+    return values
+
+
+# Bounds stand before the reading of text, so that they reach the JSON Schema.
+Whole = Annotated[int, BeforeValidator(_number)]
+Seconds = Annotated[float, Field(gt=0, le=604800, allow_inf_nan=False), BeforeValidator(_number)]
+Claim = Annotated[bool, BeforeValidator(_claim)]
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)]
+PathText = Annotated[str, Field(min_length=1)]
+Domain = Annotated[str, AfterValidator(names.pattern)]
+IPAddress = Annotated[str, AfterValidator(names.address)]
+
+
+def _network(text: str) -> str:
+    return str(names.network(text))
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+_PathTexts = Annotated[
+    Annotated[PathText, Tag(TAG + "text")] | Annotated[list[PathText], Tag(TAG + "list")],
+    _byShape("has to be a path or a list of paths"),
+]
+_IPAddresses = Annotated[
+    Annotated[IPAddress, Tag(TAG + "text")]
+    | Annotated[list[IPAddress], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
+    _byShape("has to be an IP address or a list of them"),
+]
+_Networks = Annotated[
+    Annotated[Network, Tag(TAG + "text")]
+    | Annotated[list[Network], AfterValidator(_unique), Tag(TAG + "list")],
+    _byShape("has to be an address or network, or a list of them"),
+]
+
+
+class _Section(BaseModel):
+    """
+    What all mappings of the language have in common.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        defer_build=True,
+        alias_generator=to_snake,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+
+class PortRange(_Section):
+    """
+    Ports from one to another, both included.
+    """
+
+    first: Port = Field(alias="from", description="The first port.")
+    last: Port = Field(alias="to", description="The last port, not below the first.")
+
+    @model_validator(mode="after")
+    def _isForward(self) -> PortRange:
+        if self.first > self.last:
+            raise ValueError(f"runs backwards, from {self.first} to {self.last}: exchange the two")
+        return self
+
+
+_PortItem = Annotated[
+    Annotated[Port, Tag(TAG + "number")] | Annotated[PortRange, Tag(TAG + "mapping")],
+    _byShape("has to be a port number or {from: , to: }"),
+]
+_Ports = Annotated[
+    Annotated[Port, Tag(TAG + "number")]
+    | Annotated[PortRange, Tag(TAG + "mapping")]
+    | Annotated[list[_PortItem], Field(min_length=1), Tag(TAG + "list")],
+    _byShape("has to be a port number, {from: , to: } or a list of these"),
+]
+_Domains = Annotated[
+    Annotated[Domain, Tag(TAG + "text")]
+    | Annotated[list[Domain], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
+    _byShape("has to be a name or a list of names"),
+]
+
+
+class Match(_Section):
+    """
+    Which connections and requests a route takes.
+    """
+
+    ports: _Ports = Field(
+        description="The local ports: a number, a range `{from: 993, to: 995}`, or a list of both. "
+        "Any number of routes can share a port."
+    )
+    domains: _Domains | None = Field(
+        default=None,
+        description="The names asked for, by SNI or Host: one or a list of exact names, `*.example.com` "
+        "(one label), `**.example.com` (any depth), `*` (any name). Without it the route also takes "
+        "what comes without a name; with it, never.",
+    )
+    path: Annotated[str, AfterValidator(texts.routePath)] | None = Field(
+        default=None,
+        description="The path asked for: exact `/a`, prefix `/a/*`, or with parameters `/users/:id`. "
+        "Makes the route speak HTTP.",
+    )
+    protocol: Literal["http", "tcp"] | None = Field(
+        default=None,
+        description="What is spoken, inside of TLS where there is TLS. Left out, it is settled so: http "
+        "with a path, for redirect and respond, and with http:// or https:// targets; tcp with "
+        "passthrough; http where TLS is terminated or domains are given; tcp otherwise.",
+    )
+
+
+class Target(_Section):
+    """
+    A host and a port.
+    """
+
+    host: Annotated[str, AfterValidator(names.host)] = Field(description="A name or an IP address.")
+    port: Annotated[
+        Annotated[Port, Tag(TAG + "number")] | Annotated[Literal["preserve"], Tag(TAG + "text")],
+        _byShape("has to be a port number, or preserve"),
+    ] = Field(description="Its port, or `preserve`: the port that the client connected to.")
+
+
+class UnixTarget(_Section):
+    """
+    A unix socket.
+    """
+
+    unix: PathText = Field(description="The path of the socket, relative to the directory of this file.")
+
+
+def _targetText(text: str) -> str:
+    targets.parse(text)
+    return text
+
+
+_TargetText = Annotated[str, AfterValidator(_targetText), Tag(TAG + "text")]
+_TargetPort = Annotated[Port, Tag(TAG + "number")]
+_OneTarget = Annotated[
+    _TargetText
+    | _TargetPort
+    | Annotated[Target, Tag(TAG + "address")]
+    | Annotated[UnixTarget, Tag(TAG + "unix")],
+    Discriminator(
+        _targetKind,
+        custom_error_type="shape",
+        custom_error_message="has to be host:port, unix:/path, a port number, {host: , port: } or {unix: }",
+    ),
+]
+_Targets = Annotated[
+    _TargetText
+    | _TargetPort
+    | Annotated[Target, Tag(TAG + "address")]
+    | Annotated[UnixTarget, Tag(TAG + "unix")]
+    | Annotated[list[_OneTarget], Field(min_length=1), Tag(TAG + "list")],
+    Discriminator(
+        _targetKind,
+        custom_error_type="shape",
+        custom_error_message="has to be a target such as 127.0.0.1:3000, or a list of targets",
+    ),
+]
+
+
+class KeyPair(_Section):
+    """
+    A certificate in files, read again when they change.
+    """
+
+    cert: PathText = Field(
+        description="The chain as PEM, leaf first; relative to the directory of this file."
+    )
+    key: PathText = Field(description="The private key as PEM, not encrypted; may be the same file.")
+
+
+Certificate = Annotated[
+    Annotated[Literal["auto", "internal"], Tag(TAG + "word")] | Annotated[KeyPair, Tag(TAG + "files")],
+    Discriminator(
+        _certificateKind,
+        custom_error_type="shape",
+        custom_error_message="has to be auto, internal or {cert: , key: }",
+    ),
+]
+
+_CERTIFICATE = (
+    "`auto`: by ACME, one for all the domains of the route; `internal`: by a local authority in "
+    "the state directory; or the paths of PEM files."
+)
+
+
+class Passthrough(_Section):
+    """
+    TLS goes on untouched; the SNI decides where to.
+    """
+
+    mode: Literal["passthrough"] = Field(description="TLS is not ended here.")
+
+
+class Terminate(_Section):
+    """
+    TLS ends here.
+    """
+
+    mode: Literal["terminate"] = Field(description="TLS ends here; the target is spoken to without.")
+    certificate: Certificate = Field(default="auto", description=_CERTIFICATE)
+
+
+class Reencrypt(_Section):
+    """
+    TLS ends here and begins again.
+    """
+
+    mode: Literal["terminate-and-reencrypt"] = Field(
+        description="TLS ends here; the target is spoken to by TLS of its own, its certificate verified."
+    )
+    certificate: Certificate = Field(default="auto", description=_CERTIFICATE)
+    serverName: Annotated[str, AfterValidator(names.host)] | None = Field(
+        default=None,
+        description="The name that the target is asked for and has to prove. Default: the host of the "
+        "target.",
+    )
+    insecureSkipVerify: Claim = Field(
+        default=False, description="Believe any certificate of the target. Whoever sits between can read all."
+    )
+    caFile: PathText | None = Field(
+        default=None, description="PEM bundle to trust for the target in place of the system's."
+    )
+
+
+_ForwardTLS = Annotated[
+    Annotated[Passthrough, Tag(TAG + "passthrough")]
+    | Annotated[Terminate, Tag(TAG + "terminate")]
+    | Annotated[Reencrypt, Tag(TAG + "terminate-and-reencrypt")],
+    _byKey("mode", "passthrough, terminate or terminate-and-reencrypt was expected"),
+]
+_AnswerTLS = Annotated[
+    Annotated[Terminate, Tag(TAG + "terminate")],
+    _byKey("mode", "only terminate is possible for this type of action"),
+]
+_BlockTLS = Annotated[
+    Annotated[Passthrough, Tag(TAG + "passthrough")] | Annotated[Terminate, Tag(TAG + "terminate")],
+    _byKey("mode", "passthrough or terminate was expected, nothing else is possible for block"),
+]
+_TLS = "What becomes of TLS from the client. Left out, the route takes plain connections only."
+
+
+class Forward(_Section):
+    """
+    Hand requests, or bytes, to targets that take turns.
+    """
+
+    type: Literal["forward"] = Field(description="Forward to targets.")
+    targets: _Targets = Field(
+        description="One or a list: `127.0.0.1:3000`, `app:preserve`, `unix:/run/app.sock`, a port number of "
+        "this machine, `{host: , port: }` or `{unix: }`. Also `http://app:3000` and "
+        "`https://app:8443`, which speak HTTP, the latter by verified TLS."
+    )
+    tls: _ForwardTLS | None = Field(default=None, description=_TLS)
+
+
+class Redirect(_Section):
+    """
+    Answer with another address.
+    """
+
+    type: Literal["redirect"] = Field(description="Redirect.")
+    to: Annotated[str, AfterValidator(texts.location)] = Field(
+        description="Where to: a URL in which `{domain}` (the name asked for), `{path}` (path and query) and "
+        "`{port}` (the local port) are filled in, for instance `https://{domain}{path}`."
+    )
+    status: Annotated[Literal[301, 302, 303, 307, 308], BeforeValidator(_number)] = Field(
+        default=308,
+        description="308 and 301 are permanent, 307, 302 and 303 are not; 308 and 307 keep the method.",
+    )
+    tls: _AnswerTLS | None = Field(default=None, description=_TLS)
+
+
+_FieldName = Annotated[str, AfterValidator(texts.fieldName)]
+_FieldValue = Annotated[
+    Annotated[str, AfterValidator(texts.fieldValue), Tag(TAG + "text")]
+    | Annotated[Whole, Tag(TAG + "number")]
+    | Annotated[
+        list[Annotated[str, AfterValidator(texts.fieldValue)]], Field(min_length=1), Tag(TAG + "list")
+    ],
+    _byShape("has to be text, a whole number or a list of texts"),
+]
+
+
+class Respond(_Section):
+    """
+    Answer with a fixed response.
+    """
+
+    type: Literal["respond"] = Field(description="Respond.")
+    status: Annotated[int, Field(ge=200, le=599), BeforeValidator(_number)] = Field(
+        default=200, description="The status code."
+    )
+    headers: dict[_FieldName, _FieldValue] = Field(
+        default_factory=dict,
+        description="Header fields by name; a list repeats the field. Not Date, Content-Length, Connection "
+        "and Transfer-Encoding, which are set by the proxy.",
+    )
+    body: str = Field(default="", description="The body, sent as UTF-8. None with status 204 and 304.")
+    tls: _AnswerTLS | None = Field(default=None, description=_TLS)
+
+
+class Block(_Section):
+    """
+    Refuse: 403 over HTTP, a close otherwise.
+    """
+
+    type: Literal["block"] = Field(description="Block.")
+    tls: _BlockTLS | None = Field(default=None, description=_TLS)
+
+
+Action = Annotated[
+    Annotated[Forward, Tag(TAG + "forward")]
+    | Annotated[Redirect, Tag(TAG + "redirect")]
+    | Annotated[Respond, Tag(TAG + "respond")]
+    | Annotated[Block, Tag(TAG + "block")],
+    _byKey("type", "forward, redirect, respond or block was expected"),
+]
+
+
+class Route(_Section):
+    """
+    A rule: what it takes, and what becomes of it.  The route that takes a
+    connection or request is the one with the highest priority; among equals the
+    one with the most specific domain, then path; then the first in the file.
+    """
+
+    name: Annotated[str, AfterValidator(texts.name)] | None = Field(
+        default=None,
+        description="For logs, unique in the configuration. Default: made from what the route matches.",
+    )
+    match: Match = Field(description="Which connections and requests it takes.")
+    action: Action = Field(
+        description="What becomes of them; its `type` says which of the kinds below it is."
+    )
+    priority: Annotated[int, Field(ge=-1000000, le=1000000), BeforeValidator(_number)] = Field(
+        default=0, description="Higher is asked first."
+    )
+    enabled: Claim = Field(default=True, description="`false`: as if the route were not there.")
+
+
+class Site(_Section):
+    """
+    A name that is served by HTTPS: the short form.
+    """
+
+    to: _Targets = Field(
+        description="Where its requests go: one target or a list, as in `targets` of a forward. `https://` "
+        "targets are spoken to by verified TLS."
+    )
+    www: Literal["redirect", "none"] = Field(
+        default="none",
+        description="`redirect`: www.NAME gets a certificate of its own and redirects to NAME, path "
+        "and query kept.",
+    )
+    certificate: Certificate = Field(
+        default="auto",
+        description="`auto`: by ACME; `internal`: by a local authority in the state directory; or the "
+        "paths of PEM "
+        "files (which have to cover www.NAME too where it redirects).",
+    )
+
+
+def _siteName(text: str) -> str:
+    # As it is written: that two come to the same is seen where they are resolved.
+    names.pattern(text)
+    return text
+
+
+_SiteName = Annotated[str, AfterValidator(_siteName)]
+_SiteValue = Annotated[
+    _TargetText | _TargetPort | Annotated[Site, Tag(TAG + "mapping")],
+    Discriminator(
+        _siteKind,
+        custom_error_type="shape",
+        custom_error_message="has to be a target such as 127.0.0.1:3000, or {to: , www: , certificate: }",
+    ),
+]
+
+
+class AccessLog(_Section):
+    """
+    One line for each request, or for each connection that is not HTTP.
+    """
+
+    format: Literal["combined", "json", "off"] = Field(
+        default=model.AccessLog().format, description="`combined` (as Apache has it), `json` or `off`."
+    )
+    file: PathText = Field(
+        default=model.AccessLog().file,
+        description="`stdout`, or a path relative to the directory of this file.",
+    )
+
+
+class Log(_Section):
+    """
+    The log of events.
+    """
+
+    format: Literal["text", "json"] = Field(
+        default="text", description="`text`: readable lines; `json`: one object a line."
+    )
+
+
+_TIMEOUTS = model.Timeouts()
+_LIMITS = model.Limits()
+_ACME = model.Acme()
+
+
+class Timeouts(_Section):
+    """
+    How long to wait, in seconds.
+    """
+
+    head: Seconds = Field(
+        default=_TIMEOUTS.head,
+        description="For the first bytes, a TLS handshake and a whole request head: absolute, however "
+        "slowly it comes.",
+    )
+    connect: Seconds = Field(
+        default=_TIMEOUTS.connect, description="For a connection to a target, TLS included."
+    )
+    idle: Seconds = Field(
+        default=_TIMEOUTS.idle,
+        description="For the next request on a kept connection, the next byte of a response or of a tunnel.",
+    )
+    drain: Seconds = Field(
+        default=_TIMEOUTS.drain, description="For requests in flight when the process stops."
+    )
+
+
+class Limits(_Section):
+    """
+    How much of something is taken.
+    """
+
+    headBytes: Annotated[int, Field(ge=1024, le=1048576), BeforeValidator(_number)] = Field(
+        default=_LIMITS.headBytes, description="Bytes of a request head; beyond: 431."
+    )
+    urlBytes: Annotated[int, Field(ge=256, le=1048576), BeforeValidator(_number)] = Field(
+        default=_LIMITS.urlBytes, description="Bytes of a request target; beyond: 414. Not above head_bytes."
+    )
+    connections: Annotated[int, Field(ge=1, le=10000000), BeforeValidator(_number)] = Field(
+        default=_LIMITS.connections, description="Client connections at a time."
+    )
+
+
+class Acme(_Section):
+    """
+    Where certificates are had automatically, and how names are proved.  Asking
+    for one agrees to the terms of the authority.
+    """
+
+    email: Annotated[str, AfterValidator(texts.email)] | None = Field(
+        default=None, description="Where the authority may write to."
+    )
+    directory: Annotated[str, AfterValidator(texts.directory)] = Field(
+        default="letsencrypt",
+        validate_default=True,
+        description="`letsencrypt`, `letsencrypt-staging` or the URL of a directory; https, on this "
+        "machine also http.",
+    )
+    caFile: PathText | None = Field(
+        default=None,
+        description="PEM bundle to trust for the HTTPS of the directory in place of the system's; for "
+        "private "
+        "authorities.",
+    )
+    challenges: Annotated[
+        list[Literal["http-01", "tls-alpn-01"]], Field(min_length=1), AfterValidator(_unique)
+    ] = Field(default=list(_ACME.challenges), description="How names may be proved, the preferred way first.")
+    httpPort: Port = Field(
+        default=_ACME.httpPort,
+        description="The local port where http-01 is answered and where `sites` redirect to https. The "
+        "authority "
+        "connects to 80: another number needs something in front that forwards 80 to it.",
+    )
+    tlsPort: Port = Field(
+        default=_ACME.tlsPort,
+        description="The local port where tls-alpn-01 is answered and where `sites` are served; "
+        "likewise 443.",
+    )
+
+
+class File(_Section):
+    """
+    A whole configuration.
+    """
+
+    include: _PathTexts = Field(
+        default_factory=list,
+        description="Other files whose `routes` and `sites` are added to those of this one, and whose "
+        "other settings "
+        "count as if they stood here; each setting may stand in one file only. One or a list, relative "
+        "to the "
+        "directory of this file; `*` stands for any part of a name.",
+    )
+    bind: _IPAddresses | None = Field(
+        default=None,
+        description="The IP addresses that every port is bound on, one or a list. Default: all, IPv4 "
+        "and IPv6.",
+    )
+    stateDir: PathText | None = Field(
+        default=None,
+        description="The directory for accounts, certificates and the local authority, relative to the "
+        "directory of "
+        "this file. Default: $STATE_DIRECTORY (systemd), else /var/lib/smartproxy for root, else "
+        "$XDG_STATE_HOME/smartproxy or ~/.local/state/smartproxy.",
+    )
+    workers: Annotated[Literal[1], BeforeValidator(_workers)] = Field(
+        default=1, description="How many processes move bytes. Only 1 works in this release."
+    )
+    accessLog: AccessLog = Field(default_factory=AccessLog, description="Where each request leaves its line.")
+    log: Log = Field(default_factory=Log, description="How events are written.")
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long things may take.")
+    limits: Limits = Field(default_factory=Limits, description="How much is taken.")
+    trustedProxies: _Networks = Field(
+        default_factory=list,
+        description="Addresses and networks (`10.0.0.0/8`), one or a list, whose X-Forwarded-For and "
+        "similar fields "
+        "are believed. From all others these fields are removed.",
+    )
+    acme: Acme = Field(default_factory=Acme, description="Where certificates are had automatically.")
+    sites: dict[_SiteName, _SiteValue] = Field(
+        default_factory=dict,
+        description="Names that are served by HTTPS with a certificate, and redirected to it from "
+        "plain HTTP. The "
+        "value is a target such as `127.0.0.1:3000`, or a mapping.",
+    )
+    routes: list[Route] = Field(default_factory=list, description="The rules, in full.")
+
+
+class _Generator(GenerateJsonSchema):
+    """
+    JSON Schema of what can be written, rather than of what pydantic makes of it.
+    """
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """
+        No option takes null: None is only how a model says that it was left out.
+        """
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """
+        For the same reason None is no default.
+        """
+        made = super().default_schema(schema)
+        if made.get("default", 0) is None:
+            del made["default"]
+        return made
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """
+        The names of fields say enough.
+        """
+        return False
+
+
+def _tidied(value: Any) -> Any:
+    """
+    The same with every description on one line.
+    """
+    if isinstance(value, list):
+        return [_tidied(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: _tidied(item) for key, item in value.items()}
+    if isinstance(made.get("description"), str):
+        made["description"] = " ".join(made["description"].split())
+    return made
+
+
+def jsonSchema() -> dict[str, Any]:
+    """
+    The language as JSON Schema (2020-12), for editors and other programs.
+
+    @return: A schema with every option in snake_case, its type, bounds, default
+        and meaning.  What depends on several options, on the environment or on
+        files is for C{smartproxy check} to say.
+    """
+    made: dict[str, Any] = _tidied(File.model_json_schema(by_alias=True, schema_generator=_Generator))
+    made["title"] = "smartproxy configuration"
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}

@@ -1,0 +1,147 @@
+"""
+What a configuration does, port by port, for people: what C{smartproxy check}
+prints when nothing is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .model import (
+    LETSENCRYPT,
+    LETSENCRYPT_STAGING,
+    Auto,
+    Config,
+    Files,
+    Forward,
+    Internal,
+    Redirect,
+    Respond,
+    Route,
+)
+
+__all__ = ["render"]
+
+#: Names that no public authority certifies (RFC 6761, RFC 6762, RFC 8375 and
+#: ICANN's decision on "internal").
+_PRIVATE = ("localhost", "test", "example", "invalid", "local", "internal", "home.arpa", "onion")
+
+
+def render(config: Config, file: str) -> str:
+    """
+    Tell what a configuration does.
+
+    @param config: The configuration.
+    @param file: Where it was read from, as the reader named it.
+    @return: Some lines, each ended.
+    """
+    ports = config.ports
+    lines = [f"{file}: {_count(len(config.routes), 'route')} on {_count(len(ports), 'port')}, nothing wrong"]
+    for group in _groups(config):
+        lines += ["", f"{'port' if len(group) == 1 else 'ports'} {_runs(group)}"]
+        lines += _challenges(config, group[0])
+        for route in config.routes:
+            if group[0] in route.ports:
+                lines += _route(route)
+    return "\n".join([*lines, "", *_end(config)]) + "\n"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+def _groups(config: Config) -> list[list[int]]:
+    """
+    Ports, those with the same routes together.
+    """
+    groups: dict[tuple[int | str, ...], list[int]] = {}
+    byPort: dict[int, list[int | str]] = {port: [] for port in config.ports}
+    for index, route in enumerate(config.routes):
+        for port in route.ports:
+            byPort[port].append(index)
+    for port, indices in byPort.items():
+        key = (*indices, *_challenges(config, port))
+        groups.setdefault(key, []).append(port)
+    return list(groups.values())
+
+
+def _runs(ports: Sequence[int]) -> str:
+    """
+    Ports with neighbours drawn together.
+    """
+    runs: list[list[int]] = []
+    for port in ports:
+        if runs and runs[-1][1] == port - 1:
+            runs[-1][1] = port
+        else:
+            runs.append([port, port])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def _challenges(config: Config, port: int) -> list[str]:
+    if not config.autoCertificates:
+        return []
+    kinds = [kind for kind in config.challenges if config.acme.port(kind) == port]
+    return [f"  ACME challenges are answered here: {', '.join(kinds)}"] if kinds else []
+
+
+def _route(route: Route) -> Iterator[str]:
+    """
+    What one route takes and does.
+    """
+    yield f"  {route.name}" + (f" (line {route.line})" if route.line else "")
+    yield f"    takes        {'; '.join(_matched(route))}"
+    yield f"    does         {_deed(route)}"
+    if route.tls is not None and route.tls.certificate is not None:
+        yield f"    certificate  {_certificate(route.tls.certificate)}"
+
+
+def _matched(route: Route) -> Iterator[str]:
+    if route.tls is None:
+        yield f"plain {route.protocol}"
+    elif route.tls.mode == "passthrough":
+        yield "TLS, passed through"
+    else:
+        yield f"TLS, ended here, {route.protocol} inside"
+    yield ", ".join(route.domains) if route.domains else "any name or none"
+    if route.path is not None:
+        yield f"path {route.path}"
+    if route.priority:
+        yield f"priority {route.priority}"
+
+
+def _deed(route: Route) -> str:
+    action = route.action
+    if isinstance(action, Forward):
+        turns = " in turn" if len(action.targets) > 1 else ""
+        text = f"forward to {', '.join(map(str, action.targets))}{turns}"
+        if action.tls is None:
+            return text
+        name = f" as {action.tls.serverName}" if action.tls.serverName else ""
+        return f"{text} by TLS, " + (f"verified{name}" if action.tls.verify else "NOT VERIFIED")
+    if isinstance(action, Redirect):
+        return f"redirect ({action.status}) to {action.to}"
+    if isinstance(action, Respond):
+        return f"respond {action.status} with {_count(len(action.body.encode()), 'byte')}"
+    return "block: 403" if route.protocol == "http" else "block: close"
+
+
+def _certificate(source: Auto | Internal | Files) -> str:
+    if isinstance(source, Files):
+        return f"from {source.certificate}"
+    whom = ", ".join(source.names) or "localhost"
+    return f"by ACME for {whom}" if isinstance(source, Auto) else f"by the local authority for {whom}"
+
+
+def _end(config: Config) -> Iterator[str]:
+    wanted = config.autoCertificates
+    if wanted:
+        yield f"{_count(len(wanted), 'certificate')} by ACME from {config.acme.directory}"
+    yield f"state in {config.stateDir}"
+    if config.acme.directory in (LETSENCRYPT, LETSENCRYPT_STAGING):
+        for name in sorted({name for each in wanted for name in each.names}):
+            if "." not in name or name.endswith(tuple(f".{ending}" for ending in _PRIVATE)):
+                yield (
+                    f"note: {name} is no public name, Let's Encrypt will not certify it: "
+                    "use certificate: internal, or a directory of your own"
+                )

@@ -1,0 +1,227 @@
+"""
+The small texts of a configuration that have a grammar of their own: paths of
+routes, templates of redirects, header fields, e-mail addresses, directories.
+
+Every function takes what somebody wrote and returns the normal form, or raises
+L{ValueError} with the end of a sentence that begins with what was written.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from . import names
+from .model import LETSENCRYPT, LETSENCRYPT_STAGING
+
+__all__ = [
+    "DIRECTORIES",
+    "TEMPLATE_VARIABLES",
+    "directory",
+    "email",
+    "fieldName",
+    "fieldValue",
+    "isOnLoopback",
+    "location",
+    "name",
+    "routePath",
+]
+
+#: Directories that have a name of their own.
+DIRECTORIES = {"letsencrypt": LETSENCRYPT, "letsencrypt-staging": LETSENCRYPT_STAGING}
+#: What may stand in braces in a redirect.
+TEMPLATE_VARIABLES = ("domain", "path", "port")
+
+#: RFC 9110 section 5.6.2.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+#: RFC 9110 section 5.5, without obs-text.
+_VALUE = re.compile(r"[\t\x20-\x7e]*\Z")
+#: RFC 3986 section 3.3: the characters of a path.
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*\Z")
+_PARAMETER = re.compile(r":[A-Za-z_][A-Za-z0-9_]*\Z")
+_BRACES = re.compile(r"\{([^{}]*)\}")
+#: What a URI may consist of besides the variables of a template.
+_URI = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*\Z")
+#: These are set by the data path, which alone knows what is right.
+_OURS = frozenset({"date", "content-length", "connection", "transfer-encoding"})
+
+
+def name(text: str) -> str:
+    """
+    The name of a route.
+
+    @raise ValueError: It is empty, too long, or would disturb a log line.
+    """
+    if not text.strip():
+        raise ValueError("is empty: leave it out, or give a name")
+    if len(text) > 100 or not text.isprintable() or text != text.strip():
+        raise ValueError("cannot be a name: up to 100 printable characters, no space at the ends")
+    return text
+
+
+def routePath(text: str) -> str:
+    """
+    A pattern of C{path}, see L{Route<smartproxy_tw.config.model.Route>}.
+
+    @raise ValueError: It is none.
+    """
+    if not text.startswith("/"):
+        raise ValueError("has to begin with /")
+    if not _PATH.match(text):
+        raise ValueError(
+            "is not a path: no space, query, fragment or letter beyond ASCII "
+            "may stand in it (write those as %XX)"
+        )
+    segments = text.removesuffix("/*").split("/")[1:]
+    for segment in segments:
+        if "*" in segment:
+            raise ValueError("has a * in the wrong place: it can only be the whole last part, as in /api/*")
+        if segment.lower().replace("%2e", ".") in (".", ".."):
+            raise ValueError("can never match: . and .. are resolved before a path is compared")
+        if segment.startswith(":") and not _PARAMETER.match(segment):
+            raise ValueError("has a parameter without a proper name: /users/:id, for instance")
+    parameters = [segment for segment in segments if segment.startswith(":")]
+    for parameter in parameters:
+        if parameters.count(parameter) > 1:
+            raise ValueError(f"has two parameters named {parameter}")
+    return text
+
+
+def location(text: str) -> str:
+    """
+    The template of a redirect, see L{Redirect<smartproxy_tw.config.model.Redirect>}.
+
+    @raise ValueError: It is none, has a variable that does not exist, or would
+        let a visitor choose the host (an open redirect).
+    """
+    for variable in _BRACES.findall(text):
+        if variable not in TEMPLATE_VARIABLES:
+            known = ", ".join(f"{{{each}}}" for each in TEMPLATE_VARIABLES)
+            raise ValueError(f"uses {{{variable}}}, which does not exist: {known} do")
+    bare = _BRACES.sub("", text)
+    if "{" in bare or "}" in bare:
+        raise ValueError("has a brace without its partner")
+    if not _URI.match(bare):
+        raise ValueError("is not a URL: no space or letter beyond ASCII may stand in it (write those as %XX)")
+    if text.startswith("/"):
+        if text.startswith(("//", "/\\", "/{path}")):
+            raise ValueError("would let visitors be sent to any host: begin with https:// and a host")
+        return text
+    _absolute(text)
+    return text
+
+
+def _absolute(text: str) -> None:
+    """
+    @raise ValueError: The template is no absolute HTTP URL with a host.
+    """
+    found = re.match(r"(?i:https?)://([^/?#]*)", text)
+    if found is None:
+        raise ValueError("has to begin with https://, http:// or /")
+    authority = found[1]
+    whole = authority.partition("{path}")[0]
+    if not whole or "@" in authority:
+        raise ValueError("has no proper host: https://{domain}{path}, for instance, was expected")
+    host, colon, number = whole.replace("{domain}", "domain").replace("{port}", "1").rpartition(":")
+    if not colon or number.endswith("]"):
+        host, number = whole.replace("{domain}", "domain"), "1"
+    if not number.isdigit() or int(number) not in range(1, 65536):
+        raise ValueError("needs a port from 1 to 65535 after the colon")
+    if "{" in host:
+        raise ValueError("has no proper host: only {domain} can be one")
+    try:
+        names.host(host)
+    except ValueError as why:
+        raise ValueError(f"has no proper host: {host} {why}") from None
+
+
+def fieldName(text: str) -> str:
+    """
+    The name of a header field.
+
+    @raise ValueError: It is none, or one that is set for each answer anew.
+    """
+    if not _TOKEN.match(text):
+        raise ValueError("is not the name of a header field")
+    if text.lower() in _OURS:
+        raise ValueError("is set by the proxy itself and cannot be given")
+    return text
+
+
+def fieldValue(text: str) -> str:
+    """
+    The value of a header field.
+
+    @return: Without white space at its ends.
+    @raise ValueError: It has a line break, a control character or a letter
+        beyond ASCII.
+    """
+    if not _VALUE.match(text):
+        raise ValueError(
+            "cannot be a header value: no line break, control character or letter "
+            "beyond ASCII may stand in it"
+        )
+    return text.strip(" \t")
+
+
+def email(text: str) -> str:
+    """
+    Whom an authority may write to.
+
+    @raise ValueError: It is no plain ASCII address.
+    """
+    if not re.match(r"[!-?A-~]+@[A-Za-z0-9.-]+\Z", text) or text.lower().startswith("mailto:"):
+        raise ValueError("is not an e-mail address such as ops@example.com")
+    if "," in text or ";" in text or "?" in text:
+        raise ValueError("is more than one e-mail address: give one")
+    names.host(text.rpartition("@")[2])
+    return text
+
+
+def directory(text: str) -> str:
+    """
+    The directory of an ACME authority.
+
+    @param text: One of L{DIRECTORIES}, or a URL.
+    @return: The URL.
+    @raise ValueError: It is neither, or would speak HTTP without TLS to
+        another machine (RFC 8555 section 6.1 wants HTTPS).
+    """
+    if text in DIRECTORIES:
+        return DIRECTORIES[text]
+    known = ", ".join(DIRECTORIES)
+    if "://" not in text:
+        raise ValueError(f"is no directory: {known} or a URL was expected")
+    if not _URI.match(text):
+        raise ValueError("is not a URL: no space or letter beyond ASCII may stand in it")
+    try:
+        parts = urlsplit(text)
+        host = names.host(parts.hostname or "")
+        isPortRight = parts.port != 0
+    except ValueError as why:
+        raise ValueError(f"is not a URL that can be asked: {why}") from None
+    if (
+        not isPortRight
+        or parts.scheme not in ("https", "http")
+        or parts.username is not None
+        or parts.fragment
+    ):
+        raise ValueError("is no directory: https://, a host, perhaps a port, and a path were expected")
+    if parts.scheme == "http" and not _isLoopback(host):
+        raise ValueError("has to be https: plain http is only for an authority on this machine")
+    return text
+
+
+def isOnLoopback(url: str) -> bool:
+    """
+    Whether a directory is on this machine, so that nobody else uses it.
+
+    @param url: A normal form of L{directory}.
+    """
+    return _isLoopback(names.host(urlsplit(url).hostname or ""))
+
+
+def _isLoopback(host: str) -> bool:
+    if names.isAddress(host):
+        return host.startswith("127.") or host == "::1"
+    return host == "localhost" or host.endswith(".localhost")
