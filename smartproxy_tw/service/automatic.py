@@ -95,8 +95,9 @@ class AutoCertificate:
         see to it from now on.  Whoever asks while an order is under way waits
         for that one; after a failure nothing is asked before its time.
 
-        @return: Fires when the order has ended, well or not; at once when
-            there is nothing to be done now.
+        @return: Fires when the order has ended, well or not, and what came of
+            it was written to the store or could not be; at once when there is
+            nothing to be done now.
         """
         if self._stopped:
             return succeed(None)
@@ -216,6 +217,7 @@ class AutoCertificate:
             finally:
                 self._permits.release()
             self._succeeded()
+            await self._keeper.whenIdle()
         except CancelledError:
             if not self._stopped:
                 self._failed(RuntimeError("the order was given up"))

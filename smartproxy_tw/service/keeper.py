@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -71,6 +71,14 @@ class Keeper:
         self._failures = 0
         self._try()
 
+    def whenIdle(self) -> Deferred[None]:
+        """
+        Wait for the end of the try that goes on.
+
+        @return: Fires when it succeeded or failed; at once when there is none.
+        """
+        return succeed(None) if self._running is None else self._running.when()
+
     def stop(self) -> Deferred[None]:
         """
         Try a last time what is not in the store yet, and no more.
@@ -84,8 +92,7 @@ class Keeper:
         return Deferred.fromCoroutine(self._end())
 
     async def _end(self) -> None:
-        while self._running is not None:
-            await self._running.when()
+        await self.whenIdle()
         self._alarm.clear()
         if self._unsaved is not None:
             self._log.error(
