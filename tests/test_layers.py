@@ -81,11 +81,13 @@ def exported(module: ModuleType) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def isDescribedAbove(cls: type, name: str) -> bool:
+def isDescribedElsewhere(cls: type, name: str) -> bool:
     """
-    Whether a method is described by an interface that its class provides, or by
-    a class that it comes from.
+    Whether a method or property is described in the words of its class, by a
+    class that it comes from, or by an interface that its class provides.
     """
+    if any(f"@ivar {name}:" in (base.__doc__ or "") for base in cls.__mro__):
+        return True
     if any(inspect.getdoc(getattr(base, name, None)) for base in cls.__mro__[1:]):
         return True
     return any(name in interface for interface in implementedBy(cls).flattened())
@@ -104,11 +106,11 @@ def undescribed(where: str, value: object) -> Iterator[str]:
     elif inspect.isclass(value):
         if not value.__doc__:
             yield where
-        for name, member in vars(value).items():
+        for name, member in list(vars(value).items()):
             isOurs = inspect.isfunction(member) or isinstance(member, (property, classmethod, staticmethod))
             if name.startswith("_") or not isOurs:
                 continue
-            if not inspect.getdoc(member) and not isDescribedAbove(value, name):
+            if not inspect.getdoc(member) and not isDescribedElsewhere(value, name):
                 yield f"{where}.{name}"
     elif inspect.isfunction(value) and not value.__doc__:
         yield where
