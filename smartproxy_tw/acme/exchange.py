@@ -40,7 +40,7 @@ from zope.interface import implementer
 
 from .errors import AuthorityNonsense, AuthorityNotTrusted, AuthorityUnreachable, IssuanceFailed
 
-__all__ = ["LARGEST_ANSWER", "Answer", "Exchange"]
+__all__ = ["LARGEST_ANSWER", "Answer", "BoundedBody", "Exchange", "TooMuch"]
 
 #: An answer may have so many bytes; a chain has a few thousand, an order of a
 #: hundred names some tens of thousands.
@@ -69,18 +69,24 @@ class Answer:
     body: bytes
 
 
-class _TooMuch(Exception):
+class TooMuch(Exception):
     """
     The answer is larger than any should be.
     """
 
 
-class _Body(Protocol):
+class BoundedBody(Protocol):
     """
     Collects one body.
+
+    @ivar whole: Fires with it; fails with L{TooMuch}, or with what ended the
+        connection.  Cancelling it closes the connection.
     """
 
     def __init__(self, limit: int) -> None:
+        """
+        @param limit: So many bytes, and no more.
+        """
         self._limit = limit
         self._parts: list[bytes] = []
         self.whole: Deferred[bytes] = Deferred(lambda _: self._hangUp())
@@ -93,7 +99,7 @@ class _Body(Protocol):
             self._parts.append(data)
             return
         self._hangUp()
-        self.whole.errback(_TooMuch())
+        self.whole.errback(TooMuch())
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         if self.whole.called:
@@ -216,7 +222,7 @@ class Exchange:
             unbuffered=True,
             reactor=self._reactor,
         )
-        collected = _Body(LARGEST_ANSWER)
+        collected = BoundedBody(LARGEST_ANSWER)
         response.deliverBody(collected)
         return Answer(
             status=response.code,
@@ -262,7 +268,7 @@ class Exchange:
             return why
         if isinstance(why, TimeoutError):
             return AuthorityUnreachable(url, f"no whole answer within {self._timeout:g} s")
-        if isinstance(why, _TooMuch):
+        if isinstance(why, TooMuch):
             return AuthorityNonsense(url, f"it is larger than {LARGEST_ANSWER} bytes")
         causes = [each.value for each in getattr(why, "reasons", ())]
         for each in (why, *causes):

@@ -2,7 +2,7 @@
 Keys and certificates as PEM in, PEM out: what an order sends, what a challenge
 shows, what a certificate says, and a small authority that signs.
 
-The library that does the work shows through nowhere: callers hold bytes,
+The library that does the work hardly shows through: callers hold bytes,
 L{Credential<smartproxy_tw.facts.Credential>} and L{CertificateFacts}.  Times are
 POSIX seconds.  Names are in the normal form of
 L{Auto.names<smartproxy_tw.config.model.Auto>}, or IP addresses in text form.
@@ -50,8 +50,10 @@ __all__ = [
     "certificateRequest",
     "checkCredential",
     "describe",
+    "namesIn",
     "newKey",
     "readRequest",
+    "requestedKey",
     "selfSigned",
     "serverNameFor",
 ]
@@ -139,6 +141,18 @@ def readRequest(request: bytes) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+def requestedKey(request: bytes) -> bytes:
+    """
+    Whom a certificate is asked for.
+
+    @param request: PKCS #10 in DER.
+    @return: The public key, as PEM.
+    @raise ValueError: It is none.
+    """
+    public = x509.load_der_x509_csr(request).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
 def selfSigned(names: Iterable[str], *, now: float | None = None) -> Credential:
     """
     Make a placeholder that vouches for itself, valid for 30 days.
@@ -193,6 +207,15 @@ def describe(chain: bytes) -> CertificateFacts:
         read.
     """
     return _facts(_loadChain(chain)[0])
+
+
+def namesIn(certificate: x509.Certificate) -> tuple[str, ...]:
+    """
+    The names and IP addresses that a certificate is for.
+
+    @param certificate: One that a handshake gave.
+    """
+    return _namesOf(certificate.extensions)
 
 
 def checkCredential(credential: Credential, names: Iterable[str] = ()) -> CertificateFacts:

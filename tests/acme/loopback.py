@@ -27,16 +27,16 @@ __all__ = ["LoopbackPlane"]
 _PREFIX = b"/.well-known/acme-challenge/"
 
 
+def _selectALPN(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    return b"acme-tls/1" if offered == [b"acme-tls/1"] else SSL.NO_OVERLAPPING_PROTOCOLS
+
+
 def _context(credential: Credential) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.use_certificate(X509.from_cryptography(load_pem_x509_certificate(credential.chain)))
     key: Any = load_pem_private_key(credential.key, None)
     context.use_privatekey(PKey.from_cryptography_key(key))
-    context.set_alpn_select_callback(
-        lambda connection, offered: (
-            b"acme-tls/1" if offered == [b"acme-tls/1"] else SSL.NO_OVERLAPPING_PROTOCOLS
-        )
-    )
+    context.set_alpn_select_callback(_selectALPN)
     return context
 
 

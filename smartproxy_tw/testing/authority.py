@@ -1,0 +1,306 @@
+"""
+A certificate authority of our own, for tests and for trying things out: RFC
+8555 over HTTPS on a loopback port, strict about what it is asked, and honest
+about what it signs: it really looks whether a challenge is answered.
+
+    >>> authority = Authority(reactor, httpPort=8080, tlsPort=8443)
+    >>> yield authority.start()
+    >>> authority.directoryURL          # for acme.directory
+    >>> authority.root                  # PEM: trust for the directory's own HTTPS (acme.ca_file),
+    ...                                 # and what the issued chains end in
+    >>> authority.orders, authority.validations, authority.invalid
+    >>> yield authority.stop()          # and start() again: an outage; it forgets nothing
+
+It knows no DNS: a wildcard can be ordered, but not proved.  It keeps everything
+in memory.  It is no authority to run for others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred, succeed
+from twisted.internet.ssl import CertificateOptions, KeyPair, PrivateCertificate
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from ..acme.x509 import Signer
+from .registry import Registry, Reply
+from .signed import Nonces, Refused, SignedRequest, readSigned
+from .validation import Validator
+
+__all__ = ["Authority"]
+
+#: A request is not read further.
+_LARGEST_REQUEST = 256 * 1024
+
+
+class _Front(Resource):
+    """
+    HTTP: every path and method.
+    """
+
+    isLeaf = True
+
+    def __init__(self, authority: Authority) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._authority = authority
+
+    def render(self, request: Request) -> bytes:
+        reply = self._authority.reply(request)
+        request.setResponseCode(reply.status)
+        for name, value in reply.fields.items():
+            request.setHeader(name, value)  # type: ignore[no-untyped-call]
+        if reply.body is None:
+            return b""
+        if isinstance(reply.body, bytes):
+            return reply.body
+        kind = "application/problem+json" if reply.status >= 400 else "application/json"
+        request.setHeader("Content-Type", kind)  # type: ignore[no-untyped-call]
+        return json.dumps(reply.body).encode("ascii")
+
+
+class _Site(Site):
+    """
+    Keeps no log of requests: the counters tell.
+    """
+
+    noisy = False
+
+    def log(self, request: Any) -> None:
+        pass
+
+
+class _Doors(TLSMemoryBIOFactory):
+    """
+    Knows its connections, so that they can be closed.
+    """
+
+    noisy = False
+
+    def __init__(self, options: CertificateOptions, site: Site) -> None:
+        super().__init__(options, False, site)
+        self._empty: Deferred[None] | None = None
+
+    def close(self) -> Deferred[None]:
+        self._empty = Deferred()
+        empty = self._empty
+        for each in list(self.protocols):
+            each.abortConnection()
+        self._tell()
+        return empty
+
+    def unregisterProtocol(self, p: Any) -> None:
+        super().unregisterProtocol(p)  # type: ignore[no-untyped-call]
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._empty is not None and not self.protocols:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+
+class Authority:
+    """
+    A certificate authority that listens on 127.0.0.1.
+
+    @ivar accounts: How many were registered.
+    @ivar orders: How many were placed.
+    @ivar validations: How many times it looked at a challenge.
+    @ivar invalid: How many of those were to no avail.
+    @ivar issued: How many certificates it signed.
+    @ivar requests: How many it was asked, those refused included.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        httpPort: int,
+        tlsPort: int,
+        resolve: Callable[[str], str] = lambda name: "127.0.0.1",
+        lifetime: float = 90 * 86400.0,
+        nonceReject: float = 0.0,
+        validationDelay: float = 0.0,
+        issueDelay: float = 0.0,
+        retryAfter: int | None = None,
+        reuseAuthorizations: bool = False,
+        chance: Random | None = None,
+        signer: Signer | None = None,
+    ) -> None:
+        """
+        @param reactor: Listens, connects and tells the time.
+        @param httpPort: Where http-01 is looked for, in place of 80.
+        @param tlsPort: Where tls-alpn-01 is looked for, in place of 443.
+        @param resolve: The address of a name; by default all are here.
+        @param lifetime: Of certificates, in seconds.
+        @param nonceReject: The part of good nonces that it refuses, 0 to 1.
+        @param validationDelay: Seconds until it looks at a challenge.
+        @param issueDelay: Seconds that it takes to sign.
+        @param retryAfter: Seconds that it asks to wait for what is undecided.
+        @param reuseAuthorizations: Whether a name that was proved need not be
+            proved again.
+        @param chance: Decides which nonces are refused.
+        @param signer: The root that it signs with; by default a new one.
+        """
+        self._reactor = reactor
+        self._nonces = Nonces(chance or Random(), nonceReject)
+        self._root = signer or Signer.create("smartproxy_tw testing root", now=reactor.seconds())
+        self._registry = Registry(
+            reactor,
+            Validator(reactor, httpPort=httpPort, tlsPort=tlsPort, resolve=resolve),
+            self._root.delegate("smartproxy_tw testing intermediate", now=reactor.seconds()),
+            lifetime=lifetime,
+            validationDelay=validationDelay,
+            issueDelay=issueDelay,
+            retryAfter=retryAfter,
+            reuseAuthorizations=reuseAuthorizations,
+            chance=chance or Random(),
+        )
+        self._port: Any = None
+        self._number = 0
+        self._doors: _Doors | None = None
+        self.requests = 0
+
+    def start(self) -> Deferred[None]:
+        """
+        Listen: on a free port at first, on the same one ever after.
+
+        @return: Fires when it does; fails with
+            L{CannotListenError<twisted.internet.error.CannotListenError>}.
+        """
+        options = self._identity()
+        site = _Site(_Front(self))  # type: ignore[no-untyped-call]
+        self._doors = _Doors(options, site)
+        try:
+            self._port = self._reactor.listenTCP(
+                self._number, self._doors, backlog=1024, interface="127.0.0.1"
+            )
+        except Exception:
+            return fail()
+        self._number = self._port.getHost().port
+        self._registry.base = self.base
+        return succeed(None)
+
+    def stop(self) -> Deferred[None]:
+        """
+        Listen no more, close every connection, look at no challenge any more.
+
+        @return: Fires when it is so.
+        """
+        port, self._port = self._port, None
+        if port is None or self._doors is None:
+            return succeed(None)
+        waiting: list[Deferred[Any]] = [
+            maybeDeferred(port.stopListening),
+            self._doors.close(),
+            self._registry.stop(),
+        ]
+        return DeferredList(waiting, consumeErrors=True).addCallback(lambda _: None)
+
+    @property
+    def base(self) -> str:
+        """
+        What every URL of it begins with.
+        """
+        return f"https://127.0.0.1:{self._number}"
+
+    @property
+    def directoryURL(self) -> str:
+        """
+        Where an ACME client begins.
+        """
+        return f"{self.base}/directory"
+
+    @property
+    def root(self) -> bytes:
+        """
+        PEM of the one certificate to trust.
+        """
+        return self._root.root
+
+    @property
+    def accounts(self) -> int:
+        return self._registry.accountCount
+
+    @property
+    def orders(self) -> int:
+        return self._registry.orderCount
+
+    @property
+    def validations(self) -> int:
+        return self._registry.validationCount
+
+    @property
+    def invalid(self) -> int:
+        return self._registry.invalidCount
+
+    @property
+    def issued(self) -> int:
+        return self._registry.issuedCount
+
+    def reply(self, request: Request) -> Reply:
+        """
+        Answer one request; called by the HTTP side.
+        """
+        self.requests += 1
+        path = request.path.decode("latin-1")
+        try:
+            reply = self._answer(request, path)
+        except Refused as why:
+            reply = Registry.refusal(why)
+        if path != "/directory":
+            # RFC 8555 sections 6.5 and 7.1.
+            reply.fields.setdefault("Replay-Nonce", self._nonces.give())
+            reply.fields.setdefault("Link", f'<{self.directoryURL}>;rel="index"')
+            reply.fields.setdefault("Cache-Control", "no-store")
+        return reply
+
+    def _answer(self, request: Request, path: str) -> Reply:
+        if path == "/directory" and request.method in (b"GET", b"HEAD"):
+            return Reply(200, self._directory())
+        if path == "/nonce" and request.method in (b"GET", b"HEAD"):
+            return Reply(200 if request.method == b"HEAD" else 204, None)
+        if request.method != b"POST":
+            raise Refused(405, "malformed", "only POST is allowed here")
+        return self._registry.answer(path, self._signed(request, path))
+
+    def _directory(self) -> dict[str, Any]:
+        return {
+            "newNonce": f"{self.base}/nonce",
+            "newAccount": f"{self.base}/account",
+            "newOrder": f"{self.base}/order",
+            "meta": {"termsOfService": f"{self.base}/terms", "externalAccountRequired": False},
+        }
+
+    def _signed(self, request: Request, path: str) -> SignedRequest:
+        assert request.content is not None
+        body = request.content.read(_LARGEST_REQUEST + 1)
+        if len(body) > _LARGEST_REQUEST:
+            raise Refused(413, "malformed", f"more than {_LARGEST_REQUEST} bytes")
+        return readSigned(
+            body,
+            request.getHeader("Content-Type") or "",
+            self.base + path,
+            self._nonces,
+            self._registry.keyOf,
+        )
+
+    def _identity(self) -> CertificateOptions:
+        own = self._root.issue(
+            ["localhost", "127.0.0.1"], lifetime=365 * 86400.0, now=self._reactor.seconds()
+        )
+        certificate = PrivateCertificate.loadPEM(own.chain + own.key)  # type: ignore[no-untyped-call]
+        key: KeyPair = certificate.privateKey
+        options = CertificateOptions(privateKey=key.original, certificate=certificate.original)
+        # Resumption would need a name for its cache, and loopback is quick.
+        options.getContext().set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        return options

@@ -1,0 +1,206 @@
+"""
+What an authority demands of a request before it reads what it says (RFC 8555
+section 6): signed in the one allowed form, for this very URL, with a nonce that
+was given and never used, by a key or by an account that is known.
+
+In goes a body; out comes a L{SignedRequest}, or L{Refused} with the answer that
+is due.  Nothing else escapes.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+__all__ = ["AccountPublicKey", "Nonces", "Refused", "SignedRequest", "decoded", "readSigned"]
+
+#: The signatures that are taken.
+ALGORITHMS = ("ES256", "RS256")
+
+#: An account's public key.
+AccountPublicKey = ECKey | RSAKey
+
+#: Unused nonces that are remembered; the oldest are forgotten first.
+_NONCES_KEPT = 10000
+
+
+class Refused(Exception):
+    """
+    The request is answered with a problem document.
+
+    @ivar status: Of HTTP.
+    @ivar word: The problem's type, without ACME's prefix.
+    @ivar detail: For people.
+    @ivar members: Further members of the document.
+    """
+
+    def __init__(self, status: int, word: str, detail: str, **members: Any) -> None:
+        """
+        @param status: Of HTTP.
+        @param word: The problem's type, without ACME's prefix.
+        @param detail: For people.
+        @param members: Further members of the document.
+        """
+        super().__init__(detail)
+        self.status = status
+        self.word = word
+        self.detail = detail
+        self.members = members
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """
+    What was said, and by whom.
+
+    @ivar payload: JSON as read, or L{None} for POST-as-GET.
+    @ivar key: The key that signed.
+    @ivar account: The URL of the account that it was signed as, or L{None}
+        when it came with its key.
+    """
+
+    payload: Any
+    key: AccountPublicKey
+    account: str | None
+
+
+class _Registry(jws.JWSRegistry):
+    # An RSA key in the header is larger than joserfc expects of headers.
+    max_header_length = 8192
+
+
+class Nonces:
+    """
+    Gives nonces and takes each back once.
+    """
+
+    def __init__(self, chance: Random, reject: float = 0.0) -> None:
+        """
+        @param chance: Decides which are rejected.
+        @param reject: The part of good ones that are refused nevertheless, 0
+            to 1.
+        """
+        self._chance = chance
+        self.reject = reject
+        self._unused: dict[str, None] = {}
+        self._given = 0
+
+    def give(self) -> str:
+        """
+        A new one.
+        """
+        self._given += 1
+        entropy = self._chance.getrandbits(128).to_bytes(16, "big") + self._given.to_bytes(8, "big")
+        nonce = urlsafe_b64encode(entropy).rstrip(b"=").decode("ascii")
+        self._unused[nonce] = None
+        if len(self._unused) > _NONCES_KEPT:
+            del self._unused[next(iter(self._unused))]
+        return nonce
+
+    def take(self, nonce: object) -> None:
+        """
+        Take one back.
+
+        @raise Refused: It is not one of ours, or was used, or had bad luck.
+        """
+        known = isinstance(nonce, str) and nonce in self._unused
+        if known:
+            del self._unused[str(nonce)]
+        if not known or self._chance.random() < self.reject:
+            raise Refused(400, "badNonce", "the nonce is not one that was given out and never used")
+
+
+def readSigned(
+    body: bytes,
+    contentType: str,
+    url: str,
+    nonces: Nonces,
+    keyOf: Callable[[str], AccountPublicKey | None],
+) -> SignedRequest:
+    """
+    Check a request.
+
+    @param body: Of the request.
+    @param contentType: Of the request.
+    @param url: That it was sent to.
+    @param nonces: Take back the one in it.
+    @param keyOf: Finds the key of an account by its URL.
+    @raise Refused: It is not to be heard.
+    """
+    if contentType.partition(";")[0].strip().lower() != "application/jose+json":
+        raise Refused(415, "malformed", "the content type is not application/jose+json")
+    message: Any = _readObject(body, "the body")
+    if set(message) != {"payload", "protected", "signature"}:
+        raise Refused(400, "malformed", "the body is not a flattened JWS with a protected header only")
+    if not all(isinstance(each, str) for each in message.values()):
+        raise Refused(400, "malformed", "a member of the JWS is not a string")
+    header = _readObject(decoded(message["protected"]), "the protected header")
+    if header.get("alg") not in ALGORITHMS:
+        detail = f"the signature is none of {', '.join(ALGORITHMS)}"
+        raise Refused(400, "badSignatureAlgorithm", detail, algorithms=list(ALGORITHMS))
+    if ("jwk" in header) == ("kid" in header):
+        raise Refused(400, "malformed", "the protected header needs one of jwk and kid")
+    account = header.get("kid")
+    key = _keyIn(header["jwk"]) if account is None else keyOf(str(account))
+    if key is None:
+        raise Refused(400, "accountDoesNotExist", "there is no such account")
+    try:
+        jws.deserialize_json(
+            message, key, registry=_Registry(algorithms=ALGORITHMS, strict_check_header=False)
+        )
+    except (JoseError, ValueError, TypeError, KeyError) as why:
+        raise Refused(403, "unauthorized", f"the signature is not good ({why})") from why
+    # Judged only when it is known who says so.
+    nonces.take(header.get("nonce"))
+    if header.get("url") != url:
+        raise Refused(403, "unauthorized", f"signed for {header.get('url')} and sent to {url}")
+    payload = decoded(message["payload"])
+    return SignedRequest(_readJSON(payload, "the payload") if payload else None, key, account)
+
+
+def decoded(text: str) -> bytes:
+    """
+    Decode base64url without padding (RFC 8555 section 6.1).
+
+    @raise Refused: It is not.
+    """
+    try:
+        if not text.isascii() or set(text) & set("=+/ \n\r\t"):
+            raise ValueError("a character that base64url without padding does not have")
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError as why:
+        raise Refused(400, "malformed", f"not base64url: {why}") from why
+
+
+def _readJSON(text: bytes, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as why:
+        raise Refused(400, "malformed", f"{what} is not JSON: {why}") from why
+
+
+def _readObject(text: bytes, what: str) -> dict[str, Any]:
+    value = _readJSON(text, what)
+    if not isinstance(value, dict):
+        raise Refused(400, "malformed", f"{what} is not a JSON object")
+    return value
+
+
+def _keyIn(jwk: object) -> AccountPublicKey:
+    if isinstance(jwk, dict) and not {"d", "p", "q"} & set(jwk):
+        kinds: dict[object, type[AccountPublicKey]] = {"EC": ECKey, "RSA": RSAKey}
+        kind = kinds.get(jwk.get("kty"))
+        try:
+            if kind is not None:
+                return kind.import_key(jwk)
+        except (JoseError, ValueError, TypeError) as why:
+            raise Refused(400, "badPublicKey", f"the key cannot be read ({why})") from why
+    raise Refused(400, "badPublicKey", "the key is neither a public EC nor a public RSA key")

@@ -1,0 +1,199 @@
+"""
+How an authority looks whether a challenge is answered: http-01 by RFC 8555
+section 8.3, tls-alpn-01 by RFC 8737, over real connections, to wherever C{resolve}
+says that a name is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+from cryptography import x509
+from OpenSSL import SSL
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.interfaces import (
+    IHandshakeListener,
+    IOpenSSLClientConnectionCreator,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import Agent
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import implementer
+
+from ..acme.exchange import BoundedBody
+from ..acme.x509 import ACME_IDENTIFIER, namesIn, serverNameFor
+from .signed import Refused
+
+__all__ = ["Validator"]
+
+#: An answer of http-01 is not read further.
+_LARGEST_ANSWER = 4096
+
+_ALPN = b"acme-tls/1"
+
+
+@implementer(IAgentEndpointFactory)
+class _Where:
+    """
+    Leads every URL to where the name is said to be.
+    """
+
+    def __init__(self, endpointFor: Callable[[str], IStreamClientEndpoint]) -> None:
+        self._endpointFor = endpointFor
+
+    def endpointForURI(self, uri: Any) -> IStreamClientEndpoint:
+        return self._endpointFor(uri.host.decode("ascii").strip("[]"))
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _Greeting:
+    """
+    A ClientHello that asks for the proof of a name, and for nothing else.
+    """
+
+    def __init__(self, serverName: str) -> None:
+        self._serverName = serverName
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        # Who the peer is, is what is to be found out: nothing is verified.
+        connection = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        connection.set_tlsext_host_name(self._serverName.encode("ascii"))
+        connection.set_alpn_protos([_ALPN])
+        return connection
+
+
+@implementer(IHandshakeListener)
+class _Look(Protocol):
+    """
+    Takes the certificate out of a handshake.
+    """
+
+    def __init__(self) -> None:
+        self.shown: Deferred[x509.Certificate] = Deferred(lambda _: self._hangUp())
+
+    def handshakeCompleted(self) -> None:
+        transport: Any = self.transport
+        chosen = transport.negotiatedProtocol
+        certificate = transport.getPeerCertificate()
+        if chosen != _ALPN:
+            self._end(Refused(403, "unauthorized", f"the server did not choose {_ALPN.decode()} by ALPN"))
+        elif certificate is None:
+            self._end(Refused(400, "tls", "the server showed no certificate"))
+        else:
+            self._end(certificate.to_cryptography())
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._end(Refused(400, "tls", f"the handshake failed ({reason.getErrorMessage()})"))
+
+    def _end(self, result: x509.Certificate | Refused) -> None:
+        if self.shown.called:
+            return
+        self._hangUp()
+        if isinstance(result, Refused):
+            self.shown.errback(result)
+        else:
+            self.shown.callback(result)
+
+    def _hangUp(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+
+class Validator:
+    """
+    Looks.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        httpPort: int,
+        tlsPort: int,
+        resolve: Callable[[str], str],
+        timeout: float = 10.0,
+    ) -> None:
+        """
+        @param reactor: Makes connections and tells the time.
+        @param httpPort: Where http-01 is looked for.
+        @param tlsPort: Where tls-alpn-01 is looked for.
+        @param resolve: The address of a name.
+        @param timeout: Seconds for one look.
+        """
+        self._reactor = reactor
+        self._httpPort = httpPort
+        self._tlsPort = tlsPort
+        self._resolve = resolve
+        self._timeout = timeout
+
+    def look(self, kind: str, name: str, token: str, keyAuthorization: str) -> Deferred[None]:
+        """
+        See whether a name is proved.
+
+        @param kind: C{"http-01"} or C{"tls-alpn-01"}.
+        @param name: The identifier.
+        @param token: Of the challenge.
+        @param keyAuthorization: What it is to be answered with.
+        @return: Fails with L{Refused} when it is not.
+        """
+        return Deferred.fromCoroutine(self._look(kind, name, token, keyAuthorization))
+
+    async def _look(self, kind: str, name: str, token: str, keyAuthorization: str) -> None:
+        way = self._byHTTP if kind == "http-01" else self._byTLS
+        looking = Deferred.fromCoroutine(way(name, token, keyAuthorization))
+        try:
+            await looking.addTimeout(self._timeout, self._reactor)
+        except (CancelledError, Refused):
+            raise
+        except Exception as why:
+            reasons = getattr(why, "reasons", ())
+            said = "; ".join(each.getErrorMessage() for each in reasons) or str(why) or type(why).__name__
+            raise Refused(400, "connection", f"{name} could not be asked: {said}") from why
+
+    async def _byHTTP(self, name: str, token: str, keyAuthorization: str) -> None:
+        agent = Agent.usingEndpointFactory(  # type: ignore[no-untyped-call]
+            self._reactor, _Where(lambda host: self._endpoint(host, self._httpPort))
+        )
+        host = f"[{name}]" if ":" in name else name
+        url = f"http://{host}/.well-known/acme-challenge/{token}"
+        fields = Headers({"User-Agent": ["smartproxy_tw testing authority"]})
+        response = await agent.request(b"GET", url.encode("ascii"), fields)
+        collected = BoundedBody(_LARGEST_ANSWER)
+        response.deliverBody(collected)
+        body = await collected.whole
+        if response.code != 200:
+            raise Refused(403, "unauthorized", f"{url} answered with status {response.code}")
+        # RFC 8555 section 8.3: white space at the end is overlooked.
+        if not hmac.compare_digest(body.rstrip(), keyAuthorization.encode("ascii")):
+            raise Refused(403, "unauthorized", f"{url} answered something else than the key authorization")
+
+    async def _byTLS(self, name: str, token: str, keyAuthorization: str) -> None:
+        look = _Look()
+        endpoint = wrapClientTLS(_Greeting(serverNameFor(name)), self._endpoint(name, self._tlsPort))
+        await endpoint.connect(Factory.forProtocol(lambda: look))
+        certificate = await look.shown
+        shown = namesIn(certificate)
+        if shown != (name,):
+            raise Refused(403, "unauthorized", f"the certificate is for {', '.join(shown)}, not just {name}")
+        proof = hashlib.sha256(keyAuthorization.encode("ascii")).digest()
+        for extension in certificate.extensions:
+            if extension.oid == ACME_IDENTIFIER:
+                value = extension.value
+                given = value.value if isinstance(value, x509.UnrecognizedExtension) else b""
+                if extension.critical and hmac.compare_digest(given, b"\x04\x20" + proof):
+                    return
+        raise Refused(403, "unauthorized", "the certificate has no critical acmeIdentifier that fits")
+
+    def _endpoint(self, name: str, port: int) -> IStreamClientEndpoint:
+        address = self._resolve(name)
+        kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
+        endpoint: IStreamClientEndpoint = kind(self._reactor, address, port)
+        return endpoint
