@@ -281,7 +281,8 @@ def _readFields(request: Request, first: int) -> None:
             length = value
             continue
         if name == b"transfer-encoding":
-            if chunked or value.lower() != b"chunked":
+            # Not with a tab behind it: llhttp would then not take it for chunked.
+            if chunked or found[2].rstrip(b" ").lower() != b"chunked":
                 raise BadMessage(400, "a Transfer-Encoding other than chunked")
             chunked = True
             continue
@@ -450,7 +451,7 @@ def parseResponse(data: bytes, method: bytes, headBytes: int = 65536) -> tuple[R
             elif length != value:
                 raise BadMessage(502, "a Content-Length that is repeated or not a number")
         elif name == b"transfer-encoding":
-            if chunked or value.lower() != b"chunked":
+            if chunked or found[2].rstrip(b" ").lower() != b"chunked":
                 raise BadMessage(502, "a Transfer-Encoding other than chunked")
             chunked = True
             if not hasNoFraming:
