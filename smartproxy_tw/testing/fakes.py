@@ -216,6 +216,7 @@ class FakePlane:
         self._held: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
         self._holding: set[str] = set()
         self._broken: dict[str, Exception] = {}
+        self._rejected: dict[Credential, str] = {}
         self.adopted: list[int] = []
         self.installed: dict[str, Credential] = {}
         self.presented: list[Challenge] = []
@@ -249,6 +250,12 @@ class FakePlane:
         Fail at it no more.
         """
         self._broken.pop(verb, None)
+
+    def rejects(self, credential: Credential, why: str) -> None:
+        """
+        Find this one unusable.
+        """
+        self._rejected[credential] = why
 
     def start(self) -> Deferred[None]:
         """
@@ -293,6 +300,9 @@ class FakePlane:
         """
         See L{IPlane}.
         """
+
+        if credential in self._rejected:
+            return fail(ValueError(self._rejected[credential]))
 
         def install() -> None:
             self.installed[key] = credential

@@ -1,0 +1,140 @@
+"""
+Tests for L{smartproxy_tw.service.addresses}.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.service.addresses import everywhere, interfacesFor
+
+DUAL = ("::",)
+APART = ("::", "0.0.0.0")
+V4 = ("0.0.0.0",)
+
+
+def covers(bound: tuple[str, ...], wanted: str, everything: tuple[str, ...]) -> bool:
+    """
+    Whether a connection to an address would be taken.
+    """
+    if wanted in bound:
+        return True
+    if ":" in wanted:
+        return "::" in bound
+    return "0.0.0.0" in bound or ("::" in bound and everything == DUAL)
+
+
+class EverywhereTests(SynchronousTestCase):
+    """
+    All addresses of a machine.
+    """
+
+    def file(self, content: str) -> str:
+        """
+        The kernel's switch.
+        """
+        path = self.mktemp()
+        with open(path, "w") as file:
+            file.write(content)
+        return path
+
+    def test_here(self) -> None:
+        """
+        What it answers here can be bound on one port without a collision, and
+        takes IPv4.
+        """
+        sockets = []
+        self.addCleanup(lambda: [each.close() for each in sockets])
+        port = 0
+        for address in everywhere():
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            sockets.append(socket.socket(family))
+            sockets[-1].bind((address, port))
+            sockets[-1].listen()
+            port = sockets[-1].getsockname()[1]
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+
+    def test_kernelThatKeepsThemApart(self) -> None:
+        """
+        Where IPv6 sockets take IPv6 only, both are bound.
+        """
+        if everywhere(self.file("0\n")) == V4:
+            self.assertEqual(everywhere(self.file("1\n")), V4)
+        else:
+            self.assertEqual(everywhere(self.file("0\n")), DUAL)
+            self.assertEqual(everywhere(self.file("1\n")), APART)
+
+    def test_withoutIPv6(self) -> None:
+        """
+        Where there is no IPv6, IPv4 is all.
+        """
+
+        class NoSocket:
+            AF_INET6 = socket.AF_INET6
+            SOCK_STREAM = socket.SOCK_STREAM
+
+            def socket(self, *_: object) -> None:
+                raise OSError(97, "Address family not supported by protocol")
+
+        from smartproxy_tw.service import addresses
+
+        self.patch(addresses, "socket", NoSocket())
+        self.assertEqual(everywhere(), V4)
+
+
+class InterfacesTests(SynchronousTestCase):
+    """
+    What to bind each port on.
+    """
+
+    def test_nothingSaid(self) -> None:
+        """
+        Nothing said means all addresses.
+        """
+        for everything in (DUAL, APART, V4):
+            self.assertEqual(interfacesFor((), everything), everything)
+
+    def test_bothWildcardsCollide(self) -> None:
+        """
+        0.0.0.0 and :: together are one dual-stack socket where they would
+        collide.
+        """
+        self.assertEqual(interfacesFor(("0.0.0.0", "::"), DUAL), ("::",))
+        self.assertEqual(interfacesFor(("0.0.0.0", "::"), APART), APART)
+
+    def test_coveredIsLeftOut(self) -> None:
+        """
+        An address that a wildcard covers is not bound beside it.
+        """
+        self.assertEqual(interfacesFor(("::", "127.0.0.1", "::1"), DUAL), ("::",))
+        self.assertEqual(interfacesFor(("::", "127.0.0.1", "::1"), APART), ("::", "127.0.0.1"))
+        self.assertEqual(interfacesFor(("127.0.0.1", "0.0.0.0", "::1"), DUAL), ("0.0.0.0", "::1"))
+
+    def test_inOrderAndOnce(self) -> None:
+        """
+        Plain addresses stay in their order, each once, in their shortest form.
+        """
+        self.assertEqual(interfacesFor(("10.0.0.1", "0:0::1", "10.0.0.1", "::1"), DUAL), ("10.0.0.1", "::1"))
+
+    @settings(derandomize=True, deadline=None)
+    @given(
+        st.lists(st.sampled_from(["0.0.0.0", "::", "127.0.0.1", "10.0.0.1", "::1", "fe80::1"])),
+        st.sampled_from([DUAL, APART, V4]),
+    )
+    def test_coversWhatWasAskedForWithoutCollision(
+        self, bind: list[str], everything: tuple[str, ...]
+    ) -> None:
+        """
+        Whatever was asked for is covered, and no socket covers another.
+        """
+        bound = interfacesFor(bind, everything)
+        if everything != V4:
+            for each in bind:
+                self.assertTrue(covers(bound, each, everything), f"{each} is not covered by {bound}")
+        for each in bound:
+            others = tuple(other for other in bound if other != each)
+            self.assertFalse(covers(others, each, everything), f"{each} collides in {bound}")

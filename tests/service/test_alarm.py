@@ -1,0 +1,87 @@
+"""
+Tests for L{smartproxy_tw.service.alarm}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.service.alarm import Alarm, every
+
+
+class AlarmTests(SynchronousTestCase):
+    """
+    One thing at a time of day.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_800_000_000)
+        self.rung: list[float] = []
+        self.alarm = Alarm(self.clock, lambda: self.rung.append(self.clock.seconds()))
+
+    def test_days(self) -> None:
+        """
+        It rings at its time, also when that is far away, and once.
+        """
+        at = self.clock.seconds() + 60 * 86400
+        self.alarm.set(at)
+        self.assertEqual(self.alarm.at, at)
+        for _ in range(61 * 24 * 12):
+            self.clock.advance(300)
+        self.assertEqual(self.rung, [at])
+        self.assertIsNone(self.alarm.at)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_past(self) -> None:
+        """
+        A time that has passed rings at the next turn of the reactor, not from
+        inside of the call.
+        """
+        self.alarm.set(0.0)
+        self.assertEqual(self.rung, [])
+        self.clock.advance(0)
+        self.assertEqual(len(self.rung), 1)
+
+    def test_clockThatJumps(self) -> None:
+        """
+        A machine that slept, or whose clock was set, is late by ten minutes at
+        most.
+        """
+        self.alarm.set(self.clock.seconds() + 30 * 86400)
+        self.clock.rightNow += 31 * 86400
+        for call in self.clock.getDelayedCalls():
+            # What the reactor's own timers think of it.
+            call.delay(31 * 86400)
+        self.clock.advance(600)
+        self.assertEqual(len(self.rung), 1)
+
+    def test_setAgain(self) -> None:
+        """
+        Setting it moves it; clearing it silences it.
+        """
+        self.alarm.set(self.clock.seconds() + 10)
+        self.alarm.set(self.clock.seconds() + 20)
+        self.clock.advance(10)
+        self.assertEqual(self.rung, [])
+        self.clock.advance(10)
+        self.assertEqual(len(self.rung), 1)
+        self.alarm.set(self.clock.seconds() + 10)
+        self.alarm.clear()
+        self.alarm.clear()
+        self.clock.advance(20)
+        self.assertEqual(len(self.rung), 1)
+
+    def test_every(self) -> None:
+        """
+        Something can be done at each interval until it is stopped, from one
+        interval on.
+        """
+        seen: list[int] = []
+        call = every(self.clock, 5.0, lambda: seen.append(1))
+        self.assertEqual(seen, [])
+        self.clock.pump([5.0, 5.0])
+        call.stop()
+        self.clock.advance(10.0)
+        self.assertEqual(seen, [1, 1])

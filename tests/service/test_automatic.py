@@ -1,0 +1,392 @@
+"""
+Tests for L{smartproxy_tw.service.automatic}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from random import Random
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.acme.errors import AuthorityProblem, AuthorityUnreachable, Problem
+from smartproxy_tw.acme.x509 import Signer, describe
+from smartproxy_tw.config.model import Auto
+from smartproxy_tw.facts import Credential
+from smartproxy_tw.service.automatic import AutoCertificate
+from smartproxy_tw.testing.fakes import FakeAuthority, FakePlane, Story
+
+NOW = 1_800_000_000
+DAY = 86400.0
+SIGNER = Signer.create("Test root", now=NOW - DAY)
+SHOP = Auto(("shop.example", "www.shop.example"))
+
+
+def refusal(retryAfter: float | None = None) -> AuthorityProblem:
+    """
+    An authority that says no.
+    """
+    return AuthorityProblem(
+        "verifying shop.example",
+        Problem("urn:ietf:params:acme:error:unauthorized", "wrong answer", 403),
+        retryAfter=retryAfter,
+    )
+
+
+class AutoCertificateTests(SynchronousTestCase):
+    """
+    The life of one certificate by ACME.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        self.story = Story()
+        self.plane = FakePlane(self.story)
+        self.authority = FakeAuthority(self.story, self.plane, SIGNER, self.clock.seconds)
+        self.saved: list[Credential] = []
+        self.isFull = False
+        self.permits = DeferredSemaphore(1)
+        self.certificate = self.make(SHOP)
+        self.warnings: list[str] = []
+        globalLogPublisher.addObserver(self.observe)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
+
+    def observe(self, event: dict[str, Any]) -> None:
+        """
+        Note what an operator sees of failures.
+        """
+        if event.get("event") == "certificate-failed" and event["log_level"].name != "debug":
+            self.warnings.append(event["problem"])
+
+    def make(self, auto: Auto) -> AutoCertificate:
+        """
+        A certificate in this world.
+        """
+        return AutoCertificate(
+            auto,
+            self.plane,
+            self.authority.obtain,
+            self.save,
+            self.clock,
+            permits=self.permits,
+            chance=Random(0),
+        )
+
+    def save(self, credential: Credential) -> Deferred[None]:
+        """
+        The store.
+        """
+        if self.isFull:
+            return fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        self.saved.append(credential)
+        return succeed(None)
+
+    def begin(self, **stored: Credential) -> None:
+        """
+        Load what is stored and ask for what is due.
+        """
+        self.successResultOf(self.certificate.load(stored))
+        self.certificate.provision()
+
+    @property
+    def served(self) -> Credential:
+        """
+        What a client would see.
+        """
+        return self.plane.installed[SHOP.key]
+
+    @property
+    def orders(self) -> int:
+        """
+        How many orders the authority has had.
+        """
+        return self.authority.orders[SHOP.names]
+
+    def issued(
+        self, age: float, lifetime: float = 90 * DAY, names: tuple[str, ...] = SHOP.names
+    ) -> Credential:
+        """
+        A certificate that was issued some seconds ago.
+        """
+        return SIGNER.issue(names, lifetime=lifetime, now=NOW - age)
+
+    def test_selfSignedUntilIssued(self) -> None:
+        """
+        Until there is a certificate something self-signed answers, for the
+        same names, and the status says so.
+        """
+        self.successResultOf(self.certificate.load({}))
+        facts = describe(self.served.chain)
+        self.assertEqual(set(facts.names), set(SHOP.names))
+        self.assertNotIn("Test root", facts.issuer)
+        status = self.certificate.status()
+        self.assertEqual((status.state, status.expires, status.problem), ("missing", None, None))
+
+    def test_issued(self) -> None:
+        """
+        It is served, saved, and renewed when a third of its life is left.
+        """
+        self.begin()
+        self.assertEqual(self.saved, [self.served])
+        status = self.certificate.status()
+        self.assertEqual(status.state, "valid")
+        self.assertEqual(status.expires, NOW + 90 * DAY)
+        assert status.nextAttempt is not None
+        self.assertTrue(NOW + 55 * DAY < status.nextAttempt <= NOW + 60 * DAY, status.nextAttempt)
+
+    def test_renewal(self) -> None:
+        """
+        The successor is asked for in time, and what is served changes only
+        when it is there.
+        """
+        self.begin()
+        first = self.served
+        self.authority.thinks()
+        self.clock.pump([DAY / 2] * 2 * 61)
+        self.assertEqual(self.orders, 2)
+        self.assertEqual(self.certificate.status().state, "ordering")
+        self.assertEqual(self.served, first)
+        self.authority.decides()
+        self.assertNotEqual(self.served, first)
+        self.assertEqual(self.saved, [first, self.served])
+        self.assertEqual(self.certificate.status().state, "valid")
+
+    def test_shortLives(self) -> None:
+        """
+        Certificates of an hour are renewed every 40 minutes, and not in a
+        circle.
+        """
+        self.authority.agrees(lifetime=3600.0)
+        self.begin()
+        self.clock.pump([60.0] * 24 * 60)
+        self.assertTrue(36 <= self.orders <= 41, self.orders)
+
+    def test_lifeTooShortToUse(self) -> None:
+        """
+        A certificate that is due at once does not make a storm.
+        """
+        self.authority.agrees(lifetime=0.5)
+        self.begin()
+        self.clock.pump([0.1] * 100)
+        self.assertLessEqual(self.orders, 12)
+
+    def test_storedIsUsed(self) -> None:
+        """
+        A stored certificate is served, and nothing is asked before its time.
+        """
+        stored = self.issued(DAY)
+        self.begin(**{SHOP.key: stored})
+        self.assertEqual(self.served, stored)
+        self.clock.pump([DAY] * 50)
+        self.assertEqual(self.orders, 0)
+        self.clock.pump([DAY] * 10)
+        self.assertEqual(self.orders, 1)
+
+    def test_storedIsDue(self) -> None:
+        """
+        A stored one that is due, or over, is served while its successor is
+        asked for.
+        """
+        for age in (65 * DAY, 100 * DAY):
+            self.authority.orders.clear()
+            self.certificate = self.make(SHOP)
+            self.authority.thinks()
+            stored = self.issued(age)
+            self.begin(**{SHOP.key: stored})
+            self.assertEqual(self.served, stored)
+            self.assertEqual(self.orders, 1)
+            self.authority.decides()
+            self.assertNotEqual(self.served, stored)
+
+    def test_expired(self) -> None:
+        """
+        One that is over is called so.
+        """
+        self.successResultOf(self.certificate.load({SHOP.key: self.issued(100 * DAY)}))
+        self.assertEqual(self.certificate.status().state, "expired")
+
+    def test_storedCoversMore(self) -> None:
+        """
+        A certificate of the store that covers all the names will do, as when
+        the authority added some; one that is over will not.
+        """
+        names = (*SHOP.names, "mail.shop.example")
+        over, good = self.issued(100 * DAY, names=names), self.issued(DAY, names=names)
+        less = self.issued(0, names=("shop.example",))
+        self.begin(over=over, good=good, less=less)
+        self.assertEqual(self.served, good)
+        self.assertEqual(self.orders, 0)
+
+    def test_storedCannotBeServed(self) -> None:
+        """
+        What the data path does not take is told, and asked for anew.
+        """
+        stored = self.issued(DAY)
+        self.plane.rejects(stored, "key too small")
+        self.begin(**{SHOP.key: stored})
+        self.assertEqual(self.orders, 1)
+        self.assertNotEqual(self.served, stored)
+        self.assertEqual(self.certificate.status().state, "valid")
+
+    def test_refused(self) -> None:
+        """
+        A refusal is told with its reason, and tried again after a minute, ten,
+        an hour, and so on: within the budget of five an hour.
+        """
+        self.authority.refuses(refusal())
+        self.begin()
+        status = self.certificate.status()
+        self.assertEqual(status.state, "failed")
+        self.assertIn("wrong answer", status.problem or "")
+        tries = []
+        for minute in range(24 * 60):
+            self.clock.advance(60.0)
+            if self.orders > len(tries) + 1:
+                tries.append(minute)
+        self.assertEqual(self.orders, len(tries) + 1)
+        self.assertLessEqual(sum(minute < 60 for minute in tries), 3)
+        self.assertTrue(5 <= self.orders <= 7, self.orders)
+        self.authority.agrees()
+        self.clock.pump([3600.0] * 30)
+        self.assertEqual(self.certificate.status().state, "valid")
+        self.assertIsNone(self.certificate.status().problem)
+
+    def test_askedToWait(self) -> None:
+        """
+        An authority that asks for an hour is left alone for an hour, also when
+        somebody asks us meanwhile.
+        """
+        self.authority.refuses(refusal(retryAfter=3600.0))
+        self.begin()
+        self.clock.pump([60.0] * 59)
+        self.successResultOf(self.certificate.provision())
+        self.assertEqual(self.orders, 1)
+        self.clock.pump([60.0] * 2)
+        self.assertEqual(self.orders, 2)
+
+    def test_away(self) -> None:
+        """
+        An authority that is away is looked for every few seconds, which is
+        told once, and used within half a minute of its return.
+        """
+        self.authority.refuses(AuthorityUnreachable("https://ca.example/", "connection refused"))
+        self.begin()
+        self.clock.pump([1.0] * 3600)
+        self.assertTrue(90 < self.orders < 150, self.orders)
+        self.assertEqual(len(self.warnings), 1, self.warnings)
+        self.authority.agrees()
+        self.clock.pump([1.0] * 40)
+        self.assertEqual(self.certificate.status().state, "valid")
+
+    def test_failedRenewalKeepsTheOldOne(self) -> None:
+        """
+        A renewal that fails leaves what is served, and says why.
+        """
+        self.begin()
+        first = self.served
+        self.authority.refuses(refusal())
+        self.clock.pump([DAY] * 61)
+        status = self.certificate.status()
+        self.assertEqual((status.state, self.served), ("failed", first))
+        self.assertEqual(status.expires, NOW + 90 * DAY)
+
+    def test_fullDisk(self) -> None:
+        """
+        A full disk costs no certificate: it is served, and saved when there is
+        room.
+        """
+        self.isFull = True
+        self.begin()
+        self.assertEqual(describe(self.served.chain).issuer, "CN=Test root")
+        status = self.certificate.status()
+        self.assertEqual(status.state, "unsaved")
+        self.assertIn("No space left", status.problem or "")
+        self.assertEqual(self.orders, 1)
+        self.isFull = False
+        self.clock.pump([10.0])
+        self.assertEqual(self.saved, [self.served])
+        self.assertEqual(self.certificate.status().state, "valid")
+        self.assertEqual(self.orders, 1)
+
+    def test_oneOrderAtATime(self) -> None:
+        """
+        Whoever asks while an order is under way waits for that one.
+        """
+        self.authority.thinks()
+        self.begin()
+        first, second = self.certificate.provision(), self.certificate.provision()
+        self.assertEqual(self.orders, 1)
+        self.assertNoResult(first)
+        self.authority.decides()
+        self.successResultOf(first)
+        self.successResultOf(second)
+        self.assertEqual(self.orders, 1)
+
+    def test_permits(self) -> None:
+        """
+        No more orders are under way than are permitted; the others wait their
+        turn.
+        """
+        other = self.make(Auto(("blog.example",)))
+        self.successResultOf(other.load({}))
+        self.authority.thinks()
+        self.begin()
+        waiting = other.provision()
+        self.assertEqual(self.authority.orders[("blog.example",)], 0)
+        self.authority.decides()
+        self.successResultOf(waiting)
+        self.assertEqual(self.authority.orders[("blog.example",)], 1)
+
+    def test_stop(self) -> None:
+        """
+        A stop ends the order, withdraws its challenge, and frees its place.
+        """
+        self.authority.thinks()
+        self.begin()
+        self.assertEqual(len(self.plane.presented), 1)
+        self.successResultOf(self.certificate.stop())
+        self.assertEqual(self.plane.presented, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.permits.tokens, 1)
+        self.successResultOf(self.certificate.provision())
+        self.assertEqual(self.orders, 1)
+        self.assertEqual(self.warnings, [])
+
+    def test_stopWhileWaitingForAPermit(self) -> None:
+        """
+        One that has not had its turn asks nothing.
+        """
+        self.permits.acquire()
+        self.begin()
+        self.successResultOf(self.certificate.stop())
+        self.permits.release()
+        self.assertEqual(self.orders, 0)
+        self.assertEqual(self.permits.tokens, 1)
+
+    def test_stopWhileWaitingToRetry(self) -> None:
+        """
+        No retry after a stop.
+        """
+        self.authority.refuses(refusal())
+        self.begin()
+        self.successResultOf(self.certificate.stop())
+        self.clock.advance(DAY)
+        self.assertEqual(self.orders, 1)
+
+    def test_defect(self) -> None:
+        """
+        A defect of ours is logged as one, and does not end issuing.
+        """
+        self.authority.refuses(ZeroDivisionError("oops"))
+        self.begin()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.certificate.status().state, "failed")
+        self.authority.agrees()
+        self.clock.pump([60.0] * 2)
+        self.assertEqual(self.certificate.status().state, "valid")

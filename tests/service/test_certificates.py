@@ -1,0 +1,190 @@
+"""
+Tests for L{smartproxy_tw.service.certificates}.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.acme.x509 import Signer
+from smartproxy_tw.config.model import CertificateSource, Files, Internal
+from smartproxy_tw.service.certificates import Certificates
+from smartproxy_tw.service.errors import CertificateError, StoppedError
+from smartproxy_tw.service.storage import Storage
+from smartproxy_tw.store.directory import StateError
+from smartproxy_tw.testing.fakes import FakeAuthority, FakePlane, Story
+
+from .configurations import BLOG, SHOP, configuration
+
+NOW = 1_800_000_000
+SIGNER = Signer.create("Test root", now=NOW - 86400)
+
+
+class CertificatesTests(SynchronousTestCase):
+    """
+    All the certificates of one proxy.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        self.story = Story()
+        self.plane = FakePlane(self.story)
+        self.authority = FakeAuthority(self.story, self.plane, SIGNER, self.clock.seconds)
+        self.path = os.path.abspath(self.mktemp())
+        self.storage = Storage(self.path, self.clock.seconds, maybeDeferred)
+        self.storage.open()
+        self.addCleanup(self.storage.close)
+        self.gate: Deferred[None] = succeed(None)
+        self.closed = 0
+
+    def make(self, *sources: CertificateSource | None) -> Certificates:
+        """
+        For routes with these certificates.
+        """
+        certificates = Certificates(
+            configuration(self.path, *sources),
+            self.plane,
+            self.storage,
+            self.authority.obtain,
+            self.clock,
+            gate=lambda: self.gate,
+            close=self.close,
+            chance=Random(0),
+        )
+        self.addCleanup(certificates.stop)
+        return certificates
+
+    def close(self) -> Deferred[None]:
+        """
+        Close the way to the authority.
+        """
+        self.closed += 1
+        self.story.tell("closed the way to the authority")
+        return succeed(None)
+
+    def files(self) -> Files:
+        """
+        A pair in files.
+        """
+        credential = SIGNER.issue(("files.example",), lifetime=86400.0, now=NOW)
+        path = os.path.abspath(self.mktemp())
+        with open(path, "wb") as file:
+            file.write(credential.key + credential.chain)
+        return Files(path, path)
+
+    def test_everySource(self) -> None:
+        """
+        After loading, something is served for each certificate, whatever its
+        source, and each is there once however many routes share it.
+        """
+        files, internal = self.files(), Internal(("a.test",))
+        certificates = self.make(SHOP, files, internal, SHOP, None, internal)
+        self.successResultOf(certificates.load())
+        self.assertEqual(set(self.plane.installed), {SHOP.key, files.key, internal.key})
+        self.assertEqual(
+            {status.source: status.state for status in certificates.status()},
+            {"auto": "missing", "files": "valid", "internal": "valid"},
+        )
+
+    def test_nothingIsAskedByLoading(self) -> None:
+        """
+        Loading asks no authority for anything.
+        """
+        self.successResultOf(self.make(SHOP, BLOG).load())
+        self.assertEqual(dict(self.authority.orders), {})
+
+    def test_provisionAll(self) -> None:
+        """
+        It fires with the status of all, when all orders have ended.
+        """
+        certificates = self.make(SHOP, BLOG)
+        self.successResultOf(certificates.load())
+        self.authority.thinks()
+        provisioned = certificates.provisionAll()
+        self.assertNoResult(provisioned)
+        self.assertEqual({status.state for status in certificates.status()}, {"ordering"})
+        self.authority.decides()
+        found = self.successResultOf(provisioned)
+        self.assertEqual([status.state for status in found], ["valid", "valid"])
+
+    def test_provisionAllIncludesFailures(self) -> None:
+        """
+        An order that fails does not fail it: the status says which.
+        """
+        certificates = self.make(SHOP)
+        self.successResultOf(certificates.load())
+        self.authority.refuses(OSError("no route"))
+        (status,) = self.successResultOf(certificates.provisionAll())
+        self.assertEqual((status.state, status.problem), ("failed", "no route"))
+
+    def test_gate(self) -> None:
+        """
+        Nothing is asked before the gate opens, and nothing at all when it
+        never does.
+        """
+        certificates = self.make(SHOP)
+        self.successResultOf(certificates.load())
+        self.gate = Deferred()
+        provisioned = certificates.provisionAll()
+        self.assertEqual(dict(self.authority.orders), {})
+        self.gate.callback(None)
+        self.successResultOf(provisioned)
+        self.gate = fail(StoppedError())
+        self.failureResultOf(certificates.provisionAll(), StoppedError)
+
+    def test_storedAcrossStarts(self) -> None:
+        """
+        What one life obtained serves the next, found by its names.
+        """
+        first = self.make(BLOG)
+        self.successResultOf(first.load())
+        self.successResultOf(first.provisionAll())
+        served = self.plane.installed[BLOG.key]
+        self.successResultOf(first.stop())
+        self.plane.installed.clear()
+        second = self.make(BLOG)
+        self.successResultOf(second.load())
+        self.assertEqual(self.plane.installed, {BLOG.key: served})
+        self.successResultOf(second.provisionAll())
+        self.assertEqual(dict(self.authority.orders), {BLOG.names: 1})
+
+    def test_allBrokenFilesAtOnce(self) -> None:
+        """
+        Every pair of files that cannot be used is named in one message.
+        """
+        one, two = Files("/nowhere/1", "/nowhere/1"), Files("/nowhere/2", "/nowhere/2")
+        error = self.failureResultOf(self.make(one, SHOP, two).load(), CertificateError).value
+        self.assertEqual(len(str(error).split("\n")), 2)
+        self.assertIn("/nowhere/1", str(error))
+        self.assertIn("/nowhere/2", str(error))
+
+    def test_brokenAuthority(self) -> None:
+        """
+        A local authority that makes no sense ends the start, if somebody needs
+        it, and else does not matter.
+        """
+        with open(os.path.join(self.path, "authority", "authority.pem"), "wb"):
+            pass
+        self.successResultOf(self.make(SHOP).load())
+        self.failureResultOf(self.make(Internal(("a.test",))).load(), StateError)
+
+    def test_stop(self) -> None:
+        """
+        Orders end and their challenges are withdrawn before the way to the
+        authority is closed.
+        """
+        certificates = self.make(SHOP, Internal(("a.test",)), self.files())
+        self.successResultOf(certificates.load())
+        self.authority.thinks()
+        certificates.provisionAll()
+        self.successResultOf(certificates.stop())
+        self.assertEqual(
+            self.story.lines[-2:], ["withdrew http-01 shop.example", "closed the way to the authority"]
+        )
+        self.assertEqual(self.clock.getDelayedCalls(), [])

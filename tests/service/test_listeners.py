@@ -1,0 +1,287 @@
+"""
+Tests for L{smartproxy_tw.service.listeners}.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from smartproxy_tw.facts import Address
+from smartproxy_tw.service.errors import ListenError
+from smartproxy_tw.service.listeners import BACKLOG, Listeners, listenBy
+from smartproxy_tw.testing.fakes import FakeListen, FakePlane, Story
+
+reactor: Any = _reactor
+
+
+class BindingTests(SynchronousTestCase):
+    """
+    All ports or none.
+    """
+
+    def setUp(self) -> None:
+        self.story = Story()
+        self.listen = FakeListen(self.story)
+        self.plane = FakePlane(self.story)
+        self.holder: str | None = None
+        self.listeners = Listeners(
+            self.listen,  # type: ignore[arg-type]
+            ("127.0.0.1",),
+            holder=lambda _: self.holder,
+        )
+
+    def refusal(self, number: int, code: int) -> str:
+        """
+        What an operator is told about a port.
+        """
+        self.listen.refuses(number, code)
+        return str(self.failureResultOf(self.listeners.bind([number]), ListenError).value)
+
+    def test_all(self) -> None:
+        """
+        It fires when every port is bound, and not before.
+        """
+        self.listen.hesitates(443)
+        bound = self.listeners.bind([443, 80, 80])
+        self.assertNoResult(bound)
+        self.assertEqual(self.listeners.addresses, ())
+        self.listen.opens(443)
+        self.successResultOf(bound)
+        self.assertEqual(self.listeners.addresses, (Address("127.0.0.1", 80), Address("127.0.0.1", 443)))
+
+    def test_eachInterface(self) -> None:
+        """
+        Each port is bound on each address.
+        """
+        listeners = Listeners(self.listen, ("127.0.0.1", "::1"))  # type: ignore[arg-type]
+        self.successResultOf(listeners.bind([80, 443]))
+        self.assertEqual(
+            [str(address) for address in listeners.addresses],
+            ["127.0.0.1:80", "[::1]:80", "127.0.0.1:443", "[::1]:443"],
+        )
+
+    def test_again(self) -> None:
+        """
+        What is bound already is left alone.
+        """
+        self.successResultOf(self.listeners.bind([80]))
+        self.successResultOf(self.listeners.bind([80, 443]))
+        self.assertEqual(self.story.lines, ["bound 80", "bound 443"])
+
+    def test_oneRefusal(self) -> None:
+        """
+        One refusal closes the others, known at once; what was bound before
+        stays.
+        """
+        self.successResultOf(self.listeners.bind([22]))
+        self.listen.hesitates(443)
+        self.listen.refuses(80)
+        error = self.failureResultOf(self.listeners.bind([79, 80, 443]), ListenError).value
+        self.assertEqual(error.addresses, (Address("127.0.0.1", 80),))
+        self.assertIs(self.listeners.refusal, error)
+        self.listen.opens(443)
+        self.assertEqual(self.listen.open, [22])
+        self.assertEqual(self.listeners.addresses, (Address("127.0.0.1", 22),))
+
+    def test_afterARefusal(self) -> None:
+        """
+        Another try begins afresh.
+        """
+        self.refusal(80, errno.EADDRINUSE)
+        self.successResultOf(self.listeners.bind([81]))
+        self.assertIsNone(self.listeners.refusal)
+
+    def test_allRefusalsAtOnce(self) -> None:
+        """
+        When several are refused, one message has them all, a line each.
+        """
+        self.listen.refuses(80)
+        self.listen.refuses(443)
+        error = self.failureResultOf(self.listeners.bind([80, 443]), ListenError).value
+        first, second = str(error).split("\n")
+        self.assertIn("127.0.0.1:80", first)
+        self.assertIn("127.0.0.1:443", second)
+
+    def test_inUseBySomebody(self) -> None:
+        """
+        A port in use names who has it, if that can be told, and what to do.
+        """
+        self.holder = "nginx (process 812)"
+        self.assertEqual(
+            self.refusal(443, errno.EADDRINUSE),
+            "Cannot listen on 127.0.0.1:443: Address already in use: nginx (process 812) has port 443."
+            " Stop it, or choose another port.",
+        )
+
+    def test_inUseByNobodyKnown(self) -> None:
+        """
+        Where it cannot be told, it says how to find out.
+        """
+        self.assertIn("ss -ltnp", self.refusal(443, errno.EADDRINUSE))
+
+    def test_notAllowed(self) -> None:
+        """
+        A privileged port says which privilege, and the ways to have it.
+        """
+        text = self.refusal(443, errno.EACCES)
+        for word in ("127.0.0.1:443", "Permission denied", "CAP_NET_BIND_SERVICE", "authbind", "--uid"):
+            self.assertIn(word, text)
+
+    def test_noSuchAddress(self) -> None:
+        """
+        An address of another machine points to bind.
+        """
+        self.assertIn("no address 127.0.0.1: correct bind", self.refusal(80, errno.EADDRNOTAVAIL))
+
+    def test_anythingElse(self) -> None:
+        """
+        Whatever the reason, it is one plain sentence.
+        """
+        self.assertIn("Cannot listen on 127.0.0.1:80: Too many open files", self.refusal(80, errno.EMFILE))
+
+        def listen(*_: object) -> Deferred[Any]:
+            raise RuntimeError("no supervisor")
+
+        error = self.failureResultOf(Listeners(listen, ("::1",)).bind([80]), ListenError).value
+        self.assertIn("Cannot listen on [::1]:80: no supervisor", str(error))
+
+    def test_adoption(self) -> None:
+        """
+        The data path takes each port once, and fires when it has them all.
+        """
+        self.successResultOf(self.listeners.bind([80, 443]))
+        self.plane.holds("adopt")
+        adopted = self.listeners.adopt(self.plane)
+        self.assertNoResult(adopted)
+        self.plane.finishes("adopt")
+        self.successResultOf(adopted)
+        self.successResultOf(self.listeners.bind([8080]))
+        self.successResultOf(self.listeners.adopt(self.plane))
+        self.assertEqual(self.plane.adopted, [80, 443, 8080])
+
+    def test_stopGoesOnWhenSomethingBreaks(self) -> None:
+        """
+        A data path that cannot release a port does not keep it, or the others,
+        open.
+        """
+        self.successResultOf(self.listeners.bind([80, 443]))
+        self.successResultOf(self.listeners.adopt(self.plane))
+        self.plane.breaks("release", RuntimeError("gone"))
+        self.successResultOf(self.listeners.stop())
+        self.assertEqual(self.listen.open, [])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+    def test_stopBeforeAdoption(self) -> None:
+        """
+        What nobody adopted is only closed.
+        """
+        self.successResultOf(self.listeners.bind([80]))
+        self.successResultOf(self.listeners.stop())
+        self.assertEqual(self.story.lines, ["bound 80", "closed 80"])
+
+
+class RealPortTests(TestCase):
+    """
+    With the kernel's sockets.
+    """
+
+    def freePort(self) -> int:
+        """
+        A number that nobody listens on just now.
+        """
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            number: int = probe.getsockname()[1]
+            return number
+
+    def test_boundAtOnceAndSilent(self) -> None:
+        """
+        A real port is bound when C{bind} returns; it completes connections and
+        accepts none, and it has a long queue.
+        """
+        seen = []
+
+        def listenTCP(number: int, factory: Any, backlog: int, interface: str) -> Any:
+            seen.append(backlog)
+            return reactor.listenTCP(number, factory, backlog=backlog, interface=interface)
+
+        class Observed:
+            pass
+
+        observed: Any = Observed()
+        observed.listenTCP = listenTCP
+        listeners = Listeners(listenBy(observed), ("127.0.0.1",))
+        self.addCleanup(listeners.stop)
+        number = self.freePort()
+        self.successResultOf(listeners.bind([number]))
+        self.assertEqual(seen, [BACKLOG])
+        self.assertGreaterEqual(BACKLOG, 1024)
+        with socket.create_connection(("127.0.0.1", number), timeout=5) as client:
+            client.setblocking(False)
+            self.assertEqual(reactor.getReaders().count(listeners._bound[0].port), 0)
+            # Nobody has closed it: it waits to be accepted.
+            self.assertRaises(BlockingIOError, client.recv, 1)
+
+    def test_takenPort(self) -> None:
+        """
+        A real collision is known at once, names this process, and leaves no
+        port behind.
+        """
+        free = self.freePort()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            number = taken.getsockname()[1]
+            listeners = Listeners(listenBy(reactor), ("127.0.0.1",))
+            bound = listeners.bind([free, number])
+            self.assertIn("this very process", str(listeners.refusal))
+            return self.assertFailure(bound, ListenError).addCallback(
+                lambda _: socket.create_server(("127.0.0.1", free)).close()
+            )
+
+    def test_everywhere(self) -> None:
+        """
+        On all addresses, one port takes IPv4, and IPv6 where there is any,
+        without a collision of its own sockets.
+        """
+        number = self.freePort()
+        listeners = Listeners(listenBy(reactor))
+        self.addCleanup(listeners.stop)
+        self.successResultOf(listeners.bind([number]))
+        socket.create_connection(("127.0.0.1", number), timeout=5).close()
+        if any(":" in address.host for address in listeners.addresses):
+            socket.create_connection(("::1", number), timeout=5).close()
+
+    def test_releasedPortsAreFree(self) -> Deferred[None]:
+        """
+        After the stop the port can be bound again.
+        """
+        number = self.freePort()
+        listeners = Listeners(listenBy(reactor), ("127.0.0.1",))
+        self.successResultOf(listeners.bind([number]))
+        stopped = listeners.stop()
+        stopped.addCallback(lambda _: socket.create_server(("127.0.0.1", number)).close())
+        return stopped
+
+    def test_refusesMeanwhile(self) -> None:
+        """
+        The factory of the moment takes no connection, should a reactor ever
+        accept one.
+        """
+        taken = []
+
+        def listen(host: str, number: int, factory: Any) -> Deferred[Any]:
+            taken.append(factory.buildProtocol(None))
+
+            class Port:
+                def stopReading(self) -> None:
+                    pass
+
+            return succeed(Port())
+
+        self.successResultOf(Listeners(listen, ("127.0.0.1",)).bind([80]))
+        self.assertEqual(taken, [None])

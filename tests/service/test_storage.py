@@ -1,0 +1,75 @@
+"""
+Tests for L{smartproxy_tw.service.storage}.
+"""
+
+from __future__ import annotations
+
+import os
+
+from twisted.internet.defer import maybeDeferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.service.storage import Storage
+from smartproxy_tw.store.directory import StateError
+from smartproxy_tw.store.memory import MemoryAccounts, MemoryCertificates
+
+
+class StorageTests(SynchronousTestCase):
+    """
+    The state directory in use.
+    """
+
+    def setUp(self) -> None:
+        self.path = os.path.abspath(self.mktemp())
+
+    def storage(self, **parts: object) -> Storage:
+        """
+        As a new process would use the directory.
+        """
+        storage = Storage(self.path, lambda: 0.0, maybeDeferred, **parts)  # type: ignore[arg-type]
+        self.addCleanup(storage.close)
+        return storage
+
+    def test_nothingBeforeItIsOpened(self) -> None:
+        """
+        The directory is made when it is opened, which is after the change of
+        user, and not before.
+        """
+        storage = self.storage()
+        self.assertFalse(os.path.exists(self.path))
+        storage.open()
+        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o700)
+        self.assertEqual(sorted(os.listdir(self.path)), ["accounts", "authority", "certificates", "lock"])
+
+    def test_oneProcess(self) -> None:
+        """
+        One at a time; the next one gets it after the first has closed it.
+        """
+        first, second = self.storage(), self.storage()
+        first.open()
+        self.assertIn("is in use by", str(self.assertRaises(StateError, second.open)))
+        first.close()
+        second.open()
+
+    def test_unsafeInside(self) -> None:
+        """
+        A directory inside that others may write is refused, and the lock let
+        go.
+        """
+        os.makedirs(os.path.join(self.path, "accounts"))
+        os.chmod(os.path.join(self.path, "accounts"), 0o777)
+        os.chmod(self.path, 0o700)
+        self.assertRaises(StateError, self.storage().open)
+        os.chmod(os.path.join(self.path, "accounts"), 0o700)
+        self.storage().open()
+
+    def test_storesOfSomebodyElse(self) -> None:
+        """
+        Stores that were handed in are used in place of the directory's.
+        """
+        certificates, accounts = MemoryCertificates(), MemoryAccounts()
+        storage = self.storage(certificates=certificates, accounts=accounts)
+        storage.open()
+        self.assertIs(storage.certificates, certificates)
+        self.assertIs(storage.accounts, accounts)
+        self.assertEqual(sorted(os.listdir(self.path)), ["authority", "lock"])
