@@ -198,11 +198,7 @@ class Door:
         if table is None:
             self.engine.missed(self.number, f"no route on port {self.number}", connection)
             return None, _NOT_FOUND
-        if (
-            self._isTLS
-            and request.host != (connection.serverName or "")
-            and self._isMisdirected(table, request.host, connection.serverName)
-        ):
+        if self._isTLS and table.isMisdirected(connection.serverName, request.host):
             reason = f"Host {request.host} over a connection for another name"
             self.engine.missed(self.number, reason, connection)
             return None, _MISDIRECTED
@@ -212,14 +208,3 @@ class Door:
             self.engine.missed(self.number, getattr(decision, "reason", ""), connection)
             return None, _NOT_FOUND
         return route, self._actions[route.name]
-
-    def _isMisdirected(self, table: PortTable, host: str, serverName: str | None) -> bool:
-        """
-        Whether the name asked for would have been shown another certificate
-        than this connection was (RFC 9110 section 15.5.20).
-        """
-        asked = getattr(table.decideHello(host or None), "route", None)
-        shown = getattr(table.decideHello(serverName), "route", None)
-        if asked is None or shown is None or asked.tls is None or shown.tls is None:
-            return True
-        return bool(asked.tls.certificate != shown.tls.certificate)

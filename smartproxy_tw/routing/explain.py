@@ -153,7 +153,7 @@ def explain(config: Config, url: str) -> Explanation:
     question = _read(url)
     rules = readRules(config.routes)
     port = compileTable(config).ports.get(question.port)
-    asked = [] if port is None else _walk(port, question)
+    asked = [] if port is None else _walk(config, port, question)
     verdicts = tuple(Verdict(rule.route, _reason(rule, question, asked, rules)) for rule in rules)
     deeds: list[tuple[str, str]] = []
     last = asked[-1].answer if asked else Miss(f"nothing listens on port {question.port}")
@@ -227,14 +227,22 @@ def _readName(url: str, host: str) -> tuple[str, bool]:
     return name, False
 
 
-def _walk(port: PortTable, question: _Question) -> list[_Asked]:
+def _servesChallenges(config: Config, number: int) -> bool:
+    """
+    Whether http-01 is answered on a port.
+    """
+    return number == config.acme.httpPort and "http-01" in config.challenges and bool(config.autoCertificates)
+
+
+def _walk(config: Config, port: PortTable, question: _Question) -> list[_Asked]:
     """
     Put to the table what the data path would, in its order; the last answer is
     what becomes of it.
     """
     name, path = question.name, question.path
     if not question.isTLS:
-        if question.isHTTP and (port.takesHTTP or not port.takesTCP):
+        takesHTTP = port.takesHTTP or not port.takesTCP or _servesChallenges(config, port.number)
+        if question.isHTTP and takesHTTP:
             return [_Asked(Ask.plainRequest, name, path, port.decideRequest(False, name, path))]
         return [_Asked(Ask.plainStream, "", "", port.decideStream(False, None))]
     if not port.takesTLS and port.takesTCP:
@@ -246,9 +254,15 @@ def _walk(port: PortTable, question: _Question) -> list[_Asked]:
         return [hello]
     if route.protocol == "tcp":
         return [hello, _Asked(Ask.tlsStream, hello.name, "", port.decideStream(True, serverName))]
-    if question.isHTTP:
-        return [hello, _Asked(Ask.tlsRequest, name, path, port.decideRequest(True, name, path))]
-    return [hello]
+    if not question.isHTTP:
+        return [hello]
+    if port.isMisdirected(serverName, name):
+        # The only URLs in which the two names differ are those with an address.
+        why = (
+            f"421: the TLS for no name is not that for {name}, so the Host field asks on the wrong connection"
+        )
+        return [hello, _Asked(Ask.tlsRequest, name, path, Miss(why))]
+    return [hello, _Asked(Ask.tlsRequest, name, path, port.decideRequest(True, name, path))]
 
 
 def _reason(rule: Rule, question: _Question, asked: list[_Asked], rules: tuple[Rule, ...]) -> str | None:
@@ -293,7 +307,7 @@ def _objection(rule: Rule, asked: _Asked, rules: tuple[Rule, ...]) -> str:
     if path.match(asked.path) is None:
         return f"path: {asked.path} is not {path.text}"
     if isinstance(asked.answer, Miss):
-        return f"bug: it matches, but the table says: {asked.answer.reason}"
+        return "tls: it is not asked, as the connection is for another name"
     winner = next(other for other in rules if other.route is asked.answer.route)
     winning = winner.best(asked.name)
     assert winning is not None
@@ -373,9 +387,8 @@ def _notes(config: Config, question: _Question, asked: list[_Asked]) -> list[str
     What else there is to know about this URL.
     """
     found: list[str] = []
-    acme = config.acme
     if question.scheme == "http" and question.path.startswith(_CHALLENGE_PATH):
-        if question.port == acme.httpPort and "http-01" in config.challenges and config.autoCertificates:
+        if _servesChallenges(config, question.port):
             found.append("an ACME challenge that is open is answered here before any route is asked")
         else:
             found.append("no ACME challenge is answered on this port by this configuration")

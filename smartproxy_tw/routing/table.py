@@ -280,6 +280,20 @@ class PortTable:
             return None
         return answer.route.tls.certificate
 
+    def isMisdirected(self, serverName: str | None, host: str) -> bool:
+        """
+        Whether a request is on the wrong connection (RFC 9110 section
+        15.5.20): a connection for the name it asks for would have been shown
+        another certificate, or passed through, or refused.
+
+        @param serverName: Of the ClientHello that the connection began with.
+        @param host: As L{RequestFacts.host}.
+        """
+        if host == (serverName or ""):
+            return False
+        asked = self.certificateFor(host or None)
+        return asked is None or asked != self.certificateFor(serverName)
+
     def _decide(self, index: _Index, name: str, path: str) -> Chosen | Miss:
         """
         Find the answer, or say why there is none.

@@ -36,10 +36,10 @@ __all__ = ["MOST_BYTES", "Hello", "Malformed", "NeedMore", "NotTLS", "parse"]
 #: holds at most.  Real ones stay below 3 KiB; servers commonly stop at 16 KiB.
 _MOST_BODY = 16384
 
-#: The most bytes that can be needed before there is an answer: a body of the
-#: largest size and its header, each byte in a record of its own.  A buffer of
-#: this size always suffices.
-MOST_BYTES = 6 * (4 + _MOST_BODY)
+#: The most bytes that the records of a hello may take, their headers included: a
+#: buffer of this size always holds an answer.  Room for the largest body in 700
+#: records, or for a common one in a record for each byte.
+MOST_BYTES = 20000
 
 #: Version, random, empty session, one cipher suite, one compression method.
 _LEAST_BODY = 2 + 32 + 1 + 4 + 2
@@ -175,8 +175,8 @@ def _gather(data: bytes | bytearray | memoryview, size: int) -> int | tuple[byte
         gathered += len(fragment)
         if before < 4 <= gathered:
             wanted = 4 + _bodyLength(b"".join(fragments))
-        if wanted > 4 and before + length > wanted:
-            raise _Broken("a record holds more than the ClientHello")
+        if wanted > 4:
+            _checkSpread(place + length, wanted - before - length)
         if len(fragment) < length:
             missing = wanted - gathered
             rest = length - len(fragment)
@@ -184,6 +184,19 @@ def _gather(data: bytes | bytearray | memoryview, size: int) -> int | tuple[byte
         place += length
         if gathered == wanted and wanted > 4:
             return b"".join(fragments)[4:], place
+
+
+def _checkSpread(end: int, missing: int) -> None:
+    """
+    The hello ends with a record, and within L{MOST_BYTES}.
+
+    @param end: Where this record ends.
+    @param missing: How many bytes of the hello come after it.
+    """
+    if missing < 0:
+        raise _Broken("a record holds more than the ClientHello")
+    if end + (5 + missing if missing else 0) > MOST_BYTES:
+        raise _Broken(f"a ClientHello spread over more than {MOST_BYTES} bytes of records")
 
 
 def _fragmentLength(data: bytes | bytearray | memoryview, place: int) -> int:

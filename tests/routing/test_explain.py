@@ -250,6 +250,15 @@ The routes:
             self.assertEqual(explanation.route.name, "smtp")
             self.assertIn("taken as they come", explanation.deeds[-1][1])
 
+    def test_portOfChallenges(self) -> None:
+        """
+        Where challenges are answered HTTP is told from other bytes, and no
+        TCP route takes it.
+        """
+        config = configure(https("shop", "shop.example"), tcp("raw", port=80))
+        self.assertEqual(explain(config, "http://shop.example/").miss, "no route on port 80 takes plain HTTP")
+        self.assertEqual(reasons(explain(config, "tcp://shop.example:80"))["raw"], None)
+
     def test_tlsOnly(self) -> None:
         """
         For a terminated name tls:// says who decides about the TLS.
@@ -305,9 +314,19 @@ The routes:
         """
         config = configure(https("any", "*"), https("fallback"))
         explanation = explain(config, "https://127.0.0.1/")
-        self.assertEqual(explanation.deeds[0], ("tls", "ends here, as fallback says"))
+        self.assertIn("421: the TLS for no name is not that for 127.0.0.1", explanation.miss or "")
+        self.assertEqual(
+            reasons(explanation),
+            {
+                "any": "tls: it is not asked, as the connection is for another name",
+                "fallback": "tls: it is not asked, as the connection is for another name",
+            },
+        )
+        explanation = explain(configure(https("fallback")), "https://127.0.0.1/")
         assert explanation.route is not None
-        self.assertEqual(explanation.route.name, "any")
+        self.assertEqual(
+            explanation.deeds[-1], ("note", "a client that connects to an address sends no server name")
+        )
         self.assertEqual(explain(config, "https://[2001:DB8::0:1]/").url, "https://[2001:db8::1]:443/")
         self.assertEqual(
             reasons(explain(config, "tls://127.0.0.1"))["any"],
@@ -399,13 +418,17 @@ class AgreementTests(SynchronousTestCase):
             found = explain(config, f"{scheme}://{name}{path}")
             taking = [verdict.route for verdict in found.verdicts if verdict.reason is None]
             self.assertEqual(taking, [] if found.route is None else [found.route])
-            self.assertNotIn("bug:", found.render())
+            self.assertFalse([each for each in found.verdicts if "not asked" in (each.reason or "")])
             isTLS = scheme == "https"
             connection = ConnectionFacts(number, Address("::1", 9), name if isTLS else None, (), isTLS)
             answer = table.decide(connection)
             if isTLS and isinstance(answer, Chosen) and answer.route.tls is not None:
                 if answer.route.tls.mode == "terminate" and answer.route.protocol == "http":
                     answer = table.decide(RequestFacts(connection, "GET", name, path))
-            elif not isTLS and number in table.ports and table.ports[number].takesHTTP:
+            elif (
+                not isTLS
+                and number in table.ports
+                and (table.ports[number].takesHTTP or config.autoCertificates)
+            ):
                 answer = table.decide(RequestFacts(connection, "GET", name, path))
             self.assertEqual(found.route, answer.route if isinstance(answer, Chosen) else None)

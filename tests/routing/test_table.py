@@ -262,6 +262,31 @@ class HelloTests(SynchronousTestCase):
         self.assertIsNone(table.certificateFor("b.example"))
         self.assertIsNone(table.certificateFor(None))
 
+    def test_misdirected(self) -> None:
+        """
+        A request is on the wrong connection where its name would have been
+        shown something else.
+        """
+        shared = TLS("terminate", Auto(("a.example", "b.example")))
+        table = port(
+            443,
+            https("a", "a.example", tls=shared),
+            https("b", "b.example", tls=shared),
+            https("c", "c.example"),
+            passthrough("d", "d.example"),
+        )
+        for serverName, host, expected in [
+            ("a.example", "a.example", False),
+            ("a.example", "b.example", False),
+            ("a.example", "c.example", True),
+            ("a.example", "d.example", True),
+            ("a.example", "unknown.example", True),
+            ("a.example", "", True),
+            (None, "a.example", True),
+            (None, "", False),
+        ]:
+            self.assertEqual(table.isMisdirected(serverName, host), expected, (serverName, host))
+
 
 class StreamTests(SynchronousTestCase):
     """

@@ -129,19 +129,36 @@ class HelloTests(SynchronousTestCase):
 
     def test_largest(self) -> None:
         """
-        The largest hello that is read fits the stated buffer even when each of
-        its bytes has a record of its own; one byte more is refused at once.
+        The largest hello that is read; one byte more is refused at once.
         """
         room = 16384 - len(hellos.body((hellos.extension(21, b""),)))
         whole = hellos.message(hellos.body((hellos.extension(21, bytes(room)),)))
-        data = hellos.records(whole, (1,))
-        self.assertEqual(len(data), MOST_BYTES)
-        self.assertEqual(parse(data), Hello(None, (), (0x0303,), MOST_BYTES))
+        data = hellos.records(whole, (24,))
+        self.assertLess(len(data), MOST_BYTES)
+        self.assertEqual(parse(data), Hello(None, (), (0x0303,), len(data)))
         more = hellos.message(hellos.body((hellos.extension(21, bytes(room + 1)),)))
         self.assertEqual(
             parse(hellos.records(more)[:9]),
             Malformed("a ClientHello of 16385 bytes; at most 16384 are read"),
         )
+
+    def test_spread(self) -> None:
+        """
+        A hello in too many records is refused once that is certain, and the
+        very last that fits is read.
+        """
+        whole = hellos.message(hellos.body(_BROWSER))
+        self.assertIsInstance(parse(hellos.records(whole, (1,))), Hello)
+        refused = Malformed("a ClientHello spread over more than 20000 bytes of records")
+        for ones, expected in ((3323, Hello(None, (), (0x0303,), MOST_BYTES)), (3324, refused)):
+            # So many records of one byte, and one with the rest.
+            room = MOST_BYTES - 3324 * 5 - 4 - len(hellos.body((hellos.extension(21, b""),)))
+            whole = hellos.message(hellos.body((hellos.extension(21, bytes(room)),)))
+            data = hellos.records(whole, (*[1] * ones, 16384))
+            self.assertEqual(parse(data), expected)
+        answers = [parse(data[:size]) for size in range(0, len(data), 7)]
+        first = next(at for at, answer in enumerate(answers) if isinstance(answer, Malformed))
+        self.assertEqual(set(answers[first:]), {refused})
 
 
 class ServerNameTests(SynchronousTestCase):
@@ -374,11 +391,11 @@ class EverySplitTests(SynchronousTestCase):
     def test_fewCalls(self) -> None:
         """
         A reader that waits for what it was told asks a handful of times, even
-        where every byte has a record of its own.
+        where the records are as small as they may be.
         """
         room = 16384 - len(hellos.body((hellos.extension(21, b""),)))
         whole = hellos.message(hellos.body((hellos.extension(21, bytes(room)),)))
-        for sizes, most in (((16384,), 5), ((1,), 70), ((700,), 6)):
+        for sizes, most in (((16384,), 5), ((24,), 70), ((700,), 6)):
             data = hellos.records(whole, sizes)
             calls, wanted = 0, 1
             while wanted <= len(data):
