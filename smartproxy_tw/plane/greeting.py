@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from OpenSSL import SSL
 
 from ..facts import Address, ConnectionFacts
-from ..wire.clienthello import Hello, Malformed, NeedMore, parse
+from ..wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, parse
 from .poller import ENDED
 from .stream import Stream
 from .tls import ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME, Handshake, TLSWire
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Greeting", "greet", "looksLikeHTTP"]
 
-_PEEK = 20000
 # As for a client that asked for no certificate that we have yet: internal_error, decode_error.
 _ALERT_NO_CERTIFICATE = b"\x15\x03\x03\x00\x02\x02\x50"
 _ALERT_DECODE = b"\x15\x03\x03\x00\x02\x02\x32"
@@ -105,7 +104,7 @@ class Greeting:
         Something has come.
         """
         try:
-            data = self._sock.recv(_PEEK, socket.MSG_PEEK)
+            data = self._sock.recv(MOST_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
