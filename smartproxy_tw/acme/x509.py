@@ -14,6 +14,7 @@ Import this module where a certificate is touched, not before: it costs time.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -70,6 +71,9 @@ _PLACEHOLDER_LIFETIME = 30 * 86400.0
 
 #: RFC 5280's upper bound of a common name.
 _LONGEST_COMMON_NAME = 64
+
+#: A PEM block (RFC 7468).
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----")
 
 _PrivateKey = EllipticCurvePrivateKey | RSAPrivateKey
 
@@ -518,6 +522,10 @@ def _facts(certificate: x509.Certificate) -> CertificateFacts:
 
 
 def _loadChain(chain: bytes) -> list[x509.Certificate]:
+    # The library passes over a block without an end.
+    rest = _BLOCK.sub(b"", chain)
+    if b"-----" in rest or rest.rstrip().endswith(b"-"):
+        raise ValueError("The PEM text is cut in the midst of a certificate.")
     try:
         return x509.load_pem_x509_certificates(chain)
     except ValueError as why:

@@ -1,0 +1,129 @@
+"""
+Tests for L{smartproxy_tw.acme.schedule}.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.acme.schedule import LONGEST_WAIT, lookAfter, probeAfter, renewAt, retryAfter
+
+HOUR, DAY = 3600.0, 86400.0
+NOW = 1_800_000_000.0
+
+chances = some.floats(0, 1, exclude_max=True)
+
+
+class RenewTests(SynchronousTestCase):
+    def test_ninetyDays(self) -> None:
+        """
+        With 90 days of life it is renewed when 30 are left.
+        """
+        self.assertEqual(renewAt(NOW, NOW + 90 * DAY), NOW + 60 * DAY)
+
+    def test_shortLived(self) -> None:
+        """
+        A certificate of an hour is renewed after 40 minutes: no constant of
+        days makes it be renewed for ever.
+        """
+        self.assertEqual(renewAt(NOW, NOW + HOUR), NOW + 2400)
+
+    def test_spread(self) -> None:
+        """
+        Chance spreads renewals over a twentieth of the life.
+        """
+        early, late = renewAt(NOW, NOW + 90 * DAY, 0.999999), renewAt(NOW, NOW + 90 * DAY)
+        self.assertAlmostEqual((late - early) / DAY, 4.5, places=3)
+
+    @settings(derandomize=True, deadline=None)
+    @given(some.floats(1, 400 * DAY), chances)
+    def test_within(self, lifetime: float, chance: float) -> None:
+        """
+        It is always in the second half of the life, and before its end.
+        """
+        due = renewAt(NOW, NOW + lifetime, chance)
+        self.assertLess(NOW + lifetime * 0.6, due)
+        self.assertLess(due, NOW + lifetime)
+
+    def test_notYetBegun(self) -> None:
+        """
+        A validity that ends before it begins makes no due date of its own.
+        """
+        self.assertEqual(renewAt(NOW, NOW - 5), NOW - 5)
+
+
+class RetryTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """
+        One minute, ten, up to once a day, and so on every day.
+        """
+        waits = [retryAfter(failures) for failures in (1, 2, 3, 4, 5, 6, 7, 1000)]
+        self.assertEqual(waits, [60, 600, HOUR, 4 * HOUR, 12 * HOUR, DAY, DAY, DAY])
+
+    def test_budgetOfAName(self) -> None:
+        """
+        Let's Encrypt's five failures of a name in an hour are never reached.
+        """
+        at, attempts = 0.0, []
+        for failures in range(1, 20):
+            attempts.append(at)
+            at += retryAfter(failures)
+        for begin in attempts:
+            self.assertLess(sum(begin <= each < begin + HOUR for each in attempts), 5)
+
+    def test_asked(self) -> None:
+        """
+        What the authority asks for is the least that is waited.
+        """
+        self.assertEqual(retryAfter(1, 0.0, 5000.0), 5000.0)
+        self.assertEqual(retryAfter(3, 0.0, 5.0), HOUR)
+
+    def test_askedTooMuch(self) -> None:
+        """
+        An authority cannot silence us for good.
+        """
+        self.assertEqual(retryAfter(1, 0.0, 1e12), LONGEST_WAIT)
+
+    @settings(derandomize=True, deadline=None)
+    @given(some.integers(-3, 10**9), chances)
+    def test_jitter(self, failures: int, chance: float) -> None:
+        """
+        Chance makes a wait longer by up to a quarter, never shorter.
+        """
+        wait = retryAfter(failures, chance)
+        self.assertTrue(retryAfter(failures) <= wait <= retryAfter(failures) * 1.25)
+
+
+class ProbeTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """
+        One second, two, four, up to every half minute.
+        """
+        self.assertEqual([probeAfter(each) for each in range(1, 9)], [1, 2, 4, 8, 16, 30, 30, 30])
+
+    def test_asked(self) -> None:
+        """
+        An authority that answers just how long to wait is obeyed here too.
+        """
+        self.assertEqual(probeAfter(1, 0.0, 120.0), 120.0)
+
+
+class LookTests(SynchronousTestCase):
+    def test_quickAtFirst(self) -> None:
+        """
+        Five looks fall into the first third of a second, and then they become
+        rare.
+        """
+        self.assertLess(sum(lookAfter(each) for each in range(1, 6)), 0.34)
+        self.assertEqual([lookAfter(each) for each in (20, 10**6)], [5.0, 5.0])
+
+    def test_asked(self) -> None:
+        """
+        A wish is obeyed from half a second on, within reason.
+        """
+        self.assertEqual(lookAfter(1, 3.0), lookAfter(1))
+        self.assertEqual(lookAfter(7, 3.0), 3.0)
+        self.assertEqual(lookAfter(30, 3.0), 5.0)
+        self.assertEqual(lookAfter(7, 1e9), 60.0)
