@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.config import names, texts
 from smartproxy_tw.routing.patterns import NO_DOMAIN, AnyPath, candidates, domainPattern, pathPattern
 
 steady = settings(derandomize=True, deadline=None, max_examples=150)
@@ -95,6 +96,36 @@ class DomainTests(SynchronousTestCase):
         A name of the longest kind has no more candidates than labels.
         """
         self.assertEqual(len(candidates(".".join("a" * 127))), 1 + 1 + 126 + 2)
+
+
+class LoaderTests(SynchronousTestCase):
+    """
+    What the loader of configurations lets through is a pattern here.
+    """
+
+    @steady
+    @given(st.text("ab.*-_:1ü[]/", max_size=10))
+    def test_domains(self, text: str) -> None:
+        """
+        So compiling a table does not fail for a domain.
+        """
+        try:
+            normal = names.pattern(text)
+        except ValueError:
+            return
+        domainPattern(normal)
+
+    @steady
+    @given(st.text("a/:*.%2eE_1?#", max_size=10).map("/{}".format))
+    def test_paths(self, text: str) -> None:
+        """
+        Nor for a path.
+        """
+        try:
+            normal = texts.routePath(text)
+        except ValueError:
+            return
+        pathPattern(normal)
 
 
 class PathTests(SynchronousTestCase):
