@@ -56,7 +56,12 @@ class Options(usage.Options):
         ["http-port", None, None, "Where plain HTTP is served. [default: 80]", _port],
         ["https-port", None, None, "Where HTTPS is served. [default: 443]", _port],
         ["state-dir", None, None, "The directory for accounts and certificates."],
-        ["log-format", None, None, "The event log: text, or json for one object on each line. [default: text]"],
+        [
+            "log-format",
+            None,
+            None,
+            "The event log: text, or json for one object on each line. [default: text]",
+        ],
     ]
 
     optFlags = [
@@ -156,7 +161,9 @@ def makeService(options: Options) -> IService:
 
         config = _configuration(options)
         subject = SmartProxy(config, reactor)
-        logFormat = options["log-format"] or config.logFormat
+        # A file that says text says what is usual, which twist takes for JSON
+        # where there is no terminal.
+        logFormat = options["log-format"] or ("json" if config.logFormat == "json" else None)
     return Process(
         subject,
         reactor.stop,
@@ -234,32 +241,30 @@ class _Runner:
         """
         See to it that the log has the format that was asked for.
 
-        @return: What C{twistd} is to log to, where its own choice does not do.
+        @return: What C{twistd} is to log to; L{None} where it has its own.
         """
         if self._isTwist:
             self._tellTwist(logFormat)
             return None
-        if logFormat != "json" or not self._isTwistd or self._told["logger"]:
+        if not self._isTwistd or self._told["logger"]:
             return None
         if self._told["syslog"]:
-            sys.exit(
-                "smartproxy: the log is either JSON or syslog's: leave out --syslog, or --log-format json"
-            )
-        from .service.eventlog import jsonLines
+            if logFormat == "json":
+                sys.exit("smartproxy: the log is either JSON or syslog's: leave out one of them")
+            return None
+        from .service.eventlog import jsonLines, textLines, worthTelling
 
-        return jsonLines(self._file())
+        return worthTelling((jsonLines if logFormat == "json" else textLines)(self._file()))
 
     def _tellTwist(self, logFormat: str | None) -> None:
         # On a terminal twist writes text and elsewhere JSON of its own; it asks
-        # for the factory once the service is made.
-        from twisted.logger import textFileLogObserver
+        # for the factory once the service is made, and has levels of its own.
+        from twisted.logger import LogLevel
 
-        from .service.eventlog import jsonLines
+        from .service.eventlog import jsonLines, textLines, worthTelling
 
-        if logFormat == "json" or (logFormat is None and self._told["logFormat"] == "json"):
-            self._told["fileLogObserverFactory"] = jsonLines
-        elif logFormat == "text":
-            self._told["fileLogObserverFactory"] = textFileLogObserver
+        lines = jsonLines if (logFormat or self._told["logFormat"]) == "json" else textLines
+        self._told["fileLogObserverFactory"] = lambda file: worthTelling(lines(file), level=LogLevel.debug)
 
     def _file(self) -> TextIO:
         # As twistd chooses: it asks nobody else when it is given an observer.

@@ -1,10 +1,10 @@
 """
-The event log as JSON, one object on each line, for machines that read logs.
+The event log, as text for people or as JSON for machines.
 
-Each line has C{time} (UTC), C{level}, C{namespace} and C{message}; C{event}, the
-stable name of what happened, where it has one; and the fields of the message by
-their names.  A failure adds C{traceback}.  Text as Twisted writes it is left to
-Twisted.
+Text is as Twisted writes it, with what could disguise a line escaped.  JSON is one
+object on each line, with C{time} (UTC), C{level}, C{namespace} and C{message};
+C{event}, the stable name of what happened, where it has one; and the fields of
+the message by their names.  A failure adds C{traceback}.
 """
 
 from __future__ import annotations
@@ -15,9 +15,24 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, TextIO
 
-from twisted.logger import FileLogObserver, ILogObserver, formatEvent
+from constantly import NamedConstant
+from twisted.logger import (
+    FileLogObserver,
+    FilteringLogObserver,
+    ILogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+    formatEventAsClassicLogText,
+)
 
-__all__ = ["jsonLine", "jsonLines"]
+__all__ = ["jsonLine", "jsonLines", "textLine", "textLines", "worthTelling"]
+
+#: Who says at the level of information what only their authors want to know.
+_CHATTY = ("twisted.web.client._HTTP11ClientFactory",)
+
+#: What a message must not do to a terminal or to the next line.
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 #: Names of our own that a field of an event does not take over.
 _OURS = ("time", "level", "namespace", "message", "traceback")
@@ -30,6 +45,39 @@ def jsonLines(file: TextIO) -> ILogObserver:
     @param file: Text.
     """
     return FileLogObserver(file, jsonLine)
+
+
+def textLines(file: TextIO) -> ILogObserver:
+    """
+    Write what is observed to a file, for people.
+
+    @param file: Text.
+    """
+    return FileLogObserver(file, textLine)
+
+
+def worthTelling(observer: ILogObserver, *, level: NamedConstant = LogLevel.info) -> ILogObserver:
+    """
+    Pass on what an operator would put in a diary.
+
+    @param observer: Gets it.
+    @param level: From which level on.
+    """
+    levels = LogLevelFilterPredicate(defaultLogLevel=level)
+    for namespace in _CHATTY:
+        levels.setLogLevelForNamespace(namespace, LogLevel.warn)
+    return FilteringLogObserver(observer, [levels])
+
+
+def textLine(event: Mapping[str, Any]) -> str | None:
+    """
+    One event as a line, its end included; more lines are indented.
+
+    @param event: As L{twisted.logger} has it.
+    @return: L{None} for an event without a message.
+    """
+    text = formatEventAsClassicLogText(dict(event))
+    return None if text is None else text.translate(_ESCAPES)
 
 
 def jsonLine(event: Mapping[str, Any]) -> str:
