@@ -1,0 +1,215 @@
+"""
+How many requests a second of a proxy's CPU time serves, ours beside the others.
+
+    python -m benchmarks [--scenarios plain,tls,handshake,big] [--proxies ours,haproxy,nginx]
+                         [--rounds 3] [--seconds 3] [--json]
+
+The proxy has the first CPU for itself; generator and origin share the second.  A
+round measures every proxy once, one right after the other, so that what disturbs
+the machine disturbs all of them; the median of the rounds is printed.  What counts
+is CPU time for each request, user and system, of all processes of a proxy, and
+its ratio to the reference: HAProxy where it is installed, or else nginx.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from smartproxy_tw.acme.x509 import selfSigned
+
+from . import origin
+from .load import generator, load
+from .proxies import PROXIES, Place, installed, start
+
+#: What is asked for: whether over TLS, the path, whether each time on a new connection.
+SCENARIOS = {
+    "plain": (False, "/", False),
+    "tls": (True, "/", False),
+    "handshake": (True, "/", True),
+    "big": (False, "/big", False),
+}
+
+_PATIENCE = 30.0
+
+
+def cpus() -> tuple[set[int], set[int]]:
+    """Where the proxy runs, and where all others do."""
+    there = sorted(os.sched_getaffinity(0))
+    return ({there[0]}, {there[1]}) if len(there) > 1 else (set(there), set(there))
+
+
+def freePort() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def cpuSeconds(pid: int) -> float:
+    """The CPU time so far of a process and all that it started."""
+    children: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for each in Path("/proc").iterdir():
+        if each.name.isdigit():
+            with contextlib.suppress(OSError):
+                values = (each / "stat").read_text().rpartition(")")[2].split()
+                children.setdefault(int(values[1]), []).append(int(each.name))
+                # Its own, and of children that have ended.
+                ticks[int(each.name)] = sum(map(int, values[11:15]))
+    total, left = 0, [pid]
+    while left:
+        one = left.pop()
+        total += ticks.get(one, 0)
+        left += children.get(one, [])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def running(process: subprocess.Popen[bytes], places: set[int]) -> Iterator[int]:
+    """Keep a process on its CPU while it is needed; its id."""
+    try:
+        os.sched_setaffinity(process.pid, places)
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def answers(port: int, isTLS: bool, path: str) -> bytes | None:
+    """One answer's body; C{None} while nobody gives one."""
+    connection: http.client.HTTPConnection
+    if isTLS:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path, headers={"Host": "bench.test"})
+        response = connection.getresponse()
+        return response.read() if response.status == 200 else None
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def awaitAnswer(name: str, place: Place, isTLS: bool, path: str) -> None:
+    """Wait for the right answer, or stop with what the proxy said."""
+    expected = origin.ANSWERS[path.encode()].partition(b"\r\n\r\n")[2]
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        if answers(place.https if isTLS else place.http, isTLS, path) == expected:
+            return
+        time.sleep(0.1)
+    sys.exit(f"{name} gave no right answer; it said:\n{(place.directory / 'said').read_text()}")
+
+
+def measure(name: str, scenario: str, seconds: float, port: int) -> tuple[float, float]:
+    """
+    One proxy, one scenario, once.
+
+    @param port: Of the origin.
+    @return: Requests a second, and CPU time for one in microseconds.
+    """
+    isTLS, path, isFresh = SCENARIOS[scenario]
+    mine, others = cpus()
+    with tempfile.TemporaryDirectory() as directory:
+        credential = selfSigned(["bench.test"])
+        for file, content in (("cert.pem", credential.chain), ("key.pem", credential.key)):
+            (Path(directory) / file).write_bytes(content)
+        (Path(directory) / "both.pem").write_bytes(credential.chain + credential.key)
+        place = Place(Path(directory), freePort(), freePort(), port)
+        with running(start(name, place), mine) as pid:
+            awaitAnswer(name, place, isTLS, path)
+            url = f"http{'s' * isTLS}://127.0.0.1:{place.https if isTLS else place.http}{path}"
+            load(url, 1, isFresh, others)
+            before, begin = cpuSeconds(pid), time.monotonic()
+            done = load(url, seconds, isFresh, others)
+            return done / (time.monotonic() - begin), (cpuSeconds(pid) - before) / done * 1e6
+
+
+def table(found: dict[str, dict[str, list[tuple[float, float]]]]) -> Iterator[dict[str, object]]:
+    """The medians, a row for each scenario and proxy."""
+    for scenario, proxies in found.items():
+        cost = {name: statistics.median(each for _, each in some) for name, some in proxies.items()}
+        reference = next((name for name in ("haproxy", "nginx") if name in cost), None)
+        for name, some in proxies.items():
+            yield {
+                "scenario": scenario,
+                "proxy": name,
+                "requestsPerSecond": round(statistics.median(each for each, _ in some)),
+                "requestsPerCPUSecond": round(1e6 / cost[name]),
+                "microseconds": round(cost[name], 1),
+                "ratio": round(cost[name] / cost[reference], 2) if reference else None,
+                "reference": reference,
+            }
+
+
+def show(rows: list[dict[str, object]]) -> None:
+    """Print them for a person."""
+    print(f"{'scenario':<10} {'proxy':<8} {'requests/s':>10} {'per CPU s':>10} {'CPU each':>10}  ratio")
+    for row in rows:
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f} x {row['reference']}"
+        print(
+            f"{row['scenario']:<10} {row['proxy']:<8} {row['requestsPerSecond']:>10} "
+            f"{row['requestsPerCPUSecond']:>10} {row['microseconds']:>7} us  {ratio}"
+        )
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.split("\n\n")[0].strip()
+    )
+    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help="default: %(default)s")
+    parser.add_argument("--proxies", default=",".join(installed()), help="default, as installed: %(default)s")
+    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=3, help="of each measurement; default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    options = parser.parse_args()
+    scenarios, proxies = options.scenarios.split(","), options.proxies.split(",")
+    for name in proxies:
+        if name not in installed():
+            parser.error(f"{name} is not installed, or not one of {', '.join(PROXIES)}")
+    for name in scenarios:
+        if name not in SCENARIOS:
+            parser.error(f"{name} is not one of the scenarios {', '.join(SCENARIOS)}")
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {
+        scenario: {name: [] for name in proxies} for scenario in scenarios
+    }
+    print(f"asking with {generator()}, {options.rounds} rounds", file=sys.stderr)
+    port = freePort()
+    with running(subprocess.Popen([sys.executable, origin.__file__, str(port)]), cpus()[1]):
+        for _ in range(options.rounds):
+            for scenario in scenarios:
+                for name in proxies:
+                    found[scenario][name].append(measure(name, scenario, options.seconds, port))
+    rows = list(table(found))
+    if options.json:
+        for row in rows:
+            print(json.dumps(row))
+    else:
+        show(rows)
+
+
+if __name__ == "__main__":
+    main()

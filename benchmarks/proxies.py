@@ -1,0 +1,130 @@
+"""
+The proxies that are measured, each with the configuration that does the same:
+forward plain HTTP on one port and HTTPS on another to the origin, over connections
+that are kept, and write an access log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import smartproxy_tw
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    Where a proxy runs and what it is to serve.
+
+    @ivar directory: Its own; C{cert.pem} and C{key.pem} are there, and both in
+        C{both.pem}.
+    """
+
+    directory: Path
+    http: int
+    https: int
+    origin: int
+
+    def write(self, name: str, text: str) -> str:
+        """Write a file of its own; its path."""
+        (self.directory / name).write_text(text)
+        return str(self.directory / name)
+
+
+def ours(place: Place) -> list[str]:
+    """C{twistd smartproxy}, of the package that this Python imports."""
+    forward = {"type": "forward", "targets": [{"host": "127.0.0.1", "port": place.origin}]}
+    certificate = {"cert": "cert.pem", "key": "key.pem"}
+    configuration = {
+        "bind": ["127.0.0.1"],
+        "state_dir": "state",
+        "access_log": {"format": "combined", "file": "access.log"},
+        "routes": [
+            {"name": "http", "match": {"ports": place.http, "protocol": "http"}, "action": forward},
+            {
+                "name": "https",
+                "match": {"ports": place.https, "protocol": "http"},
+                "action": {**forward, "tls": {"mode": "terminate", "certificate": certificate}},
+            },
+        ],
+    }
+    file = place.write("smartproxy.json", json.dumps(configuration))
+    twistd = str(Path(sys.executable).with_name("twistd"))
+    return [twistd, "-n", "--pidfile=", f"--rundir={place.directory}", "smartproxy", "--config", file]
+
+
+def nginx(place: Place) -> list[str]:
+    """One process, without a master."""
+    temporary = "".join(
+        f"{kind}_temp_path {place.directory}/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    forward = (
+        "location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection '';\n"
+        "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr; }\n"
+    )
+    file = place.write(
+        "nginx.conf",
+        f"daemon off; master_process off; pid {place.directory}/nginx.pid; error_log stderr error;\n"
+        "events { worker_connections 4096; }\n"
+        f"http {{\n{temporary}access_log {place.directory}/access.log combined;\n"
+        "keepalive_requests 1000000000; ssl_session_tickets off;\n"
+        f"upstream origin {{ server 127.0.0.1:{place.origin}; keepalive 128; }}\n"
+        f"server {{ listen 127.0.0.1:{place.http} backlog=1024;\n{forward}}}\n"
+        f"server {{ listen 127.0.0.1:{place.https} ssl backlog=1024;\n"
+        f"ssl_certificate {place.directory}/cert.pem; ssl_certificate_key {place.directory}/key.pem;\n"
+        f"{forward}}}\n}}\n",
+    )
+    return ["nginx", "-p", str(place.directory), "-e", "stderr", "-c", file]
+
+
+def haproxy(place: Place) -> list[str]:
+    """One thread; the log goes to its standard output."""
+    file = place.write(
+        "haproxy.cfg",
+        "global\n  nbthread 1\n  maxconn 8192\n  log stdout format raw local0\n  tune.ssl.cachesize 0\n"
+        "defaults\n  mode http\n  log global\n  option httplog\n  option forwardfor\n  http-reuse always\n"
+        "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
+        f"frontend http\n  bind 127.0.0.1:{place.http} backlog 1024\n  default_backend origin\n"
+        f"frontend https\n  bind 127.0.0.1:{place.https} ssl crt {place.directory}/both.pem no-tls-tickets"
+        " alpn http/1.1 backlog 1024\n  default_backend origin\n"
+        f"backend origin\n  server origin 127.0.0.1:{place.origin} maxconn 4096\n",
+    )
+    return ["haproxy", "-db", "-f", file]
+
+
+#: How each is started, by the name it has on the command line.
+PROXIES: dict[str, Callable[[Place], list[str]]] = {"ours": ours, "haproxy": haproxy, "nginx": nginx}
+
+
+def installed() -> list[str]:
+    """Those that can be run here."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    return [name for name in PROXIES if name == "ours" or shutil.which(name, path=path)]
+
+
+def start(name: str, place: Place) -> subprocess.Popen[bytes]:
+    """
+    Start a proxy.  What it says goes to C{said} in its directory.
+    """
+    checkout = str(Path(smartproxy_tw.__file__).parent.parent)
+    environment = {
+        **os.environ,
+        "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin",
+        "PYTHONPATH": checkout + os.pathsep + os.environ.get("PYTHONPATH", ""),
+    }
+    with open(place.directory / "said", "wb") as said:
+        return subprocess.Popen(
+            PROXIES[name](place),
+            cwd=place.directory,
+            env=environment,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
