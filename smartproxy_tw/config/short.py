@@ -101,7 +101,7 @@ def _acme(
         ),
         caFile=_absolute(options, "--acme-ca-file", caFile, isFile=True) if caFile else None,
         httpPort=_isPort(options, "--http-port", ports[0]),
-        tlsPort=_isPort(options, "--tls-port", ports[1]),
+        tlsPort=_isPort(options, "--https-port", ports[1]),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from pydantic.alias_generators import to_camel, to_snake
@@ -38,13 +39,18 @@ _BOUNDS = {
 }
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    return jsonSchema()
+
+
 class Options:
     """
     Which options exist where, according to the schema.
     """
 
     def __init__(self) -> None:
-        self._schema = jsonSchema()
+        self._schema = _schema()
 
     def at(self, loc: Iterable[str | int]) -> dict[str, Any]:
         """

@@ -32,6 +32,9 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\
 _INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z")
 _NOT_A_NUMBER = re.compile(r"\.(?:nan|NaN|NAN)\Z")
 
+#: What YAML 1.2 (section 5.1) has no place for.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
 _CORE = "tag:yaml.org,2002:"
 #: More digits than this are not a number that any option could take.
 _MAX_DIGITS = 400
@@ -77,7 +80,7 @@ def _integer(digits: str, base: int) -> int:
     @raise ValueError: There are too many digits.
     """
     if len(digits) > _MAX_DIGITS:
-        raise ValueError("has too many digits for a number")
+        raise ValueError("has too many digits")
     return int(digits, base)
 
 
@@ -301,13 +304,12 @@ def _syntax(why: yaml.YAMLError, text: str, file: str) -> Problem:
         if place is not None:
             return Mark(file, place.line + 1, place.column + 1).problem("", f"not valid YAML: {said}")
         return Mark(file).problem("", f"not valid YAML: {said}")
-    position = getattr(why, "position", 0)
-    character = getattr(why, "character", "")
-    code = ord(character) if isinstance(character, str) and len(character) == 1 else character
-    before = text[:position] if isinstance(position, int) else ""
-    shown = f"U+{code:04X}" if isinstance(code, int) else "here"
-    mark = Mark(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
-    return mark.problem("", f"not valid YAML: the character {shown} may not stand in it")
+    # The parsers count this position in bytes or in characters, so look again.
+    found = _FORBIDDEN.search(text)
+    at = found.start() if found is not None else 0
+    mark = Mark(file, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+    shown = f"the character U+{ord(text[at]):04X}" if found is not None else "a character of it"
+    return mark.problem("", f"not valid YAML: {shown} may not stand in it")
 
 
 def read(text: str, file: str, problems: list[Problem], loader: Any = None) -> Node | None:

@@ -1,0 +1,411 @@
+"""
+Tests for L{smartproxy_tw.config.schema}: that every option there is has an effect.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from ipaddress import ip_network
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.config import model, schema
+from smartproxy_tw.config.loading import loads
+from smartproxy_tw.config.model import (
+    LETSENCRYPT_STAGING,
+    TLS,
+    Acme,
+    AccessLog,
+    Auto,
+    Block,
+    Config,
+    Files,
+    Forward,
+    Internal,
+    Limits,
+    Redirect,
+    Respond,
+    Target,
+    Timeouts,
+    UpstreamTLS,
+)
+
+from .reading import ENVIRONMENT, complaints, understood
+
+ROUTE = "routes: [{match: {ports: 8}, action: {type: block}}]\n"
+
+
+def action(text: str, match: str = "ports: 8, domains: a.b") -> str:
+    """
+    A configuration with one route.
+    """
+    return f"routes: [{{match: {{{match}}}, action: {{{text}}}}}]"
+
+
+def tls(text: str) -> str:
+    """
+    A configuration with one route that has to do with TLS.
+    """
+    return action(f"type: forward, targets: 'h:1', tls: {{{text}}}")
+
+
+def match(text: str) -> str:
+    """
+    A configuration with one route.
+    """
+    return action("type: block", text)
+
+
+def site(text: str) -> str:
+    """
+    A configuration with one site.
+    """
+    return f"sites: {{a.b: {text}}}"
+
+
+def deed(config: Config) -> Any:
+    """
+    What the first route does.
+    """
+    return config.routes[0].action
+
+
+#: For each option of the schema: a text that uses it, what to look at, and what that
+#: has to be, which is never what it would be without the option.
+OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
+    "File.include": ("include: more.yaml", lambda c: c.routes[0].name, "included"),
+    "File.bind": ("bind: ['::1']\n" + ROUTE, lambda c: c.bind, ("::1",)),
+    "File.state_dir": ("state_dir: ./s\n" + ROUTE, lambda c: os.path.basename(c.stateDir), "s"),
+    "File.access_log": ("access_log: {format: 'off'}\n" + ROUTE, lambda c: c.accessLog.format, "off"),
+    "AccessLog.format": ("access_log: {format: json}\n" + ROUTE, lambda c: c.accessLog, AccessLog("json")),
+    "AccessLog.file": (
+        "access_log: {file: a.log}\n" + ROUTE,
+        lambda c: os.path.basename(c.accessLog.file),
+        "a.log",
+    ),
+    "File.log": ("log: {format: json}\n" + ROUTE, lambda c: c.logFormat, "json"),
+    "Log.format": ("log: {format: json}\n" + ROUTE, lambda c: c.logFormat, "json"),
+    "File.timeouts": ("timeouts: {head: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(head=3)),
+    "Timeouts.head": ("timeouts: {head: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(head=3)),
+    "Timeouts.connect": ("timeouts: {connect: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(connect=3)),
+    "Timeouts.idle": ("timeouts: {idle: 0.5}\n" + ROUTE, lambda c: c.timeouts, Timeouts(idle=0.5)),
+    "Timeouts.drain": ("timeouts: {drain: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(drain=3)),
+    "File.limits": ("limits: {connections: 3}\n" + ROUTE, lambda c: c.limits, Limits(connections=3)),
+    "Limits.head_bytes": ("limits: {head_bytes: 9000}\n" + ROUTE, lambda c: c.limits, Limits(headBytes=9000)),
+    "Limits.url_bytes": ("limits: {url_bytes: 300}\n" + ROUTE, lambda c: c.limits, Limits(urlBytes=300)),
+    "Limits.connections": ("limits: {connections: 3}\n" + ROUTE, lambda c: c.limits, Limits(connections=3)),
+    "File.trusted_proxies": (
+        "trusted_proxies: [10.0.0.0/8, '::1']\n" + ROUTE,
+        lambda c: c.trustedProxies,
+        (ip_network("10.0.0.0/8"), ip_network("::1")),
+    ),
+    "File.acme": ("acme: {http_port: 81}\n" + ROUTE, lambda c: c.acme, Acme(httpPort=81)),
+    "Acme.email": ("acme: {email: a@b}\n" + ROUTE, lambda c: c.acme, Acme(email="a@b")),
+    "Acme.directory": (
+        "acme: {directory: letsencrypt-staging}\n" + ROUTE,
+        lambda c: c.acme,
+        Acme(directory=LETSENCRYPT_STAGING),
+    ),
+    "Acme.ca_file": ("acme: {ca_file: c.pem}\n" + ROUTE, lambda c: os.path.basename(c.acme.caFile or ""), "c.pem"),
+    "Acme.challenges": (
+        "acme: {challenges: [tls-alpn-01]}\n" + ROUTE,
+        lambda c: c.acme,
+        Acme(challenges=("tls-alpn-01",)),
+    ),
+    "Acme.http_port": ("acme: {http_port: 81}\n" + site("1"), lambda c: c.ports, (81, 443)),
+    "Acme.tls_port": ("acme: {tls_port: 444}\n" + site("1"), lambda c: c.ports, (80, 444)),
+    "File.sites": (site("1"), lambda c: len(c.routes), 2),
+    "Site.to": (site("{to: ['h:1', 'h:2']}"), deed, Forward((Target("h", 1), Target("h", 2)))),
+    "Site.www": (site("{to: 1, www: redirect}"), lambda c: c.routes[2].domains, ("www.a.b",)),
+    "Site.certificate": (
+        site("{to: 1, certificate: internal}"),
+        lambda c: c.routes[0].tls,
+        TLS("terminate", Internal(("a.b",))),
+    ),
+    "File.routes": (ROUTE, lambda c: len(c.routes), 1),
+    "Route.name": (
+        "routes: [{name: x, match: {ports: 8}, action: {type: block}}]",
+        lambda c: c.routes[0].name,
+        "x",
+    ),
+    "Route.match": (match("ports: 9"), lambda c: c.ports, (9,)),
+    "Route.action": (action("type: block"), deed, Block()),
+    "Route.priority": (
+        "routes: [{match: {ports: 8}, action: {type: block}, priority: -3}]",
+        lambda c: c.routes[0].priority,
+        -3,
+    ),
+    "Route.enabled": (
+        ROUTE[:-2] + ", {match: {ports: 9}, action: {type: block}, enabled: false}]",
+        lambda c: c.ports,
+        (8,),
+    ),
+    "Match.ports": (match("ports: [9, 7]"), lambda c: c.ports, (7, 9)),
+    "PortRange.from": (match("ports: {from: 7, to: 9}"), lambda c: c.ports[0], 7),
+    "PortRange.to": (match("ports: [{from: 7, to: 9}]"), lambda c: c.ports, (7, 8, 9)),
+    "Match.domains": (match("ports: 8, domains: [A.b, '*.c']"), lambda c: c.routes[0].domains, ("a.b", "*.c")),
+    "Match.path": (match("ports: 8, path: /x/*"), lambda c: c.routes[0].path, "/x/*"),
+    "Match.protocol": (match("ports: 8, protocol: http"), lambda c: c.routes[0].protocol, "http"),
+    "Forward.type": (action("type: forward, targets: 3"), deed, Forward((Target("127.0.0.1", 3),))),
+    "Forward.targets": (
+        action("type: forward, targets: ['h:1', 2]"),
+        deed,
+        Forward((Target("h", 1), Target("127.0.0.1", 2))),
+    ),
+    "Forward.tls": (tls("mode: passthrough"), lambda c: c.routes[0].tls, TLS("passthrough")),
+    "Target.host": (action("type: forward, targets: {host: H, port: 3}"), deed, Forward((Target("h", 3),))),
+    "Target.port": (
+        action("type: forward, targets: [{host: h, port: preserve}]"),
+        deed,
+        Forward((Target("h", None),)),
+    ),
+    "UnixTarget.unix": (action("type: forward, targets: [{unix: /x}]"), deed, Forward((Target("/x", 0),))),
+    "Passthrough.mode": (tls("mode: passthrough"), lambda c: c.routes[0].tls, TLS("passthrough")),
+    "Terminate.mode": (
+        tls("mode: terminate"),
+        lambda c: (c.routes[0].tls, deed(c).tls),
+        (TLS("terminate", Auto(("a.b",))), None),
+    ),
+    "Terminate.certificate": (
+        tls("mode: terminate, certificate: internal"),
+        lambda c: c.routes[0].tls,
+        TLS("terminate", Internal(("a.b",))),
+    ),
+    "Reencrypt.mode": (
+        tls("mode: terminate-and-reencrypt"),
+        lambda c: (c.routes[0].tls, deed(c).tls),
+        (TLS("terminate", Auto(("a.b",))), UpstreamTLS()),
+    ),
+    "Reencrypt.certificate": (
+        tls("mode: terminate-and-reencrypt, certificate: internal"),
+        lambda c: c.routes[0].tls,
+        TLS("terminate", Internal(("a.b",))),
+    ),
+    "Reencrypt.server_name": (
+        tls("mode: terminate-and-reencrypt, server_name: X.y"),
+        lambda c: deed(c).tls,
+        UpstreamTLS(serverName="x.y"),
+    ),
+    "Reencrypt.insecure_skip_verify": (
+        tls("mode: terminate-and-reencrypt, insecure_skip_verify: true"),
+        lambda c: deed(c).tls,
+        UpstreamTLS(verify=False),
+    ),
+    "Reencrypt.ca_file": (
+        tls("mode: terminate-and-reencrypt, ca_file: c.pem"),
+        lambda c: os.path.basename(deed(c).tls.caFile),
+        "c.pem",
+    ),
+    "KeyPair.cert": (
+        tls("mode: terminate, certificate: {cert: c.pem, key: k.pem}"),
+        lambda c: os.path.basename(c.routes[0].tls.certificate.certificate),  # type: ignore[union-attr]
+        "c.pem",
+    ),
+    "KeyPair.key": (
+        tls("mode: terminate, certificate: {cert: c.pem, key: k.pem}"),
+        lambda c: os.path.basename(c.routes[0].tls.certificate.privateKey),  # type: ignore[union-attr]
+        "k.pem",
+    ),
+    "Redirect.type": (action("type: redirect, to: /x"), deed, Redirect("/x", 308)),
+    "Redirect.to": (action("type: redirect, to: /y"), deed, Redirect("/y")),
+    "Redirect.status": (action("type: redirect, to: /x, status: 302"), deed, Redirect("/x", 302)),
+    "Redirect.tls": (
+        action("type: redirect, to: /x, tls: {mode: terminate}"),
+        lambda c: c.routes[0].tls,
+        TLS("terminate", Auto(("a.b",))),
+    ),
+    "Respond.type": (action("type: respond"), deed, Respond()),
+    "Respond.status": (action("type: respond, status: 418"), deed, Respond(418)),
+    "Respond.headers": (
+        action("type: respond, headers: {A: b, Retry-After: 5, C: [d, e]}"),
+        deed,
+        Respond(headers=(("A", "b"), ("Retry-After", "5"), ("C", "d"), ("C", "e"))),
+    ),
+    "Respond.body": (action("type: respond, body: ü"), deed, Respond(body="ü")),
+    "Respond.tls": (
+        action("type: respond, tls: {mode: terminate, certificate: internal}"),
+        lambda c: c.routes[0].tls,
+        TLS("terminate", Internal(("a.b",))),
+    ),
+    "Block.type": (action("type: block"), deed, Block()),
+    "Block.tls": (
+        action("type: block, tls: {mode: passthrough}"),
+        lambda c: c.routes[0].tls,
+        TLS("passthrough"),
+    ),
+}
+
+#: Options that can have one value only: said by what any other value is told.
+FIXED = {"File.workers": ("workers: 2\n" + ROUTE, "1:10: workers: 2 cannot be had: only 1 works in this release")}
+
+
+def optionsOf(whole: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """
+    Every option of a schema, by its mapping and name.
+    """
+    for name, option in whole["properties"].items():
+        yield f"File.{name}", option
+    for title, definition in whole["$defs"].items():
+        for name, option in definition.get("properties", {}).items():
+            yield f"{title}.{name}", option
+
+
+class OptionTests(SynchronousTestCase):
+    """
+    Every option.
+    """
+
+    def test_everyOptionIsTested(self) -> None:
+        """
+        There is no option in the schema that is not used here, and none here that
+        is not in the schema.
+        """
+        inSchema = {name for name, _ in optionsOf(schema.jsonSchema())}
+        self.assertEqual(inSchema, set(OPTIONS) | set(FIXED))
+
+    def test_everyOptionWorks(self) -> None:
+        """
+        Each option brings about what it says, in snake_case, in camelCase and in
+        JSON.
+        """
+        directory = self.mktemp()
+        os.makedirs(directory)
+        with open(os.path.join(directory, "more.yaml"), "w", encoding="ascii") as opened:
+            opened.write("routes: [{name: included, match: {ports: 1}, action: {type: block}}]")
+        for name in ("c.pem", "k.pem"):
+            with open(os.path.join(directory, name), "w", encoding="ascii"):
+                pass
+        for name, (text, look, expected) in OPTIONS.items():
+            for form in (text, camelCased(text)):
+                found = look(loads(form, "yaml", directory, environ=ENVIRONMENT))
+                self.assertEqual(found, expected, f"{name} in {form}")
+
+    def test_fixedOptions(self) -> None:
+        """
+        Options with one possible value say so, and accept that one.
+        """
+        for text, told in FIXED.values():
+            self.assertEqual(complaints(text), [told])
+        understood("workers: 1\n" + ROUTE)
+        for other in ("auto", "0", "true", "1.0", "'1'", "-1"):
+            self.assertIn("only 1 works", complaints(f"workers: {other}\n" + ROUTE)[0])
+
+
+def camelCased(text: str) -> str:
+    """
+    The same text with the camelCase form of each option.
+    """
+    import re
+
+    return re.sub(r"\b([a-z]+)_([a-z])(?:([a-z]+)_([a-z]))?(?=[a-z]*:)", _joined, text)
+
+
+def _joined(found: Any) -> str:
+    first, second, third, fourth = found.groups(default="")
+    return f"{first}{second.upper()}{third}{fourth.upper()}"
+
+
+class SchemaTests(SynchronousTestCase):
+    """
+    The schema as JSON Schema.
+    """
+
+    def test_described(self) -> None:
+        """
+        Every option and every mapping says what it is for, in one line.
+        """
+        whole = schema.jsonSchema()
+        for name, option in [*optionsOf(whole), *whole["$defs"].items(), ("File", whole)]:
+            self.assertTrue(option.get("description", "").endswith("."), name)
+            self.assertNotIn("\n", option["description"])
+
+    def test_strict(self) -> None:
+        """
+        No mapping allows anything else, and nothing is null.
+        """
+        whole = schema.jsonSchema()
+        for name, definition in [*whole["$defs"].items(), ("File", whole)]:
+            self.assertIs(definition["additionalProperties"], False, name)
+        text = json.dumps(whole)
+        self.assertNotIn('"null"', text)
+        self.assertNotIn("anyOf", text)
+
+    def test_words(self) -> None:
+        """
+        It is JSON Schema 2020-12, and all its names are snake_case.
+        """
+        whole = schema.jsonSchema()
+        self.assertEqual(whole["$schema"], "https://json-schema.org/draft/2020-12/schema")
+        for name, _ in optionsOf(whole):
+            self.assertRegex(name.partition(".")[2], r"\A[a-z]+(_[a-z]+)*\Z")
+
+    def test_bounds(self) -> None:
+        """
+        Bounds reach the schema.
+        """
+        found = dict(optionsOf(schema.jsonSchema()))
+        self.assertEqual((found["Acme.http_port"]["minimum"], found["Acme.http_port"]["maximum"]), (1, 65535))
+        self.assertEqual(found["Timeouts.head"]["exclusiveMinimum"], 0)
+        self.assertEqual(found["Redirect.status"]["enum"], [301, 302, 303, 307, 308])
+        self.assertEqual(found["Match.ports"]["oneOf"][0]["maximum"], 65535)
+
+    def test_defaults(self) -> None:
+        """
+        What is left out is what the model says.
+        """
+        config = understood(ROUTE)
+        plain = Config(config.routes, "/state")
+        for each in fields(model.Config):
+            self.assertEqual(getattr(config, each.name), getattr(plain, each.name), each.name)
+        found = dict(optionsOf(schema.jsonSchema()))
+        for mapping in (Timeouts(), Limits()):
+            for each in fields(mapping):
+                name = "".join(f"_{c.lower()}" if c.isupper() else c for c in each.name)
+                option = found[f"{type(mapping).__name__}.{name}"]
+                self.assertEqual(option["default"], getattr(mapping, each.name))
+        self.assertEqual(found["Redirect.status"]["default"], Redirect("").status)
+        self.assertEqual(found["Respond.status"]["default"], Respond().status)
+        self.assertNotIn("default", found["Acme.email"])
+
+    def test_notYet(self) -> None:
+        """
+        What later releases will bring is an unknown option, never ignored.
+        """
+        for text, option in (
+            ("http2: {}\n" + ROUTE, "http2"),
+            ("security: {}\n" + ROUTE, "security"),
+            ("geoip: {}\n" + ROUTE, "geoip"),
+            (action("type: forward, targets: 1, load_balancing: x"), "load_balancing"),
+            (action("type: forward, targets: 1, websocket: {}"), "websocket"),
+            (match("ports: 1, client_ip: 10.0.0.1"), "client_ip"),
+            (match("ports: 1, headers: {}"), "headers"),
+            (tls("mode: terminate, versions: x"), "versions"),
+            (ROUTE[:-3] + ", security: {}}]", "security"),
+        ):
+            (line,) = complaints(text)
+            self.assertIn(f"{option}: is not an option here", line)
+        for kind in ("files", "socket"):
+            self.assertIn("forward, redirect, respond or block was expected", complaints(action(f"type: {kind}"))[0])
+
+
+class FilesTests(SynchronousTestCase):
+    """
+    Names that both the file language and the model have.
+    """
+
+    def test_certificateFiles(self) -> None:
+        """
+        C{Files} of the model is what C{KeyPair} of the language becomes.
+        """
+        directory = self.mktemp()
+        os.makedirs(directory)
+        path = os.path.abspath(os.path.join(directory, "both.pem"))
+        with open(path, "w", encoding="ascii"):
+            pass
+        text = tls("mode: terminate, certificate: {cert: both.pem, key: both.pem}")
+        found = loads(text, "yaml", directory, environ=ENVIRONMENT).routes[0].tls
+        self.assertEqual(found, TLS("terminate", Files(path, path)))

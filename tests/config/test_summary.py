@@ -1,0 +1,132 @@
+"""
+Tests for L{smartproxy_tw.config.summary}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.config.summary import render
+
+from .reading import understood
+
+
+class RenderTests(SynchronousTestCase):
+    """
+    What C{check} prints when nothing is wrong.
+    """
+
+    maxDiff = None
+
+    def test_everything(self) -> None:
+        """
+        Ports, challenges, routes with what they take and do, and the rest.
+        """
+        config = understood(
+            """
+            acme: {directory: "https://127.0.0.1:14000/dir", challenges: [tls-alpn-01, http-01]}
+            state_dir: /state
+            routes:
+            - name: app
+              match: {ports: [443, 8443], domains: [a.b, c.d], path: /x/*}
+              priority: 5
+              action: {type: forward, targets: [1, 2], tls: {mode: terminate}}
+            - {name: mail, match: {ports: {from: 993, to: 995}}, action: {type: block, tls: {mode: passthrough}}}
+            - {name: api, match: {ports: 9, domains: a.b}, action: {type: forward, targets: 'https://h'}}
+            - name: odd
+              match: {ports: 9}
+              action:
+                type: forward
+                targets: unix:/x
+                tls: {mode: terminate-and-reencrypt, certificate: internal, insecure_skip_verify: true}
+            - name: named
+              match: {ports: 10, domains: '*.b'}
+              action:
+                type: forward
+                targets: unix:/x
+                tls: {mode: terminate-and-reencrypt, certificate: internal, server_name: s}
+            - {name: hi, match: {ports: 11}, action: {type: respond, body: ü}}
+            - {name: no, match: {ports: 11, path: /no}, action: {type: block}}
+            - {name: to, match: {ports: 11, path: /to}, action: {type: redirect, to: /x}}
+            """
+        )
+        self.assertEqual(
+            render(config, "x.yaml"),
+            """\
+x.yaml: 8 routes on 9 ports, nothing wrong
+
+port 80
+  ACME challenges are answered here: http-01
+
+port 443
+  ACME challenges are answered here: tls-alpn-01
+  app (line 5)
+    takes        TLS, ended here, http inside; a.b, c.d; path /x/*; priority 5
+    does         forward to 127.0.0.1:1, 127.0.0.1:2 in turn
+    certificate  by ACME for a.b, c.d
+
+ports 993-995
+  mail (line 9)
+    takes        TLS, passed through; any name or none
+    does         block: close
+
+port 8443
+  app (line 5)
+    takes        TLS, ended here, http inside; a.b, c.d; path /x/*; priority 5
+    does         forward to 127.0.0.1:1, 127.0.0.1:2 in turn
+    certificate  by ACME for a.b, c.d
+
+1 certificate by ACME from https://127.0.0.1:14000/dir
+state in /state
+""".replace("\nports 993", BETWEEN + "\nports 993").replace("port 80\n", BEFORE + "port 80\n"),
+        )
+
+    def test_notes(self) -> None:
+        """
+        Names that Let's Encrypt cannot know are told, elsewhere they are not.
+        """
+        text = "sites: {a.localhost: 1, example.com: 2, c.d: {to: 1, certificate: internal}}"
+        told = render(understood(text), "x")
+        self.assertIn("note: a.localhost is no public name", told)
+        self.assertEqual(told.count("note: "), 1)
+        text += "\nacme: {directory: 'https://ca.example/'}"
+        self.assertNotIn("note: ", render(understood(text), "x"))
+
+    def test_noCertificates(self) -> None:
+        """
+        Without certificates by ACME there is no word of it.
+        """
+        told = render(understood("routes: [{match: {ports: 80}, action: {type: block}}]"), "x")
+        self.assertTrue(told.startswith("x: 1 route on 1 port, nothing wrong\n"))
+        self.assertNotIn("ACME", told)
+
+
+BEFORE = """\
+port 9
+  api (line 10)
+    takes        plain http; a.b
+    does         forward to h:443 by TLS, verified
+  odd (line 11)
+    takes        TLS, ended here, http inside; any name or none
+    does         forward to unix:/x by TLS, NOT VERIFIED
+    certificate  by the local authority for localhost
+
+port 10
+  named (line 17)
+    takes        TLS, ended here, http inside; *.b
+    does         forward to unix:/x by TLS, verified as s
+    certificate  by the local authority for *.b
+
+port 11
+  hi (line 23)
+    takes        plain http; any name or none
+    does         respond 200 with 2 bytes
+  no (line 24)
+    takes        plain http; any name or none; path /no
+    does         block: 403
+  to (line 25)
+    takes        plain http; any name or none; path /to
+    does         redirect (308) to /x
+
+"""
+BETWEEN = ""

@@ -1,0 +1,261 @@
+"""
+Tests for L{smartproxy_tw.cli}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import smartproxy_tw
+from smartproxy_tw.cli import CONFIGURATION, OK, TROUBLE, USAGE, main
+
+GOOD = "sites: {a.b: 127.0.0.1:3000}\nstate_dir: /state\n"
+BAD = "sites: {a.b: x}\nnonsense: 1\n"
+
+
+class MainTests(SynchronousTestCase):
+    """
+    The command, as a function.
+    """
+
+    def setUp(self) -> None:
+        """
+        A directory of its own to work in.
+        """
+        directory = self.mktemp()
+        os.makedirs(directory)
+        old = os.getcwd()
+        os.chdir(directory)
+        self.addCleanup(os.chdir, old)
+
+    def run_(self, *arguments: str) -> tuple[int, str, str]:
+        """
+        Exit status, what was printed, and what was complained of.
+        """
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main(arguments)
+        return status, out.getvalue(), err.getvalue()
+
+    def write(self, text: str, name: str = "smartproxy.yaml") -> None:
+        """
+        A file here.
+        """
+        with open(name, "w", encoding="utf-8") as opened:
+            opened.write(text)
+
+    def test_checkGood(self) -> None:
+        """
+        A good configuration is summed up.
+        """
+        self.write(GOOD, "x.yaml")
+        status, out, err = self.run_("check", "x.yaml")
+        self.assertEqual((status, err), (OK, ""))
+        self.assertIn("x.yaml: 2 routes on 2 ports, nothing wrong", out)
+        self.assertIn("TLS, ended here, http inside; a.b", out)
+        self.assertIn("certificate  by ACME for a.b", out)
+
+    def test_checkBad(self) -> None:
+        """
+        All that is wrong with a bad one is told, and counted.
+        """
+        self.write(BAD, "x.yaml")
+        status, out, err = self.run_("check", "x.yaml")
+        self.assertEqual((status, out), (CONFIGURATION, ""))
+        lines = err.splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertTrue(lines[0].startswith("x.yaml:1:14: sites[a.b]: 'x' has no port"))
+        self.assertTrue(lines[1].startswith("x.yaml:2:1: nonsense: is not an option here"))
+        self.assertEqual(lines[2], "x.yaml: 2 problems")
+        self.write("nonsense: 1\n" + GOOD)
+        self.assertIn("smartproxy.yaml: 1 problem\n", self.run_("check")[2])
+
+    def test_checkQuietly(self) -> None:
+        """
+        A script may only want the status.
+        """
+        self.write(GOOD)
+        self.assertEqual(self.run_("check", "--quiet"), (OK, "", ""))
+
+    def test_checkNoFile(self) -> None:
+        """
+        A file that is not there is a wrong configuration.
+        """
+        status, _, err = self.run_("check", "none.yaml")
+        self.assertEqual(status, CONFIGURATION)
+        self.assertIn("none.yaml: cannot be read: No such file or directory", err)
+
+    def test_schema(self) -> None:
+        """
+        The schema is printed as JSON.
+        """
+        status, out, err = self.run_("schema")
+        self.assertEqual((status, err), (OK, ""))
+        self.assertIn("routes", json.loads(out)["properties"])
+
+    def test_explain(self) -> None:
+        """
+        A URL is explained by the configuration.
+        """
+        self.write(GOOD, "x.yaml")
+        status, out, err = self.run_("explain", "--config", "x.yaml", "https://a.b/x")
+        self.assertEqual((status, err), (OK, ""))
+        self.assertIn("127.0.0.1:3000", out)
+        self.assertIn("a.b (to https)", out)
+        for url in ("http://a.b/", "tls://a.b:443", "tcp://a.b:80", "http://nobody.example:99/"):
+            self.assertEqual(self.run_("explain", "-c", "x.yaml", url)[0], OK)
+
+    def test_explainBad(self) -> None:
+        """
+        A bad URL is trouble, a bad configuration is that.
+        """
+        self.write(GOOD)
+        status, out, err = self.run_("explain", "ftp://a.b/")
+        self.assertEqual((status, out), (TROUBLE, ""))
+        self.assertTrue(err.startswith("smartproxy explain: "))
+        self.write(BAD)
+        status, out, err = self.run_("explain", "https://a.b/")
+        self.assertEqual((status, out), (CONFIGURATION, ""))
+        self.assertIn("'x' has no port", err)
+
+    def test_init(self) -> None:
+        """
+        What is written passes the check, and names itself.
+        """
+        status, out, err = self.run_("init")
+        self.assertEqual((status, err), (OK, ""))
+        self.assertIn("smartproxy check smartproxy.yaml", out)
+        self.assertEqual(self.run_("check")[0], OK)
+        self.assertEqual(self.run_("init", "other.yml")[0], OK)
+        with open("other.yml", encoding="utf-8") as opened:
+            self.assertIn("smartproxy check other.yml", opened.read())
+        self.assertEqual(self.run_("check", "other.yml")[0], OK)
+
+    def test_initReplacesNothing(self) -> None:
+        """
+        A file that exists stays as it is, dangling links too.
+        """
+        self.write("mine")
+        status, out, err = self.run_("init")
+        self.assertEqual((status, out), (TROUBLE, ""))
+        self.assertIn("smartproxy.yaml exists already", err)
+        with open("smartproxy.yaml", encoding="utf-8") as opened:
+            self.assertEqual(opened.read(), "mine")
+        os.symlink("nowhere.yaml", "link.yaml")
+        self.assertEqual(self.run_("init", "link.yaml")[0], TROUBLE)
+        self.assertFalse(os.path.exists("nowhere.yaml"))
+
+    def test_initElsewhere(self) -> None:
+        """
+        What cannot be written, or would not be read, is told.
+        """
+        for name, told in (
+            ("none/a.yaml", "cannot be written: No such file or directory"),
+            ("a.toml", "has to end in .yaml or .yml"),
+            ("a\0.yaml", "cannot be written"),
+        ):
+            status, out, err = self.run_("init", name)
+            self.assertEqual((status, out), (TROUBLE, ""))
+            self.assertIn(told, err)
+
+    def test_usage(self) -> None:
+        """
+        A wrong command line is a status of its own.
+        """
+        for arguments in ((), ("nonsense",), ("explain",), ("check", "a", "b"), ("schema", "x")):
+            status, out, err = self.run_(*arguments)
+            self.assertEqual((status, out), (USAGE, ""))
+            self.assertIn("usage: smartproxy", err)
+
+    def test_help(self) -> None:
+        """
+        Help names every command and every status; each command has its own.
+        """
+        status, out, _ = self.run_("--help")
+        self.assertEqual(status, OK)
+        for word in ("check", "explain", "schema", "init", "exit status:", "  3  "):
+            self.assertIn(word, out)
+        for command in ("check", "explain", "schema", "init"):
+            status, out, _ = self.run_(command, "--help")
+            self.assertEqual(status, OK)
+            self.assertIn(f"usage: smartproxy {command}", out)
+
+    def test_version(self) -> None:
+        """
+        The version is that of the package.
+        """
+        self.assertEqual(self.run_("--version"), (OK, f"smartproxy {smartproxy_tw.__version__}\n", ""))
+
+
+class ProcessTests(SynchronousTestCase):
+    """
+    The command as a process.
+    """
+
+    def start(self, *arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
+        """
+        Run it to its end.
+        """
+        place = os.path.dirname(os.path.dirname(smartproxy_tw.__file__))
+        return subprocess.run(
+            [sys.executable, *(("-c", code) if code else ("-m", "smartproxy_tw.cli")), *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": place},
+        )
+
+    def test_status(self) -> None:
+        """
+        The status of the process is that of the command.
+        """
+        path = self.mktemp() + ".yaml"
+        with open(path, "w", encoding="ascii") as opened:
+            opened.write(BAD)
+        ended = self.start("check", path)
+        self.assertEqual((ended.returncode, ended.stdout), (CONFIGURATION, ""))
+        self.assertEqual(len(ended.stderr.splitlines()), 3)
+
+    def test_closedPipe(self) -> None:
+        """
+        A reader that has seen enough causes no traceback.
+        """
+        code = (
+            "import os, sys; r, w = os.pipe(); os.close(r); os.dup2(w, 1); "
+            "from smartproxy_tw.cli import main; sys.exit(main(['schema']))"
+        )
+        ended = self.start(code=code)
+        self.assertEqual((ended.returncode, ended.stderr), (TROUBLE, ""))
+
+    def test_helpIsQuick(self) -> None:
+        """
+        Neither help nor version imports what is slow.
+        """
+        code = (
+            "import sys; from smartproxy_tw.cli import main; status = main(['--help']) or main(['--version']); "
+            "heavy = {'pydantic', 'yaml', 'twisted', 'tomllib', 'json', 'dataclasses'} & set(sys.modules); "
+            "sys.exit(status or (f'imported: {heavy}' if heavy else 0))"
+        )
+        ended = self.start(code=code)
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+
+    def test_noReactor(self) -> None:
+        """
+        Checking and explaining import no Twisted.
+        """
+        path = self.mktemp() + ".yaml"
+        with open(path, "w", encoding="ascii") as opened:
+            opened.write(GOOD)
+        code = (
+            "import sys; from smartproxy_tw.cli import main; "
+            f"status = main(['check', {path!r}]) or main(['explain', '-c', {path!r}, 'https://a.b/']); "
+            "sys.exit(status or 'twisted' in sys.modules)"
+        )
+        self.assertEqual(self.start(code=code).returncode, 0)
