@@ -21,12 +21,15 @@ What matches:
     C{/*} is every path, the same as none.  Case matters in paths.
   - Paths come with their dot segments resolved and nothing decoded, see
     L{smartproxy_tw.wire.target}, and so must patterns be written.
+
+The patterns are named tuples and not dataclasses because this is imported before
+the ports are bound, and a frozen dataclass takes eight times as long to define.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = [
     "NO_DOMAIN",
@@ -58,8 +61,7 @@ _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DOTS = re.compile(r"(?:\.|%2[eE]){1,2}")
 
 
-@dataclass(frozen=True, slots=True)
-class DomainPattern:
+class DomainPattern(NamedTuple):
     """
     One of the domains of a route, or L{NO_DOMAIN}.
 
@@ -126,8 +128,7 @@ def domainPattern(text: str) -> DomainPattern:
     raise ValueError(f"the domain {text!r} is not a host name in lower case")
 
 
-@dataclass(frozen=True, slots=True)
-class AnyPath:
+class AnyPath(NamedTuple):
     """
     Every path: where C{path} is absent, or C{/*}.
     """
@@ -148,8 +149,7 @@ class AnyPath:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExactPath:
+class ExactPath(NamedTuple):
     """
     One path.
     """
@@ -170,8 +170,7 @@ class ExactPath:
         return () if path == self.text else None
 
 
-@dataclass(frozen=True, slots=True)
-class PrefixPath:
+class PrefixPath(NamedTuple):
     """
     All that lies below a path.
 
@@ -195,8 +194,7 @@ class PrefixPath:
         return () if path.startswith(self.prefix) else None
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterPath:
+class ParameterPath(NamedTuple):
     """
     A path in which parameters stand for segments.
 

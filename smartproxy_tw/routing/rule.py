@@ -9,7 +9,6 @@ them, and an explanation is told from them; neither has rules of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -41,7 +40,11 @@ class Ask(Enum):
         """
         Whether a path is known when this is asked.
         """
-        return self in (Ask.plainRequest, Ask.tlsRequest)
+        return self is _PLAIN_REQUEST or self is _TLS_REQUEST
+
+
+# Compiling a large table asks this very often, and members of an enum are slow to find.
+_PLAIN_REQUEST, _TLS_REQUEST = Ask.plainRequest, Ask.tlsRequest
 
 
 class Standing(NamedTuple):
@@ -63,8 +66,7 @@ class Standing(NamedTuple):
 _ANY_PATH = AnyPath(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """
     A route, ready to be asked.
 

@@ -207,7 +207,7 @@ class _Index:
         return candidates(name) if self._hasWildcards or not name else (name, "*", NO_DOMAIN)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PortTable:
     """
     The routes of one port.
@@ -315,7 +315,7 @@ class PortTable:
         return f"every route for {what} on port {self.number} has domains, and no name was given"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RouteTable:
     """
     All routes.
