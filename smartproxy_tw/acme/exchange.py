@@ -23,15 +23,18 @@ from OpenSSL.crypto import X509
 from service_identity import VerificationError
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, TimeoutError
-from twisted.internet.error import ConnectError, ConnectionLost, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.python.failure import Failure
+from twisted.web._newclient import RequestNotSent
 from twisted.web.client import (
     Agent,
     BrowserLikePolicyForHTTPS,
     HTTPConnectionPool,
+    RequestTransmissionFailed,
     ResponseDone,
+    ResponseNeverReceived,
 )
 from twisted.web.error import SchemeNotSupported
 from twisted.web.http import PotentialDataLoss
@@ -188,8 +191,7 @@ class Exchange:
         http = self._client(url)
         await self._turns.acquire()
         try:
-            talk = Deferred.fromCoroutine(self._talk(http, method, url, body))
-            return await talk.addTimeout(self._timeout, self._reactor)
+            return await self._inTime(Deferred.fromCoroutine(self._talk(http, method, url, body)))
         except CancelledError:
             raise
         except Exception as why:
@@ -209,7 +211,53 @@ class Exchange:
         closed: Deferred[None] = pool.closeCachedConnections()
         return closed.addCallback(lambda _: None)
 
+    def _inTime(self, talk: Deferred[Answer]) -> Deferred[Answer]:
+        """
+        End a talk that takes too long.  The libraries below tell a talk that
+        was cancelled in words of their own, and not always the same: who ended
+        it is known here alone.
+        """
+        why: list[Exception] = []
+
+        def left(_: object) -> None:
+            why.append(CancelledError())
+            talk.cancel()
+
+        def late() -> None:
+            why.append(TimeoutError())
+            talk.cancel()
+            if not whole.called:
+                whole.errback(why[0])
+
+        def ended(result: Answer | Failure) -> None:
+            if clock.active():
+                clock.cancel()
+            if whole.called:
+                return
+            if why:
+                whole.errback(why[0])
+            elif isinstance(result, Failure):
+                whole.errback(result)
+            else:
+                whole.callback(result)
+
+        whole: Deferred[Answer] = Deferred(left)
+        clock = self._reactor.callLater(self._timeout, late)
+        talk.addBoth(ended)
+        return whole
+
     async def _talk(self, http: HTTPClient, method: str, url: str, body: bytes | None) -> Answer:
+        try:
+            return await self._talkOnce(http, method, url, body)
+        except (RequestNotSent, RequestTransmissionFailed, ResponseNeverReceived) as why:
+            # A kept connection that the other side has just closed.  To send
+            # the same bytes again is harmless: what is signed carries a nonce,
+            # and is heard once at most.
+            if not all(isinstance(each.value, ConnectionClosed) for each in getattr(why, "reasons", ())):
+                raise
+            return await self._talkOnce(http, method, url, body)
+
+    async def _talkOnce(self, http: HTTPClient, method: str, url: str, body: bytes | None) -> Answer:
         fields: dict[bytes | str, bytes | str] = {"User-Agent": self._userAgent}
         if body is not None:
             fields["Content-Type"] = "application/jose+json"
@@ -276,7 +324,7 @@ class Exchange:
                 return AuthorityNotTrusted(url, "its certificate is for another name")
             if isinstance(each, SSL.Error):
                 return _tlsProblem(url, each)
-        if isinstance(why, ConnectError | ConnectionLost | DNSLookupError) or causes:
+        if isinstance(why, RequestNotSent | ConnectError | ConnectionClosed | DNSLookupError) or causes:
             said = "; ".join(_text(each) for each in causes) or _text(why)
             return AuthorityUnreachable(url, said)
         if isinstance(why, ValueError | SchemeNotSupported):

@@ -217,7 +217,7 @@ class Pebble:
             requests=len(handled),
             accounts=sum(path.startswith("/sign-me-up") for path in handled),
             orders=placed,
-            invalid=len(re.findall(r"set INVALID by", log)),
+            invalid=len(re.findall(r"set INVALID by completed challenge", log)),
             issued=len(re.findall(r"Issued certificate serial", log)),
         )
 

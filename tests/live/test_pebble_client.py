@@ -1,0 +1,83 @@
+"""
+Our client against the real Pebble: the same tests that our own authority
+stands.
+"""
+
+from __future__ import annotations
+
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from ..acme.suite import AuthorityStory, AuthoritySuite, Opened
+from .pebble import Pebble, missing
+
+
+class PebbleStory(AuthorityStory):
+    """
+    Runs stories on Pebble.
+
+    @ivar environment: How it differs from others.
+    """
+
+    environment: dict[str, str] = {}
+
+    def openAuthority(self, httpPort: int, tlsPort: int, nonceReject: float) -> Opened:
+        self.pebble = Pebble(
+            reactor,
+            self.mktemp(),
+            httpPort=httpPort,
+            tlsPort=tlsPort,
+            nonceReject=round(nonceReject * 100),
+            environment=self.environment,
+        )
+        return self.pebble
+
+    def counted(self) -> tuple[int, int]:
+        tally = self.pebble.tally()
+        return tally.orders, tally.invalid
+
+
+class PebbleClientTests(PebbleStory, AuthoritySuite, TestCase):
+    """
+    All of them.
+    """
+
+    skip = missing
+    timeout = 120
+
+
+class PebbleVariantTests(PebbleStory, TestCase):
+    skip = missing
+    timeout = 120
+
+    async def test_badNoncesByDefault(self) -> None:
+        """
+        The part of good nonces that Pebble refuses by its own default costs no
+        order.
+        """
+        self.environment = {"PEBBLE_WFE_NONCEREJECT": "5"}
+        await self.oneName("http-01")
+        self.assertIn("Configured to reject 5% of good nonces", self.pebble.log)
+
+    async def test_longChain(self) -> None:
+        """
+        A chain of several intermediates is served whole.
+        """
+        self.environment = {"PEBBLE_CHAIN_LENGTH": "3"}
+        await self.opens()
+        got = await self.issuer().obtain(("a.example",), self.install)
+        self.verify(got, "a.example")
+        self.assertEqual(got.chain.count(b"BEGIN CERTIFICATE"), 4)
+
+    async def test_reusedAuthorization(self) -> None:
+        """
+        A name that was proved is not presented again where the authority
+        remembers it.
+        """
+        self.environment = {"PEBBLE_AUTHZREUSE": "100"}
+        await self.opens()
+        issuer = self.issuer()
+        await issuer.obtain(("a.example",), self.install)
+        self.plane.story.clear()
+        await issuer.obtain(("a.example",), self.install)
+        self.assertEqual(self.plane.story, ["install"])
