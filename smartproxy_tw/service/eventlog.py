@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, TextIO
 
-from constantly import NamedConstant
+from constantly import NamedConstant  # type: ignore[import-untyped]
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
