@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -110,6 +110,7 @@ class Issuance:
         self._observe = observe
         self._key = newKey()
         self._presented: list[Challenge] = []
+        self._notReady = 0
 
     async def run(self, order: OrderFacts, install: Install) -> Credential:
         """
@@ -182,6 +183,8 @@ class Issuance:
         self._presented.append(challenge)
         try:
             await self._plane.present(challenge)
+        except CancelledError:
+            raise
         except Exception as why:
             raise ChallengeNotServed(proof.name, str(why).rstrip(".") or type(why).__name__) from why
         self._log.debug(
@@ -212,17 +215,27 @@ class Issuance:
 
     async def _finalize(self, own: str, url: str) -> News:
         request = certificateRequest(self._names, self._key)
+
+        async def ask() -> OrderFacts:
+            try:
+                return await self._client.finalize(own, url, request)
+            except AuthorityNotTrusted:
+                raise
+            except AuthorityUnreachable:
+                # It may have been heard; the order itself tells.
+                order = await self._client.readOrder(own)
+                if order.status in ("pending", "ready"):
+                    raise
+                return order
+
         try:
-            return await self._client.finalize(own, url, request)
+            return await self._patiently(ask)
         except AuthorityProblem as why:
-            if why.problem.word == "orderNotReady":
-                return NotReady()
-            raise
-        except AuthorityNotTrusted:
-            raise
-        except AuthorityUnreachable:
-            # It may have been heard; the order itself tells.
-            return await self._patiently(lambda: self._client.readOrder(own))
+            if why.problem.word != "orderNotReady":
+                raise
+            self._notReady += 1
+            await self._sleep(lookAfter(self._notReady, why.retryAfter))
+            return NotReady()
 
     async def _settled(
         self, what: str, read: Callable[[], Awaitable[Facts]], isSettled: Callable[[Facts], bool]
