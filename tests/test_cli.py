@@ -239,7 +239,8 @@ class ProcessTests(SynchronousTestCase):
         Neither help nor version imports what is slow.
         """
         code = (
-            "import sys; from smartproxy_tw.cli import main; status = main(['--help']) or main(['--version']); "
+            "import sys; from smartproxy_tw.cli import main; status = main(['--help']) or "
+            "main(['--version']); "
             "heavy = {'pydantic', 'yaml', 'twisted', 'tomllib', 'json', 'dataclasses'} & set(sys.modules); "
             "sys.exit(status or (f'imported: {heavy}' if heavy else 0))"
         )

@@ -98,57 +98,85 @@ def _layer(route: Route) -> str:
     return "passthrough" if route.tls.mode == "passthrough" else f"terminate, {route.protocol} inside"
 
 
+class _Ports:
+    """
+    Sets of ports as whole numbers with a bit for each: a range of all ports is 8
+    KiB, and what is common to two of them is one operation.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], int] = {}
+
+    def of(self, route: Route) -> int:
+        """
+        The ports of a route.
+        """
+        ports = route.ports
+        if ports not in self._known:
+            digits = bytearray(8192)
+            for port in ports:
+                digits[port >> 3] |= 1 << (port & 7)
+            self._known[ports] = int.from_bytes(digits, "little")
+        return self._known[ports]
+
+
+def _lowest(ports: int) -> int:
+    return (ports & -ports).bit_length() - 1
+
+
 def _layers(placed: Sequence[Placed]) -> Iterator[tuple[Path, str]]:
     """
     One name on one port cannot be both passed through and terminated: that is
     decided by the ClientHello, which has no path and no protocol inside.
     """
-    first: dict[tuple[str, int], Placed] = {}
+    ports = _Ports()
+    # For each domain and layer the ports that it is on, and the routes that say so.
+    known: dict[str, dict[str, tuple[int, list[Placed]]]] = {}
     for each in placed:
         if each.route.tls is None:
             continue
+        mine, layer = ports.of(each.route), _layer(each.route)
+        clash: tuple[str, int, Placed] | None = None
         for domain in each.route.domains or ("",):
-            clash = next(
+            layers = known.setdefault(domain, {})
+            for other, (theirs, routes) in layers.items():
+                if other != layer and mine & theirs and clash is None:
+                    first = next(route for route in routes if ports.of(route.route) & mine)
+                    clash = domain, _lowest(mine & ports.of(first.route)), first
+            before, routes = layers.get(layer, (0, []))
+            layers[layer] = (before | mine, [*routes, each] if mine & ~before else routes)
+        if clash is not None:
+            domain, port, first = clash
+            whom = domain or "connections without a name"
+            yield (
+                each.path,
                 (
-                    (port, other)
-                    for port in each.route.ports
-                    if _layer((other := first.setdefault((domain, port), each)).route) != _layer(each.route)
+                    f"says {layer} for {whom} on port {port}, "
+                    f"but {first} says {_layer(first.route)}: only one is possible"
                 ),
-                None,
             )
-            if clash is not None:
-                port, other = clash
-                whom = domain or "connections without a name"
-                mine, theirs = _layer(each.route), _layer(other.route)
-                message = (
-                    f"says {mine} for {whom} on port {port}, but {other} says {theirs}: only one is possible"
-                )
-                yield each.path, message
-                break
 
 
 def _shadows(placed: Sequence[Placed]) -> Iterator[tuple[Path, str]]:
     """
     A route is never asked when routes before it match exactly the same.
     """
-    taken: dict[tuple[str, str, str | None], dict[int, Placed]] = {}
+    ports = _Ports()
+    # For what a route matches, the ports that this is taken on, and the first to.
+    taken: dict[tuple[str, str, str | None], tuple[int, Placed]] = {}
     for each in sorted(placed, key=lambda each: -each.route.priority):
         route = each.route
         kind = "tls" if route.tls is not None else route.protocol
         path = None if route.path == "/*" else route.path
-        others: list[Placed] = []
-        isNew = False
-        for domain in route.domains or ("",):
-            known = taken.setdefault((kind, domain, path), {})
-            for port in route.ports:
-                other = known.setdefault(port, each)
-                isNew = isNew or other is each
-                others.append(other)
+        mine = ports.of(route)
+        first, isNew = each, False
+        for domain in reversed(route.domains or ("",)):
+            before, other = taken.get((kind, domain, path), (0, each))
+            isNew = isNew or bool(mine & ~before)
+            first = other if before & mine else first
+            taken[kind, domain, path] = (before | mine, other)
         if not isNew:
-            yield (
-                each.path,
-                f"can never be reached: {others[0]} is asked before it and takes all that it matches",
-            )
+            yield each.path, f"can never be reached: {first} is asked before it and takes all that it matches"
 
 
 def _isLoop(route: Route) -> bool:

@@ -56,6 +56,13 @@ class FromEnvironment(str):
         return made
 
 
+def _short(text: str, longest: int) -> str:
+    """
+    A key can be as long as a file, a message should not.
+    """
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """
@@ -78,7 +85,7 @@ class Mark:
         @param message: What is wrong.
         @return: The problem.
         """
-        return Problem(self.file, self.line, self.column, path, message)
+        return Problem(self.file, self.line, self.column, _short(path, 200), _short(message, 600))
 
 
 @dataclass(slots=True)

@@ -303,9 +303,11 @@ class _Reader:
         schemes = {place.scheme for place in places}
         if "https" in schemes and len(schemes) > 1:
             self.wrong(below, "mixes targets with and without https://: make it two routes, or all the same")
+        seen: set[model.Target] = set()
         for index, place in enumerate(places):
-            if place.target in [each.target for each in places[:index]]:
+            if place.target in seen:
                 self.wrong((*below, index), f"is the same target as one before it: {place.target}")
+            seen.add(place.target)
         return tuple(place.target for place in places), next((each for each in schemes if each), None)
 
     def _place(self, below: Path, written: Any) -> targets.Place:

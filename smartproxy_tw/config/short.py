@@ -85,9 +85,10 @@ def _absolute(options: _Options, option: str, path: str, isFile: bool = False) -
     return path
 
 
-def _isPort(options: _Options, option: str, number: int) -> int:
-    if isinstance(number, bool) or not 0 < number < 65536:
+def _port(options: _Options, option: str, number: int, otherwise: int) -> int:
+    if not 0 < number < 65536:
         options.wrong(option, f"'{number}' is not a port: 1 to 65535 was expected")
+        return otherwise
     return number
 
 
@@ -100,8 +101,8 @@ def _acme(
             "--acme-directory", directory or "letsencrypt", texts.directory, Acme().directory
         ),
         caFile=_absolute(options, "--acme-ca-file", caFile, isFile=True) if caFile else None,
-        httpPort=_isPort(options, "--http-port", ports[0]),
-        tlsPort=_isPort(options, "--https-port", ports[1]),
+        httpPort=_port(options, "--http-port", ports[0], 80),
+        tlsPort=_port(options, "--https-port", ports[1], 443),
     )
 
 

@@ -132,7 +132,7 @@ def _absolute(text: str) -> None:
     try:
         names.host(host)
     except ValueError as why:
-        raise ValueError(f"has no proper host: {host} {why}") from None
+        raise ValueError(f"has a host that {why}") from None
 
 
 def fieldName(text: str) -> str:

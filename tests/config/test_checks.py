@@ -68,7 +68,9 @@ class ConflictTests(SynchronousTestCase):
         A route that matches only what another takes before it is told, by the
         order in which they are asked.
         """
-        message = "can never be reached: 'first' (line 1 of f) is asked before it and takes all that it matches"
+        message = (
+            "can never be reached: 'first' (line 1 of f) is asked before it and takes all that it matches"
+        )
         self.assertEqual(self.found(route(), route("second")), [(1, message)])
         self.assertEqual(self.found(route(ports=(1, 2)), route("second")), [(1, message)])
         self.assertEqual(self.found(route(priority=1), route("second")), [(1, message)])
@@ -137,7 +139,12 @@ class CertificateTests(SynchronousTestCase):
         """
         Host names by ACME, wildcards of one label by the local authority, files.
         """
-        for source in (Auto(("a.b", "localhost")), Internal(()), Internal(("*.b", "1.2.3.4")), Files("/a", "/b")):
+        for source in (
+            Auto(("a.b", "localhost")),
+            Internal(()),
+            Internal(("*.b", "1.2.3.4")),
+            Files("/a", "/b"),
+        ):
             self.assertIsNone(certificateProblem(source))
 
     def test_impossible(self) -> None:

@@ -33,7 +33,11 @@ class StateDirTests(SynchronousTestCase):
         A user's follows the XDG specification, which ignores relative paths.
         """
         self.assertEqual(stateDir({"XDG_STATE_HOME": "/x", "HOME": "/h"}, 1000), "/x/smartproxy")
-        for environ in ({"HOME": "/h"}, {"HOME": "/h", "XDG_STATE_HOME": "x"}, {"HOME": "/h", "STATE_DIRECTORY": "x"}):
+        for environ in (
+            {"HOME": "/h"},
+            {"HOME": "/h", "XDG_STATE_HOME": "x"},
+            {"HOME": "/h", "STATE_DIRECTORY": "x"},
+        ):
             self.assertEqual(stateDir(environ, 1000), "/h/.local/state/smartproxy")
 
     def test_passwd(self) -> None:
@@ -43,7 +47,9 @@ class StateDirTests(SynchronousTestCase):
         """
         import pwd
 
-        user = next((entry for entry in pwd.getpwall() if entry.pw_uid != 0 and entry.pw_dir.startswith("/")), None)
+        user = next(
+            (entry for entry in pwd.getpwall() if entry.pw_uid != 0 and entry.pw_dir.startswith("/")), None
+        )
         if user is not None:
             found = stateDir({}, user.pw_uid)
             home = pwd.getpwuid(user.pw_uid).pw_dir.rstrip("/")

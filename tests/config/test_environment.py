@@ -63,9 +63,7 @@ class FillTests(SynchronousTestCase):
         aliases repeat it.
         """
         _, problems = self.filled("a:\n - &x [q, '${NOPE}']\n - *x")
-        self.assertEqual(
-            problems, ["f:2:11: a[0][1]: needs the environment variable NOPE, which is not set"]
-        )
+        self.assertEqual(problems, ["f:2:11: a[0][1]: needs the environment variable NOPE, which is not set"])
 
     def test_malformed(self) -> None:
         """
@@ -139,11 +137,11 @@ class UseTests(SynchronousTestCase):
         )
         first, second = config.routes[:2]
         self.assertEqual(first.ports, (90, 91, 92))
-        self.assertEqual(str(first.action.targets), str(first.action.targets))  # type: ignore[union-attr]
-        self.assertEqual([str(each) for each in first.action.targets], ["127.0.0.1:90", "h:90"])  # type: ignore[union-attr]
-        self.assertFalse(first.action.tls.verify)  # type: ignore[union-attr]
+        self.assertEqual(str(first.action.targets), str(first.action.targets))
+        self.assertEqual([str(each) for each in first.action.targets], ["127.0.0.1:90", "h:90"])
+        self.assertFalse(first.action.tls.verify)
         self.assertEqual(first.priority, 7)
-        self.assertEqual(second.action.status, 307)  # type: ignore[union-attr]
+        self.assertEqual(second.action.status, 307)
         self.assertEqual((config.timeouts.head, config.timeouts.idle), (2.5, 7.0))
         self.assertEqual(config.routes[2].domains, ("example.com",))
 

@@ -35,9 +35,7 @@ class ProblemTests(SynchronousTestCase):
         direction of writing.
         """
         shown = str(Problem("a\nb", 1, 1, "x\x1b[2J", "\r\t\x00\x9b\u2028\u202e\u2066\ud800 ü"))
-        self.assertEqual(
-            shown, "a\\nb:1:1: x\\x1b[2J: \\r\\t\\x00\\x9b\\u2028\\u202e\\u2066\\ud800 ü"
-        )
+        self.assertEqual(shown, "a\\nb:1:1: x\\x1b[2J: \\r\\t\\x00\\x9b\\u2028\\u202e\\u2066\\ud800 ü")
 
 
 class ConfigErrorTests(SynchronousTestCase):

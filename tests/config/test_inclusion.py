@@ -67,7 +67,8 @@ class InclusionTests(SynchronousTestCase):
             "routes: [{match: {ports: 1}, action: {type: block}}]",
             more_toml='sites = {"c.d" = 2}\n[timeouts]\nhead = 3\n'
             '[[routes]]\nmatch.ports = 2\naction.type = "block"\n',
-            sub__last_json='{"routes": [{"match": {"ports": 3}, "action": {"type": "block"}}], "state_dir": "x"}',
+            sub__last_json='{"routes": [{"match": {"ports": 3}, "action": {"type": "block"}}], '
+            '"state_dir": "x"}',
         )
         config = self.load()
         names = [":1", ":2", ":3", "a.b", "a.b (to https)", "c.d", "c.d (to https)"]

@@ -116,10 +116,14 @@ class JSONTests(SynchronousTestCase):
         self.assertIsNone(read(" \n", "f", problems))
         self.assertEqual(problems, [])
 
-    @settings(derandomize=True, deadline=None, max_examples=200)
+    @settings(derandomize=True, deadline=None, max_examples=60)
     @given(
         st.recursive(
-            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(),
             lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
             max_leaves=20,
         ),
@@ -131,7 +135,7 @@ class JSONTests(SynchronousTestCase):
         """
         self.assertEqual(self.means(json.dumps(value, indent=indent)), value)
 
-    @settings(derandomize=True, deadline=None, max_examples=300)
+    @settings(derandomize=True, deadline=None, max_examples=150)
     @given(st.text(alphabet='[]{}:,"\\truefalsn0123.-+eE \n', max_size=30))
     def test_anything(self, text: str) -> None:
         """

@@ -40,10 +40,17 @@ class ProtocolTests(SynchronousTestCase):
             ("{ports: 1, domains: a.b}", "{type: forward, targets: 1, tls: {mode: terminate}}", "http"),
             (
                 "{ports: 1}",
-                "{type: forward, targets: 'h:1', tls: {mode: terminate-and-reencrypt, certificate: internal}}",
+                (
+                    "{type: forward, targets: 'h:1', tls: {mode: terminate-and-reencrypt, certificate: "
+                    "internal}}"
+                ),
                 "http",
             ),
-            ("{ports: 1, domains: a.b, protocol: tcp}", "{type: forward, targets: 1, tls: {mode: terminate}}", "tcp"),
+            (
+                "{ports: 1, domains: a.b, protocol: tcp}",
+                "{type: forward, targets: 1, tls: {mode: terminate}}",
+                "tcp",
+            ),
             ("{ports: 1, protocol: http}", FORWARD, "http"),
             ("{ports: 1, protocol: tcp}", FORWARD, "tcp"),
             (
@@ -65,7 +72,11 @@ class ProtocolTests(SynchronousTestCase):
                 "{type: redirect, to: /x}",
                 "match.protocol: cannot be tcp: type: redirect needs HTTP",
             ),
-            ("ports: 1, protocol: tcp", "{type: respond}", "match.protocol: cannot be tcp: type: respond needs HTTP"),
+            (
+                "ports: 1, protocol: tcp",
+                "{type: respond}",
+                "match.protocol: cannot be tcp: type: respond needs HTTP",
+            ),
             (
                 "ports: 1, protocol: tcp",
                 "{type: forward, targets: 'http://a:1'}",
@@ -89,7 +100,10 @@ class ProtocolTests(SynchronousTestCase):
             (
                 "ports: 1",
                 "{type: forward, targets: 'https://a', tls: {mode: passthrough}}",
-                "action.tls.mode: passthrough leaves everything encrypted, but a target with https:// needs HTTP",
+                (
+                    "action.tls.mode: passthrough leaves everything encrypted, but a target with https:// "
+                    "needs HTTP"
+                ),
             ),
         ):
             line = only(f"routes: [{{match: {{{match}}}, action: {action}}}]")
@@ -143,9 +157,21 @@ class TargetTests(SynchronousTestCase):
         for targets, tls, told in (
             ("[1, 1]", "", "targets[1]: is the same target as one before it: 127.0.0.1:1"),
             ("['h:1', 'https://h:2']", "", "targets: mixes targets with and without https://"),
-            ("'http://h'", "{mode: terminate-and-reencrypt}", "http:// contradicts mode: terminate-and-reencrypt"),
-            ("'https://h'", "{mode: terminate}", "tls.mode: has to be terminate-and-reencrypt for https:// targets"),
-            ("unix:/x", "{mode: terminate-and-reencrypt}", "tls: needs server_name: a unix socket has no name"),
+            (
+                "'http://h'",
+                "{mode: terminate-and-reencrypt}",
+                "http:// contradicts mode: terminate-and-reencrypt",
+            ),
+            (
+                "'https://h'",
+                "{mode: terminate}",
+                "tls.mode: has to be terminate-and-reencrypt for https:// targets",
+            ),
+            (
+                "unix:/x",
+                "{mode: terminate-and-reencrypt}",
+                "tls: needs server_name: a unix socket has no name",
+            ),
             ("{unix: /" + "x" * 120 + "}", "", "has a path that no unix socket can have"),
             ("[]", "", "targets: is empty: at least one is needed"),
             ("{host: h}", "", "targets: needs port"),
@@ -156,7 +182,10 @@ class TargetTests(SynchronousTestCase):
             ("[[1]]", "", "targets[0]: has to be host:port"),
         ):
             more = f", tls: {tls}" if tls else ""
-            text = f"routes: [{{match: {{ports: 1, domains: a.b}}, action: {{type: forward, targets: {targets}{more}}}}}]"
+            text = (
+                "routes: [{match: {ports: 1, domains: a.b}, "
+                f"action: {{type: forward, targets: {targets}{more}}}}}]"
+            )
             self.assertIn(told, only(text))
 
     def test_unixByTLS(self) -> None:
@@ -248,7 +277,10 @@ class RouteTests(SynchronousTestCase):
         """
         A route that is switched off is left out, but has to be right.
         """
-        text = "routes: [{match: {ports: 1}, action: {type: block}}, {enabled: false, match: {ports: %s}, action: {type: block}}]"
+        text = (
+            "routes: [{match: {ports: 1}, action: {type: block}}, "
+            "{enabled: false, match: {ports: %s}, action: {type: block}}]"
+        )
         self.assertEqual(understood(text % 2).ports, (1,))
         self.assertIn("routes[1].match.ports", only(text % 0))
         self.assertIn(
@@ -261,9 +293,30 @@ class RouteTests(SynchronousTestCase):
         Routes know their lines in YAML, TOML and JSON.
         """
         for text, format, lines in (
-            ("routes:\n- match: {ports: 1}\n  action: {type: block}\n\n- match: {ports: 2}\n  action: {type: block}", "yaml", [2, 5]),
-            ('{"routes": [\n{"match": {"ports": 1}, "action": {"type": "block"}},\n\n{"match": {"ports": 2},\n "action": {"type": "block"}}]}', "json", [2, 4]),
-            ('[[routes]]\nmatch.ports = 1\naction.type = "block"\n\n[[routes]]\nmatch = {ports = 2}\naction.type = "block"', "toml", [1, 5]),
+            (
+                (
+                    "routes:\n- match: {ports: 1}\n  action: {type: block}\n\n- match: {ports: 2}\n  "
+                    "action: {type: block}"
+                ),
+                "yaml",
+                [2, 5],
+            ),
+            (
+                (
+                    '{"routes": [\n{"match": {"ports": 1}, "action": {"type": "block"}},\n\n'
+                    '{"match": {"ports": 2},\n "action": {"type": "block"}}]}'
+                ),
+                "json",
+                [2, 4],
+            ),
+            (
+                (
+                    '[[routes]]\nmatch.ports = 1\naction.type = "block"\n\n'
+                    '[[routes]]\nmatch = {ports = 2}\naction.type = "block"'
+                ),
+                "toml",
+                [1, 5],
+            ),
         ):
             self.assertEqual([each.line for each in understood(text, format).routes], lines)
 
@@ -277,7 +330,10 @@ class RouteTests(SynchronousTestCase):
             ("headers: {A: x, a: y}", "action.headers.a: is given twice: case does not matter"),
             ('headers: {A: "x\\r\\nB: y"}', "action.headers.A: 'x\\r\\nB: y' cannot be a header value"),
             ("headers: {A: [x, 'ü']}", "action.headers.A[1]: 'ü' cannot be a header value"),
-            ("headers: {A: true}", "action.headers.A: has to be text, a whole number or a list of texts, not true"),
+            (
+                "headers: {A: true}",
+                "action.headers.A: has to be text, a whole number or a list of texts, not true",
+            ),
             ("headers: {A: []}", "action.headers.A: is empty"),
             ("headers: [A]", "action.headers: has to be a mapping, not a list"),
             ("status: 204, body: x", "action.body: cannot be sent with status 204, which has none"),
@@ -326,7 +382,14 @@ class SiteTests(SynchronousTestCase):
         """
         A site is a target or a mapping.
         """
-        for text in ("3000", "'3000'", "127.0.0.1:3000", "{to: 3000}", "{to: [3000]}", "{to: {host: 127.0.0.1, port: 3000}}"):
+        for text in (
+            "3000",
+            "'3000'",
+            "127.0.0.1:3000",
+            "{to: 3000}",
+            "{to: [3000]}",
+            "{to: {host: 127.0.0.1, port: 3000}}",
+        ):
             config = understood(f"sites: {{Example.com: {text}}}")
             self.assertEqual(config.routes[0].action, Forward((Target("127.0.0.1", 3000),)))
             self.assertEqual(config.routes[0].domains, ("example.com",))
@@ -350,12 +413,18 @@ class SiteTests(SynchronousTestCase):
             ("{a.b: x}", "1:14: sites[a.b]: 'x' has no port"),
             ("{a.b: {}}", "sites[a.b]: needs to (where its requests go"),
             ("{a.b: {to: []}}", "sites[a.b].to: is empty: at least one is needed"),
-            ("{a.b: [1]}", "sites[a.b]: has to be a target such as 127.0.0.1:3000, or {to: , www: , certificate: }"),
+            (
+                "{a.b: [1]}",
+                "sites[a.b]: has to be a target such as 127.0.0.1:3000, or {to: , www: , certificate: }",
+            ),
             ("{a.b: {to: 1, www: yes}}", "sites[a.b].www: has to be redirect or none, not 'yes'"),
             ("{a.b: {to: 1, wwww: none}}", "sites[a.b].wwww: is not an option here; did you mean www?"),
             ("{'*.a.b': 1}", "sites[*.a.b]: a certificate by ACME (auto) cannot be had: *.a.b is a wildcard"),
             ("{1.2.3.4: 1}", "1.2.3.4 is an IP address"),
-            ("{'*.a.b': {to: 1, certificate: internal, www: redirect}}", "sites[*.a.b].www: there is no www name"),
+            (
+                "{'*.a.b': {to: 1, certificate: internal, www: redirect}}",
+                "sites[*.a.b].www: there is no www name",
+            ),
             ("{a.b: {to: 1, www: redirect}, www.a.b: 2}", "two routes have one name, 'www.a.b'"),
             ("{a.b: {to: ['h:1', 'https://h:2']}}", "sites[a.b].to: mixes targets"),
             ("[a.b]", "sites: has to be a mapping, not a list"),
@@ -368,8 +437,7 @@ class SiteTests(SynchronousTestCase):
         A site that a route takes all from is told so.
         """
         line = only(
-            "sites: {a.b: 1}\n"
-            "routes: [{name: x, match: {ports: 80, domains: a.b}, action: {type: respond}}]"
+            "sites: {a.b: 1}\nroutes: [{name: x, match: {ports: 80, domains: a.b}, action: {type: respond}}]"
         )
         self.assertIn("sites[a.b]: can never be reached: 'x' (line 2 of <text>)", line)
 
@@ -399,9 +467,9 @@ class FilesTests(SynchronousTestCase):
         """
         The only problem, without the directory.
         """
-        return only(text + "\nroutes: [{match: {ports: 1}, action: {type: block}}]", directory=self.directory).replace(
-            self.directory, "DIR"
-        )
+        return only(
+            text + "\nroutes: [{match: {ports: 1}, action: {type: block}}]", directory=self.directory
+        ).replace(self.directory, "DIR")
 
     def test_missing(self) -> None:
         """
@@ -422,10 +490,13 @@ class FilesTests(SynchronousTestCase):
             "{cert: c.pem,\n key: k.pem}}}}]",
             directory=self.directory,
         )
-        self.assertEqual([line.partition(" does")[0] for line in told], [
-            "1:95: routes[0].action.tls.certificate.cert: 'c.pem'",
-            "2:7: routes[0].action.tls.certificate.key: 'k.pem'",
-        ])
+        self.assertEqual(
+            [line.partition(" does")[0] for line in told],
+            [
+                "1:95: routes[0].action.tls.certificate.cert: 'c.pem'",
+                "2:7: routes[0].action.tls.certificate.key: 'k.pem'",
+            ],
+        )
 
     def test_notReadable(self) -> None:
         """
@@ -486,7 +557,9 @@ class WholeTests(SynchronousTestCase):
         A request target is part of a head.
         """
         line = only("limits: {head_bytes: 4096, url_bytes: 5000}\nsites: {a.b: 1}")
-        self.assertEqual(line, "1:39: limits.url_bytes: cannot be above head_bytes: the target is part of the head")
+        self.assertEqual(
+            line, "1:39: limits.url_bytes: cannot be above head_bytes: the target is part of the head"
+        )
 
     def test_home(self) -> None:
         """

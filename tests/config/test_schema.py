@@ -18,8 +18,8 @@ from smartproxy_tw.config.loading import loads
 from smartproxy_tw.config.model import (
     LETSENCRYPT_STAGING,
     TLS,
-    Acme,
     AccessLog,
+    Acme,
     Auto,
     Block,
     Config,
@@ -110,7 +110,11 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         lambda c: c.acme,
         Acme(directory=LETSENCRYPT_STAGING),
     ),
-    "Acme.ca_file": ("acme: {ca_file: c.pem}\n" + ROUTE, lambda c: os.path.basename(c.acme.caFile or ""), "c.pem"),
+    "Acme.ca_file": (
+        "acme: {ca_file: c.pem}\n" + ROUTE,
+        lambda c: os.path.basename(c.acme.caFile or ""),
+        "c.pem",
+    ),
     "Acme.challenges": (
         "acme: {challenges: [tls-alpn-01]}\n" + ROUTE,
         lambda c: c.acme,
@@ -147,7 +151,11 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     "Match.ports": (match("ports: [9, 7]"), lambda c: c.ports, (7, 9)),
     "PortRange.from": (match("ports: {from: 7, to: 9}"), lambda c: c.ports[0], 7),
     "PortRange.to": (match("ports: [{from: 7, to: 9}]"), lambda c: c.ports, (7, 8, 9)),
-    "Match.domains": (match("ports: 8, domains: [A.b, '*.c']"), lambda c: c.routes[0].domains, ("a.b", "*.c")),
+    "Match.domains": (
+        match("ports: 8, domains: [A.b, '*.c']"),
+        lambda c: c.routes[0].domains,
+        ("a.b", "*.c"),
+    ),
     "Match.path": (match("ports: 8, path: /x/*"), lambda c: c.routes[0].path, "/x/*"),
     "Match.protocol": (match("ports: 8, protocol: http"), lambda c: c.routes[0].protocol, "http"),
     "Forward.type": (action("type: forward, targets: 3"), deed, Forward((Target("127.0.0.1", 3),))),
@@ -202,12 +210,12 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     ),
     "KeyPair.cert": (
         tls("mode: terminate, certificate: {cert: c.pem, key: k.pem}"),
-        lambda c: os.path.basename(c.routes[0].tls.certificate.certificate),  # type: ignore[union-attr]
+        lambda c: os.path.basename(c.routes[0].tls.certificate.certificate),
         "c.pem",
     ),
     "KeyPair.key": (
         tls("mode: terminate, certificate: {cert: c.pem, key: k.pem}"),
-        lambda c: os.path.basename(c.routes[0].tls.certificate.privateKey),  # type: ignore[union-attr]
+        lambda c: os.path.basename(c.routes[0].tls.certificate.privateKey),
         "k.pem",
     ),
     "Redirect.type": (action("type: redirect, to: /x"), deed, Redirect("/x", 308)),
@@ -240,7 +248,9 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
 }
 
 #: Options that can have one value only: said by what any other value is told.
-FIXED = {"File.workers": ("workers: 2\n" + ROUTE, "1:10: workers: 2 cannot be had: only 1 works in this release")}
+FIXED = {
+    "File.workers": ("workers: 2\n" + ROUTE, "1:10: workers: 2 cannot be had: only 1 works in this release")
+}
 
 
 def optionsOf(whole: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -389,7 +399,9 @@ class SchemaTests(SynchronousTestCase):
             (line,) = complaints(text)
             self.assertIn(f"{option}: is not an option here", line)
         for kind in ("files", "socket"):
-            self.assertIn("forward, redirect, respond or block was expected", complaints(action(f"type: {kind}"))[0])
+            self.assertIn(
+                "forward, redirect, respond or block was expected", complaints(action(f"type: {kind}"))[0]
+            )
 
 
 class FilesTests(SynchronousTestCase):

@@ -84,7 +84,7 @@ class ShortTests(SynchronousTestCase):
         made = self.made(("a.localhost", "1"), ("b.localhost", "2"), www=True, certificate="internal")
         self.assertEqual(len(made.routes), 8)
         self.assertEqual(made.autoCertificates, ())
-        self.assertEqual(made.routes[6].tls.certificate, Internal(("www.b.localhost",)))  # type: ignore[union-attr]
+        self.assertEqual(made.routes[6].tls.certificate, Internal(("www.b.localhost",)))
 
     def test_paths(self) -> None:
         """
@@ -116,17 +116,23 @@ class ShortTests(SynchronousTestCase):
             [
                 "--state-dir: '' is not a path",
                 "--acme-email: 'x' is not an e-mail address such as ops@example.com",
-                "--acme-directory: 'http://ca.example' has to be https: plain http is only for an authority on "
-                "this machine",
+                (
+                    "--acme-directory: 'http://ca.example' has to be https: plain http is only for an "
+                    "authority on "
+                    "this machine"
+                ),
                 "--acme-ca-file: '/nowhere' does not exist, is no file or cannot be read",
                 "--http-port: '0' is not a port: 1 to 65535 was expected",
                 "--https-port: '65536' is not a port: 1 to 65535 was expected",
                 "--bind: 'localhost' is not an IP address",
                 "--site a b=x: 'a b' is not a host name: letters, digits and inner hyphens were expected",
                 "--site a b=x: 'x' has no port: x:3000, for instance, was expected",
-                "--site *.example.com=1: a certificate by ACME (auto) cannot be had: *.example.com is a wildcard, "
-                "which only dns-01 could prove: list the host names one by one, or use internal or "
-                "{cert: , key: }",
+                (
+                    "--site *.example.com=1: a certificate by ACME (auto) cannot be had: *.example.com is "
+                    "a wildcard, "
+                    "which only dns-01 could prove: list the host names one by one, or use internal or "
+                    "{cert: , key: }"
+                ),
             ],
         )
 
@@ -142,7 +148,9 @@ class ShortTests(SynchronousTestCase):
         A name given twice is told, and so is www.NAME where www is redirected.
         """
         self.assertIn("two routes have one name", self.complaints(("a.b", "1"), ("A.b.", "2"))[0])
-        self.assertIn("two routes have one name", self.complaints(("a.b", "1"), ("www.a.b", "2"), www=True)[0])
+        self.assertIn(
+            "two routes have one name", self.complaints(("a.b", "1"), ("www.a.b", "2"), www=True)[0]
+        )
 
     def test_noWWW(self) -> None:
         """

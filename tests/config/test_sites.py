@@ -84,7 +84,7 @@ class ExpandTests(SynchronousTestCase):
         """
         acme = Acme(httpPort=8080, tlsPort=8443)
         for certificate in ("auto", FILES):
-            served, redirect = expand(Site("example.com", TARGETS, certificate=certificate), acme)  # type: ignore[arg-type]
+            served, redirect = expand(Site("example.com", TARGETS, certificate=certificate), acme)
             self.assertEqual((served.ports, redirect.ports), ((8443,), (8080,)))
             self.assertEqual(redirect.action, Redirect("https://{domain}{path}"))
 
@@ -94,7 +94,7 @@ class ExpandTests(SynchronousTestCase):
         """
         local = Acme(directory="https://127.0.0.1:14000/dir", httpPort=8080, tlsPort=8443)
         for certificate, acme in (("auto", local), ("internal", local), ("internal", Acme(tlsPort=8443))):
-            routes = expand(Site("a.localhost", TARGETS, hasWWW=True, certificate=certificate), acme)  # type: ignore[arg-type]
+            routes = expand(Site("a.localhost", TARGETS, hasWWW=True, certificate=certificate), acme)
             self.assertEqual(routes[1].action, Redirect("https://{domain}:8443{path}"))
             self.assertEqual(routes[2].action, Redirect("https://a.localhost:8443{path}"))
         routes = expand(Site("a.localhost", TARGETS, certificate="internal"), Acme())

@@ -34,8 +34,16 @@ class TemplateTests(SynchronousTestCase):
         config = understood(whole)
         self.assertEqual(
             [route.name for route in config.routes if "(to https)" not in route.name],
-            ["health", "api", "mail", "database", "example.com", "shop.example.com", "www.shop.example.com",
-             "intranet.localhost"],
+            [
+                "health",
+                "api",
+                "mail",
+                "database",
+                "example.com",
+                "shop.example.com",
+                "www.shop.example.com",
+                "intranet.localhost",
+            ],
         )
         self.assertEqual(config.acme.email, "ops@example.com")
 

@@ -41,7 +41,13 @@ class GrammarTests(SynchronousTestCase):
         self.accepts(texts.name, "shop", "to https #2", "日本", "x" * 100)
         self.refuses(
             texts.name,
-            {"": "is empty", "  ": "is empty", "a\nb": "printable", "x" * 101: "100", " a": "space at the ends"},
+            {
+                "": "is empty",
+                "  ": "is empty",
+                "a\nb": "printable",
+                "x" * 101: "100",
+                " a": "space at the ends",
+            },
         )
 
     def test_paths(self) -> None:
@@ -49,7 +55,19 @@ class GrammarTests(SynchronousTestCase):
         Paths are exact, end in /* or have parameters.
         """
         self.accepts(
-            texts.routePath, "/", "/*", "/a", "/a/", "/a//b", "/a/*", "/u/:id", "/u/:id/*", "/%2f", "/a:b", "/...", "/~x"
+            texts.routePath,
+            "/",
+            "/*",
+            "/a",
+            "/a/",
+            "/a//b",
+            "/a/*",
+            "/u/:id",
+            "/u/:id/*",
+            "/%2f",
+            "/a:b",
+            "/...",
+            "/~x",
         )
         self.refuses(
             texts.routePath,
@@ -76,7 +94,7 @@ class GrammarTests(SynchronousTestCase):
             },
         )
 
-    @settings(derandomize=True, deadline=None, max_examples=300)
+    @settings(derandomize=True, deadline=None, max_examples=150)
     @given(st.text(alphabet="/a:*.%2e-_1", max_size=12).map(lambda text: "/" + text))
     def test_pathsCompile(self, text: str) -> None:
         """
@@ -122,7 +140,7 @@ class GrammarTests(SynchronousTestCase):
                 "https://{path}": "no proper host",
                 "https://{port}": "no proper host",
                 "https://user@example.com": "no proper host",
-                "https://exa_mple..com": "no proper host",
+                "https://exa_mple..com": "has a host that is not a host name",
                 "https://example.com:": "needs a port",
                 "https://example.com:0": "needs a port",
                 "https://example.com:65536": "needs a port",
@@ -235,7 +253,7 @@ class GrammarTests(SynchronousTestCase):
         self.assertTrue(texts.isOnLoopback("https://localhost/dir"))
         self.assertFalse(texts.isOnLoopback(LETSENCRYPT))
 
-    @settings(derandomize=True, deadline=None, max_examples=300)
+    @settings(derandomize=True, deadline=None, max_examples=150)
     @given(st.text(max_size=16) | st.text(alphabet="htps:/{}domain.pathort@[]1", max_size=30))
     def test_anything(self, text: str) -> None:
         """

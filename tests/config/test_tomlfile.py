@@ -126,12 +126,20 @@ class TOMLTests(SynchronousTestCase):
         for text in ("", "# x\n"):
             self.assertEqual(self.mistakes(text), [])
 
-    @settings(derandomize=True, deadline=None, max_examples=200)
+    @settings(derandomize=True, deadline=None, max_examples=60)
     @given(
         st.dictionaries(
             st.sampled_from(["a", "b-c", "'d e'", '"f\\n"', "g.h", '"i.j"."k"']),
             st.sampled_from(
-                ["1", "'x # y'", '"[]{}=\\""', "[1, [2, 3], # c\n]", "{x = 1, 'y z' = [{q = 2}]}", "'''\na'b'''", "1.5e3"]
+                [
+                    "1",
+                    "'x # y'",
+                    '"[]{}=\\""',
+                    "[1, [2, 3], # c\n]",
+                    "{x = 1, 'y z' = [{q = 2}]}",
+                    "'''\na'b'''",
+                    "1.5e3",
+                ]
             ),
             min_size=1,
         )
@@ -156,7 +164,7 @@ class TOMLTests(SynchronousTestCase):
             ((key, value),) = value.items()
             yield key
 
-    @settings(derandomize=True, deadline=None, max_examples=200)
+    @settings(derandomize=True, deadline=None, max_examples=60)
     @given(st.text(alphabet="ab=[]{}\"'#.,\\ \n1", max_size=40))
     def test_anything(self, text: str) -> None:
         """

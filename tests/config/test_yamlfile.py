@@ -147,7 +147,9 @@ class YAMLTests(SynchronousTestCase):
         """
         Aliases stand for what was anchored, also as keys.
         """
-        self.assertEqual(self.means("a: &x {b: [1]}\nc: *x\n&k d: *k"), {"a": {"b": [1]}, "c": {"b": [1]}, "d": "d"})
+        self.assertEqual(
+            self.means("a: &x {b: [1]}\nc: *x\n&k d: *k"), {"a": {"b": [1]}, "c": {"b": [1]}, "d": "d"}
+        )
 
     def test_badAliases(self) -> None:
         """
@@ -163,7 +165,9 @@ class YAMLTests(SynchronousTestCase):
         wherever they stand.
         """
         self.assertEqual(
-            self.means("x: &x {a: 1, b: 1}\ny: &y {b: 2, c: 2}\nz: {<<: [*x, *y], c: 3}\nw: {a: 9, <<: *x}")["z"],
+            self.means("x: &x {a: 1, b: 1}\ny: &y {b: 2, c: 2}\nz: {<<: [*x, *y], c: 3}\nw: {a: 9, <<: *x}")[
+                "z"
+            ],
             {"a": 1, "b": 1, "c": 3},
         )
         self.assertEqual(self.means("x: &x {a: 1}\nw: {<<: *x, a: 9}")["w"], {"a": 9})
