@@ -16,6 +16,8 @@ request has gone to an authority.  The end of a proxy is the same way backwards.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Awaitable, Callable
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -153,7 +155,7 @@ class Life:
         except CancelledError:
             pass
         except Exception as why:
-            error = StartError(str(why)) if isinstance(why, StateError) else why
+            error = _forTheOperator(why)
             self._error = error
             if not isinstance(error, StartError):
                 self._log.failure("A defect while starting", event="start-failed")
@@ -246,3 +248,15 @@ class Life:
             await stop()
         except Exception:
             self._log.failure("A defect while stopping {what}", what=what)
+
+
+def _forTheOperator(why: Exception) -> Exception:
+    if isinstance(why, StateError):
+        return StartError(str(why))
+    if isinstance(why, ImportError):
+        # What is imported late is imported by the user that twistd changed to.
+        return StartError(
+            f"{why}, needed by user {os.geteuid()}. If the process changed its user,"
+            f" let that one read the Python environment in {sys.prefix}."
+        )
+    return why

@@ -240,8 +240,12 @@ class Listeners:
     def _refusalOf(self, refused: Sequence[_Bound]) -> ListenError | None:
         if not refused:
             return None
+        # What has the same reason and the same remedy is told once.
+        byReason: dict[str, list[str]] = {}
+        for each in refused:
+            byReason.setdefault(self._explain(each.address, each.refusal), []).append(str(each.address))
         return ListenError(
-            "\n".join(self._explain(each.address, each.refusal) for each in refused),
+            "\n".join(f"Cannot listen on {', '.join(where)}: {why}" for why, where in byReason.items()),
             tuple(each.address for each in refused),
         )
 
@@ -249,21 +253,20 @@ class Listeners:
         reason: object = why.socketError if isinstance(why, CannotListenError) else why
         number = reason.errno if isinstance(reason, OSError) else None
         text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason)
-        text = text or type(reason).__name__
-        message = f"Cannot listen on {address}: {text}"
+        text = text.rstrip(".") or type(reason).__name__
         if number == errno.EADDRINUSE:
             holder = self._holder(address.port)
             return (
-                f"{message}: {holder} has port {address.port}. Stop it, or choose another port."
+                f"{text}: {holder} has port {address.port}. Stop it, or choose another port."
                 if holder
-                else f"{message}. Stop what has port {address.port} (ss -ltnp tells), or choose another port."
+                else f"{text}. Stop what has port {address.port} (ss -ltnp tells), or choose another port."
             )
         if number in (errno.EACCES, errno.EPERM):
             return (
-                f"{message}. A port below 1024 needs a privilege: start as root with twistd --uid,"
+                f"{text}. A port below 1024 needs a privilege: start as root with twistd --uid,"
                 " or give CAP_NET_BIND_SERVICE (AmbientCapabilities= in a systemd unit), or use authbind,"
                 " or choose a port from 1024 up."
             )
         if number == errno.EADDRNOTAVAIL:
-            return f"{message}. This machine has no address {address.host}: correct bind."
-        return f"{message}. Correct that, or choose another address or port."
+            return f"{text}. This machine has no address {address.host}: correct bind."
+        return f"{text}. Correct that, or choose another address or port."

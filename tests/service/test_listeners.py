@@ -108,6 +108,18 @@ class BindingTests(SynchronousTestCase):
         self.assertIn("127.0.0.1:80", first)
         self.assertIn("127.0.0.1:443", second)
 
+    def test_oneReasonForAll(self) -> None:
+        """
+        When all are refused for one reason, that is told once.
+        """
+        self.listen.refuses(80, errno.EACCES)
+        self.listen.refuses(443, errno.EACCES)
+        text = str(self.failureResultOf(self.listeners.bind([80, 443]), ListenError).value)
+        self.assertTrue(
+            text.startswith("Cannot listen on 127.0.0.1:80, 127.0.0.1:443: Permission denied."), text
+        )
+        self.assertNotIn("\n", text)
+
     def test_inUseBySomebody(self) -> None:
         """
         A port in use names who has it, if that can be told, and what to do.
