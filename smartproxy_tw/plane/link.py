@@ -368,6 +368,7 @@ class Link:
         A bug: end the exchange too.
         """
         session, self.session = self.session, None
+        self._lender.lost(self)
         self.close()
         if session is not None:
             session.crash()

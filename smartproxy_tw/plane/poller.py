@@ -39,7 +39,7 @@ from zope.interface import implementer
 if TYPE_CHECKING:
     from twisted.internet.base import DelayedCall
 
-__all__ = ["ENDED", "Mortal", "Poller", "READABLE", "Reactor"]
+__all__ = ["BROKEN", "ENDED", "Mortal", "Poller", "READABLE", "Reactor", "WRITABLE"]
 
 _log = Logger()
 
@@ -47,6 +47,10 @@ _log = Logger()
 READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 #: The peer has shut down its side, or worse: read to the end.
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+#: Something can be written.
+WRITABLE = select.EPOLLOUT
+#: Nothing can be sent any more: the peer is gone, or both sides have ended.
+BROKEN = select.EPOLLHUP | select.EPOLLERR
 
 _EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 _BATCH = 256
@@ -192,14 +196,17 @@ class Poller:
         try:
             call()
         except Exception:
-            self._crashed(call)
+            self.crashed(call, getattr(call, "__self__", None))
 
-    def _crashed(self, call: Callable[..., None]) -> None:
+    def crashed(self, call: Callable[..., object], owner: object) -> None:
         """
-        A bug: say so, and take down the one connection it happened in.
+        A bug: say so, and take down the one connection it happened in.  Called
+        while the exception is handled.
+
+        @param call: Where it came from.
+        @param owner: Its C{crash} is called, if it has one.
         """
         _log.failure("A connection ended by a bug in {doer}", doer=getattr(call, "__qualname__", repr(call)))
-        owner = getattr(call, "__self__", None)
         crash = getattr(owner, "crash", None)
         if crash is not None:
             try:
@@ -232,7 +239,7 @@ class Poller:
                     try:
                         handler(event)
                     except Exception:
-                        self._crashed(handler)
+                        self.crashed(handler, getattr(handler, "__self__", None))
             if self._epoll.closed:
                 break
 

@@ -28,9 +28,9 @@ from ..interfaces import IExchange, IUpstream
 from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks
 from .answers import plainAnswer, statusLine
 from .link import Link, UpstreamFailure
-from .poller import ENDED, READABLE
+from .poller import BROKEN, ENDED, READABLE, WRITABLE
 from .tunnel import Tunnel
-from .wires import READ
+from .wires import READ, isConnected
 
 if TYPE_CHECKING:
     from ..facts import ConnectionFacts
@@ -135,12 +135,14 @@ class Session:
             self._isHot = True
             if event & ENDED:
                 self._isEnded = True
+            if event & BROKEN and self._state is _ANSWERING:
+                self._lookForReset()
         wire = self.wire
         if wire.pending:
             if wire.flush():
                 self._flushed()
-            elif self._state is _CLOSING:
-                return
+            elif event & WRITABLE:
+                self.progress()
         if self._isHot or self._buffer:
             self.pump()
 
@@ -155,8 +157,6 @@ class Session:
         elif state is _ANSWERING:
             if self.left:
                 self.upload()
-            elif self._isEnded:
-                self._lookForReset()
         elif state is _LINGERING:
             self._discard()
 
@@ -164,13 +164,13 @@ class Session:
         """
         The deadline has passed.
         """
-        if self._state is _READING:
-            if self._buffer:
-                self._refuse(408, "the request head did not arrive in time")
-            else:
-                self.close()
-        elif self._state is _ANSWERING:
+        if self._state is _ANSWERING:
             self._stalled()
+        elif self.wire.pending:
+            # An answer that is not whole must not look as if it were.
+            self._drop()
+        elif self._state is _READING and self._buffer:
+            self._refuse(408, "the request head did not arrive in time")
         else:
             self.close()
 
@@ -195,7 +195,7 @@ class Session:
                     break
                 data = data + more if data else more
             prepared = self.door.memo.get(data)
-            if prepared is None:
+            if prepared is None or prepared.serverName != self.connection.serverName:
                 prepared = self._understand(data)
                 if prepared is None:
                     if self._state is _READING and self._isHungry and self._isHot:
@@ -252,10 +252,11 @@ class Session:
             self._refuse(bad.status, bad.reason)
             return None
         if prepared is None:
-            if not self._buffer:
+            if not self._isHungry:
+                # Absolute: from the head's first bytes, and of the first one from the beginning.
+                self._isHungry = True
                 self.deadline = door.engine.poller.now + door.engine.timeouts.head
             self._buffer = data
-            self._isHungry = True
             return None
         self._buffer = data[len(prepared.request.raw) :]
         return prepared
@@ -269,11 +270,13 @@ class Session:
         if self.left == CHUNKED:
             self._chunks = Chunks()
         self._isKept = request.keepAlive and not engine.isDraining
-        self._status = 0
         self._hasRetried = False
         self._started = now = engine.poller.now
         self.deadline = now + engine.timeouts.idle
-        prepared.action.request(self)
+        try:
+            prepared.action.request(self)
+        except Exception:
+            engine.poller.crashed(prepared.action.request, self)
 
     # What an action asks for: IExchange.
 
@@ -289,8 +292,6 @@ class Session:
         """
         request = self.request
         self._skipBody()
-        if self.left:
-            self._isKept = False
         head = statusLine(status) + self.door.engine.dateLine() + fields
         if status != 204 and status != 304:
             head += b"Content-Length: %d\r\n" % len(body)
@@ -340,7 +341,7 @@ class Session:
         @param length: Of its body.
         @return: The Connection field, if one is needed, and the empty line.
         """
-        if length == UNTIL_CLOSE or not self._isKept:
+        if length == UNTIL_CLOSE or self.left or not self._isKept:
             self._isKept = False
             return b"Connection: close\r\n\r\n"
         return b"\r\n" if self.request.minor else b"Connection: keep-alive\r\n\r\n"
@@ -375,6 +376,8 @@ class Session:
         self._link = None
         self._upstream = None
         self._outgoing = b""
+        # Whatever comes next may be refused with an answer of its own.
+        self._status = 0
         if self.left or not self._isKept:
             self._closeSoon()
             return
@@ -535,14 +538,13 @@ class Session:
             self._record(0)
             self._drop()
         else:
-            self._isKept = self._isKept and not self.left
             self.respond(*plainAnswer(504 if failure.isTimeout else 502))
 
     def _stalled(self) -> None:
         if self.wire.pending or self._status:
             self._record(0)
             self._drop()
-        elif self.left:
+        elif self.left and self._link is not None and not self._link.wire.pending:
             self._unlink()
             self._refuse(408, "the request body did not arrive in time")
         else:
@@ -580,14 +582,10 @@ class Session:
 
     def _lookForReset(self) -> None:
         """
-        The client has closed one side at least; whether it still listens, the
-        kernel knows only after a reset.
+        The kernel says that the connection broke.  Reading would not tell
+        where an end was read before it, or a write has had the error.
         """
-        try:
-            self.wire.sock.recv(1, _PEEK)
-        except BlockingIOError:
-            pass
-        except OSError:
+        if not isConnected(self.wire.sock):
             self._record(0, 499)
             self._drop()
 
@@ -601,8 +599,7 @@ class Session:
 
     def _closeSoon(self) -> None:
         self._state = _CLOSING
-        engine = self.door.engine
-        self.deadline = engine.poller.now + engine.timeouts.head
+        self.progress()
         if not self.wire.pending:
             self._linger()
 
@@ -670,9 +667,7 @@ class Session:
         Take no further request; what is idle closes now.
         """
         if self._state is _READING and not self._buffer:
-            self.close()
+            self._closeSoon() if self.wire.pending else self.close()
         else:
             self._isKept = False
 
-
-_PEEK = 2  # socket.MSG_PEEK

@@ -58,7 +58,11 @@ class Stream:
         self.deadline = float("inf")
         engine.enter(self)
         engine.poller.handlers[wire.fd] = self.ready
-        entrance.actions[route.name].stream(self)
+        action = entrance.actions[route.name]
+        try:
+            action.stream(self)
+        except Exception:
+            engine.poller.crashed(action.stream, self)
 
     def ready(self, event: int) -> None:
         """

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["READ", "PlainWire", "Wire", "resetOnClose"]
+__all__ = ["READ", "PlainWire", "Wire", "isConnected", "resetOnClose"]
 
 
 class Wire(Protocol):
@@ -96,6 +96,17 @@ def resetOnClose(sock: socket.socket) -> None:
     """
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+
+def isConnected(sock: socket.socket) -> bool:
+    """
+    @return: Whether a socket's connection is still there, at least one way.
+    """
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 class PlainWire:
