@@ -21,6 +21,8 @@ from .lines import CombinedLines, JSONLines, Lines, Refused, Served, Streamed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from twisted.internet.base import DelayedCall
+
     from ..config.model import Route
     from ..facts import ConnectionFacts
     from .door import Prepared
@@ -65,7 +67,7 @@ class AccessRecords:
         self._descriptor = -1
         self._entries: list[Served | Refused | Streamed] = []
         self._unwritten: list[str] = []
-        self._isScheduled = False
+        self._next: DelayedCall | None = None
         self._hasComplained = False
 
     def request(self, prepared: Prepared, client: str, started: float, status: int, size: int) -> None:
@@ -93,18 +95,17 @@ class AccessRecords:
 
     def _add(self, entry: Served | Refused | Streamed) -> None:
         self._entries.append(entry)
-        if not self._isScheduled:
+        if self._next is None:
             self._schedule()
         elif len(self._entries) >= _MANY:
             self.flush()
 
     def _schedule(self) -> None:
-        if not self._isScheduled:
-            self._isScheduled = True
-            self._reactor.callLater(_PERIOD, self._due)
+        if self._next is None:
+            self._next = self._reactor.callLater(_PERIOD, self._due)
 
     def _due(self) -> None:
-        self._isScheduled = False
+        self._next = None
         self.flush()
 
     def flush(self) -> None:
@@ -124,6 +125,9 @@ class AccessRecords:
         Write what there is, and close the file; the next entry opens it anew.
         """
         self.flush()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
         if self._descriptor > 2:
             os.close(self._descriptor)
         self._descriptor = -1
