@@ -264,7 +264,8 @@ class TLSWire:
                 self._owed = owed(secret, self._owed)
                 data = self._decrypt(False)
             if data:
-                self.isShort = length < READ
+                # A close_notify behind the data is an end for which no event will come.
+                self.isShort = length < READ and not self._isEnded
                 return data
         return b""
 
