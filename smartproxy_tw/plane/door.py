@@ -186,7 +186,9 @@ class Door:
             len(request.raw) == len(data) <= _MEMO_BYTES
             and request.length == 0
             and route is not None
-            and not (request.hasSecrets or isTrusted or request.expectsContinue or request.upgrade)
+            and engine.remembersHeads
+            and not (request.hasSecrets or request.expectsContinue or request.upgrade)
+            and not request.target.path.startswith(_CHALLENGE)
         ):
             if len(self.memo) >= _MEMO:
                 self.memo.clear()

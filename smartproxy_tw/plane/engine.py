@@ -78,7 +78,11 @@ class Entrance:
     @ivar plain: The door for plain HTTP.
     @ivar tls: The door for HTTP over TLS.
     @ivar actions: What each route does, by its name.
-    @ivar servesChallenges: Whether http-01 is answered here.
+    @ivar takesTLS: As the table has it; with no table nothing is taken.
+    @ivar takesHTTP: Likewise.
+    @ivar takesTCP: Likewise.
+    @ivar servesTokens: Whether http-01 is answered here.
+    @ivar servesProofs: Whether tls-alpn-01 is answered here.
     """
 
     def __init__(self, engine: Engine, number: int) -> None:
@@ -88,15 +92,21 @@ class Entrance:
         self.plain = Door(engine, number, False)
         self.tls = Door(engine, number, True)
         self.actions: dict[str, IAction] = {}
-        self.servesChallenges = False
+        self.takesTLS = self.takesHTTP = self.takesTCP = False
+        self.servesTokens = self.servesProofs = False
 
-    def use(self, table: PortTable | None, actions: dict[str, IAction], servesChallenges: bool) -> None:
+    def use(self, table: PortTable | None, actions: dict[str, IAction], config: Config) -> None:
         """
         Route by this from now on.
         """
         self.table = table
         self.actions = actions
-        self.servesChallenges = servesChallenges
+        self.takesTLS = table is not None and table.takesTLS
+        self.takesHTTP = table is not None and table.takesHTTP
+        self.takesTCP = table is not None and table.takesTCP
+        served = config.challenges if config.autoCertificates else ()
+        self.servesTokens = "http-01" in served and self.number == config.acme.httpPort
+        self.servesProofs = "tls-alpn-01" in served and self.number == config.acme.tlsPort
         self.plain.use(table, actions)
         self.tls.use(table, actions)
 
@@ -107,7 +117,12 @@ class Engine:
     @ivar timeouts: Of the configuration in use.
     @ivar limits: Likewise.
     @ivar isDraining: Whether nothing new is taken.
+    @ivar remembersHeads: Whether what a head came to may serve for the same
+        bytes from somebody else.
     @ivar counts: Since the start, by name.
+    @ivar tokens: The http-01 challenges that are being answered.
+    @ivar proofs: How tls-alpn-01 challenges are being answered, by the name
+        that is asked for.
     """
 
     def __init__(self, poller: Poller, clock: Callable[[], float] = time.time) -> None:
@@ -125,10 +140,11 @@ class Engine:
         self._entrances: dict[int, Entrance] = {}
         self._credentials: dict[str, Credential] = {}
         self._contexts: dict[tuple[str, bool], SSL.Context] = {}
-        self._tokens: dict[bytes, HTTP01] = {}
-        self._challenges: dict[str, SSL.Context] = {}
+        self.tokens: dict[bytes, HTTP01] = {}
+        self.proofs: dict[str, SSL.Context] = {}
         self._trust = Trust(())
         self.trusts = self._trust.trusts
+        self.remembersHeads = True
         self._digest = Digest(poller)
         self._dateAt = 0
         self._dateLine = b""
@@ -152,12 +168,12 @@ class Engine:
         self.timeouts = config.timeouts
         self.limits = config.limits
         self._trust = Trust(config.trustedProxies)
+        # The same head means one thing from a trusted peer and another from a stranger.
+        self.remembersHeads = not config.trustedProxies
         self.trusts = self._trust.trusts
         self._records = records
-        challengePort = config.acme.httpPort if "http-01" in config.challenges else 0
         for number in {*self._entrances, *tables, *config.ports}:
-            here = number == challengePort and bool(config.autoCertificates)
-            self.entrance(number).use(tables.get(number), actions, here)
+            self.entrance(number).use(tables.get(number), actions, config)
 
     def entrance(self, number: int) -> Entrance:
         """
@@ -199,18 +215,18 @@ class Engine:
         @raise ValueError: Its certificate cannot be used.
         """
         if isinstance(challenge, HTTP01):
-            self._tokens[challenge.token.encode("ascii")] = challenge
+            self.tokens[challenge.token.encode("ascii")] = challenge
         else:
-            self._challenges[challenge.name] = challengeContext(challenge.credential)
+            self.proofs[challenge.name] = challengeContext(challenge.credential)
 
     def withdraw(self, challenge: Challenge) -> None:
         """
         Answer it no more.
         """
         if isinstance(challenge, HTTP01):
-            self._tokens.pop(challenge.token.encode("ascii"), None)
+            self.tokens.pop(challenge.token.encode("ascii"), None)
         else:
-            self._challenges.pop(challenge.name, None)
+            self.proofs.pop(challenge.name, None)
 
     def http01(self, token: bytes, host: str) -> str | None:
         """
@@ -219,14 +235,8 @@ class Engine:
         @param host: Who is asked for.
         @return: The key authorization to answer with.
         """
-        challenge = self._tokens.get(token)
+        challenge = self.tokens.get(token)
         return challenge.keyAuthorization if challenge is not None and challenge.name == host else None
-
-    def challenge(self, serverName: str | None) -> SSL.Context | None:
-        """
-        @return: How tls-alpn-01 for a name is answered, if it is.
-        """
-        return self._challenges.get(serverName or "")
 
     # Connections.
 

@@ -24,12 +24,12 @@ from .tls import ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME, Handshake, TLSWire
 from .wires import READ, PlainWire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from ..config.model import Route
     from .engine import Entrance
 
-__all__ = ["Greeting", "greet", "looksLikeHTTP"]
+__all__ = ["Greeting", "asksForToken", "greet", "looksLikeHTTP"]
 
 # As for a client that asked for no certificate that we have yet: internal_error, decode_error.
 _ALERT_NO_CERTIFICATE = b"\x15\x03\x03\x00\x02\x02\x50"
@@ -38,6 +38,10 @@ _PLAIN_ON_TLS = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 29\r\n"
     b"Connection: close\r\n\r\nThis port speaks HTTPS only.\n"
 )
+
+# RFC 8555 section 8.3, and more than any token has.
+_TOKEN_REQUEST = b"GET /.well-known/acme-challenge/"
+_TOKEN_BYTES = 256
 
 _METHOD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}+)( ?)")
 
@@ -63,6 +67,24 @@ def looksLikeHTTP(data: bytes) -> bool | None:
     return None if b"http".startswith(rest) else False
 
 
+def asksForToken(data: bytes, tokens: Container[bytes]) -> bool | None:
+    """
+    Whether a connection begins with a request for an http-01 challenge that is
+    being answered.
+
+    @param data: At least one byte.
+    @param tokens: Those being answered.
+    @return: L{None} while it could go either way.
+    """
+    start = data[: len(_TOKEN_REQUEST)]
+    if start != _TOKEN_REQUEST:
+        return None if _TOKEN_REQUEST.startswith(start) else False
+    token, space, _ = data[len(start) : len(start) + _TOKEN_BYTES].partition(b" ")
+    if space:
+        return token in tokens
+    return None if len(token) < _TOKEN_BYTES else False
+
+
 def greet(entrance: Entrance, sock: socket.socket, client: Address) -> None:
     """
     Begin the life of an accepted connection.
@@ -70,13 +92,16 @@ def greet(entrance: Entrance, sock: socket.socket, client: Address) -> None:
     @param sock: Non-blocking, registered nowhere; owned from now on.
     """
     greeting = Greeting(entrance, sock, client)
-    entrance.engine.poller.add(sock.fileno(), greeting.ready)
-    table = entrance.table
-    if table is None or not table.takesTLS:
-        takesHTTP = entrance.servesChallenges or (table is not None and table.takesHTTP)
-        takesTCP = table is not None and table.takesTCP
-        if takesHTTP != takesTCP:
-            (greeting.becomeHTTP if takesHTTP else greeting.becomeStream)()
+    engine = entrance.engine
+    engine.poller.add(sock.fileno(), greeting.ready)
+    if entrance.takesTLS or (entrance.servesProofs and engine.proofs):
+        return
+    if entrance.takesTCP:
+        # A server that speaks first can share its port with a challenge, but for the moment of it.
+        if not (entrance.takesHTTP or (entrance.servesTokens and engine.tokens)):
+            greeting.becomeStream()
+    elif entrance.takesHTTP or entrance.servesTokens:
+        greeting.becomeHTTP()
 
 
 class Greeting:
@@ -120,16 +145,16 @@ class Greeting:
             self._close()
 
     def _read(self, data: bytes) -> None:
-        table = self._entrance.table
-        if table is not None and table.takesTLS:
+        entrance = self._entrance
+        if entrance.takesTLS or entrance.servesProofs:
             hello = parse(data)
             if isinstance(hello, NeedMore):
                 self._need = hello.atLeast
                 return
             if isinstance(hello, Hello):
-                self._readHello(hello)
+                self._readHello(hello, data)
                 return
-            if isinstance(hello, Malformed) and not table.takesTCP:
+            if isinstance(hello, Malformed) and entrance.takesTLS and not entrance.takesTCP:
                 self._turnAway(hello.reason, _ALERT_DECODE)
                 return
         self._readOther(data)
@@ -138,16 +163,18 @@ class Greeting:
         """
         What is not TLS: HTTP, or anything.
         """
-        table = self._entrance.table
-        takesHTTP = self._entrance.servesChallenges or (table is not None and table.takesHTTP)
-        if table is None or not table.takesTCP:
-            if takesHTTP:
+        entrance = self._entrance
+        if not entrance.takesTCP:
+            if entrance.takesHTTP or entrance.servesTokens:
                 self.becomeHTTP()
             else:
                 isHTTP = looksLikeHTTP(data)
                 self._turnAway("not a ClientHello", _PLAIN_ON_TLS if isHTTP else b"")
             return
-        isHTTP = looksLikeHTTP(data) if takesHTTP else False
+        if entrance.takesHTTP:
+            isHTTP = looksLikeHTTP(data)
+        else:
+            isHTTP = entrance.servesTokens and asksForToken(data, entrance.engine.tokens)
         if isHTTP is None:
             self._need = len(data) + 1
         elif isHTTP:
@@ -155,16 +182,21 @@ class Greeting:
         else:
             self.becomeStream()
 
-    def _readHello(self, hello: Hello) -> None:
-        engine = self._entrance.engine
+    def _readHello(self, hello: Hello, data: bytes) -> None:
+        entrance = self._entrance
+        engine = entrance.engine
         facts = ConnectionFacts(self._entrance.number, self._client, hello.serverName, hello.alpn, True)
         if hello.alpn == (b"acme-tls/1",):
-            context = engine.challenge(hello.serverName)
+            context = engine.proofs.get(hello.serverName or "")
             if context is not None:
                 self._shake(context, _goodbye)
                 return
-        assert self._entrance.table is not None
-        decision = self._entrance.table.decideHello(hello.serverName)
+        if not entrance.takesTLS and (entrance.takesTCP or entrance.takesHTTP or entrance.servesTokens):
+            # It was looked at for the sake of a challenge only.
+            self._readOther(data)
+            return
+        table = entrance.table
+        decision = table.decideHello(hello.serverName) if table is not None else None
         route: Route | None = getattr(decision, "route", None)
         if route is None or route.tls is None:
             engine.missed(self._entrance.number, getattr(decision, "reason", ""), facts)
