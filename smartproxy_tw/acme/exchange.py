@@ -42,6 +42,7 @@ from twisted.web.iweb import IAgent, IBodyProducer
 from zope.interface import implementer
 
 from .errors import AuthorityNonsense, AuthorityNotTrusted, AuthorityUnreachable, IssuanceFailed
+from .within import within
 
 __all__ = ["LARGEST_ANSWER", "Answer", "BoundedBody", "Exchange", "TooMuch"]
 
@@ -191,7 +192,8 @@ class Exchange:
         http = self._client(url)
         await self._turns.acquire()
         try:
-            return await self._inTime(Deferred.fromCoroutine(self._talk(http, method, url, body)))
+            talk = Deferred.fromCoroutine(self._talk(http, method, url, body))
+            return await within(self._timeout, self._reactor, talk)
         except CancelledError:
             raise
         except Exception as why:
@@ -210,41 +212,6 @@ class Exchange:
             return Deferred.fromCoroutine(_nothing())
         closed: Deferred[None] = pool.closeCachedConnections()
         return closed.addCallback(lambda _: None)
-
-    def _inTime(self, talk: Deferred[Answer]) -> Deferred[Answer]:
-        """
-        End a talk that takes too long.  The libraries below tell a talk that
-        was cancelled in words of their own, and not always the same: who ended
-        it is known here alone.
-        """
-        why: list[Exception] = []
-
-        def left(_: object) -> None:
-            why.append(CancelledError())
-            talk.cancel()
-
-        def late() -> None:
-            why.append(TimeoutError())
-            talk.cancel()
-            if not whole.called:
-                whole.errback(why[0])
-
-        def ended(result: Answer | Failure) -> None:
-            if clock.active():
-                clock.cancel()
-            if whole.called:
-                return
-            if why:
-                whole.errback(why[0])
-            elif isinstance(result, Failure):
-                whole.errback(result)
-            else:
-                whole.callback(result)
-
-        whole: Deferred[Answer] = Deferred(left)
-        clock = self._reactor.callLater(self._timeout, late)
-        talk.addBoth(ended)
-        return whole
 
     async def _talk(self, http: HTTPClient, method: str, url: str, body: bytes | None) -> Answer:
         try:

@@ -188,6 +188,7 @@ class Authority:
             return fail()
         self._number = self._port.getHost().port
         self._registry.base = self.base
+        self._registry.resume()
         return succeed(None)
 
     def stop(self) -> Deferred[None]:

@@ -88,6 +88,7 @@ class Registry:
         self._accounts: dict[str, AccountEntry] = {}
         self._objects: dict[str, Order | Authorization | tuple[Authorization, Challenge]] = {}
         self._behind: set[Deferred[None]] = set()
+        self._interrupted: list[Callable[[], Any]] = []
         self.base = ""
         self.accountCount = 0
         self.orderCount = 0
@@ -113,9 +114,18 @@ class Registry:
             raise Refused(401, "unauthorized", "the account is deactivated")
         return account.key
 
+    def resume(self) -> None:
+        """
+        Go on with what was going on behind when it was stopped.
+        """
+        interrupted, self._interrupted = self._interrupted, []
+        for does in interrupted:
+            self._later(0.0, does)
+
     def stop(self) -> Deferred[None]:
         """
-        Let go of whatever goes on behind; fires when it has ended.
+        Let go of whatever goes on behind, until L{resume}; fires when it has
+        ended.
         """
         behind = list(self._behind)
         for each in behind:
@@ -320,7 +330,7 @@ class Registry:
             await deferLater(self._reactor, delay)
             await does()
         except CancelledError:
-            pass
+            self._interrupted.append(does)
         except Exception:
             self._log.failure("A defect of the testing authority")
 

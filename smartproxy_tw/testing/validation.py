@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography import x509
 from OpenSSL import SSL
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IHandshakeListener,
@@ -28,6 +28,7 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from ..acme.exchange import BoundedBody
+from ..acme.within import within
 from ..acme.x509 import ACME_IDENTIFIER, namesIn, serverNameFor
 from .signed import Refused
 
@@ -150,10 +151,13 @@ class Validator:
         way = self._byHTTP if kind == "http-01" else self._byTLS
         looking = Deferred.fromCoroutine(way(name, token, keyAuthorization))
         try:
-            await looking.addTimeout(self._timeout, self._reactor)
+            await within(self._timeout, self._reactor, looking)
         except (CancelledError, Refused):
             raise
         except Exception as why:
+            if isinstance(why, TimeoutError):
+                said = f"no whole answer within {self._timeout:g} s"
+                raise Refused(400, "connection", f"{name} could not be asked: {said}") from why
             reasons = getattr(why, "reasons", ())
             said = "; ".join(each.getErrorMessage() for each in reasons) or str(why) or type(why).__name__
             raise Refused(400, "connection", f"{name} could not be asked: {said}") from why

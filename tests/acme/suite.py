@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.task import deferLater
 
 from smartproxy_tw.acme.errors import (
     AuthorityProblem,
@@ -96,6 +97,10 @@ class AuthorityStory(_Base):
         """
         Given an authority and a data path.
         """
+        # A port that is opened while the reactor works through a batch of
+        # events may get the descriptor of a connection closed in that batch,
+        # and an event that was meant for it.  Timed calls are outside of it.
+        await deferLater(reactor, 0)
         self.plane = LoopbackPlane(reactor)
         self.addCleanup(self.plane.close)
         self.authority = self.openAuthority(*self.plane.listen(), nonceReject)
