@@ -17,12 +17,14 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
 
-from ..acme.schedule import probeAfter, renewAt, retryAfter
+from ..acme.schedule import LONGEST_WAIT, probeAfter, renewAt, retryAfter
 from ..config.model import Auto
 from ..facts import Credential
 from ..interfaces import IPlane
+from ..store.attempts import Attempt
 from .alarm import Alarm
 from .keeper import Keeper
+from .memory import Memory
 from .readiness import Readiness
 from .status import CertificateState, CertificateStatus, when
 
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
 
 __all__ = ["AutoCertificate", "Obtain"]
+
+#: After a restart an order that failed twice or more is tried again so many
+#: seconds after it failed: Let's Encrypt allows five failures an hour.
+_BETWEEN_STARTS = 900.0
 
 #: How a certificate is had from an authority: called with the names and with
 #: what makes the data path serve it, which is awaited before the challenges are
@@ -54,6 +60,7 @@ class AutoCertificate:
         clock: IReactorTime,
         *,
         permits: DeferredSemaphore,
+        memory: Memory,
         chance: Random,
     ) -> None:
         """
@@ -63,6 +70,7 @@ class AutoCertificate:
         @param save: Writes to the store.
         @param clock: The time, POSIX seconds.
         @param permits: Shared by all: how many orders are under way at once.
+        @param memory: Remembers failures beyond this process.
         @param chance: Spreads what would happen at one moment.
         """
         self.auto = auto
@@ -70,6 +78,7 @@ class AutoCertificate:
         self._obtain = obtain
         self._clock = clock
         self._permits = permits
+        self._memory = memory
         self._chance = chance
         self._names = ", ".join(auto.names)
         self._keeper = Keeper(save, clock, auto.names)
@@ -164,6 +173,7 @@ class AutoCertificate:
     async def _load(self, stored: Mapping[str, Credential]) -> None:
         from ..acme.x509 import selfSigned
 
+        self._recall()
         credential = self._choose(stored)
         if credential is not None:
             try:
@@ -177,6 +187,20 @@ class AutoCertificate:
                     why=str(why),
                 )
         await self._plane.install(self.auto.key, selfSigned(self.auto.names, now=self._clock.seconds()))
+
+    def _recall(self) -> None:
+        # What an earlier process ran into.  It is not waited for in full, for
+        # operators mend things and restart; just so that a restart in a circle
+        # stays within five failures an hour, and leaves alone who asked for it.
+        known = self._memory.recall(self.auto.key)
+        if known is None:
+            return
+        now = self._clock.seconds()
+        wait = retryAfter(1) if known.failures == 1 else _BETWEEN_STARTS
+        at = min(max(known.at + wait, known.notBefore), now + LONGEST_WAIT)
+        if at > now:
+            self._failures, self._problem = known.failures, known.problem
+            self._alarm.set(at)
 
     def _choose(self, stored: Mapping[str, Credential]) -> Credential | None:
         from ..acme.x509 import checkCredential
@@ -232,6 +256,7 @@ class AutoCertificate:
         assert self._facts is not None
         self._failures = 0
         self._problem = None
+        self._memory.forget(self.auto.key)
         due = max(self._dueAt(), self._clock.seconds() + 1.0)
         self._alarm.set(due)
         self._log.info(
@@ -248,10 +273,13 @@ class AutoCertificate:
 
         self._failures += 1
         asked = why.retryAfter if isinstance(why, IssuanceFailed) else None
-        wait = (probeAfter if isinstance(why, AuthorityUnreachable) else retryAfter)(
-            self._failures, self._chance.random(), asked
-        )
+        isAway = isinstance(why, AuthorityUnreachable)
+        wait = (probeAfter if isAway else retryAfter)(self._failures, self._chance.random(), asked)
         problem = str(why).rstrip(".") or type(why).__name__
+        if asked is not None or not isAway:
+            now = self._clock.seconds()
+            notBefore = 0.0 if asked is None else now + asked
+            self._memory.note(self.auto.key, Attempt(now, self._failures, notBefore, problem))
         # An authority that is away is asked every few seconds: that is worth a
         # line when it begins, not each time.
         level = LogLevel.debug if problem == self._problem and wait < 60.0 else LogLevel.warn

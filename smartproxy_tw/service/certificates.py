@@ -25,6 +25,7 @@ from .errors import CertificateError
 from .files import FileCertificate
 from .gathering import gathered
 from .internal import InternalCertificate
+from .memory import Memory
 from .status import CertificateStatus
 from .storage import Storage
 
@@ -53,6 +54,7 @@ class Certificates:
         *,
         gate: Callable[[], Deferred[None]],
         close: Callable[[], Deferred[None]],
+        memory: Memory,
         chance: Random,
     ) -> None:
         """
@@ -64,12 +66,14 @@ class Certificates:
         @param gate: Gives a Deferred that fires once every port is bound and
             adopted, and fails when that cannot be.
         @param close: Closes the way to the authority, after the last order.
+        @param memory: Remembers failed orders.
         @param chance: Spreads what would happen at one moment.
         """
         from ..store.certificates import Credentials
 
         self._gate = gate
         self._close = close
+        self._memory = memory
         self._storage = storage
         self._credentials = Credentials(storage.certificates)
         permits = DeferredSemaphore(_AT_ONCE)
@@ -80,7 +84,14 @@ class Certificates:
             if isinstance(source, Auto):
                 self._automatic.append(
                     AutoCertificate(
-                        source, plane, obtain, self._credentials.save, clock, permits=permits, chance=chance
+                        source,
+                        plane,
+                        obtain,
+                        self._credentials.save,
+                        clock,
+                        permits=permits,
+                        memory=memory,
+                        chance=chance,
                     )
                 )
             elif isinstance(source, Internal):
@@ -165,6 +176,7 @@ class Certificates:
         for each in self._all:
             await each.stop()
         await self._close()
+        await self._memory.whenWritten()
 
 
 def _sources(config: Config) -> tuple[CertificateSource, ...]:

@@ -91,7 +91,7 @@ def jsonLine(event: Mapping[str, Any]) -> str:
     line: dict[str, Any] = {
         "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": getattr(level, "name", "info"),
-        "namespace": event.get("log_namespace", ""),
+        "namespace": str(event.get("log_namespace", "")),
         "message": formatEvent(dict(event)),
     }
     failure = event.get("log_failure")

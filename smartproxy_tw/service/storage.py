@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..store.accounts import DirectoryAccounts
+from ..store.attempts import DirectoryAttempts
 from ..store.directory import Files, Lock, SecureDirectory
 from ..store.localauthority import LocalAuthority
+from ..store.naming import authorityName
 
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore
@@ -26,18 +28,22 @@ class Storage:
     What one proxy keeps between its starts.
 
     @ivar accounts: ACME accounts.
-    @ivar certificates: Certificates by ACME.
+    @ivar certificates: Certificates by the ACME authority in question: what
+        another one issued, staging for instance, does not pass for its own.
+    @ivar attempts: Orders there that failed.
     @ivar authority: The local authority; not opened, since not everybody
         needs one.
     """
 
     accounts: IAccountStore
     certificates: ICertificateStore
+    attempts: DirectoryAttempts
     authority: LocalAuthority
 
     def __init__(
         self,
         path: str,
+        directory: str,
         seconds: Callable[[], float],
         run: Run,
         *,
@@ -47,6 +53,7 @@ class Storage:
     ) -> None:
         """
         @param path: Of the state directory, absolute.
+        @param directory: The URL of the ACME directory in use.
         @param seconds: The time, POSIX seconds.
         @param run: Does what waits for the disk, see
             L{DirectoryCertificates<smartproxy_tw.store.certificates.DirectoryCertificates>}.
@@ -56,6 +63,7 @@ class Storage:
         """
         self._directory = SecureDirectory(path, files)
         self._lock = Lock(self._directory)
+        self._authorityName = authorityName(directory)
         self._seconds = seconds
         self._run = run
         self._certificates = certificates
@@ -73,10 +81,10 @@ class Storage:
         self._directory.open()
         self._lock.take()
         try:
+            issued = self._directory.child("certificates").child(self._authorityName)
+            self.attempts = DirectoryAttempts(issued)
             self.certificates = (
-                DirectoryCertificates(self._directory.child("certificates"), self._run)
-                if self._certificates is None
-                else self._certificates
+                DirectoryCertificates(issued, self._run) if self._certificates is None else self._certificates
             )
             self.accounts = (
                 DirectoryAccounts(self._directory.child("accounts"))

@@ -24,12 +24,14 @@ from .gathering import gathered
 from .issuing import LateIssuer
 from .life import Life
 from .listeners import Listen, Listeners, listenBy
+from .memory import Memory
 from .milestones import Milestones
 from .storage import Storage
 
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore
 
+    from ..store.certificates import Run
     from .automatic import Obtain
     from .status import CertificateStatus
 
@@ -59,7 +61,7 @@ class SmartProxy(MultiService):
         obtain: Obtain | None = None,
         certificates: ICertificateStore | None = None,
         accounts: IAccountStore | None = None,
-        run: Callable[..., Deferred[Any]] | None = None,
+        run: Run | None = None,
         chance: Random | None = None,
     ) -> None:
         """
@@ -166,10 +168,12 @@ class SmartProxy(MultiService):
 
     def _newLife(self) -> Life:
         reactor = self._reactor
+        run = self._run or partial(_inThread, reactor)
         storage = Storage(
             self.config.stateDir,
+            self.config.acme.directory,
             reactor.seconds,
-            self._run or partial(_inThread, reactor),
+            run,
             certificates=self._certificateStore,
             accounts=self._accounts,
         )
@@ -179,7 +183,7 @@ class SmartProxy(MultiService):
             listeners,
             storage,
             self._plane or self._localPlane,
-            partial(self._makeCertificates, storage),
+            partial(self._makeCertificates, storage, run),
             reactor,
         )
 
@@ -192,6 +196,7 @@ class SmartProxy(MultiService):
     def _makeCertificates(
         self,
         storage: Storage,
+        run: Run,
         plane: IPlane,
         gate: Callable[[], Deferred[None]],
         milestones: Milestones,
@@ -205,6 +210,7 @@ class SmartProxy(MultiService):
             self._reactor,
             gate=gate,
             close=issuer.close,
+            memory=Memory(storage.attempts, run),
             chance=self._chance,
         )
 

@@ -2,24 +2,20 @@
 ACME accounts at rest: each in a file of its own, JSON with the URL of the
 directory, the URL of the account and its key.
 
-The file of an account is called by the host of its directory and a digest of
-the whole URL, so that staging and production, or two authorities on one host,
-never mix.
+The file of an account is called as L{authorityName} says.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..facts import Account
 from ..interfaces import IAccountStore
+from .naming import authorityName
 
 if TYPE_CHECKING:
     from .directory import SecureDirectory
@@ -80,9 +76,7 @@ class DirectoryAccounts:
 
 
 def _fileName(directory: str) -> str:
-    host = re.sub(r"[^a-z0-9.-]", "_", (urlsplit(directory).hostname or "directory").lower())
-    digest = hashlib.sha256(directory.encode("utf-8")).hexdigest()
-    return f"{host[:150].lstrip('.')}-{digest[:16]}.json"
+    return authorityName(directory) + ".json"
 
 
 def _parse(content: bytes, directory: str) -> Account:

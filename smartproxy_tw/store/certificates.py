@@ -14,7 +14,6 @@ belong together is never stored, so a good pair is never replaced by a broken on
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,41 +24,18 @@ from zope.interface import implementer
 
 from ..acme.x509 import CertificateFacts, checkCredential
 from ..facts import Credential
+from .naming import entryName
 
 if TYPE_CHECKING:
     from .directory import SecureDirectory
 
-__all__ = ["Credentials", "DirectoryCertificates", "credentialOf", "entryName", "pemObjects"]
+__all__ = ["Credentials", "DirectoryCertificates", "Run", "credentialOf", "pemObjects"]
 
 _SUFFIX = ".pem"
-
-#: Beyond this a name is shortened, since a file system takes 255 bytes.
-_LONGEST_PLAIN = 200
-_LONGEST_SHORTENED = 150
 
 #: How work that waits for the disk is done: called with a function and its
 #: arguments.
 Run = Callable[..., "Deferred[Any]"]
-
-
-def entryName(names: Iterable[str]) -> str:
-    """
-    What the certificate for these names is called in a store.
-
-    One name is called by itself, as txacme does it.  Several are called by the
-    first of them in alphabetical order, C{+}, how many more there are, C{-}, and
-    the first 16 hexadecimal digits of the SHA-256 of all of them in that order,
-    joined by commas.  A name of more than 200 characters is treated likewise,
-    cut to 150.  C{*} is written C{_wildcard}.
-
-    @param names: At least one; their order does not matter.
-    """
-    ordered = sorted(set(names))
-    first = ordered[0].replace("*", "_wildcard")
-    if len(ordered) == 1 and len(first) <= _LONGEST_PLAIN:
-        return first
-    digest = hashlib.sha256(",".join(ordered).encode("utf-8")).hexdigest()
-    return f"{first[:_LONGEST_SHORTENED]}+{len(ordered) - 1}-{digest[:16]}"
 
 
 def pemObjects(credential: Credential) -> list[Any]:

@@ -26,7 +26,7 @@ from twisted.web.server import Request, Site
 
 from ..config.model import Config
 from ..config.short import fromSites
-from ..service.errors import StartError
+from ..service.errors import StartError, StoppedError
 from ..service.tree import SmartProxy
 from .authority import Authority
 
@@ -225,6 +225,8 @@ class Demo(MultiService):
         await self._proxy.whenReady()
         assert self._proxy.certificates is not None
         (status,) = await self._proxy.certificates.provisionAll()
+        if status.problem is None and status.state != "valid":
+            raise StoppedError("The demo was stopped before it had a certificate.")
         if status.state != "valid":
             raise StartError(f"The demo has no certificate: {status.problem}")
         self._show()

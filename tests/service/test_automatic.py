@@ -9,7 +9,7 @@ import os
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
+from twisted.internet.defer import Deferred, DeferredSemaphore, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
@@ -19,6 +19,9 @@ from smartproxy_tw.acme.x509 import Signer, describe
 from smartproxy_tw.config.model import Auto
 from smartproxy_tw.facts import Credential
 from smartproxy_tw.service.automatic import AutoCertificate
+from smartproxy_tw.service.memory import Memory
+from smartproxy_tw.store.attempts import DirectoryAttempts
+from smartproxy_tw.store.directory import SecureDirectory
 from smartproxy_tw.testing.fakes import FakeAuthority, FakePlane, Story
 
 NOW = 1_800_000_000
@@ -52,6 +55,7 @@ class AutoCertificateTests(SynchronousTestCase):
         self.saved: list[Credential] = []
         self.isFull = False
         self.permits = DeferredSemaphore(1)
+        self.attempts = DirectoryAttempts(SecureDirectory(os.path.abspath(self.mktemp())).open())
         self.certificate = self.make(SHOP)
         self.warnings: list[str] = []
         globalLogPublisher.addObserver(self.observe)
@@ -75,6 +79,7 @@ class AutoCertificateTests(SynchronousTestCase):
             self.save,
             self.clock,
             permits=self.permits,
+            memory=Memory(self.attempts, maybeDeferred),
             chance=Random(0),
         )
 
@@ -268,6 +273,66 @@ class AutoCertificateTests(SynchronousTestCase):
         self.successResultOf(self.certificate.provision())
         self.assertEqual(self.orders, 1)
         self.clock.pump([60.0] * 2)
+        self.assertEqual(self.orders, 2)
+
+    def restart(self) -> None:
+        """
+        Another process takes over.
+        """
+        self.successResultOf(self.certificate.stop())
+        self.certificate = self.make(SHOP)
+        self.begin()
+
+    def test_restartsInACircle(self) -> None:
+        """
+        A process that is restarted every few seconds asks no more often than
+        five times an hour, and its status says why.
+        """
+        self.authority.refuses(refusal())
+        self.begin()
+        for _ in range(360):
+            self.clock.advance(10.0)
+            self.restart()
+        self.assertEqual(self.orders, 5)
+        status = self.certificate.status()
+        self.assertEqual(status.state, "failed")
+        self.assertIn("wrong answer", status.problem or "")
+
+    def test_mendAndRestart(self) -> None:
+        """
+        Who mends things and restarts does not wait out a day: a quarter of an
+        hour after the last failure at most.
+        """
+        self.authority.refuses(refusal())
+        self.begin()
+        self.clock.pump([600.0] * 300)
+        waiting = (self.certificate.status().nextAttempt or 0.0) - self.clock.seconds()
+        self.assertGreater(waiting, 3600.0)
+        self.authority.agrees()
+        self.restart()
+        self.clock.pump([60.0] * 16)
+        self.assertEqual(self.certificate.status().state, "valid")
+        self.assertEqual(self.attempts.load(), {})
+
+    def test_retryAfterAcrossRestarts(self) -> None:
+        """
+        An authority that asked to be left alone is, whoever restarts.
+        """
+        self.authority.refuses(refusal(retryAfter=7200.0))
+        self.begin()
+        self.restart()
+        self.clock.pump([60.0] * 119)
+        self.assertEqual(self.orders, 1)
+        self.clock.pump([60.0] * 2)
+        self.assertEqual(self.orders, 2)
+
+    def test_awayIsNotRemembered(self) -> None:
+        """
+        That an authority could not be reached holds back no later process.
+        """
+        self.authority.refuses(AuthorityUnreachable("https://ca.example/", "connection refused"))
+        self.begin()
+        self.restart()
         self.assertEqual(self.orders, 2)
 
     def test_away(self) -> None:

@@ -15,6 +15,7 @@ from smartproxy_tw.acme.x509 import Signer
 from smartproxy_tw.config.model import CertificateSource, Files, Internal
 from smartproxy_tw.service.certificates import Certificates
 from smartproxy_tw.service.errors import CertificateError, StoppedError
+from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.service.storage import Storage
 from smartproxy_tw.store.directory import StateError
 from smartproxy_tw.testing.fakes import FakeAuthority, FakePlane, Story
@@ -37,7 +38,7 @@ class CertificatesTests(SynchronousTestCase):
         self.plane = FakePlane(self.story)
         self.authority = FakeAuthority(self.story, self.plane, SIGNER, self.clock.seconds)
         self.path = os.path.abspath(self.mktemp())
-        self.storage = Storage(self.path, self.clock.seconds, maybeDeferred)
+        self.storage = Storage(self.path, "https://ca.example/", self.clock.seconds, maybeDeferred)
         self.storage.open()
         self.addCleanup(self.storage.close)
         self.gate: Deferred[None] = succeed(None)
@@ -55,6 +56,7 @@ class CertificatesTests(SynchronousTestCase):
             self.clock,
             gate=lambda: self.gate,
             close=self.close,
+            memory=Memory(self.storage.attempts, maybeDeferred),
             chance=Random(0),
         )
         self.addCleanup(certificates.stop)

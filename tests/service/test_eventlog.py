@@ -10,11 +10,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.logger import Logger, LogPublisher
+from twisted.logger import Logger, LogLevel, LogPublisher
 from twisted.python import log
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.service.eventlog import jsonLine, jsonLines
+from smartproxy_tw.service.eventlog import jsonLine, jsonLines, textLines, worthTelling
 
 
 class JSONTests(SynchronousTestCase):
@@ -97,13 +97,40 @@ class JSONTests(SynchronousTestCase):
         self.assertEqual((line["a"], line["c"], line["d"]), ("nan", None, "b'bytes'"))
         self.assertEqual(line["b"][0], 1)
 
+    def test_text(self) -> None:
+        """
+        Text is as Twisted writes it; nothing in it moves a terminal's cursor.
+        """
+        log = Logger(namespace="test.room", observer=LogPublisher(textLines(self.file)))
+        log.info("{what}", what="a\x1b[2J\r\x9bb")
+        log.emit(LogLevel.info, None, what="nothing to say")
+        (line,) = self.file.getvalue().splitlines()
+        self.assertTrue(line.endswith("[test.room#info] a\\x1b[2J\\x0d\\x9bb"), line)
+
+    def test_worthTelling(self) -> None:
+        """
+        What only developers want to know is left out, and so is what a part of
+        Twisted tells of each connection it makes.
+        """
+        observer = worthTelling(jsonLines(self.file))
+        for namespace in ("test.room", "twisted.web.client._HTTP11ClientFactory"):
+            log = Logger(namespace=namespace, observer=LogPublisher(observer))
+            log.debug("debug")
+            log.info("info")
+            log.error("error")
+        self.assertEqual(
+            [(line["namespace"][:7], line["message"]) for line in self.lines()],
+            [("test.ro", "info"), ("test.ro", "error"), ("twisted", "error")],
+        )
+
     @settings(derandomize=True, deadline=None)
     @given(st.dictionaries(st.text(min_size=1), st.text() | st.floats() | st.binary() | st.none()))
     def test_alwaysJSON(self, fields: dict[str, object]) -> None:
         """
         Whatever an event holds, its line is one JSON object.
         """
-        fields.pop("log_time", None)
+        # What begins so is Twisted's own, and of the types that it says.
+        fields = {name: value for name, value in fields.items() if not name.startswith("log_")}
         line = jsonLine({"log_time": 0.0, "log_format": "x", **fields})
         self.assertTrue(line.endswith("\n"))
         self.assertNotIn("\n", line[:-1])

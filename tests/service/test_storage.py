@@ -9,7 +9,9 @@ import os
 from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.acme.x509 import selfSigned
 from smartproxy_tw.service.storage import Storage
+from smartproxy_tw.store.certificates import Credentials
 from smartproxy_tw.store.directory import StateError
 from smartproxy_tw.store.memory import MemoryAccounts, MemoryCertificates
 
@@ -22,11 +24,11 @@ class StorageTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = os.path.abspath(self.mktemp())
 
-    def storage(self, **parts: object) -> Storage:
+    def storage(self, directory: str = "https://ca.example/", **parts: object) -> Storage:
         """
         As a new process would use the directory.
         """
-        storage = Storage(self.path, lambda: 0.0, maybeDeferred, **parts)  # type: ignore[arg-type]
+        storage = Storage(self.path, directory, lambda: 0.0, maybeDeferred, **parts)  # type: ignore[arg-type]
         self.addCleanup(storage.close)
         return storage
 
@@ -72,4 +74,20 @@ class StorageTests(SynchronousTestCase):
         storage.open()
         self.assertIs(storage.certificates, certificates)
         self.assertIs(storage.accounts, accounts)
-        self.assertEqual(sorted(os.listdir(self.path)), ["authority", "lock"])
+        self.assertEqual(sorted(os.listdir(self.path)), ["authority", "certificates", "lock"])
+
+    def test_eachAuthorityItsOwn(self) -> None:
+        """
+        What one authority issued is not found when another one is in use:
+        else a certificate for trying things out would be served for good.
+        """
+        credential = selfSigned(["a.example"])
+        staging = self.storage("https://staging.example/")
+        staging.open()
+        self.successResultOf(Credentials(staging.certificates).save(credential))
+        staging.close()
+        for directory, names in (("https://staging.example/", 1), ("https://ca.example/", 0)):
+            storage = self.storage(directory)
+            storage.open()
+            self.assertEqual(len(self.successResultOf(Credentials(storage.certificates).load())), names)
+            storage.close()

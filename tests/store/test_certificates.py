@@ -8,8 +8,6 @@ import os
 from typing import Any
 
 import pem
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,7 +21,6 @@ from smartproxy_tw.store.certificates import (
     Credentials,
     DirectoryCertificates,
     credentialOf,
-    entryName,
     pemObjects,
 )
 from smartproxy_tw.store.directory import SecureDirectory
@@ -40,44 +37,6 @@ def issue(*names: str, lifetime: float = 86400.0) -> Credential:
     A certificate with its chain, as an authority gives it.
     """
     return SIGNER.issue(names, lifetime=lifetime, now=NOW)
-
-
-class EntryNameTests(SynchronousTestCase):
-    """
-    What the certificate for some names is called.
-    """
-
-    def test_oneName(self) -> None:
-        """
-        One name is called by itself, as txacme does it.
-        """
-        self.assertEqual(entryName(["shop.example"]), "shop.example")
-
-    def test_severalNames(self) -> None:
-        """
-        Several share an entry whatever their order, and other names have
-        another one.
-        """
-        one = entryName(["www.shop.example", "shop.example"])
-        self.assertEqual(one, entryName(["shop.example", "www.shop.example", "shop.example"]))
-        self.assertNotEqual(one, entryName(["shop.example", "api.shop.example"]))
-        self.assertRegex(one, r"^shop\.example\+1-[0-9a-f]{16}$")
-
-    def test_wildcard(self) -> None:
-        """
-        An asterisk is spelled out, so that no shell takes it for a pattern.
-        """
-        self.assertEqual(entryName(["*.shop.example"]), "_wildcard.shop.example")
-
-    @settings(derandomize=True, deadline=None)
-    @given(st.lists(st.from_regex(r"\A(\*\.)?[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?\Z"), min_size=1))
-    def test_alwaysAFileName(self, names: list[str]) -> None:
-        """
-        Whatever the names, the entry fits into a file system.
-        """
-        name = entryName(names)
-        directory = SecureDirectory("/nowhere")
-        self.assertEqual(directory.pathOf(name + ".pem"), f"/nowhere/{name}.pem")
 
 
 class DirectoryCertificatesTests(SynchronousTestCase):

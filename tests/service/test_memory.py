@@ -1,0 +1,85 @@
+"""
+Tests for L{smartproxy_tw.service.memory}.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.service.memory import Memory
+from smartproxy_tw.store.attempts import Attempt, DirectoryAttempts
+from smartproxy_tw.store.directory import SecureDirectory
+
+ATTEMPT = Attempt(1000.0, 3, 0.0, "wrong answer")
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    Failures beyond the life of a process.
+    """
+
+    def setUp(self) -> None:
+        self.directory = SecureDirectory(os.path.abspath(self.mktemp())).open()
+        self.attempts = DirectoryAttempts(self.directory)
+
+    def test_acrossProcesses(self) -> None:
+        """
+        What one noted the next one knows, until it is forgotten.
+        """
+        Memory(self.attempts, maybeDeferred).note("auto:a", ATTEMPT)
+        memory = Memory(self.attempts, maybeDeferred)
+        self.assertEqual(memory.recall("auto:a"), ATTEMPT)
+        self.assertIsNone(memory.recall("auto:b"))
+        memory.forget("auto:a")
+        memory.forget("auto:b")
+        self.successResultOf(memory.whenWritten())
+        self.assertIsNone(Memory(self.attempts, maybeDeferred).recall("auto:a"))
+
+    def test_manyAtOnce(self) -> None:
+        """
+        However many fail at one moment, there are two writes, one after the
+        other, and the last one has them all.
+        """
+        waiting: list[Deferred[None]] = []
+
+        def slowly(function: Any, *arguments: Any) -> Deferred[None]:
+            waiting.append(Deferred())
+            return waiting[-1].addCallback(lambda _: function(*arguments))
+
+        memory = Memory(self.attempts, slowly)
+        for number in range(100):
+            memory.note(f"auto:{number}", ATTEMPT)
+        written = memory.whenWritten()
+        self.assertEqual(len(waiting), 1)
+        waiting[0].callback(None)
+        self.assertNoResult(written)
+        waiting[1].callback(None)
+        self.successResultOf(written)
+        self.assertEqual(len(waiting), 2)
+        self.assertEqual(len(self.attempts.load()), 100)
+
+    def test_cannotBeWritten(self) -> None:
+        """
+        A full disk is told, and nothing else comes of it.
+        """
+        told = []
+
+        def observe(event: dict[str, Any]) -> None:
+            told.append(event.get("event"))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+
+        def full(*_: Any) -> Deferred[None]:
+            raise OSError(28, "No space left on device")
+
+        memory = Memory(self.attempts, full)
+        memory.note("auto:a", ATTEMPT)
+        self.successResultOf(memory.whenWritten())
+        self.assertEqual(told, ["attempts-unsaved"])
+        self.assertEqual(memory.recall("auto:a"), ATTEMPT)
