@@ -166,6 +166,7 @@ class LocalPlane:
         for group in self._groups.values():
             group.close()
         self._poller.stop()
+        self.engine.pipes.close()
         if self._records is not None:
             self._records.close()
         return cut

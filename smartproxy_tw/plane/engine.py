@@ -17,6 +17,7 @@ from ..facts import HTTP01, Challenge, ConnectionFacts, Credential
 from . import answers
 from .door import Door
 from .misses import Digest
+from .pipes import Pipes
 from .tls import challengeContext, serverContext
 from .trust import Trust
 
@@ -114,6 +115,7 @@ class Entrance:
 class Engine:
     """
     @ivar poller: Of all sockets.
+    @ivar pipes: To splice through.
     @ivar timeouts: Of the configuration in use.
     @ivar limits: Likewise.
     @ivar isDraining: Whether nothing new is taken.
@@ -130,6 +132,7 @@ class Engine:
         @param clock: The time of day, in seconds since 1970.
         """
         self.poller = poller
+        self.pipes = Pipes()
         self.isDraining = False
         self.counts = dict.fromkeys(_COUNTS, 0)
         self.timeouts: Timeouts

@@ -27,10 +27,10 @@ from ..facts import RequestFacts
 from ..interfaces import IExchange, IUpstream
 from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks
 from .answers import plainAnswer, statusLine
-from .link import Link, UpstreamFailure
+from .link import BULK, Link, UpstreamFailure
 from .poller import BROKEN, ENDED, READABLE, WRITABLE
 from .tunnel import Tunnel
-from .wires import READ, isConnected
+from .wires import READ, PlainWire, isConnected
 
 if TYPE_CHECKING:
     from ..facts import ConnectionFacts
@@ -43,7 +43,7 @@ __all__ = ["Session"]
 # The life of a session.
 _READING, _ANSWERING, _CLOSING, _LINGERING, _GONE = range(5)
 
-# Pipelined requests answered at a time before others have their turn.
+# Pipelined requests answered, or pieces of a body passed on, at a time before others have their turn.
 _ROUNDS = 16
 # How long a close lingers, in seconds, and how much it reads and drops meanwhile, in bytes.
 _LINGER = 2.0
@@ -442,10 +442,18 @@ class Session:
         Pass on more of the request's body while the target takes it.
         """
         link = self._link
-        while self.left and link is not None and self._link is link and not link.wire.pending:
+        for _ in range(_ROUNDS):
+            if not self.left or link is None or self._link is not link or link.wire.pending:
+                return
             if not self._buffer:
                 if not self._isHot:
                     return
+                if self.left > BULK:
+                    moved = self._splice(link)
+                    if moved > 0:
+                        continue
+                    if moved == 0:
+                        return
                 self._buffer = self._hearBody()
                 if not self._buffer:
                     return
@@ -457,6 +465,38 @@ class Session:
                 return
             link.wire.write(data)
             self.progress()
+        self.door.engine.poller.later(self.upload)
+
+    def _splice(self, link: Link) -> int:
+        """
+        Pass on a piece of a long body, without looking at it.
+
+        @return: How much; 0 when there is no more for now; -1 when it has to
+            be copied.
+        """
+        sink = link.wire
+        if not (isinstance(sink, PlainWire) and isinstance(self.wire, PlainWire)):
+            return -1
+        try:
+            moved = sink.take(self.wire.fd, self.door.engine.pipes, self.left - 1)
+        except BlockingIOError:
+            self._isHot = False
+            return 0
+        except OSError:
+            moved = 0
+        if moved > 0:
+            self.left -= moved
+            self.progress()
+        elif moved == 0:
+            self._clientLeft()
+        return moved
+
+    def _clientLeft(self) -> None:
+        """
+        The client left in the middle of its body: so does the upstream half.
+        """
+        self._record(0, 499)
+        self._drop()
 
     def _hearBody(self) -> bytes:
         try:
@@ -467,9 +507,7 @@ class Session:
         except OSError:
             data = b""
         if not data:
-            # The client left in the middle of its body: so does the upstream half.
-            self._record(0, 499)
-            self._drop()
+            self._clientLeft()
         elif len(data) < READ and self.wire.isShort and not self._isEnded:
             self._isHot = False
         return data

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .pipes import Pipe, Pipes
+
 __all__ = ["READ", "PlainWire", "Wire", "isConnected", "resetOnClose"]
 
 
@@ -86,6 +88,9 @@ class Wire(Protocol):
 #: means that there is no more for now.
 READ = 65536
 
+# Stands in what is pending for the bytes that wait in a pipe, before those that were written after them.
+_IN_PIPE = b"|"
+
 # struct linger {1, 0}, socket(7).
 _NO_LINGER = b"\x01\0\0\0\0\0\0\0"
 
@@ -121,7 +126,7 @@ class PlainWire:
     @ivar isBroken: Whether a write has failed for good.
     """
 
-    __slots__ = ("_isFinishing", "_send", "fd", "isBroken", "pending", "recv", "sock")
+    __slots__ = ("_isFinishing", "_pipe", "_pipes", "_send", "fd", "isBroken", "pending", "recv", "sock")
 
     isShort = True
     isTruncated = False
@@ -137,6 +142,8 @@ class PlainWire:
         self.pending = b""
         self.isBroken = False
         self._isFinishing = False
+        self._pipe: Pipe | None = None
+        self._pipes: Pipes | None = None
 
     def write(self, data: bytes) -> bool:
         """
@@ -165,6 +172,8 @@ class PlainWire:
 
         @return: Whether nothing is pending any more.
         """
+        if self._pipe is not None and not self._flushPipe(self._pipe):
+            return False
         data, self.pending = self.pending, b""
         if data and not (self.isBroken or self.write(data)):
             return False
@@ -172,6 +181,53 @@ class PlainWire:
             self._isFinishing = False
             self._shutdown()
         return True
+
+    def take(self, source: int, pipes: Pipes, most: int) -> int:
+        """
+        Move bytes here from another socket, without reading them.  Only when
+        nothing is pending; what the kernel does not take is pending then.
+
+        @param source: The descriptor of the other socket.
+        @param pipes: Where to borrow one.
+        @param most: So many bytes at most.
+        @return: How many were moved; 0 at the end of the other stream; -1 when
+            there is no pipe to be had.
+        @raise BlockingIOError: There is nothing to move now.
+        @raise OSError: The other stream broke.
+        """
+        pipe = pipes.borrow()
+        if pipe is None:
+            return -1
+        moved = 0
+        try:
+            moved = pipe.pull(source, most)
+            if moved and not self._push(pipe):
+                self._pipe = pipe
+                self._pipes = pipes
+                self.pending = _IN_PIPE
+        finally:
+            if self._pipe is None:
+                pipes.giveBack(pipe)
+        return moved
+
+    def _push(self, pipe: Pipe) -> bool:
+        try:
+            return pipe.push(self.fd)
+        except OSError:
+            self.isBroken = True
+            return True
+
+    def _flushPipe(self, pipe: Pipe) -> bool:
+        if not self._push(pipe):
+            return False
+        self._returnPipe()
+        self.pending = self.pending[len(_IN_PIPE) :]
+        return True
+
+    def _returnPipe(self) -> None:
+        if self._pipe is not None and self._pipes is not None:
+            self._pipes.giveBack(self._pipe)
+        self._pipe = self._pipes = None
 
     def finish(self) -> None:
         """
@@ -193,6 +249,7 @@ class PlainWire:
         Close, with what the kernel has still being sent.
         """
         self.pending = b""
+        self._returnPipe()
         self.sock.close()
 
     def reset(self) -> None:
