@@ -84,7 +84,7 @@ class ExampleTests(SynchronousTestCase):
 
         directory = Path(self.mktemp())
         directory.mkdir()
-        for name in ("intranet.pem", "intranet.key"):
+        for name in ("intranet.pem", "intranet.key", "pebble.pem"):
             (directory / name).touch()
         seen = 0
         for document in documents():
