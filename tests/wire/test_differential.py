@@ -20,7 +20,7 @@ steady = settings(derandomize=True, deadline=None, max_examples=200)
 MARKER = b"GET /marker HTTP/1.1\r\nHost: marker\r\n\r\n"
 
 #: Lines that frame a message, or are meant to look as if they did.
-_FRAMING = [
+FRAMING = [
     b"Content-Length: 5",
     b"content-length:5",
     b"Content-Length: 0",
@@ -53,7 +53,7 @@ _FRAMING = [
     b"Connection: x-a, close",
     b"X-Content-Length: 5",
 ]
-_PLAIN = [
+PLAIN = [
     b"Accept: */*",
     b"X-A:",
     b"X-A: \xe4\t\x80 b",
@@ -65,7 +65,7 @@ _PLAIN = [
     b"Cookie: a=b; c",
     b"Expect: 100-continue",
 ]
-_STARTS = [
+STARTS = [
     b"GET / HTTP/1.1",
     b"POST /a/../b?c=d HTTP/1.1",
     b"PUT /%2e%2e/a HTTP/1.1",
@@ -74,7 +74,7 @@ _STARTS = [
     b"POST / HTTP/1.0",
     b'GET /"<>{}|^` HTTP/1.1',
 ]
-_BODIES = [
+BODIES = [
     b"",
     b"hello",
     b"0\r\n\r\n",
@@ -89,11 +89,11 @@ _BODIES = [
     b"0\r\nContent-Length: 9\r\n\r\n",
 ]
 
-_lines = st.lists(st.sampled_from(_FRAMING + _PLAIN) | st.sampled_from(_PLAIN), max_size=4)
+_lines = st.lists(st.sampled_from(FRAMING + PLAIN) | st.sampled_from(PLAIN), max_size=4)
 _changes = st.lists(st.tuples(st.integers(0, 300), st.binary(max_size=2)), max_size=2)
 
 
-def _changed(data: bytes, changes: list[tuple[int, bytes]]) -> bytes:
+def changed(data: bytes, changes: list[tuple[int, bytes]]) -> bytes:
     """
     Some bytes replaced, put in or taken away.
     """
@@ -196,13 +196,13 @@ class RequestTests(SynchronousTestCase):
         """
         Messages that are all right are accepted, by us and by all others.
         """
-        for start in _STARTS:
+        for start in STARTS:
             host = [] if b"http:" in start and b"1.0" in start else [b"Host: shop.example"]
             for lines, body in [
                 ([], b""),
                 ([b"Content-Length: 5"], b"hello"),
-                ([b"transfer-encoding:CHUNKED"], _BODIES[3]),
-                ([b"X-A: \xe4", b"Transfer-Encoding:\tchunked "], _BODIES[4]),
+                ([b"transfer-encoding:CHUNKED"], BODIES[3]),
+                ([b"X-A: \xe4", b"Transfer-Encoding:\tchunked "], BODIES[4]),
                 ([b"Content-Length: 05", b"Cookie: a=b"], b"hello"),
             ]:
                 if b"1.0" in start and b"ncoding" in b"".join(lines):
@@ -211,24 +211,24 @@ class RequestTests(SynchronousTestCase):
                 self.assertTrue(self.judge(data), data)
 
     @steady
-    @given(st.sampled_from(_STARTS), _lines, st.sampled_from(_BODIES), _changes)
-    @example(_STARTS[1], [b"Content-Length: 5", b"Transfer-Encoding: chunked"], _BODIES[3], [])
+    @given(st.sampled_from(STARTS), _lines, st.sampled_from(BODIES), _changes)
+    @example(STARTS[1], [b"Content-Length: 5", b"Transfer-Encoding: chunked"], BODIES[3], [])
     def test_anything(
         self, start: bytes, lines: list[bytes], body: bytes, changes: list[tuple[int, bytes]]
     ) -> None:
         """
         Messages made to be misunderstood.
         """
-        self.judge(_changed(b"\r\n".join([start, b"Host: shop.example", *lines, b"", b""]) + body, changes))
+        self.judge(changed(b"\r\n".join([start, b"Host: shop.example", *lines, b"", b""]) + body, changes))
 
     @steady
-    @given(st.sampled_from(_BODIES), _changes)
+    @given(st.sampled_from(BODIES), _changes)
     def test_chunks(self, body: bytes, changes: list[tuple[int, bytes]]) -> None:
         """
         Chunked bodies made to be misunderstood.
         """
         head = b"POST / HTTP/1.1\r\nHost: shop.example\r\nTransfer-Encoding: chunked\r\n\r\n"
-        self.judge(head + (_changed(body, changes) if body else b""))
+        self.judge(head + (changed(body, changes) if body else b""))
 
 
 def _isBeyond(oracle: str, message: bytes) -> bool:
@@ -284,7 +284,7 @@ class ResponseTests(SynchronousTestCase):
         """
         for data, method in [
             (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"GET"),
-            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + _BODIES[4], b"GET"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + BODIES[4], b"GET"),
             (b"HTTP/1.1 200 OK\r\n\r\nall of it", b"GET"),
             (b"HTTP/1.0 404 No\r\nContent-Length: 0\r\n\r\n", b"GET"),
             (b"HTTP/1.1 304 X\r\nContent-Length: 5\r\n\r\n", b"GET"),
@@ -297,7 +297,7 @@ class ResponseTests(SynchronousTestCase):
     @given(
         st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 404", b"HTTP/1.1 500 \xe4"]),
         _lines,
-        st.sampled_from(_BODIES),
+        st.sampled_from(BODIES),
         _changes,
     )
     def test_anything(
@@ -306,4 +306,4 @@ class ResponseTests(SynchronousTestCase):
         """
         Responses made to be misunderstood.
         """
-        self.judge(_changed(b"\r\n".join([start, *lines, b"", b""]) + body, changes))
+        self.judge(changed(b"\r\n".join([start, *lines, b"", b""]) + body, changes))
