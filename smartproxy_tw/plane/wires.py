@@ -46,13 +46,18 @@ class Wire(Protocol):
     isBroken: bool
 
     @property
-    def isShort(self) -> bool: ...
+    def isShort(self) -> bool:
+        """See above."""
 
     @property
-    def isTruncated(self) -> bool: ...
+    def isTruncated(self) -> bool:
+        """See above."""
 
     @property
-    def recv(self) -> Callable[[int], bytes]: ...
+    def recv(self) -> Callable[[int], bytes]:
+        """
+        Reads: bytes, nothing at the end, L{BlockingIOError}, L{OSError}.
+        """
 
     def write(self, data: bytes) -> bool:
         """
