@@ -98,6 +98,13 @@ class Life:
         """
         return self._error
 
+    @property
+    def isOver(self) -> bool:
+        """
+        Whether it ended, is ending, or failed to begin.
+        """
+        return self._ended is not None or self._stopped is not None
+
     def whenReady(self) -> Deferred[None]:
         """
         Wait for the moment in which everything is served and provisioning has
@@ -122,6 +129,7 @@ class Life:
             self._binding.addCallbacks(self._haveBound, lambda failure: bound.fail(failure.value))
         if self.listeners.refusal is not None:
             self._error = self.listeners.refusal
+            self.end()
             raise self._error
 
     def begin(self) -> None:
@@ -205,7 +213,7 @@ class Life:
                 self._starting.cancel()
             await self._begun.when()
         await self._stop()
-        self._ready.fail(StoppedError("The proxy was stopped before it was ready."))
+        self._ready.fail(self._error or StoppedError("The proxy was stopped before it was ready."))
         ended.happen()
 
     async def _stop(self) -> None:
@@ -225,7 +233,8 @@ class Life:
 
     async def _close(self) -> None:
         if self._binding is not None and self._bound is not None:
-            self._binding.cancel()
+            if self.listeners.refusal is None:
+                self._binding.cancel()
             try:
                 await self._bound.when()
             except (ListenError, CancelledError):

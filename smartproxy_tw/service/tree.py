@@ -143,7 +143,7 @@ class SmartProxy(MultiService):
 
         @raise ListenError: One was refused; the others are closed again.
         """
-        self._life.bind()
+        self._fresh().bind()
         super().privilegedStartService()  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:
@@ -152,7 +152,7 @@ class SmartProxy(MultiService):
 
         @raise ListenError: As in L{privilegedStartService}.
         """
-        self._life.begin()
+        self._fresh().begin()
         super().startService()  # type: ignore[no-untyped-call]
 
     def stopService(self) -> Deferred[None]:
@@ -165,6 +165,12 @@ class SmartProxy(MultiService):
         children = maybeDeferred(super().stopService)
         life, self._life = self._life, self._newLife()
         return gathered([children, life.end()]).addCallback(lambda _: None)
+
+    def _fresh(self) -> Life:
+        if self._life.isOver:
+            # The last start failed, and somebody tries again.
+            self._life = self._newLife()
+        return self._life
 
     def _newLife(self) -> Life:
         reactor = self._reactor
