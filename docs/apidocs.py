@@ -64,10 +64,19 @@ class Installed(SphinxInventory):
         return _ELSEWHERE.get(root) or _PYTHON.format(f"{root}.html#{name}")
 
 
+#: Complaints about pydoctor itself rather than about what it reads: its parser of
+#: patterns is older than the possessive quantifiers of Python 3.11; it takes every
+#: text in an C{Annotated} for a type; and it cannot show a control character.
+_ITS_OWN = (
+    "Cannot colorize regular expression",
+    "syntax error in annotation",
+    "bad rendering of constant: SAXParseException",
+)
+
+
 class System(PlainSystem):
     """
-    Leaves out one complaint: the pattern parser that pydoctor brings is older than
-    the possessive quantifiers of Python 3.11, and says so of each one.
+    Leaves those complaints out.
     """
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -78,5 +87,5 @@ class System(PlainSystem):
         """
         Say something, and count it when it is a violation.
         """
-        if "Cannot colorize regular expression" not in msg:
+        if not any(complaint in msg for complaint in _ITS_OWN):
             super().msg(section, msg, *args, **named)
