@@ -153,7 +153,7 @@ def explain(config: Config, url: str) -> Explanation:
     question = _read(url)
     rules = readRules(config.routes)
     port = compileTable(config).ports.get(question.port)
-    asked = [] if port is None else _walk(config, port, question)
+    asked = [] if port is None else _walk(port, question)
     verdicts = tuple(Verdict(rule.route, _reason(rule, question, asked, rules)) for rule in rules)
     deeds: list[tuple[str, str]] = []
     last = asked[-1].answer if asked else Miss(f"nothing listens on port {question.port}")
@@ -227,22 +227,14 @@ def _readName(url: str, host: str) -> tuple[str, bool]:
     return name, False
 
 
-def _servesChallenges(config: Config, number: int) -> bool:
-    """
-    Whether http-01 is answered on a port.
-    """
-    return number == config.acme.httpPort and "http-01" in config.challenges and bool(config.autoCertificates)
-
-
-def _walk(config: Config, port: PortTable, question: _Question) -> list[_Asked]:
+def _walk(port: PortTable, question: _Question) -> list[_Asked]:
     """
     Put to the table what the data path would, in its order; the last answer is
     what becomes of it.
     """
     name, path = question.name, question.path
     if not question.isTLS:
-        takesHTTP = port.takesHTTP or not port.takesTCP or _servesChallenges(config, port.number)
-        if question.isHTTP and takesHTTP:
+        if question.isHTTP and (port.takesHTTP or not port.takesTCP):
             return [_Asked(Ask.plainRequest, name, path, port.decideRequest(False, name, path))]
         return [_Asked(Ask.plainStream, "", "", port.decideStream(False, None))]
     if not port.takesTLS and port.takesTCP:
@@ -388,7 +380,8 @@ def _notes(config: Config, question: _Question, asked: list[_Asked]) -> list[str
     """
     found: list[str] = []
     if question.scheme == "http" and question.path.startswith(_CHALLENGE_PATH):
-        if _servesChallenges(config, question.port):
+        served = config.challenges if config.autoCertificates else ()
+        if "http-01" in served and question.port == config.acme.httpPort:
             found.append("an ACME challenge that is open is answered here before any route is asked")
         else:
             found.append("no ACME challenge is answered on this port by this configuration")

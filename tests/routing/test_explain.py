@@ -252,12 +252,16 @@ The routes:
 
     def test_portOfChallenges(self) -> None:
         """
-        Where challenges are answered HTTP is told from other bytes, and no
-        TCP route takes it.
+        A port that is there for challenges answers nothing else.
         """
-        config = configure(https("shop", "shop.example"), tcp("raw", port=80))
+        config = configure(https("shop", "shop.example"))
         self.assertEqual(explain(config, "http://shop.example/").miss, "no route on port 80 takes plain HTTP")
-        self.assertEqual(reasons(explain(config, "tcp://shop.example:80"))["raw"], None)
+        config = configure(https("shop", "shop.example"), tcp("raw", port=80))
+        url = "http://shop.example/.well-known/acme-challenge/x"
+        explanation = explain(config, url)
+        assert explanation.route is not None
+        self.assertEqual(explanation.route.name, "raw")
+        self.assertIn("answered here before any route", explanation.render())
 
     def test_tlsOnly(self) -> None:
         """
@@ -425,10 +429,6 @@ class AgreementTests(SynchronousTestCase):
             if isTLS and isinstance(answer, Chosen) and answer.route.tls is not None:
                 if answer.route.tls.mode == "terminate" and answer.route.protocol == "http":
                     answer = table.decide(RequestFacts(connection, "GET", name, path))
-            elif (
-                not isTLS
-                and number in table.ports
-                and (table.ports[number].takesHTTP or config.autoCertificates)
-            ):
+            elif not isTLS and number in table.ports and table.ports[number].takesHTTP:
                 answer = table.decide(RequestFacts(connection, "GET", name, path))
             self.assertEqual(found.route, answer.route if isinstance(answer, Chosen) else None)
