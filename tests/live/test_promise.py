@@ -174,7 +174,7 @@ class PromiseTests(TestCase):
         client = Client(authority.root)
         for start in range(20):
             config = configuration(authority, fresh(self), ports, "cold.example")
-            proxy = SmartProxy(config, reactor, listen=late(0.02))
+            proxy = SmartProxy(config, reactor, listen=late(0.25))
             try:
                 proxy.startService()
                 await proxy.whenReady()
@@ -201,7 +201,7 @@ class PromiseTests(TestCase):
         before = authority.tally().requests
         with socket.create_server(("127.0.0.1", ports[1])):
             config = configuration(authority, fresh(self), ports, "taken.example")
-            proxy = self.proxy(config, listen=late(0.02))
+            proxy = self.proxy(config, listen=late(0.25))
             proxy.startService()
             error = await self.assertFailure(proxy.whenReady(), ListenError)
             self.assertIn(f"127.0.0.1:{ports[1]}", str(error))
