@@ -94,14 +94,16 @@ def greet(entrance: Entrance, sock: socket.socket, client: Address) -> None:
     greeting = Greeting(entrance, sock, client)
     engine = entrance.engine
     engine.poller.add(sock.fileno(), greeting.ready)
-    if entrance.takesTLS or (entrance.servesProofs and engine.proofs):
-        return
-    if entrance.takesTCP:
+    if not (entrance.takesTLS or (entrance.servesProofs and engine.proofs)):
+        if not entrance.takesTCP:
+            if entrance.takesHTTP or entrance.servesTokens:
+                greeting.becomeHTTP()
+                return
         # A server that speaks first can share its port with a challenge, but for the moment of it.
-        if not (entrance.takesHTTP or (entrance.servesTokens and engine.tokens)):
+        elif not (entrance.takesHTTP or (entrance.servesTokens and engine.tokens)):
             greeting.becomeStream()
-    elif entrance.takesHTTP or entrance.servesTokens:
-        greeting.becomeHTTP()
+            return
+    greeting.begin()
 
 
 class Greeting:
@@ -120,7 +122,13 @@ class Greeting:
         self._client = client
         self._isOver = False
         self._need = 1
-        engine = entrance.engine
+        self.deadline = 0.0
+
+    def begin(self) -> None:
+        """
+        Wait for the first bytes.
+        """
+        engine = self._entrance.engine
         self.deadline = engine.poller.now + engine.timeouts.head
         engine.enter(self)
 

@@ -8,9 +8,8 @@ the entry hands a socket from one owner to the next without a system call.
 
 What edge triggering asks of the handlers:
 
-  - An event says that something I{may} be possible.  It can be stale (the
-    descriptor was closed and used again within one batch), so what counts is
-    what C{recv} and C{send} say.
+  - An event says that something I{may} be possible; what counts is what C{recv}
+    and C{send} say.
   - Read until a read comes back short or would block; after C{RDHUP}, C{HUP}
     or C{ERR} read until the end is read.
   - A handler that stops early, for fairness or because its peer is slow, must
@@ -110,6 +109,8 @@ class Poller:
         self._reactor = reactor
         self._epoll = select.epoll(_BATCH)
         self._postponed: list[Callable[[], None]] = []
+        # Registered since the batch was polled: an event for one of these numbers is for who had it before.
+        self._fresh: set[int] = set()
         self._wake: DelayedCall | None = None
         self._tick: DelayedCall | None = None
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -146,6 +147,7 @@ class Poller:
         """
         self._epoll.register(descriptor, events)
         self.handlers[descriptor] = handler
+        self._fresh.add(descriptor)
 
     def forget(self, descriptor: int) -> None:
         """
@@ -228,14 +230,16 @@ class Poller:
         """
         poll = self._epoll.poll
         get = self.handlers.get
+        fresh = self._fresh
         for _ in range(_ROUNDS):
+            fresh.clear()
             events = poll(0, _BATCH)
             if not events:
                 break
             self.now = self._reactor.seconds()
             for descriptor, event in events:
                 handler = get(descriptor)
-                if handler is not None:
+                if handler is not None and descriptor not in fresh:
                     try:
                         handler(event)
                     except Exception:

@@ -138,9 +138,11 @@ class Half:
 
     def _end(self) -> None:
         self.isDone = True
-        self.sink.finish()
-        self._tunnel.moved()
-        self._tunnel.endIfDone()
+        tunnel = self._tunnel
+        tunnel.moved()
+        # When this was the last of the two, closing says it too.
+        if not tunnel.endIfDone():
+            self.sink.finish()
 
 
 class Tunnel:
@@ -236,12 +238,16 @@ class Tunnel:
         """
         self.deadline = self.engine.poller.now + self.engine.timeouts.idle
 
-    def endIfDone(self) -> None:
+    def endIfDone(self) -> bool:
         """
         Close when both directions have ended and everything has gone.
+
+        @return: Whether that is so.
         """
         if self._up.isDone and self._down.isDone and not (self._left.pending or self._right.pending):
             self._end(self._left.close, self._right.close)
+            return True
+        return False
 
     def reset(self) -> None:
         """
