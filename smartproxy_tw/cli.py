@@ -12,9 +12,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from . import __version__
+
+if TYPE_CHECKING:
+    from .config.model import Config
 
 __all__ = ["CONFIGURATION", "OK", "TROUBLE", "USAGE", "main"]
 
@@ -28,6 +32,9 @@ USAGE = 2
 CONFIGURATION = 3
 
 _DEFAULT_FILE = "smartproxy.yaml"
+
+#: How OpenSSL says that a key belongs to another certificate.
+_MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 
 _EPILOG = """\
 exit status:
@@ -92,6 +99,33 @@ def _complain(message: str) -> None:
     print(message, file=sys.stderr)
 
 
+def _mismatches(config: Config) -> Iterator[str]:
+    """
+    Certificate files that no server could use, which only reading them can tell.
+    """
+    import ssl
+
+    from .config.model import Files
+
+    seen: set[Files] = set()
+    for route in config.routes:
+        source = route.tls.certificate if route.tls is not None else None
+        if not isinstance(source, Files) or source in seen:
+            continue
+        seen.add(source)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # Strength is for the server's own policy to judge.
+        try:
+            # The password keeps OpenSSL from asking for one on the terminal.
+            context.load_cert_chain(source.certificate, source.privateKey, password="")
+        except (ssl.SSLError, ValueError) as why:
+            reason = "one of them is not PEM of its kind, or the key is encrypted"
+            if getattr(why, "reason", None) in _MISMATCHES:
+                reason = "they do not belong together"
+            pair = f"the certificate {source.certificate} and the key {source.privateKey}"
+            yield f"route '{route.name}': {pair} cannot be used: {reason}"
+
+
 def _check(file: str, isQuiet: bool) -> int:
     from .config.errors import ConfigError
     from .config.loading import load
@@ -102,6 +136,10 @@ def _check(file: str, isQuiet: bool) -> int:
         _complain(str(why))
         number = len(why.problems)
         _complain(f"{file}: {number} problem{'' if number == 1 else 's'}")
+        return CONFIGURATION
+    mismatches = list(_mismatches(config))
+    if mismatches:
+        _complain("\n".join(f"{file}: {mismatch}" for mismatch in mismatches))
         return CONFIGURATION
     if not isQuiet:
         from .config.summary import render

@@ -5,12 +5,17 @@ Tests for L{smartproxy_tw.cli}.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import io
 import json
 import os
 import subprocess
 import sys
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
 import smartproxy_tw
@@ -18,6 +23,20 @@ from smartproxy_tw.cli import CONFIGURATION, OK, TROUBLE, USAGE, main
 
 GOOD = "sites: {a.b: 127.0.0.1:3000}\nstate_dir: /state\n"
 BAD = "sites: {a.b: x}\nnonsense: 1\n"
+
+
+def pair() -> tuple[str, str]:
+    """
+    A certificate for a.b, and its key.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a.b")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    plain = serialization.NoEncryption()
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    certificate = builder.sign(key, hashes.SHA256()).public_bytes(pem)
+    return certificate.decode(), key.private_bytes(pem, form, plain).decode()
 
 
 class MainTests(SynchronousTestCase):
@@ -91,6 +110,28 @@ class MainTests(SynchronousTestCase):
         status, _, err = self.run_("check", "none.yaml")
         self.assertEqual(status, CONFIGURATION)
         self.assertIn("none.yaml: cannot be read: No such file or directory", err)
+
+    def test_checkCertificates(self) -> None:
+        """
+        Certificate files that no server could use are told, the others are not.
+        """
+        for name, text in (("a.pem", "".join(pair())), ("other.pem", pair()[1]), ("junk.pem", "junk")):
+            self.write(text, name)
+        for cert, key, told in (
+            ("a.pem", "a.pem", None),
+            ("a.pem", "other.pem", "they do not belong together"),
+            ("junk.pem", "a.pem", "not PEM of its kind"),
+            ("a.pem", "junk.pem", "not PEM of its kind"),
+        ):
+            self.write(f"sites: {{a.b: {{to: 1, www: redirect, certificate: {{cert: {cert}, key: {key}}}}}}}")
+            status, out, err = self.run_("check")
+            if told is None:
+                self.assertEqual((status, err), (OK, ""))
+                continue
+            self.assertEqual((status, out, len(err.splitlines())), (CONFIGURATION, "", 1))
+            self.assertTrue(err.startswith("smartproxy.yaml: route 'a.b': the certificate "), err)
+            self.assertIn(told, err)
+            self.assertNotIn("BEGIN", err)
 
     def test_schema(self) -> None:
         """

@@ -91,7 +91,7 @@ class Gatherer:
         self.directories: dict[str, str] = {}
         self.routeNumbers: list[int] = []
         self._environ = environ
-        self._seen: dict[str, str] = {}
+        self._seen: set[str] = set()
 
     def file(self, path: str, mark: Mark | None = None) -> None:
         """
@@ -118,8 +118,8 @@ class Gatherer:
             message = f"{path} is part of the configuration already: name each file once, in no circle"
             self.problems.append(where.problem("include", message))
             return
-        self._seen[real] = path
-        self.text(text, form, path, os.path.dirname(os.path.abspath(path)))
+        self._seen.add(real)
+        self.text(text, form, path, os.path.dirname(os.path.abspath(path)), os.path.dirname(path))
 
     def _text(self, path: str) -> str | None:
         """
@@ -137,7 +137,7 @@ class Gatherer:
             self.problems.append(mark.problem("", "is not UTF-8 here: save the file in that encoding"))
             return None
 
-    def text(self, text: str, form: str, file: str, directory: str) -> None:
+    def text(self, text: str, form: str, file: str, directory: str, beside: str) -> None:
         """
         Add a text.
 
@@ -145,6 +145,7 @@ class Gatherer:
         @param form: One of L{FORMATS}.
         @param file: What to call it.
         @param directory: Where relative paths count from; absolute.
+        @param beside: The same, as the names of included files are to begin.
         """
         self.directories[file] = directory
         before = len(self.problems)
@@ -164,7 +165,7 @@ class Gatherer:
         included = self._takeIncluded(root)
         self._merge(root)
         for path, mark in included:
-            self._include(path, directory, file, mark)
+            self._include(path, beside, mark)
 
     def _takeIncluded(self, root: Node) -> list[tuple[str, Mark]]:
         """
@@ -179,13 +180,11 @@ class Gatherer:
         del root.value["include"]
         return [(item.value, item.mark) for item in items]
 
-    def _include(self, pattern: str, directory: str, file: str, mark: Mark) -> None:
+    def _include(self, pattern: str, beside: str, mark: Mark) -> None:
         """
         @param pattern: Perhaps with C{*}; then that nothing matches is no
             mistake.
-        @param file: The file that includes, as it was named.
         """
-        beside = os.path.dirname(file) if os.path.dirname(file) or file in self._seen.values() else directory
         path = os.path.join(beside, pattern)
         if "*" not in pattern:
             self.file(path, mark)

@@ -65,7 +65,7 @@ def loads(
         raise ConfigError(
             [Problem(name, line, why.start - text.rfind("\n", 0, why.start), "", message)]
         ) from None
-    gatherer.text(text, format, name, os.path.abspath(directory))
+    gatherer.text(text, format, name, os.path.abspath(directory), directory)
     return _finish(gatherer, environ, os.path.abspath(source) if source else None)
 
 

@@ -22,7 +22,6 @@ from .defaults import stateDir
 from .document import Node, Path, plain
 from .errors import ConfigError
 from .findings import Findings
-from .wording import tell
 
 __all__ = ["resolve"]
 
@@ -101,6 +100,8 @@ def resolve(findings: Findings, directories: Mapping[str, str], environ: Mapping
         written = schema.File.model_validate(value)
         kept = list(range(len(written.routes)))
     except ValidationError as why:
+        from .wording import tell
+
         tell(why.errors(include_url=False), findings)
         isWhole = False
     if not isWhole:

@@ -112,7 +112,7 @@ class InclusionTests(SynchronousTestCase):
         self.write(one_yaml="sites: {a.b: 1}")
         config = loads("include: one.yaml", "yaml", self.directory, environ=ENVIRONMENT)
         self.assertEqual(len(config.routes), 2)
-        config = loads("include: one.yaml", "yaml", self.directory, "elsewhere.yaml", ENVIRONMENT)
+        config = loads("include: one.yaml", "yaml", self.directory, "far/elsewhere.yaml", ENVIRONMENT)
         self.assertEqual(len(config.routes), 2)
 
     def test_problemsNameTheirFile(self) -> None:
