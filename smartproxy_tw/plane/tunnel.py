@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .poller import ENDED, READABLE
-from .wires import READ, PlainWire
+from .poller import BROKEN, ENDED, READABLE, WRITABLE
+from .wires import READ, PlainWire, isConnected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,8 @@ _ROUNDS = 8
 _BULK = 3
 _SMALL = 8
 _MOST = 1 << 20
+# How long the last words of a side that went away have to arrive, in seconds.
+_LINGER = 5.0
 
 
 class Half:
@@ -105,6 +107,8 @@ class Half:
             self.moved += len(data)
             sink.write(data)
             tunnel.moved()
+            if sink.isBroken:
+                tunnel.lost(sink)
         tunnel.engine.poller.later(self.pump)
 
     def _splice(self) -> bool:
@@ -134,6 +138,8 @@ class Half:
             self._streak -= 1
         self.moved += moved
         tunnel.moved()
+        if sink.isBroken:
+            tunnel.lost(sink)
         return True
 
     def _end(self) -> None:
@@ -143,6 +149,8 @@ class Half:
         # When this was the last of the two, closing says it too.
         if not tunnel.endIfDone():
             self.sink.finish()
+            if self.source.isBroken:
+                tunnel.lost(self.source)
 
 
 class Tunnel:
@@ -151,7 +159,7 @@ class Tunnel:
     @ivar isOver: Whether both wires are closed.
     """
 
-    __slots__ = ("_done", "_down", "_left", "_right", "_up", "deadline", "engine", "isOver")
+    __slots__ = ("_done", "_down", "_isLingering", "_left", "_right", "_up", "deadline", "engine", "isOver")
 
     def __init__(
         self,
@@ -176,7 +184,7 @@ class Tunnel:
             target and those that went to the client.
         """
         self.engine = engine
-        self.isOver = False
+        self.isOver = self._isLingering = False
         self._done = done
         self._left = left
         self._right = right
@@ -211,32 +219,35 @@ class Tunnel:
             outOf.isHot = True
             if event & ENDED:
                 outOf.isEnding = True
-        if wire.pending and wire.flush():
-            self.moved()
-            into.pump()
-            self.endIfDone()
-        if outOf.isDone:
-            if event & ENDED:
-                self._lookForReset(wire)
-        else:
+        if wire.pending:
+            if wire.flush():
+                self.moved()
+                into.pump()
+                self.endIfDone()
+            elif event & WRITABLE:
+                self.moved()
+        if not outOf.isDone:
             outOf.pump()
+        if event & BROKEN and not self.isOver and not isConnected(wire.sock):
+            self.lost(wire)
 
-    def _lookForReset(self, wire: Wire) -> None:
+    def lost(self, wire: Wire) -> None:
         """
-        After a clean end only a reset is news.
+        A wire takes no more.  If it has not ended yet, reading will tell how it
+        ends; if it has, cleanly, its last words are still on their way and a
+        reset of the other wire would destroy them: they have a moment.
         """
-        try:
-            wire.sock.recv(1)
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.reset()
+        outOf, into = (self._up, self._down) if wire is self._left else (self._down, self._up)
+        if outOf.isDone and not into.isDone and not self._isLingering:
+            self._isLingering = True
+            self.deadline = self.engine.poller.now + _LINGER
 
     def moved(self) -> None:
         """
         Something moved.
         """
-        self.deadline = self.engine.poller.now + self.engine.timeouts.idle
+        if not self._isLingering:
+            self.deadline = self.engine.poller.now + self.engine.timeouts.idle
 
     def endIfDone(self) -> bool:
         """

@@ -198,6 +198,7 @@ class Peer(Protocol):
         self.watch: Callable[[bytes], None] | None = None
         self.ssl = ssl
         self.isShaken = False
+        self._held = b""
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
 
     # Protocol and IHalfCloseableProtocol
@@ -231,6 +232,8 @@ class Peer(Protocol):
             if not self.isShaken:
                 self.ssl.do_handshake()
                 self.isShaken = True
+                held, self._held = self._held, b""
+                self.sends(held)
             while not self.isNotified:
                 self._hear(self.ssl.recv(65536))
         except SSL.WantReadError:
@@ -306,8 +309,12 @@ class Peer(Protocol):
         Say something, in one segment where it fits.
         """
         if self.ssl is not None:
-            while data:
-                data = data[self.ssl.send(data) :]
+            if not self.isShaken:
+                self._held += data
+                return
+            view = memoryview(data)
+            while view:
+                view = view[self.ssl.send(view[:1000000]) :]
             self._pour()
         else:
             self.transport.write(data)
