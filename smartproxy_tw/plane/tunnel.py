@@ -146,9 +146,10 @@ class Half:
         self.isDone = True
         tunnel = self._tunnel
         tunnel.moved()
-        # When this was the last of the two, closing says it too.
-        if not tunnel.endIfDone():
+        # When this was the last of the two, closing a plain wire says it too.
+        if not (isinstance(self.sink, PlainWire) and tunnel.endIfDone()):
             self.sink.finish()
+            tunnel.endIfDone()
             if self.source.isBroken:
                 tunnel.lost(self.source)
 
