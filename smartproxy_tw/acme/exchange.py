@@ -31,6 +31,7 @@ from twisted.web._newclient import RequestNotSent
 from twisted.web.client import (
     Agent,
     BrowserLikePolicyForHTTPS,
+    HostnameCachingHTTPSPolicy,
     HTTPConnectionPool,
     RequestTransmissionFailed,
     ResponseDone,
@@ -250,7 +251,11 @@ class Exchange:
 
     def _client(self, url: str) -> HTTPClient:
         if self._http is None:
-            policy = BrowserLikePolicyForHTTPS(self._trust(url))  # type: ignore[no-untyped-call]
+            # Without the cache each request would make a TLS context of its own,
+            # even where its connection is a kept one.
+            policy = HostnameCachingHTTPSPolicy(
+                BrowserLikePolicyForHTTPS(self._trust(url))  # type: ignore[no-untyped-call]
+            )
             self._pool = HTTPConnectionPool(self._reactor, persistent=True)  # type: ignore[no-untyped-call]
             self._pool.maxPersistentPerHost = _CONNECTIONS
             self._pool.cachedConnectionTimeout = _KEPT
