@@ -5,24 +5,29 @@ asked for, and what is done when that fails.
 One order at a time.  What is served is only ever replaced by something better:
 a self-signed certificate by any, a certificate by its successor, and that once
 the successor is served.
+
+All names are in one order.  When the authority refuses some of them for their own
+reasons, a certificate for the others is asked for at once, so that one name whose
+DNS is wrong does not take the rest along; all of them are tried again by the
+backoff of the ones that failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger
 
-from ..acme.schedule import LONGEST_WAIT, probeAfter, renewAt, retryAfter
+from ..acme.schedule import renewAt
 from ..config.model import Auto
 from ..facts import Credential
 from ..interfaces import IPlane
-from ..store.attempts import Attempt
 from .alarm import Alarm
+from .backoff import Backoff
 from .keeper import Keeper
 from .memory import Memory
 from .readiness import Readiness
@@ -33,9 +38,10 @@ if TYPE_CHECKING:
 
 __all__ = ["AutoCertificate", "Obtain"]
 
-#: After a restart an order that failed twice or more is tried again so many
-#: seconds after it failed: Let's Encrypt allows five failures an hour.
-_BETWEEN_STARTS = 900.0
+#: A certificate for all the names is kept, when some of them cannot be proved any
+#: more, until this part of its life is left.  The renewal of all of them has been
+#: tried since a third was left.
+_ENDING = 1 / 5
 
 #: How a certificate is had from an authority: called with the names and with
 #: what makes the data path serve it, which is awaited before the challenges are
@@ -78,16 +84,13 @@ class AutoCertificate:
         self._obtain = obtain
         self._clock = clock
         self._permits = permits
-        self._memory = memory
-        self._chance = chance
         self._names = ", ".join(auto.names)
         self._keeper = Keeper(save, clock, auto.names)
+        self._backoff = Backoff(auto.key, auto.names, memory, clock, chance)
         self._alarm = Alarm(clock, self.provision)
         self._facts: CertificateFacts | None = None
         self._running: Readiness | None = None
-        self._order: Deferred[None] | None = None
-        self._failures = 0
-        self._problem: str | None = None
+        self._asking: Deferred[None] | None = None
         self._stopped = False
 
     def load(self, stored: Mapping[str, Credential]) -> Deferred[None]:
@@ -118,7 +121,7 @@ class AutoCertificate:
             return succeed(None)
         self._alarm.clear()
         running = self._running = Readiness()
-        self._order = Deferred.fromCoroutine(self._run(running))
+        self._asking = Deferred.fromCoroutine(self._run(running))
         return running.when()
 
     def stop(self) -> Deferred[None]:
@@ -142,14 +145,14 @@ class AutoCertificate:
             names=self.auto.names,
             state=self._state(),
             expires=None if self._facts is None else self._facts.notAfter,
-            problem=self._problem or self._keeper.problem,
+            problem=self._backoff.problem or self._keeper.problem,
             nextAttempt=self._alarm.at or self._keeper.nextAttempt,
         )
 
     def _state(self) -> CertificateState:
         if self._running is not None:
             return "ordering"
-        if self._problem is not None:
+        if self._backoff.problem is not None:
             return "failed"
         if self._facts is None:
             return "missing"
@@ -158,22 +161,40 @@ class AutoCertificate:
         return "unsaved" if self._keeper.isBehind else "valid"
 
     def _dueAt(self) -> float:
-        if self._problem is not None and self._alarm.at is not None:
+        if self._backoff.problem is not None and self._alarm.at is not None:
             return self._alarm.at
-        if self._facts is None:
+        if self._facts is None or not self._covers(self.auto.names):
             return 0.0
-        return renewAt(self._facts.notBefore, self._facts.notAfter, self._jitter())
+        return self._renewAt()
 
-    def _jitter(self) -> float:
+    def _renewAt(self) -> float:
+        assert self._facts is not None
         # The same for one certificate however often it is asked for: a due date
         # that moves would make a restart ask again.
-        assert self._facts is not None
-        return Random(self._facts.serial).random()
+        jitter = Random(self._facts.serial).random()
+        return renewAt(self._facts.notBefore, self._facts.notAfter, jitter)
+
+    def _covers(self, names: Iterable[str]) -> bool:
+        return self._facts is not None and all(_isCovered(name, self._facts.names) for name in names)
+
+    def _isWanting(self, names: tuple[str, ...]) -> bool:
+        """
+        Whether a certificate for just these would be better than what is
+        served.
+        """
+        if self._facts is None or not self._covers(names):
+            return True
+        if self._covers(self.auto.names):
+            left = self._facts.notAfter - self._clock.seconds()
+            return left < _ENDING * self._facts.lifetime
+        return self._renewAt() <= self._clock.seconds()
 
     async def _load(self, stored: Mapping[str, Credential]) -> None:
         from ..acme.x509 import selfSigned
 
-        self._recall()
+        again = self._backoff.recall()
+        if again is not None:
+            self._alarm.set(again)
         credential = self._choose(stored)
         if credential is not None:
             try:
@@ -188,37 +209,25 @@ class AutoCertificate:
                 )
         await self._plane.install(self.auto.key, selfSigned(self.auto.names, now=self._clock.seconds()))
 
-    def _recall(self) -> None:
-        # What an earlier process ran into.  It is not waited for in full, for
-        # operators mend things and restart; just so that a restart in a circle
-        # stays within five failures an hour, and leaves alone who asked for it.
-        known = self._memory.recall(self.auto.key)
-        if known is None:
-            return
-        now = self._clock.seconds()
-        wait = retryAfter(1) if known.failures == 1 else _BETWEEN_STARTS
-        at = min(max(known.at + wait, known.notBefore), now + LONGEST_WAIT)
-        if at > now:
-            self._failures, self._problem = known.failures, known.problem
-            self._alarm.set(at)
-
     def _choose(self, stored: Mapping[str, Credential]) -> Credential | None:
-        from ..acme.x509 import checkCredential
+        from ..acme.x509 import describe
 
         exact = stored.get(self.auto.key)
         if exact is not None:
             return exact
         # An authority may have added names to what was asked for, and a route
-        # may have lost one: what covers all that is wanted needs no order.
-        best: tuple[float, Credential] | None = None
-        for credential in stored.values():
-            try:
-                facts = checkCredential(credential, self.auto.names)
-            except ValueError:
+        # may have lost one: what covers all that is wanted needs no order.  What
+        # covers a part is better than nothing until there is the whole.
+        best: tuple[int, float, Credential] | None = None
+        for key, credential in stored.items():
+            offered = tuple(key.partition(":")[2].split(","))
+            covered = sum(_isCovered(name, offered) for name in self.auto.names)
+            if covered == 0:
                 continue
-            if facts.notAfter > self._clock.seconds() and (best is None or best[0] < facts.notAfter):
-                best = facts.notAfter, credential
-        return None if best is None else best[1]
+            rank = (covered, describe(credential.chain).notAfter)
+            if rank[1] > self._clock.seconds() and (best is None or rank > best[:2]):
+                best = (*rank, credential)
+        return None if best is None else best[2]
 
     async def _serve(self, credential: Credential) -> None:
         from ..acme.x509 import describe
@@ -235,28 +244,64 @@ class AutoCertificate:
         try:
             await self._permits.acquire()
             try:
-                await self._obtain(
-                    self.auto.names, lambda credential: Deferred.fromCoroutine(self._install(credential))
-                )
+                await self._order()
             finally:
                 self._permits.release()
-            self._succeeded()
             await self._keeper.whenIdle()
         except CancelledError:
-            if not self._stopped:
-                self._failed(RuntimeError("the order was given up"))
-        except Exception as why:
-            self._failed(why)
+            pass
         finally:
             self._running = None
-            self._order = None
+            self._asking = None
             running.happen()
+
+    async def _order(self) -> None:
+        try:
+            await self._ask(self.auto.names)
+        except CancelledError:
+            if not self._stopped:
+                self._again(RuntimeError("the order was given up"))
+            raise
+        except Exception as why:
+            self._again(why)
+            others = _unconcerned(self.auto.names, why)
+            if others and self._isWanting(others):
+                await self._orderOthers(others)
+        else:
+            self._succeeded()
+
+    async def _orderOthers(self, names: tuple[str, ...]) -> None:
+        # When to try again is settled already, by the names that failed.
+        try:
+            await self._ask(names)
+        except Exception as why:
+            if isinstance(why, CancelledError):
+                raise
+            self._log.warn(
+                "Neither is there a certificate for {names} without the others: {why}",
+                event="certificate-failed",
+                names=", ".join(names),
+                why=str(why),
+            )
+        else:
+            self._log.info(
+                "Serving a certificate for {names} until there is one for all of {all}",
+                event="certificate-issued",
+                names=", ".join(names),
+                all=self._names,
+            )
+
+    def _ask(self, names: tuple[str, ...]) -> Deferred[Credential]:
+        return self._obtain(names, lambda credential: Deferred.fromCoroutine(self._install(credential)))
+
+    def _again(self, why: Exception) -> None:
+        at = self._backoff.fail(why)
+        if not self._stopped:
+            self._alarm.set(at)
 
     def _succeeded(self) -> None:
         assert self._facts is not None
-        self._failures = 0
-        self._problem = None
-        self._memory.forget(self.auto.key)
+        self._backoff.succeed()
         due = max(self._dueAt(), self._clock.seconds() + 1.0)
         self._alarm.set(due)
         self._log.info(
@@ -268,39 +313,29 @@ class AutoCertificate:
             due=when(due),
         )
 
-    def _failed(self, why: BaseException) -> None:
-        from ..acme.errors import AuthorityUnreachable, IssuanceFailed
-
-        self._failures += 1
-        asked = why.retryAfter if isinstance(why, IssuanceFailed) else None
-        isAway = isinstance(why, AuthorityUnreachable)
-        wait = (probeAfter if isAway else retryAfter)(self._failures, self._chance.random(), asked)
-        problem = str(why).rstrip(".") or type(why).__name__
-        if asked is not None or not isAway:
-            now = self._clock.seconds()
-            notBefore = 0.0 if asked is None else now + asked
-            self._memory.note(self.auto.key, Attempt(now, self._failures, notBefore, problem))
-        # An authority that is away is asked every few seconds: that is worth a
-        # line when it begins, not each time.
-        level = LogLevel.debug if problem == self._problem and wait < 60.0 else LogLevel.warn
-        if not isinstance(why, IssuanceFailed | OSError | RuntimeError | ValueError):
-            self._log.failure("A defect while ordering the certificate for {names}", names=self._names)
-        self._problem = problem
-        if not self._stopped:
-            self._alarm.set(self._clock.seconds() + wait)
-        self._log.emit(
-            level,
-            "No certificate for {names}: {problem}. Next attempt in {wait} s.",
-            event="certificate-failed",
-            names=self._names,
-            problem=problem,
-            wait=round(wait),
-        )
-
     async def _end(self) -> None:
-        running, order = self._running, self._order
-        if running is not None and order is not None:
-            order.cancel()
+        running, asking = self._running, self._asking
+        if running is not None and asking is not None:
+            asking.cancel()
             await running.when()
         self._alarm.clear()
         await self._keeper.stop()
+
+
+def _isCovered(name: str, offered: tuple[str, ...]) -> bool:
+    return name in offered or "*." + name.partition(".")[2] in offered
+
+
+def _unconcerned(names: tuple[str, ...], why: Exception) -> tuple[str, ...]:
+    """
+    The names that a refusal does not speak of; none when it speaks of no name
+    in particular.
+    """
+    from ..acme.errors import AuthorityProblem, NoChallengeUsable
+
+    concerned: set[str | None] = set()
+    if isinstance(why, NoChallengeUsable):
+        concerned = {why.name}
+    elif isinstance(why, AuthorityProblem):
+        concerned = set(why.byName) or {each.name for each in why.subproblems if each.name}
+    return tuple(name for name in names if name not in concerned) if concerned else ()

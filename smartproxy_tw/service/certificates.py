@@ -9,6 +9,7 @@ cannot be had, nothing is asked of any authority at all.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 
@@ -30,6 +31,14 @@ from .status import CertificateStatus
 from .storage import Storage
 
 __all__ = ["Certificates"]
+
+#: What the states are called where they are counted.
+_WORDS = {
+    "missing": "self-signed until there is one",
+    "failed": "that could not be had last time",
+    "expired": "expired",
+    "valid": "valid",
+}
 
 #: How many orders are under way at once.  An authority takes many more; this
 #: bounds what one process spends on cryptography beside its real work.
@@ -158,6 +167,12 @@ class Certificates:
         if problems:
             raise CertificateError("\n".join(problems))
         await gathered(each.load(stored) for each in self._automatic)
+        states = Counter(status.state for status in self.status())
+        self._log.info(
+            "Loaded the certificates: {summary}",
+            event="certificates-loaded",
+            summary=", ".join(f"{count} {_WORDS[state]}" for state, count in states.items()) or "none wanted",
+        )
 
     async def _stored(self) -> dict[str, Credential]:
         if not self._automatic:

@@ -388,7 +388,7 @@ class FakeAuthority:
         self._thinking = False
         self._lifetime = 90 * 86400.0
         self._waiting: list[Deferred[None]] = []
-        self._problem: Exception | None = None
+        self._problems: dict[str | None, Exception] = {}
         self.orders: defaultdict[tuple[str, ...], int] = defaultdict(int)
 
     def thinks(self) -> None:
@@ -407,11 +407,11 @@ class FakeAuthority:
             if not each.called:
                 each.callback(None)
 
-    def refuses(self, why: Exception) -> None:
+    def refuses(self, why: Exception, name: str | None = None) -> None:
         """
-        Answer every order with this.
+        Answer every order with this, or just those for a name.
         """
-        self._problem = why
+        self._problems[name] = why
 
     def agrees(self, lifetime: float = 90 * 86400.0) -> None:
         """
@@ -419,7 +419,7 @@ class FakeAuthority:
 
         @param lifetime: Theirs, in seconds.
         """
-        self._problem = None
+        self._problems.clear()
         self._lifetime = lifetime
 
     def obtain(
@@ -439,8 +439,9 @@ class FakeAuthority:
         await self._plane.present(challenge)
         try:
             await self._decision()
-            if self._problem is not None:
-                raise self._problem
+            for each in (None, *names):
+                if each in self._problems:
+                    raise self._problems[each]
             credential = self._signer.issue(names, lifetime=self._lifetime, now=self._seconds())
             await install(credential)
             return credential

@@ -219,14 +219,36 @@ class AutoCertificateTests(SynchronousTestCase):
     def test_storedCoversMore(self) -> None:
         """
         A certificate of the store that covers all the names will do, as when
-        the authority added some; one that is over will not.
+        the authority added some.
         """
         names = (*SHOP.names, "mail.shop.example")
-        over, good = self.issued(100 * DAY, names=names), self.issued(DAY, names=names)
+        more = self.issued(DAY, names=names)
         less = self.issued(0, names=("shop.example",))
-        self.begin(over=over, good=good, less=less)
-        self.assertEqual(self.served, good)
+        self.begin(**{Auto(names).key: more, "auto:shop.example": less})
+        self.assertEqual(self.served, more)
         self.assertEqual(self.orders, 0)
+
+    def test_storedCoversMoreAndIsOver(self) -> None:
+        """
+        One that is over will not do.
+        """
+        names = (*SHOP.names, "mail.shop.example")
+        self.authority.thinks()
+        self.begin(**{Auto(names).key: self.issued(100 * DAY, names=names)})
+        self.assertEqual(self.orders, 1)
+        self.assertIsNone(self.certificate.status().expires)
+
+    def test_storedCoversLess(self) -> None:
+        """
+        One for a part of the names serves until there is one for all.
+        """
+        less = self.issued(0, names=("shop.example",))
+        self.authority.thinks()
+        self.begin(**{"auto:shop.example": less})
+        self.assertEqual(self.served, less)
+        self.assertEqual(self.orders, 1)
+        self.authority.decides()
+        self.assertEqual(describe(self.served.chain).names, SHOP.names)
 
     def test_storedCannotBeServed(self) -> None:
         """
@@ -443,6 +465,100 @@ class AutoCertificateTests(SynchronousTestCase):
         self.successResultOf(self.certificate.stop())
         self.clock.advance(DAY)
         self.assertEqual(self.orders, 1)
+
+    def refuseWWW(self) -> None:
+        """
+        One of the names cannot be proved.
+        """
+        problem = Problem("urn:ietf:params:acme:error:dns", "no such name", 400)
+        why = AuthorityProblem("verifying", problem, byName={"www.shop.example": problem}.items())
+        self.authority.refuses(why, "www.shop.example")
+
+    def test_oneNameOfSeveral(self) -> None:
+        """
+        A name that cannot be proved does not take the others along: they have a
+        certificate at once, the status says what is wrong, and all of them are
+        tried again until it is mended.
+        """
+        self.refuseWWW()
+        self.begin()
+        self.assertEqual(describe(self.served.chain).names, ("shop.example",))
+        self.assertEqual(self.saved, [self.served])
+        status = self.certificate.status()
+        self.assertEqual((status.state, status.expires), ("failed", NOW + 90 * DAY))
+        self.assertIn("www.shop.example", status.problem or "")
+        self.clock.pump([3600.0] * 24 * 7)
+        # One order for the part, and no more as long as that is good.
+        self.assertEqual(self.authority.orders[("shop.example",)], 1)
+        self.assertTrue(8 <= self.orders <= 14, self.orders)
+        self.authority.agrees()
+        self.clock.pump([3600.0] * 31)
+        self.assertEqual(describe(self.served.chain).names, SHOP.names)
+        self.assertEqual(self.certificate.status().state, "valid")
+
+    def test_partIsRenewed(self) -> None:
+        """
+        The certificate for a part is renewed like any other.
+        """
+        self.refuseWWW()
+        self.begin()
+        first = self.served
+        self.clock.pump([3600.0] * 24 * 70)
+        self.assertNotEqual(self.served, first)
+        self.assertEqual(self.authority.orders[("shop.example",)], 2)
+
+    def test_partAcrossRestarts(self) -> None:
+        """
+        After a restart the part is served again, and asked for no more.
+        """
+        self.refuseWWW()
+        self.begin()
+        part = self.served
+        self.successResultOf(self.certificate.stop())
+        self.certificate = self.make(SHOP)
+        self.begin(**{"auto:shop.example": part})
+        self.assertEqual(self.served, part)
+        self.clock.pump([3600.0] * 48)
+        self.assertEqual(self.authority.orders[("shop.example",)], 1)
+
+    def test_wholeIsKeptAsLongAsItIsGood(self) -> None:
+        """
+        A certificate for all the names is not replaced by one for a part,
+        until it is about to end.
+        """
+        self.begin()
+        whole = self.served
+        self.refuseWWW()
+        self.clock.pump([3600.0] * 24 * 71)
+        self.assertGreater(self.orders, 2)
+        self.assertEqual(self.served, whole)
+        self.clock.pump([3600.0] * 24 * 3)
+        self.assertEqual(describe(self.served.chain).names, ("shop.example",))
+
+    def test_noPartEither(self) -> None:
+        """
+        When there is none for the others either, that is told, and the next
+        attempt is as late as it was.
+        """
+        self.refuseWWW()
+        self.authority.refuses(refusal(), "shop.example")
+        self.begin()
+        self.assertIsNone(self.certificate.status().expires)
+        self.clock.pump([60.0] * 30)
+        self.assertEqual(self.orders, 3)
+
+    def test_stopDuringThePart(self) -> None:
+        """
+        A stop ends the order for a part like any other.
+        """
+        self.refuseWWW()
+        self.successResultOf(self.certificate.load({}))
+        self.plane.holds("install")
+        self.certificate.provision()
+        self.assertEqual(len(self.plane.presented), 1)
+        self.successResultOf(self.certificate.stop())
+        self.assertEqual(self.plane.presented, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_defect(self) -> None:
         """

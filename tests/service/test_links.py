@@ -78,7 +78,7 @@ class LinkTests(TestCase):
 
     timeout = 60
 
-    async def begin(self, kind: Any, holding: str) -> None:
+    async def begin(self, kind: Any, holding: str, *further: str) -> None:
         """
         A proxy that has asked for its first certificate.
         """
@@ -91,12 +91,18 @@ class LinkTests(TestCase):
         for probe in ports:
             probe.close()
         self.http, self.https = http, https
-        self.authority = Authority(reactor, httpPort=http, tlsPort=https)
+        # Nobody is at home at the second address.
+        self.authority = Authority(
+            reactor,
+            httpPort=http,
+            tlsPort=https,
+            resolve=lambda name: "127.0.0.2" if name.startswith("dead.") else HERE,
+        )
         await self.authority.start()
         self.addCleanup(self.authority.stop)
         config = configuration(
             fresh(self),
-            Auto((NAME,)),
+            Auto((NAME, *further)),
             port=https,
             drain=0.5,
             acme=Acme(
@@ -202,6 +208,22 @@ class LinkTests(TestCase):
         the answer stays, and it is not said to be valid.
         """
         return Deferred.fromCoroutine(self._installed())
+
+    async def _oneNameIsDead(self) -> None:
+        await self.begin("http-01", "", "dead.example")
+        assert self.proxy.certificates is not None
+        (status,) = await self.proxy.certificates.provisionAll()
+        self.assertEqual(status.state, "failed")
+        self.assertIn("dead.example", status.problem or "")
+        self.assertIsNotNone(status.expires)
+        self.assertEqual(await self.issuer(), "the authority")
+
+    def test_oneNameIsDead(self) -> Deferred[None]:
+        """
+        A name that leads elsewhere does not take the others along: they have a
+        certificate, and the status tells what is wrong with the dead one.
+        """
+        return Deferred.fromCoroutine(self._oneNameIsDead())
 
 
 def fresh(test: TestCase) -> str:

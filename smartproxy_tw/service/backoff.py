@@ -1,0 +1,110 @@
+"""
+How long to leave an authority alone after it could not give a certificate, in
+this process and in the next one.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger, LogLevel
+
+from ..acme.schedule import LONGEST_WAIT, probeAfter, retryAfter
+from ..store.attempts import Attempt
+from .memory import Memory
+
+__all__ = ["Backoff"]
+
+#: After a restart an order that failed twice or more is tried again so many
+#: seconds after it failed: Let's Encrypt allows five failures an hour.
+_BETWEEN_STARTS = 900.0
+
+
+class Backoff:
+    """
+    The failures in a row of one certificate.
+
+    @ivar problem: What went wrong last, for people, without a full stop;
+        L{None} since the last success.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, key: str, names: tuple[str, ...], memory: Memory, clock: IReactorTime, chance: Random
+    ) -> None:
+        """
+        @param key: The identity of the certificate.
+        @param names: What it is for, for the log.
+        @param memory: Remembers failures beyond this process.
+        @param clock: The time, POSIX seconds.
+        @param chance: Spreads what would happen at one moment.
+        """
+        self._key = key
+        self._names = ", ".join(names)
+        self._memory = memory
+        self._clock = clock
+        self._chance = chance
+        self._failures = 0
+        self.problem: str | None = None
+
+    def recall(self) -> float | None:
+        """
+        Take up what an earlier process ran into.  It is not waited for in full,
+        for operators mend things and restart: just so that a restart in a
+        circle stays within what is allowed, and leaves alone who asked for it.
+
+        @return: When to ask again, POSIX seconds; L{None}: when one likes.
+        """
+        known = self._memory.recall(self._key)
+        if known is None:
+            return None
+        now = self._clock.seconds()
+        wait = retryAfter(1) if known.failures == 1 else _BETWEEN_STARTS
+        at = min(max(known.at + wait, known.notBefore), now + LONGEST_WAIT)
+        if at <= now:
+            return None
+        self._failures, self.problem = known.failures, known.problem
+        return at
+
+    def succeed(self) -> None:
+        """
+        There is a certificate.
+        """
+        self._failures = 0
+        self.problem = None
+        self._memory.forget(self._key)
+
+    def fail(self, why: Exception) -> float:
+        """
+        There is none.
+
+        @return: When to ask again, POSIX seconds.
+        """
+        from ..acme.errors import AuthorityUnreachable, IssuanceFailed
+
+        self._failures += 1
+        asked = why.retryAfter if isinstance(why, IssuanceFailed) else None
+        isAway = isinstance(why, AuthorityUnreachable)
+        wait = (probeAfter if isAway else retryAfter)(self._failures, self._chance.random(), asked)
+        problem = str(why).rstrip(".") or type(why).__name__
+        now = self._clock.seconds()
+        if asked is not None or not isAway:
+            notBefore = 0.0 if asked is None else now + asked
+            self._memory.note(self._key, Attempt(now, self._failures, notBefore, problem))
+        if not isinstance(why, IssuanceFailed | OSError | RuntimeError | ValueError):
+            self._log.failure("A defect while ordering the certificate for {names}", names=self._names)
+        # An authority that is away is asked every few seconds: that is worth a
+        # line when it begins, not each time.
+        level = LogLevel.debug if problem == self.problem and wait < 60.0 else LogLevel.warn
+        self.problem = problem
+        self._log.emit(
+            level,
+            "No certificate for {names}: {problem}. Next attempt in {wait} s.",
+            event="certificate-failed",
+            names=self._names,
+            problem=problem,
+            wait=round(wait),
+        )
+        return now + wait

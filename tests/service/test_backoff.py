@@ -1,0 +1,104 @@
+"""
+Tests for L{smartproxy_tw.service.backoff}.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.acme.errors import AuthorityProblem, AuthorityUnreachable, Problem
+from smartproxy_tw.acme.schedule import LONGEST_WAIT
+from smartproxy_tw.service.backoff import Backoff
+from smartproxy_tw.service.memory import Memory
+from smartproxy_tw.store.attempts import DirectoryAttempts
+from smartproxy_tw.store.directory import SecureDirectory
+
+NOW = 1_800_000_000
+REFUSED = AuthorityProblem("verifying a.test", Problem("urn:x", "wrong answer"))
+AWAY = AuthorityUnreachable("https://ca.test/", "connection refused")
+
+
+class BackoffTests(SynchronousTestCase):
+    """
+    How long an authority is left alone.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        self.attempts = DirectoryAttempts(SecureDirectory(os.path.abspath(self.mktemp())).open())
+        self.backoff = self.make()
+
+    def make(self, key: str = "auto:a.test") -> Backoff:
+        """
+        As a new process has it.
+        """
+        memory = Memory(self.attempts, maybeDeferred)
+        return Backoff(key, ("a.test",), memory, self.clock, Random(0))
+
+    def wait(self, why: Exception) -> float:
+        """
+        How long is waited after a failure, in seconds.
+        """
+        return self.backoff.fail(why) - self.clock.seconds()
+
+    def test_grows(self) -> None:
+        """
+        Each failure in a row is waited for longer, a success ends the row.
+        """
+        first, second, third = (self.wait(REFUSED) for _ in range(3))
+        self.assertTrue(60.0 <= first < 100.0, first)
+        self.assertTrue(600.0 <= second < 1000.0, second)
+        self.assertGreaterEqual(third, 3600.0)
+        self.assertIn("wrong answer", self.backoff.problem or "")
+        self.backoff.succeed()
+        self.assertIsNone(self.backoff.problem)
+        self.assertLess(self.wait(REFUSED), 100.0)
+
+    def test_away(self) -> None:
+        """
+        An authority that cannot be reached is looked for in seconds, and that
+        is nothing to remember.
+        """
+        self.assertLess(self.wait(AWAY), 2.0)
+        self.assertIsNone(self.make().recall())
+
+    def test_recall(self) -> None:
+        """
+        What failed is known to the next process until its time has come, under
+        its own key only.
+        """
+        self.wait(REFUSED)
+        later = self.make()
+        self.assertEqual(later.recall(), NOW + 60.0)
+        self.assertIn("wrong answer", later.problem or "")
+        other = self.make("auto:b.test")
+        self.assertIsNone(other.recall())
+        self.clock.advance(61.0)
+        over = self.make()
+        self.assertIsNone(over.recall())
+        self.assertIsNone(over.problem)
+
+    def test_clockThatWasWrong(self) -> None:
+        """
+        A failure of a day that has not come holds back no longer than the
+        longest wait there is.
+        """
+        self.clock.advance(10 * 365 * 86400.0)
+        self.wait(REFUSED)
+        self.clock.rightNow = NOW
+        at = self.make().recall()
+        assert at is not None
+        self.assertLessEqual(at - NOW, LONGEST_WAIT)
+
+    def test_namelessFailure(self) -> None:
+        """
+        A failure without a text is called by its kind.
+        """
+        self.wait(RuntimeError())
+        self.assertEqual(self.backoff.problem, "RuntimeError")

@@ -1,0 +1,237 @@
+"""
+Tests for L{smartproxy_tw.service.process}; how whole processes end is told by
+L{tests.test_tap}.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from twisted.application.service import Application, MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.logger import ILogObserver, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
+
+from smartproxy_tw.service.errors import StartError, StoppedError
+from smartproxy_tw.service.process import ExitStatus, NotStarted, Process, Terminal
+from smartproxy_tw.service.readiness import Readiness
+
+
+class FakeSubject(MultiService):
+    """
+    Something that starts as it is told.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: BaseException | None = None
+        self.refusal: StartError | None = None
+        self.readiness = Readiness()
+
+    def whenReady(self) -> Deferred[None]:
+        return self.readiness.when()
+
+    def startService(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        super().startService()
+
+
+class FakeStatus(ExitStatus):
+    """
+    Ends no process.
+    """
+
+    def __init__(self) -> None:
+        self.failed = False
+
+    def fail(self) -> None:
+        self.failed = True
+
+
+class ProcessTests(SynchronousTestCase):
+    """
+    A subject and the process around it.
+    """
+
+    def setUp(self) -> None:
+        self.read, out = os.pipe()
+        self.addCleanup(os.close, self.read)
+        self.terminal = Terminal(out, out)
+        os.close(out)
+        self.subject = FakeSubject()
+        self.status = FakeStatus()
+        self.stops = 0
+        self.process = self.make()
+        self.patch(sys, "excepthook", self.hook)
+        self.hooked: list[BaseException] = []
+        self.logged: list[str] = []
+        globalLogPublisher.addObserver(self.observe)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
+
+    def hook(self, kind: Any, why: BaseException, traceback: Any) -> None:
+        """
+        What would print a traceback.
+        """
+        self.hooked.append(why)
+
+    def observe(self, event: dict[str, Any]) -> None:
+        """
+        The log.
+        """
+        if event.get("event") == "not-started":
+            self.logged.append(event["why"])
+
+    def make(self, **parts: Any) -> Process:
+        """
+        A process around the subject.
+        """
+        return Process(self.subject, self.stop, self.terminal, self.status, **parts)
+
+    def stop(self) -> None:
+        """
+        The reactor's.
+        """
+        self.stops += 1
+
+    def complaints(self) -> str:
+        """
+        All that was written; there is an end of it only when the terminal was
+        let go.
+        """
+        text = b""
+        while part := os.read(self.read, 65536):
+            text += part
+        return text.decode()
+
+    def test_ready(self) -> None:
+        """
+        When it is ready, the terminal is let go and nothing was said.
+        """
+        self.process.startService()
+        self.subject.readiness.happen()
+        self.assertEqual(self.complaints(), "")
+        self.successResultOf(self.process.stopService())
+        self.assertFalse(self.subject.running)
+
+    def test_refusedAtOnce(self) -> None:
+        """
+        A refusal is told, logged, and raised as something that prints no
+        traceback; other exceptions still do.
+        """
+        self.subject.refusal = StartError("no port")
+        raised = self.assertRaises(NotStarted, self.process.startService)
+        self.assertEqual(self.complaints(), "smartproxy: no port\n")
+        self.assertEqual(self.logged, ["no port"])
+        sys.excepthook(NotStarted, raised, None)
+        self.assertEqual(self.hooked, [])
+        other = ValueError()
+        sys.excepthook(ValueError, other, None)
+        self.assertEqual(self.hooked, [other])
+        self.assertEqual(self.stops, 0)
+
+    def test_failedAtOnce(self) -> None:
+        """
+        A start that has failed when it returns is refused likewise.
+        """
+        self.subject.error = StartError("locked")
+        self.assertRaises(NotStarted, self.process.startService)
+        self.assertEqual(self.complaints(), "smartproxy: locked\n")
+
+    def test_failedLater(self) -> None:
+        """
+        A failure later is told, sets the status, and stops the process in good
+        order.
+        """
+        self.process.startService()
+        self.subject.readiness.fail(StartError("late"))
+        self.assertEqual(self.complaints(), "smartproxy: late\n")
+        self.assertTrue(self.status.failed)
+        self.assertEqual(self.stops, 1)
+
+    def test_failedWhileEnding(self) -> None:
+        """
+        Also when the process is ending already.
+        """
+
+        def stop() -> None:
+            raise ReactorNotRunning
+
+        process = Process(self.subject, stop, self.terminal, self.status)
+        process.startService()
+        self.subject.readiness.fail(StartError("late"))
+        self.assertTrue(self.status.failed)
+
+    def test_stoppedBefore(self) -> None:
+        """
+        Who stops it before it was ready gets no complaint and no failure.
+        """
+        self.process.startService()
+        self.subject.readiness.fail(StoppedError())
+        self.assertEqual(self.complaints(), "")
+        self.assertFalse(self.status.failed)
+        self.assertEqual(self.stops, 0)
+
+    def test_defect(self) -> None:
+        """
+        A defect is called one, and points to the log.
+        """
+        self.process.startService()
+        self.subject.readiness.fail(ZeroDivisionError("oops"))
+        self.assertEqual(
+            self.complaints(), "smartproxy: A defect: ZeroDivisionError: oops. The log has its traceback.\n"
+        )
+        self.assertTrue(self.status.failed)
+
+    def test_logOnTheTerminal(self) -> None:
+        """
+        Where the log is on the terminal, a complaint is not told twice.
+        """
+        process = self.make(isLogApart=False)
+        process.startService()
+        self.subject.readiness.fail(StartError("late"))
+        self.assertEqual(self.logged, [])
+        self.assertEqual(self.complaints(), "smartproxy: late\n")
+
+    def test_observer(self) -> None:
+        """
+        The log that was asked for is the application's.
+        """
+
+        def observer(event: Any) -> None:
+            pass
+
+        directlyProvides(observer, ILogObserver)
+        application: Any = Application("x")
+        self.make(observer=observer).setServiceParent(application)
+        self.assertIs(application.getComponent(ILogObserver), observer)
+        application = Application("y")
+        self.make().setServiceParent(application)
+        self.assertIsNone(application.getComponent(ILogObserver, None))
+        self.make(observer=observer).setServiceParent(MultiService())
+
+
+class TerminalTests(SynchronousTestCase):
+    """
+    Where the process was started from.
+    """
+
+    def test_gone(self) -> None:
+        """
+        A terminal that is gone, or never was, stops nothing.
+        """
+        read, write = os.pipe()
+        terminal = Terminal(write, write)
+        os.close(read)
+        os.close(write)
+        terminal.say("to nobody")
+        terminal.close()
+        terminal.close()
+        terminal.complain("to nobody")
+        none = Terminal(write, write)
+        none.say("to nobody")
+        none.close()
