@@ -2,7 +2,7 @@
 A link is a connection to a target that carries one HTTP exchange after the
 other: the upstream half of every forwarded request.
 
-It sends what its session hands over, reads the answer's head strictly, follows
+It sends what its exchange hands over, reads the answer's head strictly, follows
 the framing of the body to its last byte, and passes everything on as it came
 but for hop-by-hop fields; long bodies of known length are spliced.  It reads
 only while the client has taken what it was given before.  When an answer ends
@@ -22,8 +22,8 @@ from .poller import ENDED, READABLE
 from .wires import READ, PlainWire
 
 if TYPE_CHECKING:
+    from .exchange import Exchange
     from .poller import Poller
-    from .session import Session
     from .wires import Wire
 
 __all__ = ["BULK", "Lender", "Link", "UpstreamFailure"]
@@ -67,12 +67,12 @@ class Link:
     """
     @ivar wire: The connection; owned.
     @ivar target: Which target this is, for logs and for the lender.
-    @ivar session: Whose request it carries; L{None} while it is kept.
+    @ivar exchange: Whose request it carries; L{None} while it is kept.
     @ivar isHot: Whether there may be something to read for which no event will
         come.
     @ivar isReused: Whether it has carried a request before this one.
-    @ivar deadline: Of being kept, for the poller; the session has the deadline
-        of an exchange.
+    @ivar deadline: Of being kept, for the poller; that of an exchange is its
+        session's.
     """
 
     __slots__ = (
@@ -86,9 +86,9 @@ class Link:
         "_poller",
         "_response",
         "deadline",
+        "exchange",
         "isHot",
         "isReused",
-        "session",
         "target",
         "wire",
     )
@@ -104,7 +104,7 @@ class Link:
         self._lender = lender
         self.wire = wire
         self.target = target
-        self.session: Session | None = None
+        self.exchange: Exchange | None = None
         self.isReused = False
         self.deadline = float("inf")
         self._head = b""
@@ -117,14 +117,14 @@ class Link:
         poller.handlers[wire.fd] = self.ready
         poller.mortals[self] = None
 
-    def begin(self, session: Session, data: bytes) -> None:
+    def begin(self, exchange: Exchange, data: bytes) -> None:
         """
         Carry an exchange.
 
-        @param session: Whom the answer is for.
+        @param exchange: Whom the answer is for.
         @param data: The request's head, and as much of its body as there is.
         """
-        self.session = session
+        self.exchange = exchange
         self._response = None
         self._head = b""
         self.wire.write(data)
@@ -134,7 +134,7 @@ class Link:
         Give up the wire, to be used for something other than HTTP.  Its
         handler at the poller is the caller's to replace.
         """
-        self.session = None
+        self.exchange = None
         self._poller.mortals.pop(self, None)
         return self.wire
 
@@ -146,15 +146,15 @@ class Link:
             self.isHot = True
             if event & ENDED:
                 self._isEnded = True
-        session = self.session
+        exchange = self.exchange
         wire = self.wire
-        if session is None:
+        if exchange is None:
             if self.isHot:
                 self._idleEvent()
             return
         if wire.pending and wire.flush():
-            session.upload()
-        if self.isHot and self.session is session:
+            exchange.upload()
+        if self.isHot and self.exchange is exchange:
             self.download()
 
     def _idleEvent(self) -> None:
@@ -183,16 +183,16 @@ class Link:
         """
         Pass on the answer while there is one and the client takes it.
         """
-        session = self.session
-        if session is None:
+        exchange = self.exchange
+        if exchange is None:
             return
-        client = session.wire
+        client = exchange.session.wire
         recv = self.wire.recv
         for _ in range(_ROUNDS):
             if client.pending or not self.isHot:
                 return
             if self._left > BULK and isinstance(client, PlainWire) and isinstance(self.wire, PlainWire):
-                moved = self._splice(session, client)
+                moved = self._splice(exchange, client)
                 if not moved:
                     return
                 if moved > 0:
@@ -215,11 +215,11 @@ class Link:
                 self._readHead(data)
             else:
                 self._passBody(data)
-            if self.session is not session:
+            if self.exchange is not exchange:
                 return
         self._poller.later(self.download)
 
-    def _splice(self, session: Session, client: PlainWire) -> int:
+    def _splice(self, exchange: Exchange, client: PlainWire) -> int:
         """
         Pass on a piece of a long body, without looking at it.
 
@@ -227,7 +227,7 @@ class Link:
             be copied.
         """
         try:
-            moved = client.take(self.wire.fd, session.door.engine.pipes, self._left - 1)
+            moved = client.take(self.wire.fd, exchange.session.door.engine.pipes, self._left - 1)
         except BlockingIOError:
             self.isHot = False
             return 0
@@ -237,21 +237,21 @@ class Link:
         if moved > 0:
             self._left -= moved
             self._body += moved
-            session.progress()
+            exchange.session.progress()
         elif moved == 0:
             self.isHot = False
             self._ended()
         return moved
 
     def _readHead(self, data: bytes) -> None:
-        session = self.session
-        assert session is not None
+        exchange = self.exchange
+        assert exchange is not None
         if self._head:
             data = self._head + data
             self._head = b""
         while True:
             try:
-                parsed = parseResponse(data, session.request.method)
+                parsed = parseResponse(data, exchange.request.method)
             except BadMessage as bad:
                 self._fail(bad.reason)
                 return
@@ -265,43 +265,43 @@ class Link:
             if response.status == 101:
                 self._upgrade(response, data)
                 return
-            session.inform(response.head)
+            exchange.inform(response.head)
             if not data:
                 return
         self._response = response
-        self._beginBody(session, response, data)
+        self._beginBody(exchange, response, data)
 
-    def _beginBody(self, session: Session, response: Response, data: bytes) -> None:
+    def _beginBody(self, exchange: Exchange, response: Response, data: bytes) -> None:
         length = response.length
         size = len(data)
         self._hasSurplus = False
-        head = response.head + session.connectionField(length)
+        head = response.head + exchange.connectionField(length)
         if 0 <= length <= size:
             # The whole answer is here, as most are.
             if size > length:
                 self._hasSurplus = True
                 data = data[:length]
-            session.answered(response.status)
-            session.wire.write(head + data)
+            exchange.answered(response.status)
+            exchange.session.wire.write(head + data)
             self._body = length
             self._complete()
             return
         if length == CHUNKED:
-            if session.request.minor == 0:
+            if exchange.request.minor == 0:
                 self._fail("it answered an HTTP/1.0 request in chunks")
                 return
             self._chunks = Chunks()
-        session.answered(response.status)
+        exchange.answered(response.status)
         self._body = 0
         self._left = length
         if data:
             self._passBody(data, head)
         else:
-            session.wire.write(head)
+            exchange.session.wire.write(head)
 
     def _passBody(self, data: bytes, head: bytes = b"") -> None:
-        session = self.session
-        assert session is not None
+        exchange = self.exchange
+        assert exchange is not None
         left = self._left
         if left > 0:
             if len(data) > left:
@@ -321,26 +321,26 @@ class Link:
                     data = data[:used]
                 left = 0
         self._body += len(data)
-        session.wire.write(head + data if head else data)
+        exchange.session.wire.write(head + data if head else data)
         if left == 0:
             self._complete()
         else:
-            session.progress()
+            exchange.session.progress()
 
     def _complete(self) -> None:
         """
         The answer has ended; go home, or close.
         """
-        session = self.session
+        exchange = self.exchange
         response = self._response
-        assert session is not None and response is not None
-        self.session = self._response = self._chunks = None
+        assert exchange is not None and response is not None
+        self.exchange = self._response = self._chunks = None
         if (
             response.keepAlive
-            and session.request.minor  # a target that was asked in HTTP/1.0 is about to close
+            and exchange.request.minor  # a target that was asked in HTTP/1.0 is about to close
             and not self._hasSurplus
             and not self._isEnded
-            and not session.left
+            and not exchange.left
             and not self.wire.pending
             and not self.wire.isBroken
         ):
@@ -348,17 +348,17 @@ class Link:
             self._lender.giveBack(self)
         else:
             self.close()
-        session.complete(self._body)
+        exchange.complete(self._body)
 
     def _upgrade(self, response: Response, data: bytes) -> None:
-        session = self.session
-        assert session is not None
-        wanted = session.request.upgrade
+        exchange = self.exchange
+        assert exchange is not None
+        wanted = exchange.request.upgrade
         if not wanted or response.upgrade.lower() != wanted.lower():
             self._fail("it changed to a protocol that was not asked for")
             return
         head = response.head + b"Connection: Upgrade\r\nUpgrade: " + response.upgrade + b"\r\n\r\n"
-        session.becomeTunnel(self.release(), head, data, self.isHot)
+        exchange.becomeTunnel(self.release(), head, data, self.isHot)
 
     def _ended(self) -> None:
         """
@@ -370,28 +370,28 @@ class Link:
             self._broke("the connection was closed before the answer had ended")
 
     def _broke(self, reason: str) -> None:
-        session = self.session
-        assert session is not None
+        exchange = self.exchange
+        assert exchange is not None
         isUntouched = self._response is None and not self._head
-        self.session = None
+        self.exchange = None
         self.close()
-        session.upstreamBroke(UpstreamFailure(f"{self.target}: {reason}"), self.isReused and isUntouched)
+        exchange.upstreamBroke(UpstreamFailure(f"{self.target}: {reason}"), self.isReused and isUntouched)
 
     def _fail(self, reason: str) -> None:
         """
         The answer is not one that may be handed on.
         """
-        session = self.session
-        assert session is not None
-        self.session = None
+        exchange = self.exchange
+        assert exchange is not None
+        self.exchange = None
         self.close()
-        session.upstreamBroke(UpstreamFailure(f"{self.target}: {reason}"), False)
+        exchange.upstreamBroke(UpstreamFailure(f"{self.target}: {reason}"), False)
 
     def close(self) -> None:
         """
-        Close the connection.  The session, if any, is not told.
+        Close the connection.  The exchange, if any, is not told.
         """
-        self.session = None
+        self.exchange = None
         self._poller.mortals.pop(self, None)
         self._poller.forget(self.wire.fd)
         self.wire.close()
@@ -400,8 +400,8 @@ class Link:
         """
         A bug: end the exchange too.
         """
-        session, self.session = self.session, None
+        exchange, self.exchange = self.exchange, None
         self._lender.lost(self)
         self.close()
-        if session is not None:
-            session.crash()
+        if exchange is not None:
+            exchange.session.crash()

@@ -1363,7 +1363,7 @@ class TimeTests(SessionTests):
         server.transport.pauseProducing()
         client.sends(bytes(size))
         await self.stalls(client)
-        links = [each for each in self.plane.engine.poller.mortals if hasattr(each, "session")]
+        links = [each for each in self.plane.engine.poller.mortals if isinstance(each, Link)]
         self.assertEqual(len(links), 1)
         self.assertLess(len(links[0].wire.pending), 200_000)
         server.transport.resumeProducing()
