@@ -14,7 +14,7 @@ from . import names
 from .document import Mark, Path
 from .model import Auto, CertificateSource, Internal, Redirect, Route
 
-__all__ = ["Placed", "certificateProblem", "conflicts"]
+__all__ = ["Placed", "certificateProblem", "conflicts", "serverNameProblem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,22 @@ def certificateProblem(source: CertificateSource) -> str | None:
             if name == "*" or name.startswith("**."):
                 return f"an internal certificate cannot name {name}: use *.name or the host names one by one"
     return None
+
+
+def serverNameProblem(domains: Sequence[str]) -> str | None:
+    """
+    Why TLS connections cannot be told apart by a name: a client that connects to
+    an IP address sends none (RFC 6066 section 3).
+
+    @param domains: Of a route with TLS.
+    @return: A message that says what to do, or L{None}.
+    """
+    address = next((each for each in domains if names.isAddress(each)), None)
+    if address is None:
+        return None
+    return (
+        f"{address} never comes as a server name, which cannot be an IP address: use a route without domains"
+    )
 
 
 def conflicts(placed: Sequence[Placed]) -> Iterator[tuple[Path, str]]:

@@ -1,9 +1,11 @@
 """
-Environment variables in a configuration: C{${NAME}}, C{${NAME:-default}}.
+Environment variables in a configuration: a dollar sign and a name in braces,
+perhaps with a default behind C{:-}, as in a shell.
 
 They are filled in wherever the tree has text, keys included, so that a site can
-be named by one.  C{$${} stands for C{${} itself; any other C{$} is a C{$}.  What
-was filled in is never quoted in a message.
+be named by one.  A second dollar sign in front takes the meaning away; a dollar
+sign without a brace never has one.  What was filled in is not looked at again and
+is never quoted in a message.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-__all__ = ["address", "certifiable", "host", "isAddress", "network", "pattern"]
+__all__ = ["address", "certifiable", "host", "isAddress", "isHost", "network", "pattern"]
 
 #: What a DNS name is made of in practice: RFC 1123 and, in private zones, "_".
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
@@ -126,6 +126,16 @@ def host(text: str) -> str:
     if "*" in text:
         raise ValueError("has a wildcard, but one host was expected")
     return _labels(_ascii(text).removesuffix("."))
+
+
+def isHost(text: str) -> bool:
+    """
+    Whether this is the normal form of one host.
+    """
+    try:
+        return host(text) == text
+    except ValueError:
+        return False
 
 
 def pattern(text: str) -> str:

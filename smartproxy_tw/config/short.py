@@ -69,7 +69,11 @@ def _site(options: _Options, name: str, target: str, www: bool, certificate: str
     place = options.read(option, target, targets.parse, None)
     if place is None or len(options.problems) > before:
         return None
-    if www and ("*" in domain or names.isAddress(domain)):
+    why = checks.serverNameProblem((domain,))
+    if why is not None:
+        options.wrong(option, why)
+        return None
+    if www and not names.isHost(f"www.{domain}"):
         options.wrong(option, f"there is no www name beside {domain}")
     source: Literal["auto", "internal"] = "internal" if certificate == "internal" else "auto"
     return sites.Site(domain, (place.target,), place.scheme == "https", www, source)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from . import names, texts
+from . import texts
 from .model import (
     TLS,
     Acme,
@@ -102,8 +102,7 @@ def expand(site: Site, acme: Acme) -> tuple[Route, ...]:
     ]
     if site.hasWWW:
         www = f"www.{site.name}"
-        host = f"[{site.name}]" if ":" in site.name and names.isAddress(site.name) else site.name
-        toSite = Redirect(f"https://{host}{port}{{path}}")
+        toSite = Redirect(f"https://{site.name}{port}{{path}}")
         made.append(route(www, www, toSite, isTLS=True))
         made.append(route(f"{www} (to https)", www, toSite, isTLS=False))
     return tuple(made)

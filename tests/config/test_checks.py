@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.checks import Placed, certificateProblem, conflicts
+from smartproxy_tw.config.checks import Placed, certificateProblem, conflicts, serverNameProblem
 from smartproxy_tw.config.document import Mark
 from smartproxy_tw.config.model import TLS, Auto, Block, Files, Internal, Redirect, Route
 
@@ -128,6 +128,23 @@ class ConflictTests(SynchronousTestCase):
         ):
             found = self.found(route(action=action, tls=tls, ports=ports, protocol="http"))
             self.assertEqual([message[:16] for _, message in found], ["redirects to its"] if isLoop else [])
+
+
+class ServerNameTests(SynchronousTestCase):
+    """
+    Names that no client sends.
+    """
+
+    def test_addresses(self) -> None:
+        """
+        The first IP address is named; names and wildcards are fine.
+        """
+        self.assertIsNone(serverNameProblem(()))
+        self.assertIsNone(serverNameProblem(("a.b", "*.c", "*", "localhost")))
+        for address in ("1.2.3.4", "::1"):
+            message = serverNameProblem(("a.b", address))
+            assert message is not None
+            self.assertTrue(message.startswith(f"{address} never comes as a server name"))
 
 
 class CertificateTests(SynchronousTestCase):

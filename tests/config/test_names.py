@@ -85,6 +85,15 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(names.host("fe80::1%eth0"), "fe80::1%eth0")
         self.assertIn("one host was expected", str(self.assertRaises(ValueError, names.host, "*.a")))
 
+    def test_isHost(self) -> None:
+        """
+        Only the normal form of one host is one.
+        """
+        for text in ("a.b", "localhost", "1.2.3.4"):
+            self.assertTrue(names.isHost(text))
+        for text in ("A.b", "*.a", "www.*.a", "", "www." + "a." * 125 + "b"):
+            self.assertFalse(names.isHost(text))
+
     def test_addresses(self) -> None:
         """
         Addresses come in their shortest form.

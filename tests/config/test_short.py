@@ -159,6 +159,13 @@ class ShortTests(SynchronousTestCase):
         told = self.complaints(("*.a.b", "1"), www=True, certificate="internal")
         self.assertEqual(told, ["--site *.a.b=1: there is no www name beside *.a.b"])
 
+    def test_address(self) -> None:
+        """
+        An IP address is no site.
+        """
+        (line,) = self.complaints(("127.0.0.1", "1"), certificate="internal")
+        self.assertIn("--site 127.0.0.1=1: 127.0.0.1 never comes as a server name", line)
+
     def test_splitSite(self) -> None:
         """
         A site is a name, an equals sign and a target.

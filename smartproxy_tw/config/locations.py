@@ -1,0 +1,79 @@
+"""
+The paths of a configuration: made absolute, and looked at as far as that tells a
+mistake before it costs anything.
+
+What is in a file is not read here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from .document import Path
+from .findings import Findings
+
+__all__ = ["Locations"]
+
+
+class Locations:
+    """
+    Makes paths absolute and sees whether they lead somewhere.
+    """
+
+    def __init__(self, findings: Findings, directories: Mapping[str, str]) -> None:
+        """
+        @param findings: Where mistakes are told.
+        @param directories: For each file of the marks the directory that
+            relative paths in it count from.
+        """
+        self._findings = findings
+        self._directories = directories
+
+    def absolute(self, path: Path, text: str) -> str:
+        """
+        @param path: Where the text was written; relative ones count from the
+            directory of that file.
+        """
+        if "\0" in text:
+            self._findings.refuse(path, "cannot be a path")
+            return "/"
+        if text.startswith("~"):
+            self._findings.refuse(path, "begins with ~, which is not filled in: ${HOME} is")
+        return os.path.normpath(os.path.join(self._directories[self._findings.mark(path).file], text))
+
+    def existing(self, path: Path, text: str) -> str:
+        """
+        Likewise for a file that has to be there and readable.
+        """
+        found = self.absolute(path, text)
+        if not os.path.lexists(found):
+            self._findings.refuse(path, "does not exist" + self._where(text, found))
+        elif not os.path.isfile(found):
+            self._findings.refuse(path, "is not a file" + self._where(text, found))
+        elif not os.access(found, os.R_OK):
+            self._findings.refuse(path, "may not be read by this user")
+        return found
+
+    def creatable(self, path: Path, text: str) -> str:
+        """
+        Likewise for a file that is written.
+        """
+        found = self.absolute(path, text)
+        if os.path.isdir(found):
+            self._findings.refuse(path, "is a directory: a file was expected")
+        elif not os.path.isdir(os.path.dirname(found)):
+            self._findings.refuse(path, f"cannot be written: there is no directory {os.path.dirname(found)}")
+        return found
+
+    def directory(self, path: Path, text: str) -> str:
+        """
+        Likewise for a directory that is made where it is missing.
+        """
+        found = self.absolute(path, text)
+        if os.path.lexists(found) and not os.path.isdir(found):
+            self._findings.refuse(path, "is not a directory")
+        return found
+
+    def _where(self, text: str, found: str) -> str:
+        return "" if text == found else f" (it would be {found})"

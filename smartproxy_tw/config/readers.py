@@ -1,0 +1,275 @@
+"""
+One route, or one site, from what is written to what it means.
+
+What contradicts itself within the one is found here; what routes do to one
+another is for L{smartproxy_tw.config.checks}.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from . import checks, model, names, schema, sites, targets
+from .document import Path
+from .findings import Findings
+from .locations import Locations
+
+__all__ = ["RouteReader", "SiteReader", "listed"]
+
+
+def listed(value: Any) -> list[Any]:
+    """
+    One, several or none as a list.
+
+    @param value: A value, a list, or L{None} where the option was left out.
+    """
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+class _Reader:
+    """
+    What routes and sites have in common: targets and certificates.
+    """
+
+    def __init__(self, findings: Findings, files: Locations, path: Path) -> None:
+        self._findings = findings
+        self._files = files
+        self._path = path
+
+    def wrong(self, below: Path, message: str) -> None:
+        """
+        @param below: Where, from here.
+        @param message: What is wrong.
+        """
+        self._findings.add((*self._path, *below), message)
+
+    def readTargets(self, below: Path, written: Any) -> tuple[tuple[model.Target, ...], str | None]:
+        """
+        @return: The targets, and the scheme that they were written with.
+        """
+        isList = isinstance(written, list)
+        places = [
+            self._place((*below, index) if isList else below, each)
+            for index, each in enumerate(listed(written))
+        ]
+        schemes = {place.scheme for place in places}
+        if "https" in schemes and len(schemes) > 1:
+            self.wrong(below, "mixes targets with and without https://: make it two routes, or all the same")
+        seen: set[model.Target] = set()
+        for index, place in enumerate(places):
+            if place.target in seen:
+                self.wrong((*below, index), f"is the same target as one before it: {place.target}")
+            seen.add(place.target)
+        return tuple(place.target for place in places), next((each for each in schemes if each), None)
+
+    def _place(self, below: Path, written: Any) -> targets.Place:
+        if isinstance(written, int):
+            return targets.Place(model.Target("127.0.0.1", written))
+        if isinstance(written, str):
+            return targets.parse(written)
+        if isinstance(written, schema.Target):
+            port = None if written.port == "preserve" else int(written.port)
+            return targets.Place(model.Target(written.host, port))
+        path = (*self._path, *below, "unix")
+        try:
+            return targets.Place(targets.unix(self._files.absolute(path, written.unix)))
+        except ValueError as why:
+            self._findings.refuse(path, str(why))
+            return targets.Place(model.Target("/", 0))
+
+    def keyPair(self, below: Path, written: schema.KeyPair) -> model.Files:
+        """
+        @param below: Where it was written.
+        """
+        path = (*self._path, *below)
+        return model.Files(
+            self._files.existing((*path, "cert"), written.cert),
+            self._files.existing((*path, "key"), written.key),
+        )
+
+    def certificate(
+        self, below: Path, written: str | schema.KeyPair, domains: tuple[str, ...]
+    ) -> model.CertificateSource:
+        """
+        @param below: Where it was written.
+        @param domains: What it has to cover.
+        """
+        if isinstance(written, schema.KeyPair):
+            return self.keyPair(below, written)
+        source = model.Auto(domains) if written == "auto" else model.Internal(domains)
+        why = checks.certificateProblem(source)
+        if why is not None:
+            self.wrong(below, why)
+        return source
+
+
+class SiteReader(_Reader):
+    """
+    Reads one site.
+    """
+
+    def site(self, name: str, value: Any) -> sites.Site | None:
+        """
+        @param name: Its name, in normal form.
+        @param value: A target, or a L{schema.Site}.
+        """
+        before = len(self._findings.problems)
+        isShort = not isinstance(value, schema.Site)
+        below: Path = () if isShort else ("to",)
+        places, scheme = self.readTargets(below, value if isShort else value.to)
+        why = checks.serverNameProblem((name,))
+        if why is not None:
+            self.wrong((), why)
+            return None
+        certificate: str | schema.KeyPair = "auto" if isShort else value.certificate
+        hasWWW = not isShort and value.www == "redirect"
+        source = self.certificate(() if isShort else ("certificate",), certificate, (name,))
+        if hasWWW and not names.isHost(f"www.{name}"):
+            self.wrong(("www",), f"there is no www name beside {name}")
+        if len(self._findings.problems) > before:
+            return None
+        kind: Literal["auto", "internal"] = "auto" if isinstance(source, model.Auto) else "internal"
+        return sites.Site(
+            name,
+            places,
+            scheme == "https",
+            hasWWW,
+            source if isinstance(source, model.Files) else kind,
+            self._findings.mark(self._path).line,
+        )
+
+
+class RouteReader(_Reader):
+    """
+    Reads one route.
+    """
+
+    def route(self, written: schema.Route) -> model.Route:
+        """
+        @param written: What the file says.
+        @return: What it means, as far as it makes sense.
+        """
+        match, action = written.match, written.action
+        domains = tuple(listed(match.domains))
+        places: tuple[tuple[model.Target, ...], str | None] = ((), None)
+        if isinstance(action, schema.Forward):
+            places = self.readTargets(("action", "targets"), action.targets)
+        return model.Route(
+            name=written.name or "",
+            ports=self._ports(match.ports),
+            action=self._action(action, *places),
+            protocol=self._protocol(match, action, places[1]),
+            domains=domains,
+            path=match.path,
+            tls=self._tls(action.tls, domains),
+            priority=written.priority,
+            line=self._findings.mark(self._path).line,
+        )
+
+    def _ports(self, written: Any) -> tuple[int, ...]:
+        found: set[int] = set()
+        for index, each in enumerate(listed(written)):
+            below: Path = ("match", "ports", index) if isinstance(written, list) else ("match", "ports")
+            first, last = (each, each) if isinstance(each, int) else (each.first, each.last)
+            ports = range(first, last + 1)
+            twice = next((port for port in ports if port in found), None)
+            if twice is not None:
+                self.wrong(below, f"lists port {twice} twice")
+            found.update(ports)
+        return tuple(sorted(found))
+
+    def _protocol(self, match: schema.Match, action: Any, scheme: str | None) -> Literal["http", "tcp"]:
+        """
+        Settle what is spoken, and find what contradicts it.
+        """
+        isPassthrough = isinstance(action.tls, schema.Passthrough)
+        because = None
+        if match.path is not None:
+            because = "path"
+        elif isinstance(action, (schema.Redirect, schema.Respond)):
+            because = f"type: {action.type}"
+        elif scheme is not None:
+            because = f"a target with {scheme}://"
+        if isPassthrough and because is not None:
+            self.wrong(
+                ("action", "tls", "mode"),
+                f"passthrough leaves everything encrypted, but {because} needs HTTP",
+            )
+        elif isPassthrough and match.protocol == "http":
+            self.wrong(
+                ("match", "protocol"), "cannot be http with passthrough, which never sees it: leave it out"
+            )
+        elif match.protocol == "tcp" and because is not None:
+            self.wrong(("match", "protocol"), f"cannot be tcp: {because} needs HTTP")
+        elif match.protocol == "tcp" and match.domains and action.tls is None:
+            self.wrong(
+                ("match", "domains"), "cannot be seen in plain TCP: add tls, or leave out protocol: tcp"
+            )
+        if match.protocol is not None:
+            return match.protocol
+        if isPassthrough:
+            return "tcp"
+        return "http" if because is not None or action.tls is not None or match.domains else "tcp"
+
+    def _tls(self, written: Any, domains: tuple[str, ...]) -> model.TLS | None:
+        if written is None:
+            return None
+        why = checks.serverNameProblem(domains)
+        if why is not None:
+            self.wrong(("match", "domains"), why)
+        if isinstance(written, schema.Passthrough) or why is not None:
+            return model.TLS("passthrough")
+        return model.TLS(
+            "terminate", self.certificate(("action", "tls", "certificate"), written.certificate, domains)
+        )
+
+    def _action(self, written: Any, places: tuple[model.Target, ...], scheme: str | None) -> model.Action:
+        if isinstance(written, schema.Forward):
+            return model.Forward(places, self._upstreamTLS(written.tls, places, scheme))
+        if isinstance(written, schema.Redirect):
+            return model.Redirect(written.to, written.status)
+        if isinstance(written, schema.Respond):
+            return self._respond(written)
+        return model.Block()
+
+    def _upstreamTLS(
+        self, written: Any, places: tuple[model.Target, ...], scheme: str | None
+    ) -> model.UpstreamTLS | None:
+        isReencrypt = isinstance(written, schema.Reencrypt)
+        if scheme == "http" and isReencrypt:
+            self.wrong(("action", "targets"), "http:// contradicts mode: terminate-and-reencrypt")
+        if scheme == "https" and isinstance(written, schema.Terminate):
+            message = "has to be terminate-and-reencrypt for https:// targets"
+            self.wrong(("action", "tls", "mode"), message)
+        if not isReencrypt:
+            return model.UpstreamTLS() if scheme == "https" else None
+        below: Path = ("action", "tls")
+        caFile = written.caFile
+        if written.insecureSkipVerify and caFile is not None:
+            self.wrong((*below, "ca_file"), "has no effect with insecure_skip_verify: leave out one of them")
+        if (
+            not written.insecureSkipVerify
+            and written.serverName is None
+            and any(each.port == 0 for each in places)
+        ):
+            self.wrong(below, "needs server_name: a unix socket has no name that could be verified")
+        if caFile is not None:
+            caFile = self._files.existing((*self._path, *below, "ca_file"), caFile)
+        return model.UpstreamTLS(written.serverName, not written.insecureSkipVerify, caFile)
+
+    def _respond(self, written: schema.Respond) -> model.Respond:
+        fields: list[tuple[str, str]] = []
+        seen: set[str] = set()
+        for name, value in written.headers.items():
+            path: Path = (*self._path, "action", "headers", name)
+            if name.lower() in seen:
+                self._findings.add(
+                    path, "is given twice: case does not matter, a list repeats a field", atKey=True
+                )
+            seen.add(name.lower())
+            fields.extend((name, str(each)) for each in listed(value))
+        if written.body and written.status in (204, 304):
+            self.wrong(("action", "body"), f"cannot be sent with status {written.status}, which has none")
+        return model.Respond(written.status, tuple(fields), written.body)
