@@ -18,6 +18,7 @@ from smartproxy_tw.config.model import (
     Target,
     Timeouts,
 )
+from smartproxy_tw.plane.link import Link
 
 from .harness import TERMINATE, Origin, Peer, PlaneTests, field, turns
 
