@@ -137,7 +137,6 @@ class UseTests(SynchronousTestCase):
         )
         first, second = config.routes[:2]
         self.assertEqual(first.ports, (90, 91, 92))
-        self.assertEqual(str(first.action.targets), str(first.action.targets))
         self.assertEqual([str(each) for each in first.action.targets], ["127.0.0.1:90", "h:90"])
         self.assertFalse(first.action.tls.verify)
         self.assertEqual(first.priority, 7)
