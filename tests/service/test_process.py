@@ -5,6 +5,7 @@ L{tests.test_tap}.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Any
@@ -59,6 +60,8 @@ class ProcessTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
+        self.addCleanup(gc.enable)
+        self.addCleanup(gc.unfreeze)
         self.read, out = os.pipe()
         self.addCleanup(os.close, self.read)
         self.terminal = Terminal(out, out)
@@ -118,6 +121,18 @@ class ProcessTests(SynchronousTestCase):
         self.successResultOf(self.process.stopService())
         self.assertFalse(self.subject.running)
 
+    def test_garbage(self) -> None:
+        """
+        Garbage is not collected during the start; after it, but for what was
+        there by then.
+        """
+        before = gc.get_freeze_count()
+        self.process.startService()
+        self.assertFalse(gc.isenabled())
+        self.subject.readiness.happen()
+        self.assertTrue(gc.isenabled())
+        self.assertGreater(gc.get_freeze_count(), before)
+
     def test_refusedAtOnce(self) -> None:
         """
         A refusal is told, logged, and raised as something that prints no
@@ -133,6 +148,7 @@ class ProcessTests(SynchronousTestCase):
         sys.excepthook(ValueError, other, None)
         self.assertEqual(self.hooked, [other])
         self.assertEqual(self.stops, 0)
+        self.assertTrue(gc.isenabled())
 
     def test_failedAtOnce(self) -> None:
         """
