@@ -273,6 +273,12 @@ class Exchange:
         """
         self._isKept = False
 
+    def crash(self) -> None:
+        """
+        A bug: end the connection.
+        """
+        self.session.crash()
+
     def unlink(self) -> None:
         """
         Let go of the upstream half.

@@ -114,13 +114,13 @@ class Greeting:
         it.
     """
 
-    __slots__ = ("_client", "_entrance", "_isOver", "_need", "_sock", "deadline")
+    __slots__ = ("_client", "_entrance", "_isEnding", "_isOver", "_need", "_sock", "deadline")
 
     def __init__(self, entrance: Entrance, sock: socket.socket, client: Address) -> None:
         self._entrance = entrance
         self._sock = sock
         self._client = client
-        self._isOver = False
+        self._isOver = self._isEnding = False
         self._need = 1
         self.deadline = 0.0
 
@@ -147,8 +147,10 @@ class Greeting:
             if not data or event & ENDED:
                 self._close()
             return
+        if event & ENDED:
+            self._isEnding = True
         self._read(data)
-        if not self._isOver and event & ENDED:
+        if not self._isOver and self._isEnding:
             # Nothing more will come, and what has come is not enough.
             self._close()
 
@@ -245,7 +247,7 @@ class Greeting:
         connection.set_accept_state()
         shaking = _Shaking(self._entrance, self._sock, connection, self.deadline, then, self._client.host)
         engine.enter(shaking)
-        shaking.begin()
+        shaking.begin(ENDED if self._isEnding else 0)
 
     def becomeHTTP(self) -> None:
         """
@@ -253,7 +255,7 @@ class Greeting:
         """
         self._over()
         facts = ConnectionFacts(self._entrance.number, self._client)
-        self._entrance.plain.open(PlainWire(self._sock), facts)
+        self._entrance.plain.open(PlainWire(self._sock, self._isEnding), facts)
 
     def becomeStream(self) -> None:
         """
@@ -272,7 +274,7 @@ class Greeting:
 
     def _hand(self, facts: ConnectionFacts, route: Route) -> None:
         self._over()
-        Stream(self._entrance, PlainWire(self._sock), facts, route)
+        Stream(self._entrance, PlainWire(self._sock, self._isEnding), facts, route)
 
     def _turnAway(self, reason: str, answer: bytes) -> None:
         self._entrance.engine.unwelcome(reason, self._client.host)
@@ -344,8 +346,8 @@ class _Shaking:
         poller = entrance.engine.poller
         self._handshake = Handshake(poller, sock, connection, deadline, self._done, self._failed)
 
-    def begin(self) -> None:
-        self._handshake.ready(0)
+    def begin(self, event: int) -> None:
+        self._handshake.ready(event)
 
     def _done(self, wire: TLSWire) -> None:
         self._entrance.engine.leave(self)

@@ -80,7 +80,6 @@ class Link:
         "_chunks",
         "_hasSurplus",
         "_head",
-        "_isEnded",
         "_left",
         "_lender",
         "_poller",
@@ -113,7 +112,7 @@ class Link:
         self._body = 0
         self._chunks: Chunks | None = None
         self.isHot = isHot
-        self._isEnded = self._hasSurplus = False
+        self._hasSurplus = False
         poller.handlers[wire.fd] = self.ready
         poller.mortals[self] = None
 
@@ -145,7 +144,7 @@ class Link:
         if event & READABLE:
             self.isHot = True
             if event & ENDED:
-                self._isEnded = True
+                self.wire.isEnding = True
         exchange = self.exchange
         wire = self.wire
         if exchange is None:
@@ -209,7 +208,7 @@ class Link:
                 self.isHot = False
                 self._ended()
                 return
-            if len(data) < READ and self.wire.isShort and not self._isEnded:
+            if len(data) < READ and self.wire.isShort and not self.wire.isEnding:
                 self.isHot = False
             if self._response is None:
                 self._readHead(data)
@@ -339,7 +338,7 @@ class Link:
             response.keepAlive
             and exchange.request.minor  # a target that was asked in HTTP/1.0 is about to close
             and not self._hasSurplus
-            and not self._isEnded
+            and not self.wire.isEnding
             and not exchange.left
             and not self.wire.pending
             and not self.wire.isBroken

@@ -59,7 +59,6 @@ class Session:
     __slots__ = (
         "_discarded",
         "_exchange",
-        "_isEnded",
         "_isHungry",
         "_isLooping",
         "_state",
@@ -83,7 +82,7 @@ class Session:
         self.isHot = True
         self.marks = b""
         self._isHungry = True
-        self._isEnded = self._isLooping = False
+        self._isLooping = False
         self._state = _READING
         self._exchange: Exchange | None = None
         self._discarded = 0
@@ -102,7 +101,7 @@ class Session:
         if event & READABLE:
             self.isHot = True
             if event & ENDED:
-                self._isEnded = True
+                self.wire.isEnding = True
             if event & BROKEN and self._exchange is not None:
                 self._exchange.lookForReset()
         wire = self.wire
@@ -176,7 +175,7 @@ class Session:
         if not data:
             self.isHot = False
             return None
-        if len(data) < READ and self.wire.isShort and not self._isEnded:
+        if len(data) < READ and self.wire.isShort and not self.wire.isEnding:
             self.isHot = False
         return data
 
@@ -301,7 +300,7 @@ class Session:
         self._state = _GONE
         self._exchange = None
         self.door.engine.leave(self)
-        return early, self.isHot or self._isEnded
+        return early, self.isHot
 
     def writeRefusal(self, status: int) -> int:
         """

@@ -5,14 +5,15 @@ target is being connected to.  After that it is a tunnel.
 
 from __future__ import annotations
 
-import select
 from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
 from ..interfaces import IStream, IUpstream
 from .link import Link, UpstreamFailure
+from .poller import BROKEN, ENDED
 from .tunnel import Tunnel
+from .wires import isConnected
 
 if TYPE_CHECKING:
     from ..config.model import Route
@@ -69,8 +70,10 @@ class Stream:
         The client says something before there is anybody to tell: it waits in
         the kernel.  Only a reset is news.
         """
-        if event & select.EPOLLERR:
-            self._close()
+        if event & ENDED:
+            self._wire.isEnding = True
+            if event & BROKEN and not isConnected(self._wire.sock):
+                self.abort()
 
     def facts(self) -> ConnectionFacts:
         """

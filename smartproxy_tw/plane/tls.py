@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL, crypto
 
+from .poller import ENDED
 from .wires import READ, resetOnClose
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ class TLSWire:
     @ivar fd: Its descriptor.
     @ivar pending: Encrypted bytes that have not gone yet.
     @ivar isShort: Whether the last read took all that the kernel had.
+    @ivar isEnding: Whether the end is on its way.
     @ivar isBroken: Whether a write has failed for good.
     @ivar isTruncated: Whether the stream ended without its close_notify, so
         that somebody may have cut it.
@@ -210,6 +212,7 @@ class TLSWire:
         "connection",
         "fd",
         "isBroken",
+        "isEnding",
         "isShort",
         "isTruncated",
         "pending",
@@ -226,7 +229,7 @@ class TLSWire:
         self.fd = sock.fileno()
         self.connection = connection
         self.pending = b""
-        self.isShort = self.isBroken = self.isTruncated = False
+        self.isShort = self.isEnding = self.isBroken = self.isTruncated = False
         self._hasUnread = True
         self._isEnded = self._isFinishing = False
         self._owed = 0
@@ -584,6 +587,8 @@ class Handshake:
         """
         Something has come, or can be sent.
         """
+        if event & ENDED:
+            self.wire.isEnding = True
         if not self.wire.flush():
             return
         while not self.isDone:

@@ -52,19 +52,17 @@ class Half:
     @ivar source: Read from.
     @ivar sink: Written to.
     @ivar isHot: Whether the source may have something.
-    @ivar isEnding: Whether the source's end is on its way.
     @ivar isDone: Whether the source's end was read, and passed on.
     @ivar moved: Bytes passed on.
     """
 
-    __slots__ = ("_streak", "_tunnel", "isDone", "isEnding", "isHot", "moved", "sink", "source")
+    __slots__ = ("_streak", "_tunnel", "isDone", "isHot", "moved", "sink", "source")
 
     def __init__(self, tunnel: Tunnel, source: Wire, sink: Wire, isHot: bool) -> None:
         self._tunnel = tunnel
         self.source = source
         self.sink = sink
         self.isHot = isHot
-        self.isEnding = False
         self.isDone = False
         self.moved = 0
         # Below zero: never to be spliced.  Then: full reads in a row.  From _BULK on: spliced, and counts
@@ -102,7 +100,7 @@ class Half:
             else:
                 if self._streak > 0:
                     self._streak = 0
-                if source.isShort and not self.isEnding:
+                if source.isShort and not source.isEnding:
                     self.isHot = False
             self.moved += len(data)
             sink.write(data)
@@ -110,6 +108,12 @@ class Half:
             if sink.isBroken:
                 tunnel.lost(sink)
         tunnel.engine.poller.later(self.pump)
+
+    def crash(self) -> None:
+        """
+        A bug: end the tunnel.
+        """
+        self._tunnel.crash()
 
     def _splice(self) -> bool:
         """
@@ -219,7 +223,7 @@ class Tunnel:
         if event & READABLE:
             outOf.isHot = True
             if event & ENDED:
-                outOf.isEnding = True
+                wire.isEnding = True
         if wire.pending:
             if wire.flush():
                 self.moved()

@@ -36,6 +36,10 @@ class Wire(Protocol):
     @ivar pending: What was written and has not gone yet.
     @ivar isShort: Whether a read shorter than asked for has taken all that the
         kernel had.
+    @ivar isEnding: Whether an event has said that the end is on its way, for
+        which no other will come: a short read is not the last then.  Whoever
+        is given an event sets it, so that it is known to those who take the
+        wire over.
     @ivar isBroken: Whether a write has failed for good.
     @ivar isTruncated: Whether the stream ended in a way that may have been cut.
     """
@@ -43,6 +47,7 @@ class Wire(Protocol):
     sock: socket.socket
     fd: int
     pending: bytes
+    isEnding: bool
     isBroken: bool
 
     @property
@@ -128,19 +133,21 @@ class PlainWire:
     @ivar recv: The socket's own.
     @ivar pending: What was written and has not gone yet.
     @ivar isShort: Whether a short read means that nothing more is there.
+    @ivar isEnding: Whether the end is on its way.
     @ivar isBroken: Whether a write has failed for good.
     """
 
-    __slots__ = ("_isFinishing", "_pipe", "_pipes", "_send", "fd", "isBroken", "pending", "recv", "sock")
+    __slots__ = ("_isFinishing", "_pipe", "_pipes", "_send", "fd", "isBroken", "isEnding", "pending", "recv", "sock")
 
     isShort = True
     isTruncated = False
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, isEnding: bool = False) -> None:
         """
         @param sock: Connected and non-blocking.
         """
         self.sock = sock
+        self.isEnding = isEnding
         self.fd = sock.fileno()
         self.recv: Callable[[int], bytes] = sock.recv
         self._send = sock.send

@@ -12,7 +12,7 @@ import select
 import socket
 from typing import TYPE_CHECKING
 
-from ..plane.poller import READABLE
+from ..plane.poller import ENDED, READABLE
 from ..plane.tls import Handshake, verifyPeer
 from ..plane.wires import PlainWire
 from .resolve import isLiteral
@@ -190,7 +190,7 @@ class Dial:
             return
         self._isHot = bool(event & READABLE)
         if self._secrecy is None:
-            self._arrive(PlainWire(sock))
+            self._arrive(PlainWire(sock, bool(event & ENDED)))
             return
         self._sock = None
         self._handshake = Handshake(

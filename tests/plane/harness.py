@@ -188,6 +188,9 @@ class Peer(Protocol):
     @ivar why: Why the connection is gone; L{None} while it is there.
     @ivar received: Bytes of application data, counted.
     @ivar watch: Called with data in place of keeping it, when set.
+    @ivar credit: Bytes that it may still send before it is cut; L{None} for
+        any number.
+    @ivar cut: What is done then.
     """
 
     def __init__(self, ssl: SSL.Connection | None = None) -> None:
@@ -199,6 +202,8 @@ class Peer(Protocol):
         self.ssl = ssl
         self.isShaken = False
         self._held = b""
+        self.credit: int | None = None
+        self.cut: Callable[[Peer], None] = Peer.breaks
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
 
     # Protocol and IHalfCloseableProtocol
@@ -251,7 +256,7 @@ class Peer(Protocol):
         assert self.ssl is not None
         try:
             while True:
-                self.transport.write(self.ssl.bio_read(65536))
+                self._say(self.ssl.bio_read(65536))
         except SSL.Error:
             pass
 
@@ -317,7 +322,17 @@ class Peer(Protocol):
                 view = view[self.ssl.send(view[:1000000]) :]
             self._pour()
         else:
+            self._say(data)
+
+    def _say(self, data: bytes) -> None:
+        if self.credit is None:
             self.transport.write(data)
+            return
+        part, self.credit = data[: self.credit], self.credit - len(data)
+        self.transport.write(part)
+        if self.credit <= 0:
+            self.credit = 0
+            self.cut(self)
 
     async def trickles(self, data: bytes) -> None:
         """
@@ -368,6 +383,8 @@ class Peer(Protocol):
             lambda: len(self.data) >= len(data) or self.isOver or not data.startswith(self.data), repr(data)
         )
         found = bytes(self.data[: len(data)])
+        if found != data and data.startswith(found) and self.isOver:
+            raise Gone(f"expected {data!r}, found {found!r}, why={self.why!r}")
         if found != data:
             raise AssertionError(f"expected {data!r}, found {bytes(self.data[:2000])!r}, why={self.why!r}")
         del self.data[: len(data)]
@@ -517,10 +534,12 @@ class Origin:
 
     @ivar count: How many connections there were.
     @ivar peers: All of them.
+    @ivar prepare: Called with each peer before its connection begins.
     """
 
     def __init__(self, ssl: Callable[[], SSL.Connection] | None = None) -> None:
         self._ssl = ssl
+        self.prepare: Callable[[Peer], object] | None = None
         self.peers: list[Peer] = []
         self._taken = 0
         self._serve: Callable[[Peer], Coroutine[Any, Any, None]] | None = None
@@ -557,6 +576,8 @@ class Origin:
 
     def _build(self, address: object) -> Peer:
         peer = Peer(self._ssl() if self._ssl is not None else None)
+        if self.prepare is not None:
+            self.prepare(peer)
         self.peers.append(peer)
         if self._serve is not None:
             reactor.callLater(0, self._begin, peer)
@@ -756,14 +777,20 @@ class PlaneTests(TestCase):
         return number
 
     async def client(
-        self, port: int, ssl: SSL.Connection | None = None, host: str = "127.0.0.1", source: str = ""
+        self,
+        port: int,
+        ssl: SSL.Connection | None = None,
+        host: str = "127.0.0.1",
+        source: str = "",
+        peer: Peer | None = None,
     ) -> Peer:
         """
         Connect.
 
         @param source: The address to come from.
+        @param peer: What is to be connected.
         """
-        peer = Peer(ssl)
+        peer = peer or Peer(ssl)
         self._peers.append(peer)
         factory = _Connect(peer)
         reactor.connectTCP(host, port, factory, bindAddress=(source, 0) if source else None)

@@ -436,6 +436,42 @@ class ManyKindsTests(PlaneTests):
         await client.trickles(fromOpenSSL(b"nobody.test", ()))
         self.assertEqual(await client.ends(), UNKNOWN_NAME)
 
+    async def test_endsAtOnce(self) -> None:
+        """
+        An end that came together with the first bytes is not lost on whoever
+        takes the connection over, be it client's or target's.
+        """
+        port, through, web, raw = await self.begin()
+        web.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nweb")
+
+        async def short(peer: Peer) -> None:
+            await peer.until(lambda: peer.ssl is None or peer.isShaken or peer.isOver, "a handshake")
+            peer.sends(b"that is all")
+            peer.leaves()
+
+        raw.serves(short)
+        through.serves(short)
+        for data, wanted in (
+            (GET, b"web"),
+            (b"GET /", b""),
+            (b"EHLO x\r\n", b"that is all"),
+            (fromOpenSSL(b"nobody.test"), UNKNOWN_NAME),
+            (fromOpenSSL(b"a.test"), b""),
+        ):
+            client = await self.client(port)
+            client.sends(data)
+            client.finishes()
+            answer = await client.loses()
+            self.assertEqual(answer[-len(wanted) :] if wanted else b"", wanted, data[:20])
+            client.leaves()
+            await self.isIdle()
+        for name in ("s.a.test", "through.test"):
+            client = await self.tls(port, name)
+            client.finishes()
+            self.assertEqual(await client.loses(), b"that is all")
+            client.leaves()
+            await self.isIdle()
+
     async def test_untouched(self) -> None:
         """
         What is passed through arrives byte for byte, the hello included.
