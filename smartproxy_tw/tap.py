@@ -5,6 +5,7 @@ service, and is the one place that meets the global reactor.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
@@ -147,6 +148,9 @@ def makeService(options: Options) -> IService:
     from .service.process import ExitStatus, Process, Terminal
 
     runner = _Runner(options)
+    if runner.isProgram:
+        # Until it has started, see Process: here, what reading a configuration imports.
+        gc.disable()
     terminal = Terminal()
     subject: Any
     if options["demo"]:
@@ -215,6 +219,13 @@ class _Runner:
         self._told: dict[str, Any] = {} if told is None else told
         self._isTwist = "fileLogObserverFactory" in self._told
         self._isTwistd = "nodaemon" in self._told
+
+    @property
+    def isProgram(self) -> bool:
+        """
+        Whether this process is theirs, and so ours.
+        """
+        return self._isTwist or self._isTwistd
 
     @property
     def isDaemon(self) -> bool:
