@@ -63,6 +63,9 @@ __all__ = [
     "authority",
     "credentialFor",
     "descriptors",
+    "field",
+    "reactor",
+    "turns",
 ]
 
 reactor: Any = _reactor
