@@ -741,11 +741,17 @@ class PlaneTests(TestCase):
 
         @param others: Further attributes of L{Config}.
         """
-        others.setdefault("accessLog", AccessLog("off"))
-        await self.plane.useTable(Config(routes, "/nowhere", **others))
+        await self.plane.useTable(self.config(*routes, **others))
         for number in self._fresh:
             await self.plane.adopt(self._ports[number], number)
         self._fresh = []
+
+    def config(self, *routes: Route, **others: Any) -> Config:
+        """
+        A configuration, without access log unless one is given.
+        """
+        others.setdefault("accessLog", AccessLog("off"))
+        return Config(routes, "/nowhere", **others)
 
     async def certify(self, *names: str, tls: TLS = TERMINATE) -> Credential:
         """
