@@ -1,0 +1,277 @@
+"""
+The access log: when its lines are written, and what becomes of them when they
+cannot be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.config.model import AccessLog, Forward, Respond, Route
+from smartproxy_tw.plane.record import AccessRecords
+
+from .harness import TERMINATE, PlaneTests
+
+GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+
+
+class RecordsTests(SynchronousTestCase):
+    """
+    L{AccessRecords} with a clock.
+    """
+
+    def setUp(self) -> None:
+        """A file that is not there yet."""
+        self.clock: Any = Clock()
+        self.file = Path(self.mktemp()).absolute()
+        self.records = AccessRecords(self.clock, "combined", str(self.file), lambda: 1_000_000_000.0 + self.clock.seconds())
+
+    def refuses(self, line: bytes = b"x") -> None:
+        """
+        Something to write.
+        """
+        self.records.refusal("127.0.0.1", line + b"\r\nmore", 400, 3)
+
+    def test_batches(self) -> None:
+        """
+        Lines are written half a second after the first, in their order, to a
+        file that others cannot read.
+        """
+        self.refuses(b"one")
+        self.clock.advance(0.3)
+        self.refuses(b"two")
+        self.assertFalse(self.file.exists())
+        self.clock.advance(0.3)
+        self.assertEqual(
+            self.file.read_text(),
+            "".join(
+                f'127.0.0.1 - - [09/Sep/2001:01:46:40 +0000] "{word}" 400 3 "-" "-"\n' for word in ("one", "two")
+            ),
+        )
+        self.assertEqual(stat.S_IMODE(self.file.stat().st_mode) & 0o027, 0)
+        self.records.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_many(self) -> None:
+        """
+        A thousand are written at once.
+        """
+        for _ in range(1000):
+            self.refuses()
+        self.assertEqual(self.file.read_text().count("\n"), 1000)
+        self.records.close()
+
+    def test_close(self) -> None:
+        """
+        Closing writes what there is and leaves no delayed call; what comes
+        later opens the file again.
+        """
+        self.refuses(b"one")
+        self.records.close()
+        self.assertEqual(self.file.read_text().count("\n"), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.refuses(b"two")
+        self.records.close()
+        self.assertEqual(self.file.read_text().count("\n"), 2)
+
+    def test_appends(self) -> None:
+        """
+        A file that exists is appended to.
+        """
+        self.file.write_text("before\n")
+        self.refuses()
+        self.records.close()
+        self.assertTrue(self.file.read_text().startswith("before\n"))
+
+    def test_unwritable(self) -> None:
+        """
+        While the file cannot be written the lines wait, one complaint is
+        logged, and they are written when it can be.
+        """
+        self.file.mkdir()
+        with capturedLogs() as events:
+            for index in range(5):
+                self.refuses(b"%d" % index)
+                self.clock.advance(0.6)
+        self.assertEqual(len(events), 1)
+        self.assertEqual(events[0]["file"], str(self.file))
+        self.file.rmdir()
+        self.clock.advance(0.6)
+        self.assertEqual(self.file.read_text().count("\n"), 5)
+        self.records.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_fullDisk(self) -> None:
+        """
+        A disk that is full for a while costs no line.
+        """
+        records = AccessRecords(self.clock, "combined", "/dev/full", lambda: 0.0)
+        with capturedLogs() as events:
+            records.refusal("127.0.0.1", b"one", 400, 3)
+            self.clock.advance(0.6)
+        self.assertEqual([event["reason"] for event in events], ["No space left on device"])
+        records._file = str(self.file)
+        self.clock.advance(0.6)
+        self.assertEqual(self.file.read_text().count('"one"'), 1)
+        records.close()
+
+    def test_neverMoreThan(self) -> None:
+        """
+        No more than twenty thousand lines wait, the last ones.
+        """
+        self.file.mkdir()
+        with capturedLogs():
+            for index in range(25_000):
+                self.refuses(b"%d" % index)
+            self.records.flush()
+        self.file.rmdir()
+        self.records.close()
+        lines = self.file.read_text().splitlines()
+        self.assertEqual(len(lines), 20_000)
+        self.assertIn('"24999"', lines[-1])
+        self.assertIn('"5000"', lines[0])
+
+    def test_closedUnwritable(self) -> None:
+        """
+        Closing while the file cannot be written leaves no delayed call either.
+        """
+        self.file.mkdir()
+        self.refuses()
+        with capturedLogs():
+            self.records.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class AccessLogTests(PlaneTests):
+    """
+    What a plane writes.
+    """
+
+    async def lines(self, format: Any) -> list[str]:
+        """
+        The lines for one conversation of each kind.
+        """
+        file = Path(self.mktemp()).absolute()
+        port, raw, secret = await self.port(), await self.port(), await self.port()
+        origin = self.origin()
+        origin.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        await self.certify("a.test")
+        target = Forward((origin.target,))
+        await self.use(
+            Route("a", (port,), target, "http", ("a.test",)),
+            Route("t", (raw,), Forward((self.echo().target,)), "tcp", ("a.test",), tls=TERMINATE),
+            Route("s", (secret,), Respond(body="s"), "http", tls=TERMINATE),
+            accessLog=AccessLog(format, str(file)),
+        )
+        client = await self.client(port)
+        for request in (
+            b"GET /x?y HTTP/1.1\r\nHost: a.test\r\nReferer: http://r/\"\xff\\\r\nUser-Agent: me \x80\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n",
+            b"GET\tx \"\x01 HTTP/1.1\r\n\r\n",
+        ):
+            client.sends(request)
+            await client.message()
+        client = await self.tls(secret)
+        client.sends(GET)
+        await client.message()
+        client = await self.tls(raw)
+        client.sends(b"ping")
+        await client.expects(b"ping")
+        client.finishes()
+        await client.ends()
+        client.breaks()
+        await self.settles(lambda: self.plane.engine.open < 3, "it has ended")
+        await self.plane.drain(0)
+        return file.read_text().splitlines()
+
+    def echo(self):  # type: ignore[no-untyped-def]
+        """
+        An origin that says what was said.
+        """
+        origin = self.origin()
+
+        async def script(peer):  # type: ignore[no-untyped-def]
+            while True:
+                peer.sends(await peer.takes(1))
+
+        origin.serves(script)
+        return origin
+
+    async def test_combined(self) -> None:
+        """
+        The combined format, with everything from outside escaped.
+        """
+        lines = await self.lines("combined")
+        self.assertEqual(
+            [line.partition("] ")[2] for line in lines],
+            [
+                '"GET /x?y HTTP/1.1" 200 5 "http://r/\\x22\\xff\\x5c" "me \\x80"',
+                '"GET / HTTP/1.1" 404 14 "-" "-"',
+                '"GET\\x09x \\x22\\x01 HTTP/1.1" 400 16 "-" "-"',
+                '"GET / HTTP/1.1" 200 1 "-" "-"',
+                f'"STREAM a.test:{list(self._ports)[1]} t" 000 4 "-" "-"',
+            ],
+        )
+        for line in lines:
+            self.assertRegex(line, r"\A127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] ")
+
+    async def test_json(self) -> None:
+        """
+        JSON has the same and more.
+        """
+        entries = [json.loads(line) for line in await self.lines("json")]
+        first = entries[0]
+        self.assertGreaterEqual(first.pop("seconds"), 0)
+        self.assertGreater(first.pop("time"), 1_700_000_000)
+        self.assertEqual(
+            first,
+            {
+                "client": "127.0.0.1",
+                "method": "GET",
+                "host": "a.test",
+                "target": "/x?y",
+                "version": "HTTP/1.1",
+                "status": 200,
+                "bytes": 5,
+                "route": "a",
+                "referer": 'http://r/"\xff\\',
+                "agent": "me \x80",
+            },
+        )
+        self.assertIsNone(entries[1]["route"])
+        self.assertEqual((entries[2]["request"], entries[2]["status"]), ('GET\tx "\x01 HTTP/1.1', 400))
+        self.assertEqual(
+            [entries[4][key] for key in ("server_name", "route", "bytes_sent", "bytes_received")],
+            ["a.test", "t", 4, 4],
+        )
+
+    async def test_stdout(self) -> None:
+        """
+        C{stdout} is the process's own, and stays open.
+        """
+        port = await self.port()
+        reading, writing = os.pipe()
+        saved = os.dup(1)
+        os.dup2(writing, 1)
+        try:
+            await self.use(Route("a", (port,), Respond(body="a"), "http"), accessLog=AccessLog("combined", "stdout"))
+            client = await self.client(port)
+            client.sends(GET)
+            await client.message()
+            await self.plane.drain(0)
+            os.write(1, b"end\n")
+        finally:
+            os.dup2(saved, 1)
+            os.close(saved)
+            os.close(writing)
+        written = os.read(reading, 10000)
+        os.close(reading)
+        self.assertRegex(written, rb'\A127\.0\.0\.1 - - \[.*\] "GET / HTTP/1\.1" 200 1 "-" "-"\nend\n\Z')
