@@ -1,6 +1,6 @@
 """
 Tests for L{smartproxy_tw.service.process}; how whole processes end is told by
-L{tests.test_tap}.
+L{tests.live.test_process}.
 """
 
 from __future__ import annotations
