@@ -1,0 +1,289 @@
+"""
+One epoll for all sockets, inside of any reactor.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.plane.poller import BROKEN, ENDED, READABLE, WRITABLE, Poller
+
+from .harness import descriptors
+
+
+class Readers(Clock):
+    """
+    A clock that also keeps readers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: list[Any] = []
+
+    def addReader(self, reader: Any) -> None:
+        """Keep it."""
+        self.readers.append(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        """Let it go."""
+        self.readers.remove(reader)
+
+
+class Mortal:
+    """
+    Something that dies at a time.
+    """
+
+    def __init__(self, deadline: float, deed: Callable[[], None] = lambda: None) -> None:
+        self.deadline = deadline
+        self.deaths = 0
+        self._deed = deed
+        self.crashes = 0
+
+    def expire(self) -> None:
+        """Die."""
+        self.deaths += 1
+        self._deed()
+
+    def crash(self) -> None:
+        """Be found out."""
+        self.crashes += 1
+
+
+class PollerTests(SynchronousTestCase):
+    """
+    L{Poller}.
+    """
+
+    def setUp(self) -> None:
+        """A poller that has started, and a pair of sockets."""
+        self.reactor: Any = Readers()
+        self.poller = Poller(self.reactor)
+        self.poller.start()
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.events: list[int] = []
+
+    def tearDown(self) -> None:
+        """Nothing is left."""
+        self.near.close()
+        self.far.close()
+        self.poller.stop()
+        self.assertEqual(self.reactor.readers, [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def watches(self) -> None:
+        """
+        Keep the events of one of the sockets.
+        """
+        self.poller.add(self.near.fileno(), self.events.append)
+        self.polls()
+
+    def polls(self) -> list[int]:
+        """
+        The events since the last time.
+        """
+        self.events.clear()
+        self.poller.doRead()
+        return list(self.events)
+
+    def test_edges(self) -> None:
+        """
+        An event comes once, until there is something new.
+        """
+        self.watches()
+        self.assertEqual(self.polls(), [])
+        self.far.send(b"x")
+        [event] = self.polls()
+        self.assertTrue(event & READABLE and event & WRITABLE and not event & ENDED)
+        self.assertEqual(self.polls(), [])
+        self.far.send(b"y")
+        self.assertEqual(len(self.polls()), 1)
+        self.far.shutdown(socket.SHUT_WR)
+        [event] = self.polls()
+        self.assertTrue(event & ENDED and not event & BROKEN)
+        self.far.close()
+        [event] = self.polls()
+        self.assertTrue(event & BROKEN)
+
+    def test_handedOver(self) -> None:
+        """
+        Another handler in its place gets what comes next.
+        """
+        self.watches()
+        other: list[int] = []
+        self.poller.handlers[self.near.fileno()] = other.append
+        self.far.send(b"x")
+        self.assertEqual(self.polls(), [])
+        self.assertEqual(len(other), 1)
+
+    def test_forgotten(self) -> None:
+        """
+        One that is forgotten, or removed, gets nothing more.
+        """
+        self.watches()
+        self.poller.forget(self.near.fileno())
+        self.far.send(b"x")
+        self.assertEqual(self.polls(), [])
+        self.poller.handlers[self.near.fileno()] = self.events.append
+        self.poller.remove(self.near.fileno())
+        self.poller.remove(self.near.fileno())
+        self.far.send(b"x")
+        self.assertEqual(self.polls(), [])
+        self.watches()
+        self.far.send(b"x")
+        self.assertEqual(len(self.polls()), 1)
+
+    def test_numberUsedAgain(self) -> None:
+        """
+        An event for a descriptor that was closed within the same batch does not
+        reach the one that has its number now.
+        """
+        pairs = [socket.socketpair() for _ in range(2)]
+        heard: list[str] = []
+
+        def closesTheOther(which: int) -> Callable[[int], None]:
+            def handler(event: int) -> None:
+                heard.append(f"first {which}")
+                other = pairs[1 - which][0]
+                number = other.fileno()
+                self.poller.forget(number)
+                other.close()
+                fresh = socket.socketpair()
+                self.addCleanup(fresh[0].close)
+                self.addCleanup(fresh[1].close)
+                assert fresh[0].fileno() == number
+                self.poller.add(number, lambda event: heard.append("fresh"))
+
+            return handler
+
+        for index, (near, far) in enumerate(pairs):
+            self.addCleanup(near.close)
+            self.addCleanup(far.close)
+            self.poller.add(near.fileno(), lambda event: None)
+        self.poller.doRead()
+        for index, (near, far) in enumerate(pairs):
+            self.poller.handlers[near.fileno()] = closesTheOther(index)
+            far.send(b"x")
+        events = self.poller._epoll.poll(0)
+        self.assertEqual(len(events), 2)
+        for _, far in pairs:
+            far.send(b"y")
+        self.poller.doRead()
+        # Its own first event, that it can be written to, comes in a later batch.
+        self.assertEqual(len([word for word in heard if word.startswith("first")]), 1)
+
+    def test_bug(self) -> None:
+        """
+        An exception is logged and crashes its owner; the others get their
+        events.
+        """
+
+        class Owner(Mortal):
+            def ready(self, event: int) -> None:
+                raise ZeroDivisionError
+
+        owner = Owner(0.0)
+        other, peer = socket.socketpair()
+        self.addCleanup(other.close)
+        self.addCleanup(peer.close)
+        self.poller.add(other.fileno(), owner.ready)
+        self.watches()
+        self.assertEqual(owner.crashes, 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.far.send(b"x")
+        peer.send(b"x")
+        self.assertEqual(len(self.polls()), 1)
+        self.assertEqual(owner.crashes, 2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_later(self) -> None:
+        """
+        What is postponed comes in the next turn, in order, each guarded from
+        the others; what is postponed then comes in the turn after.
+        """
+        heard = []
+
+        def again() -> None:
+            heard.append("again")
+            self.poller.later(lambda: heard.append("next turn"))
+
+        def bug() -> None:
+            raise ZeroDivisionError
+
+        for call in (lambda: heard.append("one"), bug, again):
+            self.poller.later(call)
+        self.poller.later(lambda: heard.append("last"))
+        self.assertEqual(heard, [])
+        self.reactor.advance(0)
+        self.assertEqual(heard, ["one", "again", "last", "next turn"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_deadlines(self) -> None:
+        """
+        Deadlines are looked at four times a second; who moved his own lives on.
+        """
+        early, late, moved = Mortal(1.0), Mortal(2.0), Mortal(1.0)
+        for each in (early, late, moved):
+            self.poller.mortals[each] = None
+        self.reactor.pump([0.25] * 3)
+        moved.deadline = 5.0
+        self.assertEqual((early.deaths, late.deaths, moved.deaths), (0, 0, 0))
+        self.reactor.advance(0.25)
+        self.assertEqual((early.deaths, late.deaths, moved.deaths), (1, 0, 0))
+
+    def test_deathOfAnother(self) -> None:
+        """
+        One that takes another along does not have it die twice.
+        """
+        second = Mortal(1.0)
+        first = Mortal(1.0, lambda: self.poller.mortals.pop(second, None) and None)
+        for each in (first, second):
+            self.poller.mortals[each] = None
+        self.reactor.pump([0.25] * 4)
+        self.assertEqual((first.deaths, second.deaths), (1, 0))
+
+    def test_bugInDeath(self) -> None:
+        """
+        A bug in one's death is its own.
+        """
+
+        def bug() -> None:
+            raise ZeroDivisionError
+
+        first, second = Mortal(1.0, bug), Mortal(1.0)
+        for each in (first, second):
+            self.poller.mortals[each] = None
+        self.reactor.pump([0.25] * 4)
+        self.assertEqual((first.crashes, second.deaths), (1, 1))
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_after(self) -> None:
+        """
+        Timers come in the order of their times.
+        """
+        heard: list[str] = []
+        for seconds, word in ((2.0, "two"), (1.0, "one"), (1.0, "also one")):
+            self.poller.after(seconds, lambda word=word: heard.append(word))  # type: ignore[misc]
+        self.reactor.pump([0.25] * 5)
+        self.assertEqual(heard, ["one", "also one"])
+        self.reactor.pump([0.25] * 4)
+        self.assertEqual(heard, ["one", "also one", "two"])
+
+    def test_leavesNothing(self) -> None:
+        """
+        Stopping closes the epoll, also in the midst of everything.
+        """
+        before = descriptors()
+        poller = Poller(self.reactor)
+        poller.start()
+        poller.later(lambda: None)
+        poller.after(1, lambda: None)
+        poller.stop()
+        self.assertEqual(poller.fileno(), -1)
+        self.assertEqual(descriptors(), before)
