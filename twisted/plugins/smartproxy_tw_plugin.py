@@ -9,7 +9,7 @@ from twisted.application.service import ServiceMaker
 
 __all__ = ["smartproxy"]
 
-smartproxy = ServiceMaker(
+smartproxy = ServiceMaker(  # type: ignore[no-untyped-call]
     "smartproxy_tw",
     "smartproxy_tw.tap",
     "A reverse proxy with TLS and automatic certificates.",
