@@ -16,8 +16,6 @@ request has gone to an authority.  The end of a proxy is the same way backwards.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Awaitable, Callable
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -32,6 +30,7 @@ from .certificates import Certificates
 from .errors import ListenError, StartError, StoppedError
 from .listeners import Listeners
 from .milestones import Milestones
+from .readable import requireReadable, unreadable
 from .readiness import Readiness
 from .storage import Storage
 
@@ -176,6 +175,7 @@ class Life:
 
     async def _steps(self) -> None:
         assert self._bound is not None
+        requireReadable()
         self._storage.open()
         plane = self._makePlane()
         await plane.start()
@@ -264,8 +264,5 @@ def _forTheOperator(why: Exception) -> Exception:
         return StartError(str(why))
     if isinstance(why, ImportError):
         # What is imported late is imported by the user that twistd changed to.
-        return StartError(
-            f"{why}, needed by user {os.geteuid()}. If the process changed its user,"
-            f" let that one read the Python environment in {sys.prefix}."
-        )
+        return StartError(unreadable(f"{why}: it cannot be imported"))
     return why
