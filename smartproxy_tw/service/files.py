@@ -33,8 +33,9 @@ __all__ = ["FileCertificate"]
 #: key that are written one after the other are read together.
 _INTERVAL = 3.0
 
-#: What tells one content from another without reading it.
-_Signature = tuple[tuple[int, int, int] | None, ...]
+#: What tells one content from another without reading it, and whether it may be
+#: read: who mends that by chmod or chown does not change the content.
+_Signature = tuple[tuple[int, ...] | None, ...]
 
 
 class FileCertificate:
@@ -161,12 +162,12 @@ class FileCertificate:
         return tuple(_signatureOf(path) for path in (self._files.certificate, self._files.privateKey))
 
 
-def _signatureOf(path: str) -> tuple[int, int, int] | None:
+def _signatureOf(path: str) -> tuple[int, ...] | None:
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode, found.st_uid, found.st_gid
 
 
 def _read(path: str) -> bytes:

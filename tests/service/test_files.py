@@ -200,6 +200,17 @@ class FileCertificateTests(SynchronousTestCase):
         self.assertEqual(self.served, new)
         self.assertIsNone(self.certificate.status().problem)
 
+    def test_allowedToRead(self) -> None:
+        """
+        Files whose mode changes are read again, times and sizes or not: they
+        may be ones that could not be read before.
+        """
+        self.lay(issue())
+        self.successResultOf(self.certificate.load())
+        os.chmod(self.files.privateKey, 0o640)
+        self.looks(5)
+        self.assertEqual(self.events, ["certificate-file-changed"])
+
     def test_removed(self) -> None:
         """
         Files that vanish are told once, and the pair is served on.
