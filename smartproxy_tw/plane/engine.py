@@ -307,7 +307,9 @@ class Engine:
         No route took it.
         """
         self.counts["misses"] += 1
-        self._digest.add("No route: {reason} (from {client})", reason, connection.client.host)
+        self._digest.add(
+            "no-route", "No route: {reason} (from {client})", reason=reason, client=connection.client.host
+        )
 
     def refused(self, status: int, reason: str, connection: ConnectionFacts) -> None:
         """
@@ -315,7 +317,10 @@ class Engine:
         """
         self.counts["refusals"] += 1
         self._digest.add(
-            f"Refused with {status}: {{reason}} (from {{client}})", reason, connection.client.host
+            "request-refused",
+            f"Refused with {status}: {{reason}} (from {{client}})",
+            reason=reason,
+            client=connection.client.host,
         )
 
     def unwelcome(self, reason: str, client: str) -> None:
@@ -323,14 +328,19 @@ class Engine:
         A connection ended before there was a request.
         """
         self.counts["greeting_failures"] += 1
-        self._digest.add("No TLS: {reason} (from {client})", reason, client)
+        self._digest.add("no-tls", "No TLS: {reason} (from {client})", reason=reason, client=client)
 
     def upstreamFailed(self, route: Route | None, failure: UpstreamFailure) -> None:
         """
         A target did not do its part.
         """
         self.counts["upstream_failures"] += 1
-        self._digest.add("Route {client}: {reason}", failure.reason, route.name if route is not None else "-")
+        self._digest.add(
+            "target-failed",
+            "Route {route}: {reason}",
+            reason=failure.reason,
+            route=route.name if route is not None else "-",
+        )
 
     def overflowed(self, port: int) -> None:
         """
@@ -338,9 +348,10 @@ class Engine:
         """
         self.counts["overflows"] += 1
         self._digest.add(
-            "Refused a connection on port {client}: {reason}",
-            f"limits.connections is {self.limits.connections}",
-            str(port),
+            "connection-refused",
+            "Refused a connection on port {port}: {reason}",
+            reason=f"limits.connections is {self.limits.connections}",
+            port=str(port),
         )
 
     def record(self, prepared: Prepared, client: str, started: float, status: int, size: int) -> None:

@@ -2,7 +2,8 @@
 A digest of what strangers do wrong, so that a flood of it cannot flood the log.
 
 The first few of a kind within a minute are logged at once, at info; those that
-follow are counted, and the count is logged when the minute is over.
+follow are counted, and the count and the last of them are logged when the minute
+is over.
 """
 
 from __future__ import annotations
@@ -35,30 +36,56 @@ class Digest:
         @param poller: For the time.
         """
         self._poller = poller
-        self._counts: dict[str, int] = {}
+        self._kinds: dict[str, _Kind] = {}
 
-    def add(self, text: str, reason: str, client: str) -> None:
+    def add(self, event: str, text: str, **fields: str) -> None:
         """
         Something happened.
 
-        @param text: The kind: a format with C{reason} and C{client}.
-        @param reason: What happened.
-        @param client: Who did it.
+        @param event: Its stable name, for machines.
+        @param text: The kind: a format of the fields.
+        @param fields: What happened, and who did it.
         """
-        if not self._counts:
+        if not self._kinds:
             self._poller.after(_PERIOD, self._report)
-        if text not in self._counts and len(self._counts) >= _KINDS:
-            return
-        count = self._counts[text] = self._counts.get(text, 0) + 1
-        if count <= _WHOLE:
-            _log.info(text, reason=printable(reason), client=printable(client))
+        kind = self._kinds.get(text)
+        if kind is None:
+            if len(self._kinds) >= _KINDS:
+                return
+            kind = self._kinds[text] = _Kind(event)
+        kind.count += 1
+        kind.last = fields
+        if kind.count <= _WHOLE:
+            _log.info(text, event=event, **_shown(fields))
 
     def _report(self) -> None:
-        counts, self._counts = self._counts, {}
-        for text, count in counts.items():
-            if count > _WHOLE:
-                more = count - _WHOLE
-                _log.info("{more} more in {period} s like: {like}", more=more, period=int(_PERIOD), like=text)
+        kinds, self._kinds = self._kinds, {}
+        for text, kind in kinds.items():
+            if kind.count > _WHOLE:
+                _log.info(
+                    "{more} more in {period} s, the last one: " + text,
+                    event=kind.event,
+                    more=kind.count - _WHOLE,
+                    period=int(_PERIOD),
+                    **_shown(kind.last),
+                )
+
+
+class _Kind:
+    """
+    What happened within a period, of one kind.
+    """
+
+    __slots__ = ("count", "event", "last")
+
+    def __init__(self, event: str) -> None:
+        self.event = event
+        self.count = 0
+        self.last: dict[str, str] = {}
+
+
+def _shown(fields: dict[str, str]) -> dict[str, str]:
+    return {name: printable(value) for name, value in fields.items()}
 
 
 def printable(text: str) -> str:

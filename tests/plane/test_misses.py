@@ -33,22 +33,44 @@ class DigestTests(SynchronousTestCase):
         self.timer: Any = Timer()
         self.digest = Digest(self.timer)
 
+    def miss(self, reason: str) -> None:
+        """
+        One of the most usual kind.
+        """
+        self.digest.add("no-route", "No route: {reason} (from {client})", reason=reason, client="127.0.0.1")
+
+    def test_named(self) -> None:
+        """
+        Each has a stable name and its fields under their own names, those
+        that are only counted too.
+        """
+        with capturedLogs() as events:
+            for _ in range(6):
+                self.digest.add("target-failed", "Route {route}: {reason}", reason="refused", route="shop\n")
+            self.timer.clock.advance(60)
+        self.assertEqual(len(events), 6)
+        for event in events:
+            told = event["event"], event["route"], event["reason"]
+            self.assertEqual(told, ("target-failed", "shop\\n", "refused"))
+
     def test_firstAndCount(self) -> None:
         """
-        The first five of a kind are logged whole, the rest as a number at the
-        end of the minute; then it begins anew.
+        The first five of a kind are logged whole, the rest as a number and the
+        last one at the end of the minute; then it begins anew.
         """
         with capturedLogs() as events:
             for index in range(12):
-                self.digest.add("No route: {reason} (from {client})", f"r{index}", "127.0.0.1")
-            self.digest.add("Other: {reason} {client}", "x", "y")
+                self.miss(f"r{index}")
+            self.digest.add("other", "Other: {reason} {route}", reason="x", route="y")
             told = [formatEvent(event) for event in events]
             self.assertEqual(told[:2], ["No route: r0 (from 127.0.0.1)", "No route: r1 (from 127.0.0.1)"])
             self.assertEqual(len(told), 6)
             self.timer.clock.advance(60)
             self.assertEqual(len(events), 7)
-            self.assertIn("7 more in 60 s", formatEvent(events[-1]))
-            self.digest.add("No route: {reason} (from {client})", "again", "127.0.0.1")
+            self.assertEqual(
+                formatEvent(events[-1]), "7 more in 60 s, the last one: No route: r11 (from 127.0.0.1)"
+            )
+            self.miss("again")
             self.assertEqual(len(events), 8)
 
     def test_kinds(self) -> None:
@@ -57,7 +79,7 @@ class DigestTests(SynchronousTestCase):
         """
         with capturedLogs() as events:
             for index in range(500):
-                self.digest.add(f"kind {index} {{reason}} {{client}}", "x", "y")
+                self.digest.add("kind", f"kind {index} {{reason}} {{client}}", reason="x", client="y")
         self.assertLessEqual(len(events), 64)
 
     def test_printable(self) -> None:
