@@ -2,8 +2,9 @@
 Accepting, on ports that Twisted has bound.
 
 The port is a real L{IListeningPort<twisted.internet.interfaces.IListeningPort>};
-its own reactor does not read from it.  The socket is registered with the nested poller, level-triggered but exclusive, so
-that of several processes one wakes up.  A burst is taken in bounded batches.
+its own reactor does not read from it.  The socket is registered with the nested
+poller, level-triggered but exclusive, so that of several processes one wakes up.
+A burst is taken in bounded batches.
 When descriptors run out the port rests for a moment instead of spinning.
 """
 

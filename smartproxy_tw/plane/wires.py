@@ -137,7 +137,18 @@ class PlainWire:
     @ivar isBroken: Whether a write has failed for good.
     """
 
-    __slots__ = ("_isFinishing", "_pipe", "_pipes", "_send", "fd", "isBroken", "isEnding", "pending", "recv", "sock")
+    __slots__ = (
+        "_isFinishing",
+        "_pipe",
+        "_pipes",
+        "_send",
+        "fd",
+        "isBroken",
+        "isEnding",
+        "pending",
+        "recv",
+        "sock",
+    )
 
     isShort = True
     isTruncated = False

@@ -37,7 +37,11 @@ class BuildTests(SynchronousTestCase):
         assert isinstance(built, ForwardAction)
         self.assertIs(built.upstream, upstream)
         self.assertEqual(asked, [forward])
-        for settings, kind in ((Redirect("/"), RedirectAction), (Respond(), RespondAction), (Block(), BlockAction)):
+        for settings, kind in (
+            (Redirect("/"), RedirectAction),
+            (Respond(), RespondAction),
+            (Block(), BlockAction),
+        ):
             self.assertIsInstance(buildAction(settings, group), kind)
         self.assertEqual(len(asked), 1)
 

@@ -69,7 +69,8 @@ class LocalPlaneTests(PlaneTests):
         old, new = self.origin(), self.origin()
         new.answers(HELLO)
         await self.use(
-            Route("a", (port,), Forward((old.target,)), "http"), Route("t", (raw,), Forward((old.target,)), "tcp")
+            Route("a", (port,), Forward((old.target,)), "http"),
+            Route("t", (raw,), Forward((old.target,)), "tcp"),
         )
         chat, busy, tunnel = await self.client(port), await self.client(port), await self.client(raw)
         chat.sends(ASK)
@@ -84,7 +85,8 @@ class LocalPlaneTests(PlaneTests):
         servers[b"/chat"].sends(AGREE)
         await chat.head()
         await self.use(
-            Route("a", (port,), Forward((new.target,)), "http"), Route("t", (raw,), Respond(body="no"), "http")
+            Route("a", (port,), Forward((new.target,)), "http"),
+            Route("t", (raw,), Respond(body="no"), "http"),
         )
         servers[b"/"].sends(HELLO)
         await busy.expects(HELLO)
@@ -109,7 +111,8 @@ class LocalPlaneTests(PlaneTests):
         await self.use(Route("a", (port,), Respond(body="a"), "http"))
         bad = Forward((Target("127.0.0.1", 1),), UpstreamTLS(caFile="/nowhere/ca.pem"))
         failure = await self.assertFailure(
-            self.plane.useTable(self.config(Route("b", (port,), bad, "http"), timeouts=Timeouts(head=1))), ValueError
+            self.plane.useTable(self.config(Route("b", (port,), bad, "http"), timeouts=Timeouts(head=1))),
+            ValueError,
         )
         self.assertIn("/nowhere/ca.pem", str(failure))
         client = await self.client(port)

@@ -512,7 +512,9 @@ def serverSSL(credential: Credential, alpn: bytes = b"") -> SSL.Connection:
     return connection
 
 
-def clientSSL(name: str | None, alpn: Sequence[bytes] = (), highest: int = 0, lowest: int = 0) -> SSL.Connection:
+def clientSSL(
+    name: str | None, alpn: Sequence[bytes] = (), highest: int = 0, lowest: int = 0
+) -> SSL.Connection:
     """
     The TLS of a client that believes everything.
     """

@@ -56,7 +56,9 @@ class AttackTests(PlaneTests):
             Route("here-tls", (port,), Respond(body="here"), "http", ("a.test",), "/here", tls=TERMINATE),
             Route("a", (port,), web, "http", ("a.test",), tls=TERMINATE),
             Route("s", (port,), Forward((self.raw.target,)), "tcp", ("s.test",), tls=TERMINATE),
-            Route("t", (port,), Forward((self.secret.target,)), "tcp", ("through.test",), tls=TLS("passthrough")),
+            Route(
+                "t", (port,), Forward((self.secret.target,)), "tcp", ("through.test",), tls=TLS("passthrough")
+            ),
             Route("web", (port,), web, "http"),
             Route("raw", (port,), Forward((self.raw.target,)), "tcp"),
         )
@@ -155,7 +157,9 @@ class CutTests(AttackTests):
             for cut in range(1, len(answer) + 1):
                 leave = LEAVES[cut % 3]
 
-                async def script(peer: Peer, answer: bytes = answer, cut: int = cut, leave: Leave = leave) -> None:
+                async def script(
+                    peer: Peer, answer: bytes = answer, cut: int = cut, leave: Leave = leave
+                ) -> None:
                     await peer.head()
                     peer.credit, peer.cut = cut, leave
                     peer.sends(answer)

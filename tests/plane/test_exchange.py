@@ -137,7 +137,11 @@ class ActionTests(PlaneTests):
         routes = [
             Route(f"{kind}-{number}", (number,), action, "http", path=path, tls=tls)
             for number, tls in ((plain, None), (sniffed, None), (secret, TERMINATE))
-            for kind, action, path in (("own", Respond(), None), ("up", forward, "/up"), ("fine", Respond(), "/fine"))
+            for kind, action, path in (
+                ("own", Respond(), None),
+                ("up", forward, "/up"),
+                ("fine", Respond(), "/fine"),
+            )
         ]
         await self.use(*routes, Route("raw", (sniffed,), forward, "tcp"))
         for number in (plain, sniffed, secret):
@@ -174,7 +178,8 @@ class ActionTests(PlaneTests):
         await self.certify("a.test")
         forward = Forward((self.origin().target,))
         await self.use(
-            Route("plain", (plain,), forward, "tcp"), Route("secret", (secret,), forward, "tcp", tls=TERMINATE)
+            Route("plain", (plain,), forward, "tcp"),
+            Route("secret", (secret,), forward, "tcp", tls=TERMINATE),
         )
         for name in ("plain", "secret"):
             self.does(name, bug)

@@ -21,7 +21,9 @@ def request(*lines: bytes) -> Request:
     """
     A request with these lines.
     """
-    found = parseRequest(b"GET / HTTP/1.1\r\nHost: a.test:8\r\n" + b"".join(line + b"\r\n" for line in lines) + b"\r\n")
+    found = parseRequest(
+        b"GET / HTTP/1.1\r\nHost: a.test:8\r\n" + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+    )
     assert found is not None
     return found
 

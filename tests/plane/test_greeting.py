@@ -74,7 +74,13 @@ class LooksLikeHTTPTests(SynchronousTestCase):
         """
         More bytes never change an answer.
         """
-        for whole in (b"GET /x HTTP/1.1\r\n", b"EHLO mail\r\n", b"\r\nPOST http://x/", b"\0\1\2", b"STARTTLS\r\n"):
+        for whole in (
+            b"GET /x HTTP/1.1\r\n",
+            b"EHLO mail\r\n",
+            b"\r\nPOST http://x/",
+            b"\0\1\2",
+            b"STARTTLS\r\n",
+        ):
             answers = [looksLikeHTTP(whole[:end]) for end in range(1, len(whole) + 1)]
             known = [answer for answer in answers if answer is not None]
             self.assertEqual(set(known), {known[-1]}, whole)
@@ -91,11 +97,19 @@ class AsksForTokenTests(SynchronousTestCase):
         The answer is known with the space behind the token, and not before.
         """
         tokens = {b"abc"}
-        for token, wanted in ((b"abc", True), (b"abd", False), (b"ab", False), (b"abcd", False), (b"", False)):
+        for token, wanted in (
+            (b"abc", True),
+            (b"abd", False),
+            (b"ab", False),
+            (b"abcd", False),
+            (b"", False),
+        ):
             whole = b"GET /.well-known/acme-challenge/%s HTTP/1.1\r\n" % token
             known = whole.index(b" HTTP") + 1
             for end in range(1, len(whole)):
-                self.assertIs(asksForToken(whole[:end], tokens), wanted if end >= known else None, whole[:end])
+                self.assertIs(
+                    asksForToken(whole[:end], tokens), wanted if end >= known else None, whole[:end]
+                )
 
     def test_other(self) -> None:
         """
@@ -120,7 +134,8 @@ class TLSTests(PlaneTests):
         origin = self.origin()
         await self.certify("a.test")
         await self.use(
-            Route("a", (port,), Forward((origin.target,)), "http", ("a.test", "*.a.test"), tls=TERMINATE), **others
+            Route("a", (port,), Forward((origin.target,)), "http", ("a.test", "*.a.test"), tls=TERMINATE),
+            **others,
         )
         return port, origin
 
@@ -530,12 +545,16 @@ class ChallengeTests(PlaneTests):
         that is wanted elsewhere.
         """
         http, tls, elsewhere = [await self.port() for _ in range(3)]
-        automatic = Route("auto", (elsewhere,), Respond(body="a"), "http", AUTO.names, tls=TLS("terminate", AUTO))
+        automatic = Route(
+            "auto", (elsewhere,), Respond(body="a"), "http", AUTO.names, tls=TLS("terminate", AUTO)
+        )
         both = [
             Route(route.name, (http, tls), route.action, route.protocol, route.domains, tls=route.tls)
             for route in routes
         ]
-        await self.use(automatic, *both, acme=Acme(httpPort=http, tlsPort=tls, challenges=("tls-alpn-01", "http-01")))
+        await self.use(
+            automatic, *both, acme=Acme(httpPort=http, tlsPort=tls, challenges=("tls-alpn-01", "http-01"))
+        )
         return http, tls
 
     async def provesByHTTP(self, port: int) -> None:

@@ -32,7 +32,9 @@ class RecordsTests(SynchronousTestCase):
         """A file that is not there yet."""
         self.clock: Any = Clock()
         self.file = Path(self.mktemp()).absolute()
-        self.records = AccessRecords(self.clock, "combined", str(self.file), lambda: 1_000_000_000.0 + self.clock.seconds())
+        self.records = AccessRecords(
+            self.clock, "combined", str(self.file), lambda: 1_000_000_000.0 + self.clock.seconds()
+        )
 
     def refuses(self, line: bytes = b"x") -> None:
         """
@@ -53,7 +55,8 @@ class RecordsTests(SynchronousTestCase):
         self.assertEqual(
             self.file.read_text(),
             "".join(
-                f'127.0.0.1 - - [09/Sep/2001:01:46:40 +0000] "{word}" 400 3 "-" "-"\n' for word in ("one", "two")
+                f'127.0.0.1 - - [09/Sep/2001:01:46:40 +0000] "{word}" 400 3 "-" "-"\n'
+                for word in ("one", "two")
             ),
         )
         self.assertEqual(stat.S_IMODE(self.file.stat().st_mode) & 0o027, 0)
@@ -262,7 +265,9 @@ class AccessLogTests(PlaneTests):
         saved = os.dup(1)
         os.dup2(writing, 1)
         try:
-            await self.use(Route("a", (port,), Respond(body="a"), "http"), accessLog=AccessLog("combined", "stdout"))
+            await self.use(
+                Route("a", (port,), Respond(body="a"), "http"), accessLog=AccessLog("combined", "stdout")
+            )
             client = await self.client(port)
             client.sends(GET)
             await client.message()

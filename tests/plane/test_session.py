@@ -60,7 +60,9 @@ class SessionTests(PlaneTests):
         await self.use(*routes, Route("all", (port,), Forward((origin.target,)), "http"), **others)
         return port, origin
 
-    async def exchange(self, client: Peer, request: bytes = GET, *, head: bool = False) -> tuple[bytes, bytes]:
+    async def exchange(
+        self, client: Peer, request: bytes = GET, *, head: bool = False
+    ) -> tuple[bytes, bytes]:
         """
         Ask, and read the answer.
         """
@@ -252,7 +254,9 @@ class AnsweringTests(SessionTests):
         client.sends(GET)
         server = await origin.accepts()
         await server.head()
-        server.sends(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 10")
+        server.sends(
+            b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 10"
+        )
         await client.expects(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n")
         server.sends(b"2 Again\r\n\r\n" + HELLO)
         await client.expects(b"HTTP/1.1 102 Again\r\n\r\n" + HELLO)
@@ -335,7 +339,8 @@ class BodyTests(SessionTests):
         client = await self.client(port)
         for path in (b"/chunked", b"/fixed"):
             client.sends(
-                b"POST %s HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n" % (path, len(payload)) + payload
+                b"POST %s HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n" % (path, len(payload))
+                + payload
             )
             self.assertTrue((await client.message())[1] == payload, path)
             client.sends(b"POST %s HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n" % path)
@@ -366,7 +371,14 @@ class BodyTests(SessionTests):
         connection serves again.
         """
         port, origin = await self.begin()
-        for bad in (b"g\r\n", b"-1\r\n", b"3\r\nabcd\r\n", b"1\r\nx\n0\r\n\r\n", b"0\r\nHost: b\r\n\r\n", b"0x1\r\n"):
+        for bad in (
+            b"g\r\n",
+            b"-1\r\n",
+            b"3\r\nabcd\r\n",
+            b"1\r\nx\n0\r\n\r\n",
+            b"0\r\nHost: b\r\n\r\n",
+            b"0x1\r\n",
+        ):
             client = await self.client(port)
             client.sends(b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
             server = await origin.accepts()
@@ -734,7 +746,11 @@ class StrictnessTests(SessionTests):
         """
         await self.arrange()
         client = await self.client(self.port_)
-        for piece in (b"\r\n" + GET.replace(b"/ ", b"/here "), b"\r", b"\nGET /here HTTP/1.1\r\nHost: a\r\n\r\n"):
+        for piece in (
+            b"\r\n" + GET.replace(b"/ ", b"/here "),
+            b"\r",
+            b"\nGET /here HTTP/1.1\r\nHost: a\r\n\r\n",
+        ):
             client.sends(piece)
             await turns(5)
         for _ in range(2):
@@ -807,7 +823,9 @@ class ForwardedTests(SessionTests):
         answers = []
         for source in ("127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.2"):
             client = await self.client(port, source=source)
-            _, heard = await self.exchange(client, GET.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"))
+            _, heard = await self.exchange(
+                client, GET.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n")
+            )
             answers.append((field(heard, b"x-forwarded-for"), field(heard, b"x-real-ip")))
             self.assertEqual(heard.lower().count(b"x-forwarded-host"), 1)
         stranger, trusted = (b"127.0.0.1", b"127.0.0.1"), (b"6.6.6.6, 127.0.0.2", b"6.6.6.6")
@@ -1180,7 +1198,9 @@ class UpstreamTests(SessionTests):
         self.world.nameResolver.isSilent = True
         client = await self.client(port)
         client.sends(GET)
-        await self.settles(lambda: self.plane.engine.open == 1 and len(self.world.nameResolver.asked) == 1, "asked")
+        await self.settles(
+            lambda: self.plane.engine.open == 1 and len(self.world.nameResolver.asked) == 1, "asked"
+        )
         client.breaks()
         await self.isIdle()
         self.assertEqual(self.plane.engine.poller.mortals, {})
@@ -1513,9 +1533,14 @@ class LocalAnswerTests(SessionTests):
         A fixed answer has its fields, Date and length; HEAD has no body; a
         body of the request that has come is skipped.
         """
-        port, _ = await self.begin(Route("r", (1,), Respond(201, (("X-A", "b"),), "héllo"), "http", path="/r"))
+        port, _ = await self.begin(
+            Route("r", (1,), Respond(201, (("X-A", "b"),), "héllo"), "http", path="/r")
+        )
         client = await self.client(port)
-        for request in (b"GET /r HTTP/1.1\r\nHost: a\r\n\r\n", b"POST /r HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"):
+        for request in (
+            b"GET /r HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"POST /r HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
+        ):
             head, body = await self.exchange(client, request)
             self.assertEqual((status(head), body), (201, "héllo".encode()))
             self.assertEqual(field(head, b"x-a"), b"b")
@@ -1546,7 +1571,8 @@ class LocalAnswerTests(SessionTests):
         204 and 304 have neither body nor length.
         """
         port, _ = await self.begin(
-            Route("n", (1,), Respond(204), "http", path="/n"), Route("m", (1,), Respond(304), "http", path="/m")
+            Route("n", (1,), Respond(204), "http", path="/n"),
+            Route("m", (1,), Respond(304), "http", path="/m"),
         )
         client = await self.client(port)
         for path in (b"/n", b"/m", b"/n"):

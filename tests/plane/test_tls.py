@@ -347,6 +347,11 @@ class FastPathTests(SynchronousTestCase):
             "print(tls.hasFastPath)\n"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env={"PYTHONPATH": ":".join(sys.path)}
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={"PYTHONPATH": ":".join(sys.path)},
         )
         self.assertEqual((done.stdout, done.stderr), ("False\n", ""))

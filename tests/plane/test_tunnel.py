@@ -37,7 +37,9 @@ class TunnelTests(PlaneTests):
         if tls is not None:
             await self.certify("a.test")
         domains = ("a.test",) if tls is not None else ()
-        await self.use(Route("t", (port,), Forward((origin.target,), upstream), "tcp", domains, tls=tls), **others)
+        await self.use(
+            Route("t", (port,), Forward((origin.target,), upstream), "tcp", domains, tls=tls), **others
+        )
         return port, origin
 
     async def pair(self, port: int, origin: Origin) -> tuple[Peer, Peer]:

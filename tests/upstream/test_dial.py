@@ -167,7 +167,9 @@ class SecrecyTests(DialTests):
         A configured name is sent and verified in place of the target's.
         """
         origin = self.server(credentialFor("inner.test"))
-        client = await self.to(Target("127.0.0.1", origin.number), UpstreamTLS("inner.test", caFile=self.ca()))
+        client = await self.to(
+            Target("127.0.0.1", origin.number), UpstreamTLS("inner.test", caFile=self.ca())
+        )
         self.assertEqual((await client.message())[1], b"hello")
 
     async def test_wrongName(self) -> None:

@@ -142,5 +142,11 @@ class ResolverTests(SynchronousTestCase):
         """
         What is an address and what is a name.
         """
-        for host, wanted in (("127.0.0.1", True), ("::1", True), ("1.2.3", False), ("a.test", False), ("", False)):
+        for host, wanted in (
+            ("127.0.0.1", True),
+            ("::1", True),
+            ("1.2.3", False),
+            ("a.test", False),
+            ("", False),
+        ):
             self.assertIs(isLiteral(host), wanted, host)
