@@ -4,8 +4,6 @@ The whole vocabulary of the plane, in this process.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from zope.interface.verify import verifyObject
 
 from smartproxy_tw.acme.x509 import selfSigned
@@ -200,7 +198,7 @@ class LocalPlaneTests(PlaneTests):
         """
         port = await self.port()
         route = Route("a", (port,), Respond(body="a"), "http")
-        first, second = Path(self.mktemp()).absolute(), Path(self.mktemp()).absolute()
+        first, second = self.fresh(), self.fresh()
         client = await self._asks(route, AccessLog("combined", str(first)))
         await self.use(route, accessLog=AccessLog("json", str(second)))
         self.assertEqual(first.read_text().count('"GET / HTTP/1.1" 200 1 "-" "-"\n'), 1)

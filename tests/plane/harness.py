@@ -22,6 +22,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL, crypto
@@ -775,6 +776,15 @@ class PlaneTests(TestCase):
             origin.port = reactor.listenTCP(0, origin.factory, interface=interface)
         self._origins.append(origin)
         return origin
+
+    def fresh(self, content: bytes | None = None) -> Path:
+        """
+        The path of a file of the test's own, with this in it if anything.
+        """
+        path = Path(self.mktemp()).absolute()
+        if content is not None:
+            path.write_bytes(content)
+        return path
 
     def deadPort(self, interface: str = "127.0.0.1") -> int:
         """

@@ -11,14 +11,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyClass
 
-from smartproxy_tw.config.model import Forward, Respond, Route
+from smartproxy_tw.config.model import Block, Forward, Redirect, Respond, Route, Timeouts
 from smartproxy_tw.interfaces import IAction, IExchange, IStream
 from smartproxy_tw.plane.exchange import Exchange
 
-from .harness import TERMINATE, Peer, PlaneTests, turns
+from .conversation import GET, HELLO, SessionTests, status
+from .harness import TERMINATE, Peer, PlaneTests, field, turns
 
-GET = b"GET /x?y HTTP/1.1\r\nHost: a.test\r\n\r\n"
-HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+GET_X = b"GET /x?y HTTP/1.1\r\nHost: a.test\r\n\r\n"
 
 
 class InterfaceTests(SynchronousTestCase):
@@ -88,7 +88,7 @@ class ActionTests(PlaneTests):
 
         port = await self.begin(deed)
         client = await self.client(port)
-        client.sends(GET)
+        client.sends(GET_X)
         await client.head()
         [facts] = seen
         self.assertEqual((facts.method, facts.host, facts.path, facts.query), ("GET", "a.test", "/x", "y"))
@@ -102,7 +102,7 @@ class ActionTests(PlaneTests):
         exchanges: list[Any] = []
         port = await self.begin(exchanges.append)
         client = await self.client(port)
-        client.sends(GET + GET.replace(b"/x?y", b"/fine"))
+        client.sends(GET_X + GET_X.replace(b"/x?y", b"/fine"))
         await self.settles(lambda: bool(exchanges), "it has begun")
         await turns(10)
         self.assertEqual((len(exchanges), bytes(client.data)), (1, b""))
@@ -116,7 +116,7 @@ class ActionTests(PlaneTests):
         """
         port = await self.begin(lambda exchange: exchange.abort())
         client = await self.client(port)
-        client.sends(GET)
+        client.sends(GET_X)
         await client.breaksOff()
         await self.isIdle()
 
@@ -148,9 +148,9 @@ class ActionTests(PlaneTests):
             self.does(f"own-{number}", bug)
         bystander = await self.client(plain)
         for number in (plain, sniffed, secret):
-            for before in (b"", GET.replace(b"/x?y", b"/fine"), GET.replace(b"/x?y", b"/up")):
+            for before in (b"", GET_X.replace(b"/x?y", b"/fine"), GET_X.replace(b"/x?y", b"/up")):
                 client = await (self.tls(number) if number == secret else self.client(number))
-                client.sends(before + GET)
+                client.sends(before + GET_X)
                 if b"/up" in before:
                     server = await origin.accepts() if origin.count == 0 or not _kept(origin.peers) else None
                     server = server or _kept(origin.peers)[0]
@@ -160,7 +160,7 @@ class ActionTests(PlaneTests):
                 [failure] = self.flushLoggedErrors(ZeroDivisionError)
                 self.assertEqual(str(failure.value), "a bug")
                 await self.settles(lambda: self.plane.engine.open == 1, "only the bystander is left")
-        bystander.sends(GET.replace(b"/x?y", b"/up"))
+        bystander.sends(GET_X.replace(b"/x?y", b"/up"))
         server = _kept(origin.peers)[0] if _kept(origin.peers) else await origin.accepts()
         await server.head()
         server.sends(HELLO)
@@ -191,3 +191,227 @@ class ActionTests(PlaneTests):
 
 def _kept(peers: list[Peer]) -> list[Peer]:
     return [peer for peer in peers if peer.why is None and not peer.isEnded]
+
+
+class UpgradeTests(SessionTests):
+    """
+    Connections that change their protocol.
+    """
+
+    ASK = (
+        b"GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Key: x\r\n\r\n"
+    )
+    AGREE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+
+    async def test_tunnelled(self) -> None:
+        """
+        After a 101 every byte passes, also those that came together with it
+        and with the request, and each side may end for itself.
+        """
+        port, origin = await self.begin()
+        client = await self.client(port)
+        client.sends(self.ASK + b"early")
+        server = await origin.accepts()
+        head = await server.head()
+        self.assertEqual((field(head, b"upgrade"), field(head, b"connection")), (b"websocket", b"upgrade"))
+        self.assertEqual(field(head, b"sec-websocket-key"), b"x")
+        server.sends(self.AGREE + b"first")
+        answer = await client.head()
+        self.assertEqual((status(answer), field(answer, b"upgrade")), (101, b"websocket"))
+        self.assertEqual(field(answer, b"connection"), b"upgrade")
+        await client.expects(b"first")
+        await server.expects(b"early")
+        client.sends(b"\0\xff\r\n\r\n")
+        await server.expects(b"\0\xff\r\n\r\n")
+        server.sends(b"x" * 300_000)
+        self.assertEqual(await client.takes(300_000), b"x" * 300_000)
+        client.finishes()
+        await server.ends()
+        server.sends(b"bye")
+        await client.expects(b"bye")
+        server.leaves()
+        await client.ends()
+        await self.isIdle()
+
+    async def test_declined(self) -> None:
+        """
+        An origin that answers otherwise is just answering; the connections go
+        on as HTTP.
+        """
+        port, origin = await self.begin()
+        client = await self.client(port)
+        client.sends(self.ASK)
+        server = await origin.accepts()
+        await server.head()
+        server.sends(HELLO)
+        await client.expects(HELLO)
+        client.sends(GET)
+        await server.head()
+        server.sends(HELLO)
+        await client.expects(HELLO)
+
+    async def test_notPassed(self) -> None:
+        """
+        A change to HTTP/2, to TLS or to one of several is not asked of the
+        origin.
+        """
+        port, origin = await self.begin()
+        origin.answers(lambda head, body: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(head) + head)
+        client = await self.client(port)
+        for lines in (
+            b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n",
+            b"Connection: Upgrade\r\nUpgrade: H2C-14\r\n",
+            b"Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n",
+            b"Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n",
+            b"Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n",
+            b"Upgrade: websocket\r\n",
+            b"Connection: Upgrade\r\n",
+        ):
+            _, heard = await self.exchange(client, b"GET / HTTP/1.1\r\nHost: a.test\r\n" + lines + b"\r\n")
+            self.assertIsNone(field(heard, b"upgrade"), lines)
+            self.assertIsNone(field(heard, b"connection"), lines)
+            self.assertIsNone(field(heard, b"http2-settings"), lines)
+
+    async def test_unasked(self) -> None:
+        """
+        An origin that changes the protocol on its own, or to another one, is
+        refused.
+        """
+        port, origin = await self.begin()
+        for ask, answer in (
+            (GET, self.AGREE),
+            (self.ASK, self.AGREE.replace(b"websocket", b"other")),
+            (self.ASK, b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+        ):
+            client = await self.client(port)
+            client.sends(ask)
+            server = await origin.accepts()
+            await server.head()
+            server.sends(answer)
+            self.assertEqual(status(await client.head()), 502)
+            await server.loses()
+            client.leaves()
+
+    async def test_idle(self) -> None:
+        """
+        A tunnel in which nothing moves for the time of idling is broken.
+        """
+        port, origin = await self.begin(timeouts=Timeouts(idle=60))
+        client = await self.client(port)
+        client.sends(self.ASK)
+        server = await origin.accepts()
+        await server.head()
+        server.sends(self.AGREE)
+        await client.head()
+        self.world.advance(40)
+        await turns(20)
+        server.sends(b"x")
+        await client.expects(b"x")
+        self.world.advance(40)
+        await turns(20)
+        self.assertFalse(client.isOver)
+        self.world.advance(21)
+        await client.breaksOff()
+        await server.breaksOff()
+
+
+class LocalAnswerTests(SessionTests):
+    """
+    What is answered from here.
+    """
+
+    async def test_respond(self) -> None:
+        """
+        A fixed answer has its fields, Date and length; HEAD has no body; a
+        body of the request that has come is skipped.
+        """
+        port, _ = await self.begin(
+            Route("r", (1,), Respond(201, (("X-A", "b"),), "héllo"), "http", path="/r")
+        )
+        client = await self.client(port)
+        for request in (
+            b"GET /r HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"POST /r HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
+        ):
+            head, body = await self.exchange(client, request)
+            self.assertEqual((status(head), body), (201, "héllo".encode()))
+            self.assertEqual(field(head, b"x-a"), b"b")
+            self.assertIn(b" gmt", field(head, b"date") or b"")
+            self.assertIsNone(field(head, b"connection"))
+        head, _ = await self.exchange(client, b"HEAD /r HTTP/1.1\r\nHost: a\r\n\r\n", head=True)
+        self.assertEqual(field(head, b"content-length"), b"6")
+        head, _ = await self.exchange(client, b"GET /r HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertEqual(status(head), 201)
+
+    async def test_bodyNotThereYet(self) -> None:
+        """
+        Where the body of the request is still to come the connection ends
+        after the answer, which the client can read.
+        """
+        port, _ = await self.begin(Route("r", (1,), Respond(body="no"), "http", path="/r"))
+        client = await self.client(port)
+        client.sends(b"POST /r HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx")
+        head, body = await client.message()
+        self.assertEqual((field(head, b"connection"), body), (b"close", b"no"))
+        client.sends(b"x" * 100_000)
+        await client.ends()
+        client.leaves()
+        await self.isIdle()
+
+    async def test_empty(self) -> None:
+        """
+        204 and 304 have neither body nor length.
+        """
+        port, _ = await self.begin(
+            Route("n", (1,), Respond(204), "http", path="/n"),
+            Route("m", (1,), Respond(304), "http", path="/m"),
+        )
+        client = await self.client(port)
+        for path in (b"/n", b"/m", b"/n"):
+            client.sends(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+            head = await client.head()
+            self.assertIsNone(field(head, b"content-length"))
+        self.assertEqual(bytes(client.data), b"")
+
+    async def test_redirectAndBlock(self) -> None:
+        """
+        A redirect has its Location, a block is 403, and the connection goes on.
+        """
+        port, _ = await self.begin(
+            Route("r", (1,), Redirect("https://{domain}{path}", 301), "http", ("r.test",)),
+            Route("b", (1,), Block(), "http", ("b.test",)),
+        )
+        client = await self.client(port)
+        head, _ = await self.exchange(client, b"GET /x/../y?z={path} HTTP/1.1\r\nHost: R.test:80\r\n\r\n")
+        self.assertIn(b"\r\nLocation: https://r.test/y?z={path}\r\n", head)
+        self.assertEqual(status(head), 301)
+        head, body = await self.exchange(client, b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n")
+        self.assertEqual((status(head), body), (403, b"Forbidden\n"))
+
+    async def test_miss(self) -> None:
+        """
+        A miss is 404, counted, and the connection goes on.
+        """
+        port = await self.port()
+        await self.use(Route("a", (port,), Respond(body="a"), "http", ("a.test",)))
+        client = await self.client(port)
+        head, _ = await self.exchange(client, b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n")
+        self.assertEqual(status(head), 404)
+        self.assertEqual((await self.exchange(client))[1], b"a")
+        tally = await self.plane.tally()
+        self.assertEqual((tally["misses"], tally["requests"], tally["open"]), (1, 2, 1))
+
+    async def test_oldClient(self) -> None:
+        """
+        HTTP/1.0 is answered and closed, or kept when it asks.
+        """
+        port, _ = await self.begin(Route("r", (1,), Respond(body="r"), "http", path="/r"))
+        client = await self.client(port)
+        client.sends(b"GET /r HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n")
+        head, _ = await client.message()
+        self.assertEqual(field(head, b"connection"), b"keep-alive")
+        client.sends(b"GET /r HTTP/1.0\r\n\r\n")
+        head, _ = await client.message()
+        self.assertEqual(field(head, b"connection"), b"close")
+        await client.ends()

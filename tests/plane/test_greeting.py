@@ -171,7 +171,7 @@ class TLSTests(PlaneTests):
         """
         A request in plain is told so.
         """
-        port, origin = await self.begin()
+        port, _origin = await self.begin()
         client = await self.client(port)
         client.sends(GET)
         answer = await client.ends()
@@ -565,7 +565,7 @@ class ChallengeTests(PlaneTests):
         await self.plane.present(challenge)
         client = await self.client(port)
         client.sends(self.ASK)
-        head, body = await client.message()
+        _, body = await client.message()
         self.assertEqual(body, challenge.keyAuthorization.encode())
         client = await self.client(port)
         await client.trickles(self.ASK)

@@ -16,7 +16,8 @@ from smartproxy_tw.facts import Address, ConnectionFacts
 from smartproxy_tw.plane.lines import CombinedLines, JSONLines, Refused, Streamed
 
 COMBINED = re.compile(
-    r'[0-9a-f.:]+ - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\] "[^"\\]*(?:\\x[0-9a-f]{2}[^"\\]*)*" \d{3} \d+'
+    r"[0-9a-f.:]+ - - "
+    r'\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\] "[^"\\]*(?:\\x[0-9a-f]{2}[^"\\]*)*" \d{3} \d+'
     r' "-" "-"\n'
 )
 

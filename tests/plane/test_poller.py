@@ -162,7 +162,7 @@ class PollerTests(SynchronousTestCase):
 
             return handler
 
-        for index, (near, far) in enumerate(pairs):
+        for near, far in pairs:
             self.addCleanup(near.close)
             self.addCleanup(far.close)
             self.poller.add(near.fileno(), lambda event: None)

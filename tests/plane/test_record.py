@@ -162,7 +162,7 @@ class AccessLogTests(PlaneTests):
         """
         The lines for one conversation of each kind.
         """
-        file = Path(self.mktemp()).absolute()
+        file = self.fresh()
         port, raw, secret = await self.port(), await self.port(), await self.port()
         origin = self.origin()
         origin.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
@@ -176,9 +176,9 @@ class AccessLogTests(PlaneTests):
         )
         client = await self.client(port)
         for request in (
-            b"GET /x?y HTTP/1.1\r\nHost: a.test\r\nReferer: http://r/\"\xff\\\r\nUser-Agent: me \x80\r\n\r\n",
+            b'GET /x?y HTTP/1.1\r\nHost: a.test\r\nReferer: http://r/"\xff\\\r\nUser-Agent: me \x80\r\n\r\n',
             b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n",
-            b"GET\tx \"\x01 HTTP/1.1\r\n\r\n",
+            b'GET\tx "\x01 HTTP/1.1\r\n\r\n',
         ):
             client.sends(request)
             await client.message()

@@ -1,0 +1,59 @@
+"""
+Conversations over HTTP/1 with one port, one origin and one route for everything:
+what the tests of sessions, exchanges, links and doors have in common.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smartproxy_tw.config.model import Forward, Route
+
+from .harness import Origin, Peer, PlaneTests
+
+__all__ = ["GET", "HELLO", "SessionTests", "alive", "status"]
+
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+
+
+def alive(case: PlaneTests) -> list[Any]:
+    """
+    The client connections of the plane.
+    """
+    return list(case.plane.engine._alive)
+
+
+def status(head: bytes) -> int:
+    """
+    The status of an answer.
+    """
+    return int(head[9:12])
+
+
+class SessionTests(PlaneTests):
+    """
+    One port, one origin, one route for everything.
+    """
+
+    async def begin(self, *more: Route, protocol: Any = "http", **others: Any) -> tuple[int, Origin]:
+        """
+        @param more: Further routes, whose port is put right.
+        """
+        port = await self.port()
+        origin = self.origin()
+        routes = [
+            Route(route.name, (port,), route.action, route.protocol, route.domains, route.path)
+            for route in more
+        ]
+        await self.use(*routes, Route("all", (port,), Forward((origin.target,)), "http"), **others)
+        return port, origin
+
+    async def exchange(
+        self, client: Peer, request: bytes = GET, *, head: bool = False
+    ) -> tuple[bytes, bytes]:
+        """
+        Ask, and read the answer.
+        """
+        client.sends(request)
+        return await client.message(not head)
