@@ -147,7 +147,7 @@ def once(proxy: str, names: list[str], authority: Pebble, ports: tuple[int, int]
                         f"{proxy} does not serve {left[0]}:\n{(here / 'log').read_text()[-3000:]}"
                     )
                 else:
-                    time.sleep(0.005)
+                    time.sleep(0.01)
             return time.monotonic() - began
         finally:
             process.send_signal(signal.SIGTERM)
