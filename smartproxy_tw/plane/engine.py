@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..facts import HTTP01, Challenge, ConnectionFacts, Credential
 from . import answers
+from .descriptors import room
 from .door import Door
 from .misses import Digest
 from .pipes import Pipes
@@ -137,6 +138,7 @@ class Engine:
         self.counts = dict.fromkeys(_COUNTS, 0)
         self.timeouts: Timeouts
         self.limits: Limits
+        self._most: int
         self._clock = clock
         self._records: AccessRecords | None = None
         self._alive: dict[Lasting, None] = {}
@@ -170,6 +172,7 @@ class Engine:
         """
         self.timeouts = config.timeouts
         self.limits = config.limits
+        self._most = min(config.limits.connections, room())
         self._trust = Trust(config.trustedProxies)
         # The same head means one thing from a trusted peer and another from a stranger.
         self.remembersHeads = not config.trustedProxies
@@ -248,7 +251,7 @@ class Engine:
         """
         Whether another connection would be one too many.
         """
-        return len(self._alive) >= self.limits.connections
+        return len(self._alive) >= self._most
 
     @property
     def open(self) -> int:
@@ -350,7 +353,9 @@ class Engine:
         self._digest.add(
             "connection-refused",
             "Refused a connection on port {port}: {reason}",
-            reason=f"limits.connections is {self.limits.connections}",
+            reason=f"limits.connections is {self.limits.connections}"
+            if self._most == self.limits.connections
+            else f"the limit of open files allows {self._most} at a time (ulimit -n, LimitNOFILE=)",
             port=str(port),
         )
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import resource
 import sys
 from collections.abc import Callable
 from types import TracebackType
@@ -34,9 +35,13 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
+from ..plane.descriptors import allowDescriptors
 from .errors import StartError, StoppedError
 
-__all__ = ["ExitStatus", "NotStarted", "Process", "Subject", "Terminal"]
+__all__ = ["ExitStatus", "NotStarted", "Process", "Subject", "Terminal", "allowOpenFiles", "openFiles"]
+
+#: Linux's own bound, unless somebody has raised it (fs.nr_open).
+_MOST_FILES = 1 << 20
 
 
 class NotStarted(Exception):
@@ -121,6 +126,32 @@ def _write(descriptor: int | None, text: str) -> None:
             rest = rest[os.write(descriptor, rest) :]
     except OSError:
         # Nobody reads it any more.
+        pass
+
+
+def openFiles(limit: tuple[int, int]) -> tuple[int, int]:
+    """
+    How many files the process may open: all that it is allowed to allow itself,
+    since every proxied connection takes two and the usual soft limit of 1,024 is
+    there for programs that call C{select}.
+
+    @param limit: The soft and the hard limit of now (getrlimit(2)).
+    @return: Those to set.
+    """
+    soft, hard = limit
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    return (soft if soft == resource.RLIM_INFINITY else max(soft, most)), hard
+
+
+def allowOpenFiles() -> None:
+    """
+    Set what L{openFiles} says.
+    """
+    try:
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, openFiles(limit))
+    except (OSError, ValueError):
+        # A system that does not have it so: what there is has to do.
         pass
 
 
@@ -210,13 +241,14 @@ class Process(MultiService):
 
     def startService(self) -> None:
         """
-        Begin everything else.  Until it is ready no garbage is collected: a
-        start makes none worth looking for, and the looking costs a twentieth of
-        its time.
+        Begin everything else, with as many open files as the process may have.
+        Until it is ready no garbage is collected: a start makes none worth
+        looking for, and the looking costs a twentieth of its time.
 
         @raise NotStarted: As in L{privilegedStartService}.
         """
         gc.disable()
+        allowDescriptors()
         try:
             super().startService()  # type: ignore[no-untyped-call]
         except StartError as why:

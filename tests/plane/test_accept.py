@@ -121,6 +121,28 @@ class AcceptTests(PlaneTests):
         second = await self.client(port)
         self.assertEqual(await second.loses(), b"")
 
+    async def test_roomForTheOtherSide(self) -> None:
+        """
+        No more are taken than have a descriptor for the connection to their
+        target as well, whatever limits.connections says; and it is told why.
+        """
+        port = await self.port()
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64 + 2 * 3, before[1]))
+        try:
+            await self.use(Route("a", (port,), Respond(body="a"), "http"), limits=Limits(connections=20000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        clients = [await self.client(port) for _ in range(3)]
+        for client in clients:
+            client.sends(GET)
+            await client.message()
+        with capturedLogs() as events:
+            late = await self.client(port)
+            late.sends(GET)
+            self.assertTrue((await late.head()).startswith(b"HTTP/1.1 503 "))
+        self.assertIn("the limit of open files allows 3", events[0]["reason"])
+
     async def test_noDescriptors(self) -> None:
         """
         Without descriptors the port rests, says so once, and takes up again
