@@ -22,7 +22,6 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import resource
 import sys
 from collections.abc import Callable
 from types import TracebackType
@@ -38,10 +37,8 @@ from twisted.python.failure import Failure
 from ..plane.descriptors import allowDescriptors
 from .errors import StartError, StoppedError
 
-__all__ = ["ExitStatus", "NotStarted", "Process", "Subject", "Terminal", "allowOpenFiles", "openFiles"]
+__all__ = ["ExitStatus", "NotStarted", "Process", "Subject", "Terminal"]
 
-#: Linux's own bound, unless somebody has raised it (fs.nr_open).
-_MOST_FILES = 1 << 20
 
 
 class NotStarted(Exception):
@@ -126,32 +123,6 @@ def _write(descriptor: int | None, text: str) -> None:
             rest = rest[os.write(descriptor, rest) :]
     except OSError:
         # Nobody reads it any more.
-        pass
-
-
-def openFiles(limit: tuple[int, int]) -> tuple[int, int]:
-    """
-    How many files the process may open: all that it is allowed to allow itself,
-    since every proxied connection takes two and the usual soft limit of 1,024 is
-    there for programs that call C{select}.
-
-    @param limit: The soft and the hard limit of now (getrlimit(2)).
-    @return: Those to set.
-    """
-    soft, hard = limit
-    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
-    return (soft if soft == resource.RLIM_INFINITY else max(soft, most)), hard
-
-
-def allowOpenFiles() -> None:
-    """
-    Set what L{openFiles} says.
-    """
-    try:
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, openFiles(limit))
-    except (OSError, ValueError):
-        # A system that does not have it so: what there is has to do.
         pass
 
 
