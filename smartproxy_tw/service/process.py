@@ -40,7 +40,6 @@ from .errors import StartError, StoppedError
 __all__ = ["ExitStatus", "NotStarted", "Process", "Subject", "Terminal"]
 
 
-
 class NotStarted(Exception):
     """
     Raised through the program that runs us, when the reason has been told.
