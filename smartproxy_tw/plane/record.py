@@ -4,7 +4,8 @@ HTTP.
 
 On the hot path an entry is one tuple in a list.  The lines are made and written
 in batches, twice a second or after a thousand entries.  A file that cannot be
-written costs lines, never requests: it is reported, and tried again.
+written costs lines, never requests: it is reported, and tried again.  One that was
+moved away is left, and a new one begun.
 """
 
 from __future__ import annotations
@@ -135,6 +136,9 @@ class AccessRecords:
     def _write(self, lines: list[str]) -> None:
         data = "".join(lines).encode("ascii")
         try:
+            if self._descriptor > 2 and self._isGone():
+                os.close(self._descriptor)
+                self._descriptor = -1
             if self._descriptor < 0:
                 self._open()
             while data:
@@ -161,6 +165,15 @@ class AccessRecords:
                 reason=error.strerror,
                 most=_MOST,
             )
+
+    def _isGone(self) -> bool:
+        # Looked at for each batch: whoever rotates logs need not tell us.
+        ours = os.fstat(self._descriptor)
+        try:
+            there = os.stat(self._file)
+        except OSError:
+            return True
+        return (there.st_ino, there.st_dev) != (ours.st_ino, ours.st_dev)
 
     def _open(self) -> None:
         if self._file == "stdout":

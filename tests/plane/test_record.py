@@ -94,6 +94,24 @@ class RecordsTests(SynchronousTestCase):
         self.records.close()
         self.assertTrue(self.file.read_text().startswith("before\n"))
 
+    def test_rotated(self) -> None:
+        """
+        When the file was moved away or removed, as logrotate does it, the
+        next lines are in a new one, without any signal.
+        """
+        self.refuses(b"one")
+        self.clock.advance(0.6)
+        old = self.file.rename(self.file.with_suffix(".1"))
+        self.refuses(b"two")
+        self.clock.advance(0.6)
+        self.assertIn('"one"', old.read_text())
+        self.assertNotIn('"two"', old.read_text())
+        self.assertIn('"two"', self.file.read_text())
+        self.file.unlink()
+        self.refuses(b"three")
+        self.records.close()
+        self.assertEqual(self.file.read_text().count("\n"), 1)
+
     def test_unwritable(self) -> None:
         """
         While the file cannot be written the lines wait, one complaint is
