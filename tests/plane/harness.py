@@ -192,6 +192,7 @@ class Peer(Protocol):
     @ivar why: Why the connection is gone; L{None} while it is there.
     @ivar received: Bytes of application data, counted.
     @ivar watch: Called with data in place of keeping it, when set.
+    @ivar patience: How long it waits for a word, in seconds.
     @ivar credit: Bytes that it may still send before it is cut; L{None} for
         any number.
     @ivar cut: What is done then.
@@ -206,6 +207,7 @@ class Peer(Protocol):
         self.ssl = ssl
         self.isShaken = False
         self._held = b""
+        self.patience = PATIENCE
         self.credit: int | None = None
         self.cut: Callable[[Peer], None] = Peer.breaks
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
@@ -293,7 +295,7 @@ class Peer(Protocol):
         waiting: Deferred[None] = Deferred()
         entry = (condition, waiting)
         self._waiting.append(entry)
-        late = reactor.callLater(PATIENCE, waiting.errback, AssertionError(""))
+        late = reactor.callLater(self.patience, waiting.errback, AssertionError(""))
         try:
             await waiting
         except AssertionError:
@@ -329,6 +331,8 @@ class Peer(Protocol):
             self._say(data)
 
     def _say(self, data: bytes) -> None:
+        if self.why is not None:
+            return
         if self.credit is None:
             self.transport.write(data)
             return
@@ -586,6 +590,8 @@ class Origin:
             self.prepare(peer)
         self.peers.append(peer)
         if self._serve is not None:
+            # A server waits for the next request for as long as its client likes.
+            peer.patience = 60.0
             reactor.callLater(0, self._begin, peer)
         elif self._waiting:
             self._taken += 1

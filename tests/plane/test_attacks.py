@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 
 from OpenSSL import SSL
+from twisted.internet.defer import Deferred, gatherResults
 
 from smartproxy_tw.config.model import TLS, Forward, Respond, Route, UpstreamTLS
 from smartproxy_tw.plane.link import Link
@@ -283,3 +284,74 @@ class GarbageTests(AttackTests):
         for index, client in enumerate(clients):
             LEAVES[index % 2](client)
         await self.isClean()
+
+
+class SoakTests(AttackTests):
+    """
+    Many at once, each with a fate of its own.
+    """
+
+    async def misbehave(self, peer: Peer, source: random.Random) -> None:
+        """
+        Answer in some way, good or not.
+        """
+        while True:
+            await peer.head()
+            answer = ANSWERS[source.randrange(3)]
+            fate = source.randrange(8)
+            if fate == 0:
+                peer.credit = source.randrange(1, len(answer))
+                peer.cut = LEAVES[source.randrange(3)]
+            elif fate == 1:
+                answer = answer[: source.randrange(len(answer))] + b"\0junk"
+            elif fate == 2:
+                await turns(source.randrange(20))
+            elif fate == 3:
+                answer = b"HTTP/1.1 200 OK\r\nContent-Length: 700000\r\n\r\n" + bytes(700_000)
+            peer.sends(answer)
+            if answer.endswith(b"the end"):
+                peer.leaves()
+
+    async def live(self, port: int, source: random.Random) -> None:
+        """
+        A client's life.
+        """
+        isSecret = source.random() < 0.4
+        client = Peer(clientSSL(source.choice(("a.test", "s.test", "through.test"))) if isSecret else None)
+        if source.random() < 0.5:
+            client.credit = source.randrange(1, 1500)
+            client.cut = LEAVES[source.randrange(3)]
+        await self.client(port, peer=client)
+        data = CONVERSATION * source.randrange(1, 3) if source.random() < 0.8 else source.randbytes(500)
+        while data and not client.isOver:
+            size = source.randrange(1, 300)
+            client.sends(data[:size])
+            data = data[size:]
+            if source.random() < 0.3:
+                await turns(source.randrange(5))
+            if source.random() < 0.05:
+                client.transport.pauseProducing()
+                await turns(source.randrange(10))
+                client.transport.resumeProducing()
+        await turns(source.randrange(30))
+        LEAVES[source.randrange(2)](client)
+
+    async def soaks(self, seed: int, count: int) -> None:
+        """
+        So many clients, in crowds.
+        """
+        port = await self.begin()
+        source = random.Random(seed)
+        self.web.serves(lambda peer: self.misbehave(peer, source))
+        for _ in range(count // 30):
+            await gatherResults([Deferred.fromCoroutine(self.live(port, source)) for _ in range(30)])
+        for origin in (self.web, self.raw, self.secret):
+            for peer in origin.peers:
+                peer.leaves()
+        await self.isClean()
+
+    async def test_soak(self) -> None:
+        """
+        Nothing of any of them stays.
+        """
+        await self.soaks(5, 300)

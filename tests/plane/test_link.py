@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import random
 
-from smartproxy_tw.config.model import Forward, Route, Target
+from smartproxy_tw.config.model import Forward, Route, Target, UpstreamTLS
 
 from .conversation import GET, HELLO, SessionTests, status
-from .harness import Peer, field, turns
+from .harness import Peer, credentialFor, field, turns
 
 
 class BodyTests(SessionTests):
@@ -478,3 +478,50 @@ class UpstreamTests(SessionTests):
         client.breaks()
         await self.isIdle()
         self.assertEqual(self.plane.engine.poller.mortals, {})
+
+
+class SecretTests(SessionTests):
+    """
+    Targets that are spoken to by TLS.
+    """
+
+    async def test_untilClose(self) -> None:
+        """
+        An answer that ends with its connection is whole when that says so
+        (close_notify), and breaks off when it does not: somebody may have cut
+        it.
+        """
+        port = await self.port()
+        origin = self.origin(credential=credentialFor("a.test"))
+        await self.use(Route("a", (port,), Forward((origin.target,), UpstreamTLS(verify=False)), "http"))
+        for isNotified in (True, False):
+            client = await self.client(port)
+            client.sends(GET)
+            server = await origin.accepts()
+            await server.head()
+            server.sends(b"HTTP/1.1 200 OK\r\n\r\nsome")
+            await client.through(b"some")
+            if isNotified:
+                server.finishes()
+                await client.ends()
+            else:
+                server.transport.loseWriteConnection()
+                await client.breaksOff()
+
+    async def test_notifiedWhileKept(self) -> None:
+        """
+        A kept connection whose target says that it will close is used no more.
+        """
+        port = await self.port()
+        origin = self.origin(credential=credentialFor("a.test"))
+        await self.use(Route("a", (port,), Forward((origin.target,), UpstreamTLS(verify=False)), "http"))
+        client = await self.client(port)
+        client.sends(GET)
+        server = await origin.accepts()
+        await server.head()
+        server.sends(HELLO)
+        await client.expects(HELLO)
+        server.notifies()
+        await server.loses()
+        client.sends(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n")
+        await (await origin.accepts()).head()
