@@ -74,6 +74,17 @@ _ITS_OWN = (
 )
 
 
+class _ParseErrors(dict[str, set[str]]):
+    """
+    Remembers just those of docstrings; others are counted as warnings where they
+    are said, unless they are left out there.
+    """
+
+    def __missing__(self, section: str) -> set[str]:
+        found: set[str] = set()
+        return self.setdefault(section, found) if section == "docstring" else found
+
+
 class System(PlainSystem):
     """
     Leaves those complaints out.
@@ -82,6 +93,7 @@ class System(PlainSystem):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.intersphinx = Installed(logger=self.msg)
+        self.parse_errors = _ParseErrors()
 
     def msg(self, section: str, msg: str, *args: Any, **named: Any) -> None:
         """
