@@ -24,6 +24,7 @@ from ..wire.http1 import BadMessage
 from .answers import plainAnswer, statusLine
 from .exchange import Exchange
 from .poller import BROKEN, ENDED, READABLE, WRITABLE
+from .tls import ALERT_UNKNOWN_NAME
 from .wires import READ
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from .wires import Wire
 
 __all__ = ["Session"]
+
+# How a TLS record begins that has a ClientHello, and the type of that message (RFC 8446 sections 5.1 and 4).
+_HANDSHAKE = b"\x16\x03"
+_CLIENT_HELLO = b"\x01"
 
 # The life of a session.
 _READING, _ANSWERING, _CLOSING, _LINGERING, _GONE = range(5)
@@ -320,6 +325,12 @@ class Session:
         Answer what is not a request, and close.
         """
         engine = self.door.engine
+        if self.buffer[:2] == _HANDSHAKE and self.buffer[5:6] == _CLIENT_HELLO and not self.connection.isTLS:
+            # Whoever speaks TLS to a port without any would only be puzzled by words of HTTP.
+            engine.missed(self.door.number, f"no route for TLS on port {self.door.number}", self.connection)
+            self.wire.write(ALERT_UNKNOWN_NAME)
+            self._closeSoon()
+            return
         engine.refused(status, reason, self.connection)
         size = self.writeRefusal(status)
         engine.recordRefusal(self.connection.client.host, self.buffer, status, size)

@@ -7,11 +7,14 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from OpenSSL import SSL
+from twisted.logger import capturedLogs
+
 from smartproxy_tw.config.model import Forward, Limits, Respond, Route, Timeouts
 from smartproxy_tw.plane.link import Link
 
 from .conversation import GET, HELLO, SessionTests, alive, status
-from .harness import TERMINATE, Peer, field, turns
+from .harness import TERMINATE, Peer, clientSSL, field, turns
 
 GET_R = b"GET /r HTTP/1.1\r\nHost: a.test\r\n\r\n"
 GET_R_CLOSE = b"GET /r HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
@@ -381,6 +384,22 @@ class StrictnessTests(SessionTests):
             await self.refuses(b"GET / HTTP/1.1\r\n" + lines + b"\r\n", 400)
         await self.refuses(b"GET / HTTP/1.1\r\nHost: a.test\r\nExpect: x\r\n\r\n", 417)
         await self.refuses(b"\x16\x03\x01\x00\x05hello\r\n\r\n", 400)
+
+    async def test_hello(self) -> None:
+        """
+        Whoever speaks TLS to a port that has none hears it in the words of
+        TLS, and the log says what the matter is.
+        """
+        await self.arrange()
+        shaking = clientSSL("a.test")
+        self.assertRaises(SSL.WantReadError, shaking.do_handshake)
+        hello = shaking.bio_read(65536)
+        client = await self.client(self.port_)
+        with capturedLogs() as events:
+            client.sends(hello)
+            self.assertEqual(await client.ends(), b"\x15\x03\x03\x00\x02\x02\x70")
+        self.assertEqual(events[0]["reason"], f"no route for TLS on port {self.port_}")
+        self.assertEqual(self.origin_.count, 0)
 
     async def test_sizes(self) -> None:
         """
