@@ -65,6 +65,7 @@ __all__ = [
     "credentialFor",
     "descriptors",
     "field",
+    "lacksIPv6",
     "reactor",
     "turns",
 ]
@@ -76,6 +77,19 @@ PATIENCE = 2.0
 
 #: A route's TLS for tests: its certificate is installed by L{PlaneTests.certify}.
 TERMINATE = TLS("terminate", Files("/test/certificate.pem", "/test/key.pem"))
+
+
+@cache
+def lacksIPv6() -> str | None:
+    """
+    Why tests that need IPv6 are skipped here, if they are.
+    """
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return "needs IPv6 on the loopback interface"
+    return None
 
 
 @cache

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from smartproxy_tw.config.model import Forward, Route, Target, UpstreamTLS
+from smartproxy_tw.config.model import Forward, Respond, Route, Target, UpstreamTLS
 
 from .conversation import GET, HELLO, SessionTests, status
 from .harness import Peer, credentialFor, field, turns
@@ -525,3 +525,93 @@ class SecretTests(SessionTests):
         await server.loses()
         client.sends(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n")
         await (await origin.accepts()).head()
+
+
+class SplicedTests(SessionTests):
+    """
+    Bodies that are long enough to be spliced.
+    """
+
+    SIZE = 2_000_000
+
+    async def test_nothingBeyond(self) -> None:
+        """
+        What follows a long body is not part of it: neither the next request,
+        nor what an origin says too much.
+        """
+        port, origin = await self.begin()
+        payload = random.Random(3).randbytes(self.SIZE)
+        client = await self.client(port)
+        head = b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n" % self.SIZE
+        client.sends((head + payload) * 2 + GET)
+        server = await origin.accepts()
+        for _ in range(2):
+            _, body = await server.message()
+            self.assertTrue(body == payload)
+            self.assertEqual(bytes(server.data), b"")
+            server.sends(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self.SIZE + payload)
+            self.assertTrue((await client.message())[1] == payload)
+        await server.head()
+        server.sends(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self.SIZE + payload + HELLO)
+        self.assertTrue((await client.message())[1] == payload)
+        await server.loses()
+        client.sends(GET)
+        second = await origin.accepts()
+        await second.head()
+        second.sends(HELLO)
+        await client.expects(HELLO)
+
+    async def test_cutDownload(self) -> None:
+        """
+        A long answer that ends too early breaks off, after all that there was
+        of it.
+        """
+        port, origin = await self.begin()
+        for leave in (Peer.leaves, Peer.breaks):
+            client = await self.client(port)
+            client.sends(GET)
+            server = await origin.accepts()
+            await server.head()
+            server.sends(
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (self.SIZE * 5) + bytes(self.SIZE)
+            )
+            await client.head()
+            self.assertEqual(len(await client.takes(self.SIZE)), self.SIZE)
+            leave(server)
+            self.assertEqual(await client.breaksOff(), b"")
+        await self.isIdle()
+
+    async def test_cutUpload(self) -> None:
+        """
+        A long body that ends too early closes the origin's connection.
+        """
+        port, origin = await self.begin()
+        for leave in (Peer.leaves, Peer.breaks, Peer.finishes):
+            client = await self.client(port)
+            head = b"PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n" % (self.SIZE * 5)
+            client.sends(head + bytes(self.SIZE))
+            server = await origin.accepts()
+            await server.head()
+            self.assertEqual(len(await server.takes(self.SIZE)), self.SIZE)
+            leave(client)
+            self.assertEqual(await server.loses(), b"")
+            client.leaves()
+        await self.isIdle()
+
+    async def test_oneDoesNotStarveOthers(self) -> None:
+        """
+        While one client takes as much as there is, others are served.
+        """
+        port, origin = await self.begin(Route("here", (1,), Respond(body="here"), "http", path="/here"))
+        greedy = await self.client(port)
+        greedy.sends(GET)
+        server = await origin.accepts()
+        await server.head()
+        size = 60_000_000
+        server.sends(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+        greedy.watch = lambda data: None
+        client = await self.client(port)
+        for _ in range(20):
+            client.sends(b"GET /here HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            self.assertEqual((await client.message())[1], b"here")
+        self.assertLess(greedy.received, size)

@@ -7,11 +7,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from twisted.trial.unittest import SkipTest
+
 from smartproxy_tw.acme.x509 import selfSigned
 from smartproxy_tw.config.model import Forward, Route, Target, Timeouts, UpstreamTLS
 from smartproxy_tw.facts import Credential
 
-from ..plane.harness import Origin, Peer, PlaneTests, authority, credentialFor, turns
+from ..plane.harness import Origin, Peer, PlaneTests, authority, credentialFor, lacksIPv6, turns
 
 GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -59,6 +61,8 @@ class AddressTests(DialTests):
         """
         An IPv6 address.
         """
+        if why := lacksIPv6():
+            raise SkipTest(why)
         origin = self.origin("::1")
         origin.answers(HELLO)
         client = await self.to(Target("::1", origin.number))
