@@ -104,13 +104,19 @@ class Resolver:
         Find the addresses of a name.
 
         @param then: Called with them in the resolver's order; with none when
-            there are none and never were.
+            there are none and never were, at once where there cannot be any.
         """
         waiting = self._waiting.get(host)
         if waiting is not None:
             waiting.append(then)
             return
         self._waiting[host] = [then]
+        try:
+            host.encode("idna")
+        except UnicodeError:
+            # The reactor's resolver would never answer.
+            self._answered(host, ())
+            return
         self._reactor.nameResolver.resolveHostName(
             _Question(lambda found: self._answered(host, found)), host, 0
         )

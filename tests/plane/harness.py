@@ -73,7 +73,7 @@ __all__ = [
 reactor: Any = _reactor
 
 #: How long a test waits for a word before it says what it got instead, in seconds.
-PATIENCE = 2.0
+PATIENCE = 10.0
 
 #: A route's TLS for tests: its certificate is installed by L{PlaneTests.certify}.
 TERMINATE = TLS("terminate", Files("/test/certificate.pem", "/test/key.pem"))

@@ -384,6 +384,9 @@ class StrictnessTests(SessionTests):
             await self.refuses(b"GET / HTTP/1.1\r\n" + lines + b"\r\n", 400)
         await self.refuses(b"GET / HTTP/1.1\r\nHost: a.test\r\nExpect: x\r\n\r\n", 417)
         await self.refuses(b"\x16\x03\x01\x00\x05hello\r\n\r\n", 400)
+        # PROXY headers that nobody asked for, of both versions.
+        await self.refuses(b"PROXY TCP4 6.6.6.6 127.0.0.1 1 2\r\n" + GET, 400)
+        await self.refuses(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12) + GET, 400)
 
     async def test_hello(self) -> None:
         """

@@ -87,6 +87,12 @@ class AddressTests(DialTests):
         """
         await self.fails(await self.to(Target("none.test", 80)))
 
+    async def test_impossibleName(self) -> None:
+        """
+        So is what can be no name.
+        """
+        await self.fails(await self.to(Target("a..test", 80)))
+
     async def test_refused(self) -> None:
         """
         So is one that refuses.

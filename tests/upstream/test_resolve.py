@@ -126,6 +126,17 @@ class ResolverTests(SynchronousTestCase):
         self.world.advance(1.1)
         self.assertIsNone(self.resolver.remembered("a.test"))
 
+    def test_impossible(self) -> None:
+        """
+        What can be no name at all has no address, and is not asked for: the
+        reactor's resolver would never answer.
+        """
+        for host in ("a..test", "x" * 64 + ".test"):
+            self.asks(host)
+            self.assertEqual(self.resolver.remembered(host), ())
+        self.assertEqual(self.got, [(), ()])
+        self.assertEqual(self.world.oracle.questions, [])
+
     def test_lastGood(self) -> None:
         """
         When the resolver fails the last good answer serves on.
