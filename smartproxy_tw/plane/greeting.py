@@ -199,7 +199,7 @@ class Greeting:
         if hello.alpn == (b"acme-tls/1",):
             context = engine.proofs.get(hello.serverName or "")
             if context is not None:
-                self._shake(context, _goodbye)
+                self._shake(context, self._goodbye)
                 return
         if not entrance.takesTLS and (entrance.takesTCP or entrance.takesHTTP or entrance.servesTokens):
             # It was looked at for the sake of a challenge only.
@@ -228,14 +228,22 @@ class Greeting:
             self._shake(context, lambda wire: self._stream(wire, facts))
 
     def _stream(self, wire: TLSWire, facts: ConnectionFacts) -> None:
-        assert self._entrance.table is not None
-        decision = self._entrance.table.decideStream(True, facts.serverName)
+        # The table may have changed during the handshake.
+        table = self._entrance.table
+        decision = table.decideStream(True, facts.serverName) if table is not None else None
         route: Route | None = getattr(decision, "route", None)
         if route is None:
             self._entrance.engine.missed(self._entrance.number, getattr(decision, "reason", ""), facts)
-            wire.close()
+            self._goodbye(wire)
         else:
             Stream(self._entrance, wire, facts, route)
+
+    def _goodbye(self, wire: TLSWire) -> None:
+        """
+        Nothing is said; after the handshake of a challenge by RFC 8737 section 3.
+        """
+        self._entrance.engine.poller.forget(wire.fd)
+        wire.close()
 
     def _shake(self, context: SSL.Context, then: Callable[[TLSWire], None]) -> None:
         """
@@ -365,10 +373,3 @@ class _Shaking:
         self._handshake.cancel()
 
     drain = crash
-
-
-def _goodbye(wire: TLSWire) -> None:
-    """
-    RFC 8737 section 3: after the handshake there is nothing to say.
-    """
-    wire.close()

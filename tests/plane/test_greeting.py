@@ -331,6 +331,32 @@ class TLSTests(PlaneTests):
             client.sends(GET)
             await client.message()
 
+    async def test_tableInTheMidst(self) -> None:
+        """
+        A table that changes in the midst of a handshake decides about what
+        comes after it; with the routes gone nothing stays.
+        """
+        for protocol, answer in (("http", b"HTTP/1.1 404 "), ("tcp", b"")):
+            port = await self.port()
+            await self.certify("a.test")
+            action = Forward((self.origin().target,))
+            await self.use(Route("a", (port,), action, protocol, ("a.test",), tls=TERMINATE))  # type: ignore[arg-type]
+            client = await self.client(port)
+            client.ssl = _client("a.test")
+            held: list[bytes] = []
+            client.transport.write(client.ssl.bio_read(65536))
+            client._say = held.append  # type: ignore[method-assign]
+            await client.until(lambda: bool(held), "the other half of the handshake")  # noqa: B023
+            await self.use()
+            client.transport.write(b"".join(held))
+            del client._say
+            client.sends(GET)
+            await client.until(lambda: client.isOver or bool(client.data), "an answer")  # noqa: B023
+            self.assertTrue(client.data.startswith(answer))
+            client.breaks()
+            await self.isIdle()
+            self.assertEqual(len(self.plane.engine.poller.handlers), len(self._ports))
+
     async def test_resumption(self) -> None:
         """
         A client that comes back resumes, by both versions.
