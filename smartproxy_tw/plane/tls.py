@@ -150,8 +150,34 @@ def clientContext(settings: UpstreamTLS) -> SSL.Context:
                 context.load_verify_locations(settings.caFile)
             except SSL.Error as error:
                 raise ValueError(f"ca_file {settings.caFile} cannot be read ({_reason(error)})") from None
-        context.set_verify(SSL.VERIFY_PEER)
+        context.set_verify(SSL.VERIFY_PEER, _noteDistrust)
     return context
+
+
+#: What OpenSSL has against a certificate (X509_STORE_CTX_get_error(3)), where operators meet it.
+_DISTRUST = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is self-signed",
+    19: "its root is not among the trusted ones",
+    20: "its issuer is not among the trusted ones, or the target left out an intermediate certificate",
+    21: "its issuer is not among the trusted ones",
+    23: "it was revoked",
+    26: "it is not meant for servers",
+    66: "its key is too weak",
+    68: "its signature is too weak",
+}
+
+
+def _noteDistrust(
+    connection: SSL.Connection, certificate: crypto.X509, why: int, depth: int, isGood: int
+) -> bool:
+    """
+    Keep OpenSSL's verdict, and why it came to it, which its error does not say.
+    """
+    if not isGood:
+        connection.set_app_data(_DISTRUST.get(why, f"verification error {why}"))
+    return bool(isGood)
 
 
 def verifyPeer(connection: SSL.Connection, host: str) -> None:
@@ -601,7 +627,8 @@ class Handshake:
                     return
             except SSL.Error as error:
                 self.wire._send(self.wire._encrypted())
-                self._fail(_reason(error), False)
+                why = self._doer.get_app_data()
+                self._fail(f"its certificate is not trusted: {why}" if why else _reason(error), False)
             else:
                 self._finish()
 

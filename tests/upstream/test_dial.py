@@ -195,16 +195,20 @@ class SecrecyTests(DialTests):
 
     async def test_unknownAuthority(self) -> None:
         """
-        So is one that nobody vouches for.
+        So is one that nobody vouches for, and the reason is told.
         """
-        for credential, settings in (
-            (selfSigned(("a.test",)), UpstreamTLS(caFile=self.ca())),
-            (credentialFor("a.test"), UpstreamTLS()),
+        told: list[str] = []
+        self.patch(self.plane.engine, "upstreamFailed", lambda route, failure: told.append(failure.reason))
+        for credential, settings, reason in (
+            (selfSigned(("a.test",)), UpstreamTLS(caFile=self.ca()), "it is self-signed"),
+            (credentialFor("a.test"), UpstreamTLS(), "not among the trusted ones"),
         ):
             origin = self.server(credential)
             client = await self.to(Target("a.test", origin.number), settings)
             self.assertEqual(int((await client.head())[9:12]), 502)
             self.assertEqual(origin.peers[0].received, 0)
+            self.assertIn("its certificate is not trusted: ", told[-1])
+            self.assertIn(reason, told[-1])
 
     async def test_notVerified(self) -> None:
         """
