@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from twisted.python import usage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.application.service import IService
     from twisted.logger import ILogObserver
 
@@ -143,14 +145,16 @@ def makeService(options: Options) -> IService:
     @raise SystemExit: The configuration cannot be used; the text has all that is
         wrong with it.  Nothing has begun then.
     """
+    runner = _Runner(options)
+    # The other process is begun before there is a reactor, and reads while this one imports what follows.
+    configuration = _aside(options["config"]) if runner.isProgram and options["config"] else None
+    if runner.isProgram:
+        # Until it has started, see Process.
+        gc.disable()
     from twisted.internet import reactor
 
     from .service.process import ExitStatus, Process, Terminal
 
-    runner = _Runner(options)
-    if runner.isProgram:
-        # Until it has started, see Process: here, what reading a configuration imports.
-        gc.disable()
     terminal = Terminal()
     subject: Any
     if options["demo"]:
@@ -161,9 +165,12 @@ def makeService(options: Options) -> IService:
         subject = Demo(reactor, terminal.say)
         logFormat = options["log-format"]
     else:
+        # Needed soon after, and there is time for it now.
+        import smartproxy_tw.control.local  # noqa: F401
+
         from .service.tree import SmartProxy
 
-        config = _configuration(options)
+        config = _configuration(options, configuration)
         subject = SmartProxy(config, reactor)
         # A file that says text says what is usual, which twist takes for JSON
         # where there is no terminal.
@@ -178,10 +185,25 @@ def makeService(options: Options) -> IService:
     )
 
 
-def _configuration(options: Options) -> Config:
+def _aside(path: str) -> Callable[[], Config]:
+    from .config.reading import Reading
+
+    return Reading(path, _load).result
+
+
+def _load(path: str) -> Config:
+    gc.disable()
+    from .config.loading import load
+
+    return load(path)
+
+
+def _configuration(options: Options, configuration: Callable[[], Config] | None) -> Config:
     from .config.errors import ConfigError
 
     try:
+        if configuration is not None:
+            return configuration()
         if options["config"]:
             from .config.loading import load
 

@@ -1,0 +1,102 @@
+"""
+Tests for L{smartproxy_tw.config.reading}.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.config.errors import ConfigError
+from smartproxy_tw.config.loading import load
+from smartproxy_tw.config.model import Config
+from smartproxy_tw.config.reading import Reading
+
+
+class ReadingTests(SynchronousTestCase):
+    """
+    A file that is read by another process.
+    """
+
+    def file(self, text: str) -> str:
+        """
+        A configuration file.
+        """
+        path = Path(self.mktemp() + ".yaml")
+        path.write_text(text)
+        return str(path.absolute())
+
+    def test_same(self) -> None:
+        """
+        What comes back is what reading it here gives, and nothing is left over.
+        """
+        path = self.file(
+            "state_dir: /tmp/s\ntrusted_proxies: [10.0.0.0/8, '::1']\nacme: {directory: 'https://127.0.0.1/dir'}\n"
+            "sites: {a.example: {to: [127.0.0.1:1, unix:/run/x.sock], www: redirect}}\n"
+        )
+        before = os.listdir("/proc/self/fd")
+        self.assertEqual(Reading(path, load).result(), load(path))
+        self.assertEqual(len(os.listdir("/proc/self/fd")), len(before))
+        self.assertRaises(ChildProcessError, os.waitpid, -1, os.WNOHANG)
+
+    def test_elsewhere(self) -> None:
+        """
+        It is another process that reads.
+        """
+        whoRead = self.mktemp()
+
+        def remember(path: str) -> Config:
+            Path(whoRead).write_text(str(os.getpid()))
+            return load(path)
+
+        Reading(self.file("state_dir: /tmp/s\nroutes: []\nsites: {a.example: 1}\n"), remember).result()
+        self.assertNotEqual(Path(whoRead).read_text(), str(os.getpid()))
+
+    def test_wrong(self) -> None:
+        """
+        All problems of a wrong file come back.
+        """
+        path = self.file("bnid: []\nacme: {emial: x}\n")
+        here = self.assertRaises(ConfigError, load, path)
+        aside = self.assertRaises(ConfigError, Reading(path, load).result)
+        self.assertEqual(aside.problems, here.problems)
+        self.assertEqual(str(aside), str(here))
+
+    def test_missing(self) -> None:
+        """
+        So does that there is no file.
+        """
+        self.assertRaises(ConfigError, Reading("/nonexistent.yaml", load).result)
+
+    def test_noProcess(self) -> None:
+        """
+        Where no other process can be had it is read here.
+        """
+
+        def refuse() -> int:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+
+        path = self.file("state_dir: /tmp/s\nsites: {a.example: 1}\n")
+        self.assertEqual(Reading(path, load, refuse).result(), load(path))
+
+    def test_processDies(self) -> None:
+        """
+        One that dies, or stumbles, costs time and nothing else.
+        """
+        here = os.getpid()
+
+        def die(path: str) -> Config:
+            if os.getpid() != here:
+                os.kill(os.getpid(), 9)
+            return load(path)
+
+        def stumble(path: str) -> Config:
+            if os.getpid() != here:
+                raise MemoryError
+            return load(path)
+
+        path = self.file("state_dir: /tmp/s\nsites: {a.example: 1}\n")
+        for trouble in (die, stumble):
+            self.assertEqual(Reading(path, trouble).result(), load(path))
