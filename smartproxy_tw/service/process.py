@@ -22,8 +22,10 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -205,7 +207,8 @@ class Process(MultiService):
         @raise NotStarted: It failed, and the reason has been told.
         """
         try:
-            super().privilegedStartService()  # type: ignore[no-untyped-call]
+            with _uninterrupted():
+                super().privilegedStartService()  # type: ignore[no-untyped-call]
         except StartError as why:
             self._refuse(why)
 
@@ -220,7 +223,8 @@ class Process(MultiService):
         gc.disable()
         allowDescriptors()
         try:
-            super().startService()  # type: ignore[no-untyped-call]
+            with _uninterrupted():
+                super().startService()  # type: ignore[no-untyped-call]
         except StartError as why:
             self._refuse(why)
         if (error := self._subject.error) is not None:
@@ -268,6 +272,29 @@ class Process(MultiService):
         self._terminal.complain(f"smartproxy: {text}")
         if self._isLogApart:
             self._log.error("Not started: {why}", event="not-started", why=text)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """
+    Have an interrupt wait for the end of a phase.  In the midst of one it would
+    end a coroutine, whose Deferred would swallow it: the process would go on,
+    with ports bound that nobody serves.
+
+    @raise StartError: There was one.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        # The reactor's, or somebody else's, or not ours to change.
+        yield
+        return
+    interrupts: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interrupts:
+        raise StartError("Interrupted before it had started.")
 
 
 _Hook = Callable[[type[BaseException], BaseException, "TracebackType | None"], object]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from typing import Any
 
@@ -149,6 +150,24 @@ class ProcessTests(SynchronousTestCase):
         self.assertEqual(self.hooked, [other])
         self.assertEqual(self.stops, 0)
         self.assertTrue(gc.isenabled())
+
+    def test_interrupted(self) -> None:
+        """
+        An interrupt during either phase ends the process, however deep inside
+        of Deferreds it came; and interrupts work as before afterwards.
+        """
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        async def deep() -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+        for phase in ("privilegedStartService", "startService"):
+            self.patch(self.subject, phase, lambda: Deferred.fromCoroutine(deep()))
+            self.assertRaises(NotStarted, getattr(self.process, phase))
+            self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+            self.process = self.make()
+        self.assertEqual(self.complaints(), "smartproxy: Interrupted before it had started.\n")
 
     def test_failedAtOnce(self) -> None:
         """
