@@ -21,6 +21,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import smartproxy_tw
+from tests.test_tap import environment
 
 PACKAGE = Path(smartproxy_tw.__file__).parent
 HERE = "127.0.0.1"
@@ -76,21 +77,6 @@ def freePort() -> int:
         probe.bind((HERE, 0))
         number: int = probe.getsockname()[1]
         return number
-
-
-def environment(*further: str) -> dict[str, str]:
-    """
-    The variables of a process that finds what is tested, and nothing that a
-    run of the tests adds.
-    """
-    found = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    places = list(further)
-    if "SMARTPROXY_TW_INSTALLED" not in os.environ:
-        places.append(str(PACKAGE.parent))
-    if places:
-        found["PYTHONPATH"] = os.pathsep.join(places)
-    found["PYTHONUNBUFFERED"] = "1"
-    return found
 
 
 class ProcessCase(SynchronousTestCase):
