@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -42,6 +43,14 @@ for name in sys.argv[1:]:
         break
 print(json.dumps(found))
 """
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """
+    A file of Python, which several tests look through.
+    """
+    return ast.parse(path.read_text())
 
 
 def moduleNames() -> Iterator[str]:
@@ -144,7 +153,7 @@ class PackageTests(SynchronousTestCase):
         """
         offenders = set()
         for path in sorted(ROOT.rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.ImportFrom):
                     names = {f"{node.module}.{alias.name}" for alias in node.names}
                 elif isinstance(node, ast.Import):
@@ -169,7 +178,7 @@ class PackageTests(SynchronousTestCase):
         has any code.
         """
         for path in sorted(ROOT.rglob("*.py")):
-            tree = ast.parse(path.read_text())
+            tree = parsed(path)
             if not tree.body:
                 continue
             where = str(path.relative_to(ROOT))
@@ -204,7 +213,7 @@ class PackageTests(SynchronousTestCase):
         silent = [
             f"{path.relative_to(TESTS)}:{node.lineno} {node.name}"
             for path in sorted(TESTS.rglob("test_*.py"))
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(parsed(path))
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
             and node.name.startswith("test_")
             and not ast.get_docstring(node)

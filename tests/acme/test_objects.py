@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -20,6 +20,8 @@ from smartproxy_tw.acme.objects import (
     readProblem,
     readRetryAfter,
 )
+
+from ..examples import examples
 
 HERE = "https://ca.example/thing"
 
@@ -91,7 +93,7 @@ class DirectoryTests(SynchronousTestCase):
         why = self.assertRaises(AuthorityNonsense, readDirectory, HERE, {"newNonce": "http://ca.example/n"})
         self.assertIn("'newNonce' is not an https URL", str(why))
 
-    @settings(derandomize=True, deadline=None, max_examples=60)
+    @examples(60)
     @given(anything)
     def test_anything(self, said: Any) -> None:
         """
@@ -133,7 +135,7 @@ class OrderTests(SynchronousTestCase):
         self.assertIn("perhaps", str(why))
         self.assertNotIn("\n", str(why))
 
-    @settings(derandomize=True, deadline=None, max_examples=60)
+    @examples(60)
     @given(damaged(ORDER))
     def test_damaged(self, said: Any) -> None:
         """
@@ -180,7 +182,7 @@ class AuthorizationTests(SynchronousTestCase):
         bare = readAuthorization(HERE, {**AUTHORIZATION, "status": "expired", "challenges": []})
         self.assertIn("expired", str(bare.problem))
 
-    @settings(derandomize=True, deadline=None, max_examples=60)
+    @examples(60)
     @given(damaged(AUTHORIZATION))
     def test_damaged(self, said: Any) -> None:
         """
@@ -236,7 +238,7 @@ class ProblemTests(SynchronousTestCase):
             said = {"subproblems": [said]}
         self.assertLess(len(str(readProblem(said))), 200)
 
-    @settings(derandomize=True, deadline=None, max_examples=60)
+    @examples(60)
     @given(anything)
     def test_anything(self, said: Any) -> None:
         """
@@ -260,7 +262,7 @@ class RetryAfterTests(SynchronousTestCase):
         self.assertEqual(readRetryAfter(date, 784111777.0 - 60), 60.0)
         self.assertEqual(readRetryAfter(date, 784111777.0 + 60), 0.0)
 
-    @settings(derandomize=True, deadline=None, max_examples=60)
+    @examples(60)
     @given(some.text(max_size=40))
     def test_anything(self, value: str) -> None:
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -35,6 +35,8 @@ from smartproxy_tw.acme.order import (
     advance,
     begin,
 )
+
+from ..examples import examples
 
 URL = "https://ca.example/order"
 A, B = "https://ca.example/authz/a", "https://ca.example/authz/b"
@@ -231,7 +233,7 @@ news = some.sampled_from(
 
 
 class PromiseTests(SynchronousTestCase):
-    @settings(derandomize=True, deadline=None, max_examples=300)
+    @examples(300)
     @given(some.lists(news, max_size=14))
     def test_presentedBeforeTold(self, said: list[News]) -> None:
         """

@@ -4,11 +4,13 @@ Tests for L{smartproxy_tw.acme.schedule}.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.schedule import LONGEST_WAIT, lookAfter, probeAfter, renewAt, retryAfter
+
+from ..examples import examples
 
 HOUR, DAY = 3600.0, 86400.0
 NOW = 1_800_000_000.0
@@ -37,7 +39,7 @@ class RenewTests(SynchronousTestCase):
         early, late = renewAt(NOW, NOW + 90 * DAY, 0.999999), renewAt(NOW, NOW + 90 * DAY)
         self.assertAlmostEqual((late - early) / DAY, 4.5, places=3)
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(some.floats(1, 400 * DAY), chances)
     def test_within(self, lifetime: float, chance: float) -> None:
         """
@@ -86,7 +88,7 @@ class RetryTests(SynchronousTestCase):
         """
         self.assertEqual(retryAfter(1, 0.0, 1e12), LONGEST_WAIT)
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(some.integers(-3, 10**9), chances)
     def test_jitter(self, failures: int, chance: float) -> None:
         """

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.strategies import binary
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -30,6 +30,8 @@ from smartproxy_tw.acme.x509 import (
     serverNameFor,
 )
 from smartproxy_tw.facts import Credential
+
+from ..examples import examples
 
 NOW = 1_800_000_000.0
 HOUR = 3600.0
@@ -185,7 +187,7 @@ class RequestTests(SynchronousTestCase):
         request[request.index(b"a.example")] = ord("b")
         self.assertRaises(ValueError, readRequest, bytes(request))
 
-    @settings(derandomize=True, deadline=None, max_examples=60)
+    @examples(60)
     @given(binary(max_size=200))
     def test_noise(self, noise: bytes) -> None:
         """

@@ -7,12 +7,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.document import MAX_DEPTH, find, plain
 from smartproxy_tw.config.jsonfile import read
+
+from ..examples import examples
 
 
 class JSONTests(SynchronousTestCase):
@@ -116,7 +118,7 @@ class JSONTests(SynchronousTestCase):
         self.assertIsNone(read(" \n", "f", problems))
         self.assertEqual(problems, [])
 
-    @settings(derandomize=True, deadline=None, max_examples=60)
+    @examples(60)
     @given(
         st.recursive(
             st.none()
@@ -135,7 +137,7 @@ class JSONTests(SynchronousTestCase):
         """
         self.assertEqual(self.means(json.dumps(value, indent=indent)), value)
 
-    @settings(derandomize=True, deadline=None, max_examples=150)
+    @examples(150)
     @given(st.text(alphabet='[]{}:,"\\truefalsn0123.-+eE \n', max_size=30))
     def test_anything(self, text: str) -> None:
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import time
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,6 +29,7 @@ from smartproxy_tw.config.model import (
     Timeouts,
 )
 
+from ..examples import examples
 from .reading import ENVIRONMENT, understood
 
 #: Much of the language at once.
@@ -322,7 +323,7 @@ class LoadsTests(SynchronousTestCase):
         self.assertEqual(len(error.problems), 1000)
         self.assertLess(time.process_time() - began, 5)
 
-    @settings(derandomize=True, deadline=None, max_examples=100)
+    @examples(100)
     @given(st.text(max_size=80), st.sampled_from(["yaml", "toml", "json"]))
     def test_anyText(self, text: str, format: str) -> None:
         """
@@ -333,7 +334,7 @@ class LoadsTests(SynchronousTestCase):
         except ConfigError as why:
             self.assertTrue(str(why))
 
-    @settings(derandomize=True, deadline=None, max_examples=100)
+    @examples(100)
     @given(
         st.sampled_from([(YAML, "yaml"), (TOML, "toml")]),
         st.integers(0, 1200),

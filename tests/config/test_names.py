@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config import names
+
+from ..examples import examples
 
 
 class NameTests(SynchronousTestCase):
@@ -137,7 +139,7 @@ class NameTests(SynchronousTestCase):
         for name in ("*.a.b", "**.a", "*", "1.2.3.4", "::1", "a_b.c"):
             self.assertIsNotNone(names.certifiable(name))
 
-    @settings(derandomize=True, deadline=None, max_examples=150)
+    @examples(150)
     @given(st.text(max_size=20) | st.text(alphabet="ab.*:-_[]1%/ü", max_size=20))
     def test_anything(self, text: str) -> None:
         """

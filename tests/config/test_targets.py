@@ -4,12 +4,14 @@ Tests for L{smartproxy_tw.config.targets}.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import Target
 from smartproxy_tw.config.targets import Place, parse
+
+from ..examples import examples
 
 
 class ParseTests(SynchronousTestCase):
@@ -76,7 +78,7 @@ class ParseTests(SynchronousTestCase):
             error = self.assertRaises(ValueError, parse, text)
             self.assertIn(why, str(error), text)
 
-    @settings(derandomize=True, deadline=None, max_examples=150)
+    @examples(150)
     @given(st.text(max_size=20) | st.text(alphabet="ab.:/[]1unixhtps@?#", max_size=24))
     def test_anything(self, text: str) -> None:
         """

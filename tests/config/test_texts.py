@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config import texts
 from smartproxy_tw.config.model import LETSENCRYPT, LETSENCRYPT_STAGING
 from smartproxy_tw.routing.patterns import pathPattern
+
+from ..examples import examples
 
 
 class GrammarTests(SynchronousTestCase):
@@ -94,7 +96,7 @@ class GrammarTests(SynchronousTestCase):
             },
         )
 
-    @settings(derandomize=True, deadline=None, max_examples=150)
+    @examples(150)
     @given(st.text(alphabet="/a:*.%2e-_1", max_size=12).map(lambda text: "/" + text))
     def test_pathsCompile(self, text: str) -> None:
         """
@@ -253,7 +255,7 @@ class GrammarTests(SynchronousTestCase):
         self.assertTrue(texts.isOnLoopback("https://localhost/dir"))
         self.assertFalse(texts.isOnLoopback(LETSENCRYPT))
 
-    @settings(derandomize=True, deadline=None, max_examples=150)
+    @examples(150)
     @given(st.text(max_size=16) | st.text(alphabet="htps:/{}domain.pathort@[]1", max_size=30))
     def test_anything(self, text: str) -> None:
         """

@@ -7,12 +7,14 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.document import find, plain
 from smartproxy_tw.config.tomlfile import read
+
+from ..examples import examples
 
 TEXT = '''\
 bind = ["127.0.0.1", # one ]
@@ -126,7 +128,7 @@ class TOMLTests(SynchronousTestCase):
         for text in ("", "# x\n"):
             self.assertEqual(self.mistakes(text), [])
 
-    @settings(derandomize=True, deadline=None, max_examples=60)
+    @examples(60)
     @given(
         st.dictionaries(
             st.sampled_from(["a", "b-c", "'d e'", '"f\\n"', "g.h", '"i.j"."k"']),
@@ -164,7 +166,7 @@ class TOMLTests(SynchronousTestCase):
             ((key, value),) = value.items()
             yield key
 
-    @settings(derandomize=True, deadline=None, max_examples=60)
+    @examples(60)
     @given(st.text(alphabet="ab=[]{}\"'#.,\\ \n1", max_size=40))
     def test_anything(self, text: str) -> None:
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,6 +14,7 @@ from smartproxy_tw.config.errors import ConfigError
 from smartproxy_tw.config.loading import loads
 from smartproxy_tw.config.wording import Options
 
+from ..examples import examples
 from .reading import ENVIRONMENT, complaints, only
 
 ROUTE = "routes: [{match: {ports: 8}, action: {type: block}}]\n"
@@ -368,7 +369,7 @@ class AnythingTests(SynchronousTestCase):
         max_leaves=25,
     )
 
-    @settings(derandomize=True, deadline=None, max_examples=100)
+    @examples(100)
     @given(
         st.dictionaries(st.sampled_from(["routes", "sites", "acme", "bind", "log", "x"]), values, max_size=4)
     )
@@ -421,7 +422,7 @@ class AnythingTests(SynchronousTestCase):
         optional={"priority": st.integers(-1, 1), "enabled": st.booleans()},
     )
 
-    @settings(derandomize=True, deadline=None, max_examples=120)
+    @examples(120)
     @given(st.lists(routes, min_size=1, max_size=4))
     def test_whatIsAcceptedIsSound(self, routes: list[object]) -> None:
         """

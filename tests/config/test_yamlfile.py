@@ -7,12 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.document import MAX_DEPTH, find, plain
 from smartproxy_tw.config.yamlfile import read
+
+from ..examples import examples
 
 #: libyaml's parser, where PyYAML was built with it, and the one in Python: what they
 #: read has to be the same.
@@ -244,7 +246,7 @@ class YAMLTests(SynchronousTestCase):
             (mistake,) = self.mistakes(f"a: {number}")
             self.assertEqual(mistake, "f:1:4: the number that begins here has too many digits")
 
-    @settings(derandomize=True, deadline=None, max_examples=200)
+    @examples(200)
     @given(st.text(alphabet="ab:-[]{}&*!'\"|>#%@,? \n\t<~1.", max_size=60))
     def test_anything(self, text: str) -> None:
         """

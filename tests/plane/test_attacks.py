@@ -84,7 +84,9 @@ class AttackTests(PlaneTests):
         Say what was said.
         """
         while True:
-            peer.sends(await peer.takes(1))
+            said = await peer.takes(1) + peer.data
+            peer.data.clear()
+            peer.sends(said)
 
     async def isClean(self) -> None:
         """

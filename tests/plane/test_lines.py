@@ -7,13 +7,15 @@ from __future__ import annotations
 import json
 import re
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.strategies import binary
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import Block, Route
 from smartproxy_tw.facts import Address, ConnectionFacts
 from smartproxy_tw.plane.lines import CombinedLines, JSONLines, Refused, Streamed
+
+from ..examples import examples
 
 COMBINED = re.compile(
     r"[0-9a-f.:]+ - - "
@@ -27,7 +29,7 @@ class CombinedTests(SynchronousTestCase):
     L{CombinedLines}.
     """
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(binary(max_size=300))
     def test_escaped(self, data: bytes) -> None:
         """
@@ -62,7 +64,7 @@ class JSONTests(SynchronousTestCase):
     L{JSONLines}.
     """
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(binary(max_size=300))
     def test_oneLine(self, data: bytes) -> None:
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -26,10 +26,11 @@ from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
 from smartproxy_tw.routing.explain import Explanation, explain
 from smartproxy_tw.routing.table import Chosen, compileTable
 
+from ..examples import examples
 from .routes import configure, http, https, passthrough, tcp, tlsTCP
 from .test_table import configurations
 
-steady = settings(derandomize=True, deadline=None, max_examples=80)
+steady = examples(80)
 
 SHOP = configure(
     https(

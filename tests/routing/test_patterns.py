@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config import names, texts
 from smartproxy_tw.routing.patterns import NO_DOMAIN, AnyPath, candidates, domainPattern, pathPattern
 
-steady = settings(derandomize=True, deadline=None, max_examples=150)
+from ..examples import examples
+
+steady = examples(150)
 
 
 class DomainTests(SynchronousTestCase):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from time import process_time
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -18,9 +18,10 @@ from smartproxy_tw.config.model import TLS, Auto, Config, Files, Internal, Route
 from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
 from smartproxy_tw.routing.table import Chosen, Miss, PortTable, compileTable
 
+from ..examples import examples
 from .routes import configure, http, https, passthrough, tcp, tlsTCP
 
-steady = settings(derandomize=True, deadline=None, max_examples=120)
+steady = examples(120)
 
 
 def port(number: int, *routes: Route, **more: Any) -> PortTable:

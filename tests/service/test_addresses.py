@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import socket
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.service.addresses import everywhere, interfacesFor
+
+from ..examples import examples
 
 DUAL = ("::",)
 APART = ("::", "0.0.0.0")
@@ -120,7 +122,7 @@ class InterfacesTests(SynchronousTestCase):
         """
         self.assertEqual(interfacesFor(("10.0.0.1", "0:0::1", "10.0.0.1", "::1"), DUAL), ("10.0.0.1", "::1"))
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(
         st.lists(st.sampled_from(["0.0.0.0", "::", "127.0.0.1", "10.0.0.1", "::1", "fe80::1"])),
         st.sampled_from([DUAL, APART, V4]),

@@ -8,13 +8,15 @@ import json
 from io import StringIO
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import Logger, LogLevel, LogPublisher
 from twisted.python import log
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.service.eventlog import jsonLine, jsonLines, textLines, worthTelling
+
+from ..examples import examples
 
 
 class JSONTests(SynchronousTestCase):
@@ -123,7 +125,7 @@ class JSONTests(SynchronousTestCase):
             [("test.ro", "info"), ("test.ro", "error"), ("twisted", "error")],
         )
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(st.dictionaries(st.text(min_size=1), st.text() | st.floats() | st.binary() | st.none()))
     def test_alwaysJSON(self, fields: dict[str, object]) -> None:
         """

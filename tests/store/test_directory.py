@@ -9,12 +9,13 @@ import stat
 import subprocess
 import sys
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.store.directory import Lock, SecureDirectory, StateError
 
+from ..examples import examples
 from .fakes import FrailFiles, PowerCut
 
 
@@ -137,7 +138,7 @@ class NameTests(SynchronousTestCase):
             ):
                 self.assertRaises(ValueError, act, name)
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(st.text(max_size=300))
     def test_everyNameStaysInside(self, name: str) -> None:
         """

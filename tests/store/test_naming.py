@@ -4,13 +4,15 @@ Tests for L{smartproxy_tw.store.naming}.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import LETSENCRYPT, LETSENCRYPT_STAGING
 from smartproxy_tw.store.directory import SecureDirectory
 from smartproxy_tw.store.naming import authorityName, entryName
+
+from ..examples import examples
 
 
 class AuthorityNameTests(SynchronousTestCase):
@@ -32,7 +34,7 @@ class AuthorityNameTests(SynchronousTestCase):
         self.assertEqual(len({authorityName(url) for url in urls}), len(urls))
         self.assertTrue(authorityName(LETSENCRYPT).startswith("acme-v02.api.letsencrypt.org-"))
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(st.sampled_from(["https://", "", "https://["]), st.text(max_size=400))
     def test_alwaysAFileName(self, scheme: str, rest: str) -> None:
         """
@@ -73,7 +75,7 @@ class EntryNameTests(SynchronousTestCase):
         """
         self.assertEqual(entryName(["*.shop.example"]), "_wildcard.shop.example")
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(st.lists(st.from_regex(r"\A(\*\.)?[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?\Z"), min_size=1))
     def test_alwaysAFileName(self, names: list[str]) -> None:
         """

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64encode
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
@@ -18,6 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.acme.jose import AccountKey
 from smartproxy_tw.acme.x509 import newKey
 from smartproxy_tw.testing.signed import AccountPublicKey, Nonces, Refused, SignedRequest, decoded, readSigned
+
+from ..examples import examples
 
 URL = "https://127.0.0.1:14000/order"
 ACCOUNT = "https://127.0.0.1:14000/account/1"
@@ -91,7 +93,7 @@ class SignedTests(SynchronousTestCase):
         """
         RSA keys are taken, large ones too.
         """
-        key = RSAKey.generate_key(4096)
+        key = RSAKey.generate_key(3072)
         request = self.read(self.signed({"alg": "RS256", "jwk": key.as_dict(private=False)}, key))
         self.assertEqual(request.key.thumbprint(), key.thumbprint())
 
@@ -194,7 +196,7 @@ class SignedTests(SynchronousTestCase):
         for noise in (b"", b"[]", b"7", b"{", b"\xff", b"[" * 100_000):
             self.refused(noise, "malformed")
 
-    @settings(derandomize=True, deadline=None, max_examples=60)
+    @examples(60)
     @given(
         some.dictionaries(some.sampled_from(["payload", "protected", "signature"]), some.text(max_size=12))
     )

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, NotTLS, parse
 
+from ..examples import examples
 from . import hellos
 
-steady = settings(derandomize=True, deadline=None, max_examples=150)
+steady = examples(150)
 
 #: A share of X25519MLKEM768 beside one of X25519, as browsers send.
 _POST_QUANTUM = hellos.extension(

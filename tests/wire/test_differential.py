@@ -6,15 +6,16 @@ is made of where it is not so.
 
 from __future__ import annotations
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, parseRequest, parseResponse
 
+from ..examples import examples
 from .oracles import Message, byH11, byLLHTTP, byTwisted, responseByH11, responseByLLHTTP
 
-steady = settings(derandomize=True, deadline=None, max_examples=200)
+steady = examples(200)
 
 #: What comes behind a message; only a wrong boundary could hide it.
 MARKER = b"GET /marker HTTP/1.1\r\nHost: marker\r\n\r\n"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from time import process_time
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -23,7 +23,9 @@ from smartproxy_tw.wire.http1 import (
     parseResponse,
 )
 
-steady = settings(derandomize=True, deadline=None, max_examples=100)
+from ..examples import examples
+
+steady = examples(100)
 
 
 def head(*lines: str | bytes, start: str = "GET / HTTP/1.1", host: str | None = "shop.example") -> bytes:

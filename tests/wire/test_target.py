@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from urllib.parse import urljoin
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.wire.target import BadTarget, Resolved, hostOf, resolve
 
-steady = settings(derandomize=True, deadline=None, max_examples=200)
+from ..examples import examples
+
+steady = examples(200)
 
 
 class ResolveTests(SynchronousTestCase):
