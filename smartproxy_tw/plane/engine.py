@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..facts import HTTP01, Challenge, ConnectionFacts, Credential
 from . import answers
+from .contexts import challengeContext, serverContext
 from .descriptors import room
 from .door import Door
 from .misses import Digest
 from .pipes import Pipes
-from .tls import challengeContext, serverContext
 from .trust import Trust
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from OpenSSL import SSL
 
 from ..facts import Address, ConnectionFacts
 from ..wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, parse
+from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME
+from .handshake import Handshake
 from .poller import ENDED
 from .stream import Stream
-from .tls import ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME, Handshake, TLSWire
 from .wires import READ, PlainWire
 
 if TYPE_CHECKING:
@@ -28,12 +29,10 @@ if TYPE_CHECKING:
 
     from ..config.model import Route
     from .engine import Entrance
+    from .tls import TLSWire
 
 __all__ = ["Greeting", "asksForToken", "greet", "looksLikeHTTP"]
 
-# As for a client that asked for no certificate that we have yet: internal_error, decode_error.
-_ALERT_NO_CERTIFICATE = b"\x15\x03\x03\x00\x02\x02\x50"
-_ALERT_DECODE = b"\x15\x03\x03\x00\x02\x02\x32"
 _PLAIN_ON_TLS = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 29\r\n"
     b"Connection: close\r\n\r\nThis port speaks HTTPS only.\n"
@@ -165,7 +164,7 @@ class Greeting:
                 self._readHello(hello, data)
                 return
             if isinstance(hello, Malformed) and entrance.takesTLS and not entrance.takesTCP:
-                self._turnAway(hello.reason, _ALERT_DECODE)
+                self._turnAway(hello.reason, ALERT_DECODE)
                 return
         self._readOther(data)
 
@@ -221,7 +220,7 @@ class Greeting:
             return
         context = engine.context(route.tls.certificate.key, isHTTP)
         if context is None:
-            self._turnAway(f"there is no certificate for {hello.serverName} yet", _ALERT_NO_CERTIFICATE)
+            self._turnAway(f"there is no certificate for {hello.serverName} yet", ALERT_NO_CERTIFICATE)
         elif isHTTP:
             self._shake(context, lambda wire: self._entrance.tls.open(wire, facts))
         else:

@@ -21,10 +21,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..wire.http1 import BadMessage
+from .alerts import ALERT_UNKNOWN_NAME
 from .answers import plainAnswer, statusLine
 from .exchange import Exchange
 from .poller import BROKEN, ENDED, READABLE, WRITABLE
-from .tls import ALERT_UNKNOWN_NAME
 from .wires import READ
 
 if TYPE_CHECKING:

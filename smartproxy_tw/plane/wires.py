@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .pipes import Pipe, Pipes
 
-__all__ = ["READ", "PlainWire", "Wire", "isConnected", "resetOnClose"]
+__all__ = ["READ", "Ending", "PlainWire", "Wire", "isConnected", "resetOnClose"]
 
 
 class Wire(Protocol):
@@ -124,7 +124,57 @@ def isConnected(sock: socket.socket) -> bool:
     return True
 
 
-class PlainWire:
+class Ending:
+    """
+    How a wire of either kind ends what it sends.
+
+    @ivar sock: Connected and non-blocking; owned.
+    @ivar pending: What was written and has not gone yet.
+    @ivar isBroken: Whether a write has failed for good.
+    """
+
+    __slots__ = ("_isFinishing", "isBroken", "pending", "sock")
+
+    sock: socket.socket
+    pending: bytes
+    isBroken: bool
+    _isFinishing: bool
+
+    def finish(self) -> None:
+        """
+        Send nothing more: the peer reads the end after what is pending.
+        """
+        if self.pending:
+            self._isFinishing = True
+        else:
+            self._finished()
+
+    def _finished(self) -> None:
+        """
+        Nothing is pending before the end any more.
+        """
+        self._isFinishing = False
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.isBroken = True
+
+    def close(self) -> None:
+        """
+        Close, with what the kernel has still being sent.
+        """
+        self.pending = b""
+        self.sock.close()
+
+    def reset(self) -> None:
+        """
+        Close so that the peer is told that the stream broke.
+        """
+        resetOnClose(self.sock)
+        Ending.close(self)
+
+
+class PlainWire(Ending):
     """
     A socket as it is.
 
@@ -137,18 +187,7 @@ class PlainWire:
     @ivar isBroken: Whether a write has failed for good.
     """
 
-    __slots__ = (
-        "_isFinishing",
-        "_pipe",
-        "_pipes",
-        "_send",
-        "fd",
-        "isBroken",
-        "isEnding",
-        "pending",
-        "recv",
-        "sock",
-    )
+    __slots__ = ("_pipe", "_pipes", "_send", "fd", "isEnding", "recv")
 
     isShort = True
     isTruncated = False
@@ -201,8 +240,7 @@ class PlainWire:
         if data and not (self.isBroken or self.write(data)):
             return False
         if self._isFinishing:
-            self._isFinishing = False
-            self._shutdown()
+            self._finished()
         return True
 
     def take(self, source: int, pipes: Pipes, most: int) -> int:
@@ -252,32 +290,16 @@ class PlainWire:
             self._pipes.giveBack(self._pipe)
         self._pipe = self._pipes = None
 
-    def finish(self) -> None:
-        """
-        Send nothing more: the peer reads the end after what is pending.
-        """
-        if self.pending:
-            self._isFinishing = True
-        else:
-            self._shutdown()
-
-    def _shutdown(self) -> None:
-        try:
-            self.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.isBroken = True
-
     def close(self) -> None:
         """
         Close, with what the kernel has still being sent.
         """
-        self.pending = b""
         self._returnPipe()
-        self.sock.close()
+        super().close()
 
     def reset(self) -> None:
         """
         Close so that the peer is told that the stream broke.
         """
-        resetOnClose(self.sock)
-        self.close()
+        self._returnPipe()
+        super().reset()

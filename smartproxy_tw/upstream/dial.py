@@ -12,8 +12,9 @@ import select
 import socket
 from typing import TYPE_CHECKING
 
+from ..plane.handshake import Handshake
+from ..plane.identity import verifyPeer
 from ..plane.poller import ENDED, READABLE
-from ..plane.tls import Handshake, verifyPeer
 from ..plane.wires import PlainWire
 from .resolve import isLiteral
 

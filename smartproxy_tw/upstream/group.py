@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from zope.interface import implementer
 
 from ..interfaces import IUpstream
+from ..plane.contexts import clientContext
 from ..plane.link import Link, UpstreamFailure
-from ..plane.tls import clientContext
 from .dial import Dial, Secrecy
 
 if TYPE_CHECKING:

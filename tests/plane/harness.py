@@ -67,6 +67,7 @@ __all__ = [
     "field",
     "lacksIPv6",
     "reactor",
+    "shake",
     "turns",
 ]
 
@@ -550,6 +551,25 @@ def clientSSL(
         connection.set_tlsext_host_name(name.encode())
     connection.set_connect_state()
     return connection
+
+
+def shake(client: SSL.Connection, server: SSL.Connection) -> bool:
+    """
+    Have two connections shake hands in memory.
+    """
+    for _ in range(6):
+        for one, other in ((client, server), (server, client)):
+            try:
+                one.do_handshake()
+            except SSL.WantReadError:
+                pass
+            except SSL.Error:
+                return False
+            try:
+                other.bio_write(one.bio_read(65536))
+            except SSL.Error:
+                pass
+    return client.get_finished() is not None and server.get_peer_finished() is not None
 
 
 class Origin:

@@ -1,33 +1,24 @@
 """
-TLS: records, contexts, and both kinds of wire.
+The wire with TLS on it: records, and both kinds of it.
 """
 
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 
 from hypothesis import given, settings
 from hypothesis.strategies import integers, lists
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.x509 import acmeTLS, selfSigned
+from smartproxy_tw.acme.x509 import selfSigned
 from smartproxy_tw.config.model import UpstreamTLS
-from smartproxy_tw.plane import tls
-from smartproxy_tw.plane.tls import (
-    TLSWire,
-    challengeContext,
-    clientContext,
-    hasFastPath,
-    owed,
-    serverContext,
-    verifyPeer,
-)
+from smartproxy_tw.plane import binding
+from smartproxy_tw.plane.contexts import clientContext, serverContext
+from smartproxy_tw.plane.tls import PublicWire, TLSWire, owed
 
 from . import test_session, test_tunnel
-from .harness import credentialFor
+from .harness import shake
 
 
 class OwedTests(SynchronousTestCase):
@@ -61,104 +52,12 @@ class OwedTests(SynchronousTestCase):
                 self.assertEqual(state, min(end for end in ends if end >= place) - place)
 
 
-class ContextTests(SynchronousTestCase):
-    """
-    What a context is made of.
-    """
-
-    def test_badCredentials(self) -> None:
-        """
-        See tests.control.test_local; here that the message says what is wrong.
-        """
-        good, other = selfSigned(("a.test",)), selfSigned(("b.test",))
-        for chain, key, words in (
-            (b"", good.key, "no certificate"),
-            (good.chain[:100], good.key, "chain cannot be read"),
-            (good.chain, other.key, "private key"),
-            (good.chain, b"junk", "private key"),
-        ):
-            error = self.assertRaises(ValueError, serverContext, type(good)(chain, key), True)
-            self.assertIn(words, str(error))
-
-    def test_missingTrust(self) -> None:
-        """
-        A file that is not there is named.
-        """
-        error = self.assertRaises(ValueError, clientContext, UpstreamTLS(caFile="/nowhere.pem"))
-        self.assertIn("/nowhere.pem", str(error))
-
-    def test_floor(self) -> None:
-        """
-        Nothing below TLS 1.2 and nothing but AEAD with an ephemeral key; no
-        renegotiation, no compression.
-        """
-        context = serverContext(selfSigned(("a.test",)), True)
-        ciphers = SSL.Connection(context, None).get_cipher_list()
-        old = [name for name in ciphers if not name.startswith(("TLS_", "ECDHE-", "DHE-"))]
-        self.assertEqual(old, [])
-        self.assertEqual([name for name in ciphers if "CBC" in name or name.endswith("-SHA")], [])
-
-    def test_challenge(self) -> None:
-        """
-        A challenge's context agrees on nothing but C{acme-tls/1}.
-        """
-        context = challengeContext(acmeTLS("a.test", "x").credential)
-        for offer, agreed in ((b"acme-tls/1", b"acme-tls/1"), (b"http/1.1", b"")):
-            mine = SSL.Context(SSL.TLS_CLIENT_METHOD)
-            mine.set_alpn_protos([offer])
-            client, server = SSL.Connection(mine, None), SSL.Connection(context, None)
-            client.set_connect_state()
-            server.set_accept_state()
-            self.assertTrue(shake(client, server))
-            self.assertEqual(client.get_alpn_proto_negotiated(), agreed)
-
-
-def shake(client: SSL.Connection, server: SSL.Connection) -> bool:
-    """
-    Have two connections shake hands in memory.
-    """
-    for _ in range(6):
-        for one, other in ((client, server), (server, client)):
-            try:
-                one.do_handshake()
-            except SSL.WantReadError:
-                pass
-            except SSL.Error:
-                return False
-            try:
-                other.bio_write(one.bio_read(65536))
-            except SSL.Error:
-                pass
-    return client.get_finished() is not None and server.get_peer_finished() is not None
-
-
-class VerifyTests(SynchronousTestCase):
-    """
-    L{verifyPeer}.
-    """
-
-    def test_names(self) -> None:
-        """
-        A certificate is for the names and addresses in it and for no others.
-        """
-        context = serverContext(credentialFor("a.test", "*.b.test", "127.0.0.1", "::1"), False)
-        client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
-        server = SSL.Connection(context, None)
-        client.set_connect_state()
-        server.set_accept_state()
-        self.assertTrue(shake(client, server))
-        for host in ("a.test", "x.b.test", "127.0.0.1", "::1"):
-            verifyPeer(client, host)
-        for host in ("b.test", "x.y.b.test", "c.test", "127.0.0.2", "::2"):
-            self.assertRaises(ValueError, verifyPeer, client, host)
-
-
 class WireTests(SynchronousTestCase):
     """
     Two TLS wires over a pair of sockets.
     """
 
-    kinds: tuple[type[TLSWire], ...] = (TLSWire, tls._PublicWire)
+    kinds: tuple[type[TLSWire], ...] = (TLSWire, PublicWire)
 
     def pairs(self) -> list[tuple[TLSWire, TLSWire]]:
         """
@@ -306,7 +205,7 @@ class PublicSessionTests(test_session.OverTLSTests):
 
     async def setUp(self) -> None:
         """Without the fast path."""
-        self.patch(tls, "hasFastPath", False)
+        self.patch(binding, "hasFastPath", False)
         await super().setUp()
 
 
@@ -317,41 +216,5 @@ class PublicTunnelTests(test_tunnel.SecretEndTests):
 
     async def setUp(self) -> None:
         """Without the fast path."""
-        self.patch(tls, "hasFastPath", False)
+        self.patch(binding, "hasFastPath", False)
         await super().setUp()
-
-
-class FastPathTests(SynchronousTestCase):
-    """
-    The names that pyOpenSSL does not promise.
-    """
-
-    def test_there(self) -> None:
-        """
-        With the pyOpenSSL at hand they are there.
-        """
-        self.assertTrue(hasFastPath)
-
-    def test_notThere(self) -> None:
-        """
-        Without one of them the module still imports, and says so.
-        """
-        code = (
-            "from OpenSSL import SSL\n"
-            "class Lib:\n"
-            "    def __getattr__(self, name):\n"
-            "        if name == 'BIO_write': raise AttributeError(name)\n"
-            "        return getattr(lib, name)\n"
-            "lib, SSL._lib = SSL._lib, Lib()\n"
-            "from smartproxy_tw.plane import tls\n"
-            "print(tls.hasFastPath)\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env={"PYTHONPATH": ":".join(sys.path)},
-        )
-        self.assertEqual((done.stdout, done.stderr), ("False\n", ""))

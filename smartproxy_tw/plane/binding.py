@@ -1,0 +1,66 @@
+"""
+The library under pyOpenSSL, called by the names that pyOpenSSL calls it by.
+
+pyOpenSSL's public C{recv} and C{send} take two allocations, three error checks
+and two copies for each call; for keep-alive requests that is a third of a proxy's
+whole CPU.  So the wire calls the same library functions that they call.  Those
+names are nobody's promise: L{hasFastPath} is what a self-test at import found,
+and without it the public names serve, more slowly.
+
+One buffer serves every connection: nothing stays in it from one call to the next.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL import SSL
+
+from .wires import READ
+
+__all__ = ["SIZE", "buffer", "hasFastPath", "lib", "view"]
+
+#: Bytes of the buffer: enough for one write of a feeder, its records' overhead
+#: included, in one piece.
+SIZE = 2 * READ
+
+
+def _selfTest() -> bool:
+    """
+    Whether the names that pyOpenSSL does not promise are there and do what
+    they did.
+    """
+    try:
+        connection = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        connection.set_connect_state()
+        library, ffi = SSL._lib, SSL._ffi  # type: ignore[attr-defined]
+        room = ffi.new("char[]", 4096)
+        result = library.SSL_read(connection._ssl, room, 16)
+        wanted: bool = library.SSL_get_error(connection._ssl, result) == library.SSL_ERROR_WANT_READ
+        hello = library.BIO_read(connection._from_ssl, room, 4096)
+        return (
+            wanted
+            and hello > 50
+            and bytes(ffi.buffer(room, hello)[:2]) == b"\x16\x03"
+            and library.BIO_write(connection._into_ssl, b"\x16", 1) == 1
+            and all(
+                hasattr(library, name) for name in ("SSL_write", "ERR_clear_error", "SSL_ERROR_ZERO_RETURN")
+            )
+        )
+    except Exception:
+        return False
+
+
+#: Whether the library's own functions are called directly.
+hasFastPath = _selfTest()
+
+#: The library; without the fast path L{None}, as are the others.
+lib: Any = None
+#: C{view(buffer, size)}: the first bytes of the buffer, without a copy.
+view: Any = None
+#: Where the library writes what is read from it.
+buffer: Any = None
+if hasFastPath:
+    lib = SSL._lib  # type: ignore[attr-defined]
+    view = SSL._ffi.buffer  # type: ignore[attr-defined]
+    buffer = SSL._ffi.new("char[]", SIZE)  # type: ignore[attr-defined]

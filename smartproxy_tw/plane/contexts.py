@@ -1,0 +1,124 @@
+"""
+Contexts: what one side of TLS shows, trusts and agrees to.
+
+A context is chosen before the handshake, from the ClientHello
+(L{smartproxy_tw.wire.clienthello}); it is never switched in a callback, where
+OpenSSL would answer with the wrong certificate or worse.  A context is frozen
+after its first use: a new certificate is a new context.
+
+Versions and ciphers are Mozilla's intermediate profile: TLS 1.2 and 1.3, ECDHE
+or DHE with AEAD only, no renegotiation, no compression, no early data.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from OpenSSL import SSL, crypto
+
+from .identity import noteDistrust, reasonOf
+
+if TYPE_CHECKING:
+    from ..config.model import UpstreamTLS
+    from ..facts import Credential
+
+__all__ = ["challengeContext", "clientContext", "serverContext"]
+
+_CIPHERS = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    b"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+    b"DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305"
+)
+# SSL_MODE_RELEASE_BUFFERS: an idle connection gives back 32 KiB (OpenSSL's SSL_CTX_set_mode).
+_RELEASE_BUFFERS = 0x10
+_PARTIAL_WRITE = 0x1
+_NO_RENEGOTIATION = 0x40000000
+_NO_COMPRESSION = 0x20000
+
+
+def _offerHTTP(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    # The greeting has already refused a hello that offers neither.
+    for protocol in (b"http/1.1", b"http/1.0"):
+        if protocol in offered:
+            return protocol
+    return SSL.NO_OVERLAPPING_PROTOCOLS
+
+
+def _offerChallenge(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    return b"acme-tls/1" if b"acme-tls/1" in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+
+
+def _context(method: int) -> SSL.Context:
+    context = SSL.Context(method)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_cipher_list(_CIPHERS)
+    context.set_options(_NO_RENEGOTIATION | _NO_COMPRESSION)
+    context.set_mode(_RELEASE_BUFFERS)
+    # pyOpenSSL asks for partial writes; into memory they are not needed, and a wire counts on whole ones.
+    context.clear_mode(_PARTIAL_WRITE)
+    return context
+
+
+def serverContext(credential: Credential, isHTTP: bool) -> SSL.Context:
+    """
+    A context that shows a certificate.
+
+    @param credential: What to show.
+    @param isHTTP: Whether to agree on C{http/1.1} by ALPN; otherwise no
+        protocol is agreed on.
+    @raise ValueError: The credential cannot be used; the message says why and
+        holds nothing of the key.
+    """
+    context = _context(SSL.TLS_SERVER_METHOD)
+    # Tickets resume; a cache of sessions in memory would grow by every TLS 1.2 client.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    marker = b"-----BEGIN CERTIFICATE-----"
+    parts = [marker + part for part in credential.chain.split(marker)[1:]]
+    if not parts:
+        raise ValueError("there is no certificate in the chain")
+    try:
+        chain = [crypto.load_certificate(crypto.FILETYPE_PEM, part) for part in parts]
+        context.use_certificate(chain[0])
+        for issuer in chain[1:]:
+            context.add_extra_chain_cert(issuer)
+    except (crypto.Error, SSL.Error, ValueError) as error:
+        raise ValueError(f"the certificate chain cannot be read ({reasonOf(error)})") from None
+    try:
+        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, credential.key))
+        context.check_privatekey()
+    except (crypto.Error, SSL.Error, ValueError, TypeError) as error:
+        why = f"the private key cannot be read or is not the certificate's ({reasonOf(error)})"
+        raise ValueError(why) from None
+    if isHTTP:
+        context.set_alpn_select_callback(_offerHTTP)
+    return context
+
+
+def challengeContext(credential: Credential) -> SSL.Context:
+    """
+    A context that answers tls-alpn-01 (RFC 8737 section 3).
+
+    @raise ValueError: As L{serverContext}.
+    """
+    context = serverContext(credential, False)
+    context.set_alpn_select_callback(_offerChallenge)
+    return context
+
+
+def clientContext(settings: UpstreamTLS) -> SSL.Context:
+    """
+    A context to speak to targets with.
+
+    @raise ValueError: The file of trusted certificates cannot be read.
+    """
+    context = _context(SSL.TLS_CLIENT_METHOD)
+    if settings.verify:
+        if settings.caFile is None:
+            context.set_default_verify_paths()
+        else:
+            try:
+                context.load_verify_locations(settings.caFile)
+            except SSL.Error as error:
+                raise ValueError(f"ca_file {settings.caFile} cannot be read ({reasonOf(error)})") from None
+        context.set_verify(SSL.VERIFY_PEER, noteDistrust)
+    return context

@@ -1,0 +1,64 @@
+"""
+Who the peer is: what OpenSSL has against its certificate, and whether it is one
+for the name that the peer was connected by.
+"""
+
+from __future__ import annotations
+
+from OpenSSL import SSL, crypto
+
+__all__ = ["noteDistrust", "reasonOf", "verifyPeer"]
+
+#: What OpenSSL has against a certificate (X509_STORE_CTX_get_error(3)), where operators meet it.
+_DISTRUST = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is self-signed",
+    19: "its root is not among the trusted ones",
+    20: "its issuer is not among the trusted ones, or the target left out an intermediate certificate",
+    21: "its issuer is not among the trusted ones",
+    23: "it was revoked",
+    26: "it is not meant for servers",
+    66: "its key is too weak",
+    68: "its signature is too weak",
+}
+
+
+def noteDistrust(
+    connection: SSL.Connection, certificate: crypto.X509, why: int, depth: int, isGood: int
+) -> bool:
+    """
+    Keep OpenSSL's verdict, and why it came to it, which its error does not say.
+    """
+    if not isGood:
+        connection.set_app_data(_DISTRUST.get(why, f"verification error {why}"))
+    return bool(isGood)
+
+
+def verifyPeer(connection: SSL.Connection, host: str) -> None:
+    """
+    Hold the certificate that a target has shown against the name it was
+    connected by (RFC 9525).  The chain was verified in the handshake.
+
+    @param host: A name or an IP address.
+    @raise ValueError: It is a certificate for something else.
+    """
+    from service_identity import CertificateError, VerificationError
+    from service_identity.pyopenssl import verify_hostname, verify_ip_address
+
+    try:
+        if ":" in host or host.replace(".", "").isdigit():
+            verify_ip_address(connection, host)
+        else:
+            verify_hostname(connection, host)
+    except (VerificationError, CertificateError) as error:
+        raise ValueError(f"its certificate is not for {host}") from error
+
+
+def reasonOf(error: Exception) -> str:
+    """
+    @return: OpenSSL's own words for what went wrong, without its codes.
+    """
+    if isinstance(error, SSL.Error | crypto.Error) and error.args and isinstance(error.args[0], list):
+        return "; ".join(str(entry[-1]) for entry in error.args[0] if entry) or "OpenSSL does not say why"
+    return str(error).split("\n", 1)[0] or type(error).__name__
