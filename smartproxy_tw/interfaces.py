@@ -196,6 +196,24 @@ class IUpstream(Interface):
             not called.
         """
 
+    def dial(port: int, then: Any) -> Any:
+        """
+        Begin a new connection that carries bytes rather than requests: to the
+        target whose turn it is, or to one that can be had.
+
+        @param port: As for L{borrow}.
+        @param then: Called once, and never before this returns, with three
+            arguments: the L{wire<smartproxy_tw.plane.wires.Wire>}, registered
+            with the poller (its handler there is the caller's to replace), or
+            the L{UpstreamFailure<smartproxy_tw.plane.link.UpstreamFailure>}
+            that says why there is none; whether the wire may have something to
+            read for which no event will come; and what is to be called once,
+            without arguments, when that connection has ended, or L{None} when
+            nobody counts them.
+        @return: Something with a method C{cancel()}, after which C{then} is
+            not called.
+        """
+
     def advance() -> None:
         """
         It is the next target's turn.  L{borrow} does this by itself; who

@@ -1,7 +1,9 @@
 """
-A dial is one attempt to connect to one target: its name resolved, its addresses
-tried one after the other, TLS spoken and its certificate verified, all within
-one deadline.
+A dial is one attempt to connect to one place: its name resolved, its addresses
+tried, TLS spoken and its certificate verified, all within one deadline.
+
+The way to a place that is one address is kept short: a tunnel is opened for
+every connection of a client, so this runs as often as C{accept}.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ from ..plane.handshake import Handshake
 from ..plane.identity import verifyPeer
 from ..plane.poller import ENDED, READABLE
 from ..plane.wires import PlainWire
+from .place import where
 from .resolve import isLiteral
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from OpenSSL import SSL
 
@@ -27,11 +30,13 @@ if TYPE_CHECKING:
     from ..plane.poller import Poller
     from ..plane.tls import TLSWire
     from ..plane.wires import Wire
+    from .place import Place
     from .resolve import Resolver
 
-__all__ = ["Dial", "Secrecy"]
+__all__ = ["Dial", "Means", "Secrecy"]
 
 _TROUBLE = select.EPOLLERR | select.EPOLLHUP
+_KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
 
 class Secrecy:
@@ -67,78 +72,95 @@ class Secrecy:
         return self.settings.serverName or (target.host if target.port != 0 else "")
 
 
+class Means:
+    """
+    What all dials of a group share.
+
+    @ivar poller: Of their sockets.
+    @ivar resolver: For the names of targets.
+    @ivar seconds: How long one dial may take in all.
+    @ivar secrecy: L{None} for no TLS.
+    """
+
+    __slots__ = ("poller", "resolver", "seconds", "secrecy")
+
+    def __init__(self, poller: Poller, resolver: Resolver, seconds: float, secrecy: Secrecy | None) -> None:
+        self.poller = poller
+        self.resolver = resolver
+        self.seconds = seconds
+        self.secrecy = secrecy
+
+
 class Dial:
     """
+    Whoever derives from it says in L{arrived} and L{failed} what comes of it,
+    and may L{begin} again after a failure.  Neither is called before L{begin}
+    has returned.
+
     @ivar deadline: For the poller.
     """
 
     __slots__ = (
         "_addresses",
-        "_failed",
         "_handshake",
         "_isHot",
         "_isOver",
         "_last",
-        "_poller",
-        "_port",
-        "_resolver",
-        "_secrecy",
+        "_means",
+        "_place",
         "_sock",
-        "_target",
-        "_then",
         "deadline",
     )
 
-    def __init__(
-        self,
-        poller: Poller,
-        resolver: Resolver,
-        target: Target,
-        port: int,
-        seconds: float,
-        secrecy: Secrecy | None,
-        then: Callable[[Wire, bool], None],
-        failed: Callable[[str, bool], None],
-    ) -> None:
-        """
-        @param port: The port to connect to, where the target has none of its
-            own.
-        @param seconds: How long it may take in all.
-        @param secrecy: L{None} for no TLS.
-        @param then: Called with the wire, registered with the poller, and
-            whether it may have something to read already.
-        @param failed: Called with the reason, and whether it was the deadline.
-            Neither is called before L{begin} returns.
-        """
-        self._poller = poller
-        self._resolver = resolver
-        self._target = target
-        self._port = target.port or port
-        self._secrecy = secrecy
-        self._then = then
-        self._failed = failed
-        self._isOver = self._isHot = False
+    _place: Place
+    _addresses: list[str]
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._isOver = True
         self._sock: socket.socket | None = None
         self._handshake: Handshake | None = None
-        self._addresses: list[str] = []
-        self._last = "its name has no address"
-        self.deadline = poller.now + seconds
-        poller.mortals[self] = None
 
-    def begin(self) -> None:
+    def begin(self, place: Place) -> None:
         """
         Go.
         """
-        target = self._target
-        if target.port == 0:
-            self._addresses = [target.host]
-            self._next()
+        means = self._means
+        poller = means.poller
+        self._place = place
+        self._isOver = False
+        self._handshake = None
+        self.deadline = poller.now + means.seconds
+        poller.mortals[self] = None
+        where = place.where
+        if where is None:
+            self._last = "its name has no address"
+            known = means.resolver.remembered(place.target.host)
+            if known is None:
+                means.resolver.ask(place.target.host, self._resolved)
+            else:
+                self._resolved(known)
             return
-        known = self._resolver.remembered(target.host)
-        if known is None:
-            self._resolver.ask(target.host, self._resolved)
-        else:
-            self._resolved(known)
+        self._addresses = []
+        if not self._try(*where):
+            poller.later(self._hopeless)
+
+    def arrived(self, wire: Wire, isHot: bool) -> None:
+        """
+        It is connected.
+
+        @param wire: Registered with the poller.
+        @param isHot: Whether it may have something to read already.
+        """
+        raise NotImplementedError
+
+    def failed(self, reason: str, isTimeout: bool) -> None:
+        """
+        It is not to be.
+
+        @param isTimeout: Whether it was the deadline.
+        """
+        raise NotImplementedError
 
     def _resolved(self, addresses: Sequence[str]) -> None:
         if not self._isOver:
@@ -150,30 +172,28 @@ class Dial:
         Try the next address; without one, fail.
         """
         while self._addresses:
-            if self._try(self._addresses.pop(0)):
+            if self._try(*where(self._addresses.pop(0), self._place.port)):
                 return
-        self._poller.later(lambda: self._fail(self._last, False))
+        self._means.poller.later(self._hopeless)
 
-    def _try(self, address: str) -> bool:
-        where: tuple[str, int] | str
-        if self._target.port == 0:
-            family, where = socket.AF_UNIX, address
-        else:
-            family, where = socket.AF_INET6 if ":" in address else socket.AF_INET, (address, self._port)
+    def _hopeless(self) -> None:
+        self._fail(self._last, False)
+
+    def _try(self, family: int, address: tuple[str, int] | str) -> bool:
         try:
-            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            sock = socket.socket(family, _KIND)
         except OSError as error:
             self._last = error.strerror or "no socket"
             return False
         if family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        result = sock.connect_ex(where)
-        if result not in (0, errno.EINPROGRESS):
+        result = sock.connect_ex(address)
+        if result and result != errno.EINPROGRESS:
             self._last = os.strerror(result)
             sock.close()
             return False
         self._sock = sock
-        self._poller.add(sock.fileno(), self.ready)
+        self._means.poller.add(sock.fileno(), self.ready)
         return True
 
     def ready(self, event: int) -> None:
@@ -189,15 +209,15 @@ class Dial:
             self._hangUp()
             self._next()
             return
-        self._isHot = bool(event & READABLE)
-        if self._secrecy is None:
-            self._arrive(PlainWire(sock, bool(event & ENDED)))
-            return
         self._sock = None
+        if self._means.secrecy is None:
+            self._over()
+            self.arrived(PlainWire(sock, bool(event & ENDED)), bool(event & READABLE))
+            return
         self._handshake = Handshake(
-            self._poller,
+            self._means.poller,
             sock,
-            self._secrecy.connection(self._target),
+            self._means.secrecy.connection(self._place.target),
             self.deadline,
             self._shaken,
             lambda reason, isTimeout: self._fail("TLS: " + reason, isTimeout),
@@ -205,40 +225,35 @@ class Dial:
         self._handshake.ready(event)
 
     def _shaken(self, wire: TLSWire) -> None:
-        assert self._secrecy is not None
-        name = self._secrecy.name(self._target)
-        if self._secrecy.settings.verify:
+        secrecy = self._means.secrecy
+        assert secrecy is not None
+        name = secrecy.name(self._place.target)
+        if secrecy.settings.verify:
             try:
                 if not name:
                     raise ValueError("a unix socket has no name to verify: set server_name")
                 verifyPeer(wire.connection, name)
             except ValueError as problem:
-                self._poller.forget(wire.fd)
+                self._means.poller.forget(wire.fd)
                 wire.close()
                 self._fail(f"TLS: {problem}", False)
                 return
-        self._isHot = True
-        self._arrive(wire)
-
-    def _arrive(self, wire: Wire) -> None:
-        if not self._isOver:
-            self._sock = None
-            self._over()
-            self._then(wire, self._isHot)
+        self._over()
+        self.arrived(wire, True)
 
     def _fail(self, reason: str, isTimeout: bool) -> None:
         if not self._isOver:
             self._over()
-            self._failed(reason, isTimeout)
+            self.failed(reason, isTimeout)
 
     def _over(self) -> None:
         self._isOver = True
-        self._poller.mortals.pop(self, None)
+        self._means.poller.mortals.pop(self, None)
 
     def _hangUp(self) -> None:
         sock, self._sock = self._sock, None
         if sock is not None:
-            self._poller.forget(sock.fileno())
+            self._means.poller.forget(sock.fileno())
             sock.close()
 
     def cancel(self) -> None:
@@ -256,7 +271,7 @@ class Dial:
         """
         if not self._isOver:
             self.cancel()
-            self._failed("it did not answer in time", True)
+            self.failed("it did not answer in time", True)
 
     def crash(self) -> None:
         """
@@ -264,4 +279,4 @@ class Dial:
         """
         if not self._isOver:
             self.cancel()
-            self._failed("a bug while connecting", False)
+            self.failed("a bug while connecting", False)
