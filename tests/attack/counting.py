@@ -31,8 +31,8 @@ _BY_THE_CLOCK = frozenset(("_sweep", "_due"))
 _SYSTEM_CALLS = {
     kind: frozenset(names.split())
     for kind, names in {
-        "socket": "_accept bind close connect connect_ex getpeername getsockname getsockopt listen recv recv_into"
-        " recvmsg send sendall sendmsg setblocking setsockopt settimeout shutdown",
+        "socket": "_accept bind close connect connect_ex getpeername getsockname getsockopt listen recv"
+        " recv_into recvmsg send sendall sendmsg setblocking setsockopt settimeout shutdown",
         "epoll": "register unregister modify poll close",
         "posix": "close dup fstat open pipe2 read readv splice stat unlink write writev",
         "fcntl": "fcntl ioctl",
