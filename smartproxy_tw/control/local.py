@@ -102,7 +102,7 @@ class LocalPlane:
             key = (forward, config.timeouts.connect)
             found = groups.get(key) or self._groups.get(key)
             if found is None:
-                found = Group(self._poller, self._resolver, forward, config.timeouts.connect)
+                found = Group(self._reactor, self._poller, self._resolver, forward, config.timeouts.connect)
             groups[key] = found
             return found
 

@@ -1,6 +1,7 @@
 """
 A dial is one attempt to connect to one place: its name resolved, its addresses
-tried, TLS spoken and its certificate verified, all within one deadline.
+raced where there are several, TLS spoken and its certificate verified, all
+within one deadline.
 
 The way to a place that is one address is kept short: a tunnel is opened for
 every connection of a client, so this runs as often as C{accept}.
@@ -8,9 +9,7 @@ every connection of a client, so this runs as often as C{accept}.
 
 from __future__ import annotations
 
-import errno
 import os
-import select
 import socket
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,13 @@ from ..plane.handshake import Handshake
 from ..plane.identity import verifyPeer
 from ..plane.poller import ENDED, READABLE
 from ..plane.wires import PlainWire
-from .place import where
+from .place import reach, where
+from .race import TROUBLE, Race, interleaved
 from .resolve import isLiteral
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from OpenSSL import SSL
 
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from .resolve import Resolver
 
 __all__ = ["Dial", "Means", "Secrecy"]
-
-_TROUBLE = select.EPOLLERR | select.EPOLLHUP
-_KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
 
 class Secrecy:
@@ -76,15 +74,19 @@ class Means:
     """
     What all dials of a group share.
 
+    @ivar reactor: For the delays of races.
     @ivar poller: Of their sockets.
     @ivar resolver: For the names of targets.
     @ivar seconds: How long one dial may take in all.
     @ivar secrecy: L{None} for no TLS.
     """
 
-    __slots__ = ("poller", "resolver", "seconds", "secrecy")
+    __slots__ = ("poller", "reactor", "resolver", "seconds", "secrecy")
 
-    def __init__(self, poller: Poller, resolver: Resolver, seconds: float, secrecy: Secrecy | None) -> None:
+    def __init__(
+        self, reactor: Any, poller: Poller, resolver: Resolver, seconds: float, secrecy: Secrecy | None
+    ) -> None:
+        self.reactor = reactor
         self.poller = poller
         self.resolver = resolver
         self.seconds = seconds
@@ -100,25 +102,15 @@ class Dial:
     @ivar deadline: For the poller.
     """
 
-    __slots__ = (
-        "_addresses",
-        "_handshake",
-        "_isHot",
-        "_isOver",
-        "_last",
-        "_means",
-        "_place",
-        "_sock",
-        "deadline",
-    )
+    __slots__ = ("_handshake", "_isOver", "_last", "_means", "_place", "_race", "_sock", "deadline")
 
     _place: Place
-    _addresses: list[str]
 
     def __init__(self, means: Means) -> None:
         self._means = means
         self._isOver = True
         self._sock: socket.socket | None = None
+        self._race: Race | None = None
         self._handshake: Handshake | None = None
 
     def begin(self, place: Place) -> None:
@@ -129,21 +121,18 @@ class Dial:
         poller = means.poller
         self._place = place
         self._isOver = False
-        self._handshake = None
+        self._race = self._handshake = None
         self.deadline = poller.now + means.seconds
         poller.mortals[self] = None
         where = place.where
-        if where is None:
-            self._last = "its name has no address"
-            known = means.resolver.remembered(place.target.host)
-            if known is None:
-                means.resolver.ask(place.target.host, self._resolved)
-            else:
-                self._resolved(known)
+        if where is not None:
+            self._try(*where)
             return
-        self._addresses = []
-        if not self._try(*where):
-            poller.later(self._hopeless)
+        known = means.resolver.remembered(place.target.host)
+        if known is None:
+            means.resolver.ask(place.target.host, self._resolved)
+        else:
+            self._resolved(known)
 
     def arrived(self, wire: Wire, isHot: bool) -> None:
         """
@@ -163,38 +152,28 @@ class Dial:
         raise NotImplementedError
 
     def _resolved(self, addresses: Sequence[str]) -> None:
-        if not self._isOver:
-            self._addresses = list(addresses)
-            self._next()
+        if self._isOver:
+            return
+        if len(addresses) == 1:
+            self._try(*where(addresses[0], self._place.port))
+        elif addresses:
+            self._race = Race(self._means.poller, self._means.reactor.callLater, self)
+            self._race.begin([where(each, self._place.port) for each in interleaved(addresses)])
+        else:
+            self._last = "its name has no address"
+            self._means.poller.later(self._hopeless)
 
-    def _next(self) -> None:
-        """
-        Try the next address; without one, fail.
-        """
-        while self._addresses:
-            if self._try(*where(self._addresses.pop(0), self._place.port)):
-                return
-        self._means.poller.later(self._hopeless)
+    def _try(self, family: int, address: tuple[str, int] | str) -> None:
+        sock = reach(family, address)
+        if isinstance(sock, str):
+            self._last = sock
+            self._means.poller.later(self._hopeless)
+        else:
+            self._sock = sock
+            self._means.poller.add(sock.fileno(), self.ready)
 
     def _hopeless(self) -> None:
         self._fail(self._last, False)
-
-    def _try(self, family: int, address: tuple[str, int] | str) -> bool:
-        try:
-            sock = socket.socket(family, _KIND)
-        except OSError as error:
-            self._last = error.strerror or "no socket"
-            return False
-        if family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        result = sock.connect_ex(address)
-        if result and result != errno.EINPROGRESS:
-            self._last = os.strerror(result)
-            sock.close()
-            return False
-        self._sock = sock
-        self._means.poller.add(sock.fileno(), self.ready)
-        return True
 
     def ready(self, event: int) -> None:
         """
@@ -203,13 +182,29 @@ class Dial:
         sock = self._sock
         assert sock is not None
         # Without a hint of trouble it is connected, and need not be asked.
-        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if event & _TROUBLE else 0
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if event & TROUBLE else 0
         if error:
-            self._last = os.strerror(error)
             self._hangUp()
-            self._next()
+            self._fail(os.strerror(error), False)
             return
         self._sock = None
+        self._reached(sock, event)
+
+    def won(self, sock: socket.socket, event: int) -> None:
+        """
+        See L{Racer<smartproxy_tw.upstream.race.Racer>}.
+        """
+        self._race = None
+        self._reached(sock, event)
+
+    def lost(self, reason: str) -> None:
+        """
+        See L{Racer<smartproxy_tw.upstream.race.Racer>}.
+        """
+        self._race = None
+        self._fail(reason, False)
+
+    def _reached(self, sock: socket.socket, event: int) -> None:
         if self._means.secrecy is None:
             self._over()
             self.arrived(PlainWire(sock, bool(event & ENDED)), bool(event & READABLE))
@@ -262,6 +257,8 @@ class Dial:
         """
         self._over()
         self._hangUp()
+        if self._race is not None:
+            self._race.cancel()
         if self._handshake is not None and not self._handshake.isDone:
             self._handshake.cancel()
 

@@ -17,6 +17,7 @@ from .place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from ..config.model import Forward, UpstreamTLS
     from ..plane.link import Link, UpstreamFailure
@@ -35,15 +36,18 @@ class Group:
     @ivar tls: As configured.
     """
 
-    def __init__(self, poller: Poller, resolver: Resolver, forward: Forward, connectSeconds: float) -> None:
+    def __init__(
+        self, reactor: Any, poller: Poller, resolver: Resolver, forward: Forward, connectSeconds: float
+    ) -> None:
         """
+        @param reactor: For delays.
         @param forward: The targets, at least one.
         @param connectSeconds: How long one attempt may take.
         @raise ValueError: The file of trusted certificates cannot be read.
         """
         self.tls: UpstreamTLS | None = forward.tls
         secrecy = Secrecy(forward.tls, clientContext(forward.tls)) if forward.tls is not None else None
-        self._means = Means(poller, resolver, connectSeconds, secrecy)
+        self._means = Means(reactor, poller, resolver, connectSeconds, secrecy)
         self._targets = forward.targets
         self._places: dict[int, list[Place]] = {}
         self._turn = 0

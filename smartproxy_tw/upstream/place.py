@@ -5,6 +5,8 @@ kept to it.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from ..plane.link import Link
     from ..plane.poller import Poller
 
-__all__ = ["Place", "Where", "where"]
+__all__ = ["Place", "Where", "reach", "where"]
 
 #: A family of sockets, and an address as C{connect} takes it.
 Where = tuple[int, tuple[str, int] | str]
@@ -34,6 +36,28 @@ def where(address: str, port: int) -> Where:
     if port == 0:
         return socket.AF_UNIX, address
     return socket.AF_INET6 if ":" in address else socket.AF_INET, (address, port)
+
+
+_KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+
+
+def reach(family: int, address: tuple[str, int] | str) -> socket.socket | str:
+    """
+    Begin to connect.
+
+    @return: A socket that is connected or about to be; or why it cannot be.
+    """
+    try:
+        sock = socket.socket(family, _KIND)
+    except OSError as error:
+        return error.strerror or "no socket"
+    if family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    result = sock.connect_ex(address)
+    if result and result != errno.EINPROGRESS:
+        sock.close()
+        return os.strerror(result)
+    return sock
 
 
 class Place:
