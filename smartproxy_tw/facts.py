@@ -52,6 +52,9 @@ class ConnectionFacts:
         trailing dot; L{None} when there was none, or no TLS.
     @ivar alpn: The protocols the ClientHello offered, in its order.
     @ivar isTLS: Whether the first bytes were a TLS ClientHello.
+    @ivar clientSubject: Whom the verified certificate of the client is for, as
+        RFC 4514 writes names (C{CN=alice,O=Example}); L{None} when none was
+        asked for or shown.
     """
 
     port: int
@@ -59,6 +62,7 @@ class ConnectionFacts:
     serverName: str | None = None
     alpn: tuple[bytes, ...] = ()
     isTLS: bool = False
+    clientSubject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,11 @@ class IPlane(Interface):
 
         @param key: The identity of the certificate, as
             L{Auto.key<smartproxy_tw.config.model.Auto.key>} has it.
-        @return: Fails with L{ValueError} when the credential cannot be used;
-            what was installed before under that key then stays.
+        @param credential: Looked at by the caller
+            (L{checkCredential<smartproxy_tw.acme.x509.checkCredential>}): the
+            first one under a key is read when the first client asks for it.
+        @return: Fails with L{ValueError} when the credential cannot be used in
+            place of the one before, which then stays.
         """
 
     def present(challenge: Challenge) -> Deferred[None]:

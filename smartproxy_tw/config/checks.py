@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from . import names
 from .document import Mark, Path
-from .model import Auto, CertificateSource, Internal, Redirect, Route
+from .model import Auto, CertificateSource, Internal, Redirect, Route, TLSPolicy
 
-__all__ = ["Placed", "certificateProblem", "conflicts", "serverNameProblem"]
+__all__ = ["Placed", "certificateProblem", "conflicts", "demands", "serverNameProblem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,26 @@ def _layer(route: Route) -> str:
     """
     if route.tls is None:
         return ""
-    return "passthrough" if route.tls.mode == "passthrough" else f"terminate, {route.protocol} inside"
+    if route.tls.mode == "passthrough":
+        return "passthrough"
+    return f"terminate, {route.protocol} inside{demands(route.tls.policy)}"
+
+
+def demands(policy: TLSPolicy) -> str:
+    """
+    What is demanded of a handshake beyond the defaults, in words.
+
+    @return: Empty, or begins with a comma.
+    """
+    found = []
+    if (policy.lowest, policy.highest) != ("1.2", "1.3"):
+        found.append(f"only TLS {policy.lowest}")
+    if policy.ciphers:
+        found.append("ciphers " + " ".join(policy.ciphers))
+    if policy.clients is not None:
+        demanded = {"request": "requested", "require": "required"}[policy.clients.mode]
+        found.append(f"client certificates {demanded}, by {policy.clients.caFile}")
+    return "".join(f", {each}" for each in found)
 
 
 class _Ports:
@@ -142,8 +161,9 @@ def _lowest(ports: int) -> int:
 
 def _layers(placed: Sequence[Placed]) -> Iterator[tuple[Path, str]]:
     """
-    One name on one port cannot be both passed through and terminated: that is
-    decided by the ClientHello, which has no path and no protocol inside.
+    One name on one port cannot be both passed through and terminated, nor
+    terminated in two ways: that is decided by the ClientHello, which has no
+    path and no protocol inside.
     """
     ports = _Ports()
     # For each domain and layer the ports that it is on, and the routes that say so.

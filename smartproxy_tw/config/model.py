@@ -22,6 +22,7 @@ __all__ = [
     "Auto",
     "Block",
     "CertificateSource",
+    "ClientCertificates",
     "Config",
     "Files",
     "Forward",
@@ -32,6 +33,7 @@ __all__ = [
     "Route",
     "Target",
     "TLS",
+    "TLSPolicy",
     "Timeouts",
     "UpstreamTLS",
     "LETSENCRYPT",
@@ -109,6 +111,38 @@ CertificateSource = Auto | Internal | Files
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificates:
+    """
+    That clients are to show a certificate, and which are believed.
+
+    @ivar mode: C{"request"}: whoever has one shows it, and a bad one is
+        refused; C{"require"}: whoever has none is refused too.
+    @ivar caFile: Absolute path of a PEM bundle: who may have signed them.
+    """
+
+    mode: Literal["request", "require"]
+    caFile: str
+
+
+@dataclass(frozen=True, slots=True)
+class TLSPolicy:
+    """
+    What a handshake has to be like.
+
+    @ivar lowest: The lowest version of TLS that is spoken.
+    @ivar highest: The highest one, not below L{lowest}.
+    @ivar ciphers: Those of TLS 1.2 that are agreed to, by OpenSSL's names;
+        empty: those of Mozilla's intermediate profile.  TLS 1.3 has its own.
+    @ivar clients: L{None}: no certificate is asked for.
+    """
+
+    lowest: Literal["1.2", "1.3"] = "1.2"
+    highest: Literal["1.2", "1.3"] = "1.3"
+    ciphers: tuple[str, ...] = ()
+    clients: ClientCertificates | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TLS:
     """
     What a route does with TLS from the client.
@@ -116,10 +150,12 @@ class TLS:
     @ivar mode: C{"passthrough"}: the bytes go to the target untouched.
         C{"terminate"}: TLS ends here.
     @ivar certificate: L{None} just with C{"passthrough"}.
+    @ivar policy: What the handshake has to be like where TLS ends here.
     """
 
     mode: Literal["passthrough", "terminate"]
     certificate: CertificateSource | None = None
+    policy: TLSPolicy = field(default_factory=TLSPolicy)
 
 
 @dataclass(frozen=True, slots=True)

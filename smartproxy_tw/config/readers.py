@@ -221,9 +221,18 @@ class RouteReader(_Reader):
             self.wrong(("match", "domains"), why)
         if isinstance(written, schema.Passthrough) or why is not None:
             return model.TLS("passthrough")
-        return model.TLS(
-            "terminate", self.certificate(("action", "tls", "certificate"), written.certificate, domains)
-        )
+        below: Path = ("action", "tls")
+        source = self.certificate((*below, "certificate"), written.certificate, domains)
+        return model.TLS("terminate", source, self._policy(below, written))
+
+    def _policy(self, below: Path, written: schema.Terminate | schema.Reencrypt) -> model.TLSPolicy:
+        clients = None
+        if written.clientCertificates is not None:
+            path = (*self._path, *below, "client_certificates", "ca_file")
+            caFile = self._files.existing(path, written.clientCertificates.caFile)
+            clients = model.ClientCertificates(written.clientCertificates.mode, caFile)
+        ciphers = tuple(written.ciphers or ())
+        return model.TLSPolicy(written.minVersion, written.maxVersion, ciphers, clients)
 
     def _action(self, written: Any, places: tuple[model.Target, ...], scheme: str | None) -> model.Action:
         if isinstance(written, schema.Forward):

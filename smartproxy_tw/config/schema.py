@@ -12,7 +12,7 @@ Importing this imports pydantic, so nobody does before a file is read.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -36,6 +36,7 @@ __all__ = [
     "Acme",
     "Action",
     "Block",
+    "ClientCertificates",
     "File",
     "Forward",
     "KeyPair",
@@ -335,6 +336,74 @@ _CERTIFICATE = (
 )
 
 
+def _version(value: Any) -> Any:
+    """
+    Without quotes a version reads as a number.
+    """
+    return str(value) if type(value) is float else value
+
+
+_Version = Annotated[Literal["1.2", "1.3"], BeforeValidator(_version)]
+# Those of Mozilla's intermediate profile that need no parameters of their own.
+_Cipher = Literal[
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+]
+
+
+class ClientCertificates(_Section):
+    """
+    That clients are to show a certificate.
+    """
+
+    mode: Literal["request", "require"] = Field(
+        description="`require`: whoever shows none is refused during the handshake. `request`: it is asked "
+        "for, but may be missing. A certificate that is shown and not valid is refused either way."
+    )
+    caFile: PathText = Field(
+        description="PEM bundle of the authorities whose certificates are believed; relative to the "
+        "directory of this file."
+    )
+
+
+class _Ended(_Section):
+    """
+    What there is to say wherever TLS ends here.
+    """
+
+    certificate: Certificate = Field(default="auto", description=_CERTIFICATE)
+    minVersion: _Version = Field(default="1.2", description="The lowest version of TLS that is spoken.")
+    maxVersion: _Version = Field(
+        default="1.3", description="The highest version of TLS that is spoken, not below `min_version`."
+    )
+    ciphers: Annotated[list[_Cipher], Field(min_length=1), AfterValidator(_unique)] | None = Field(
+        default=None,
+        description="Those of TLS 1.2 that are agreed to. Default: all that can be named here. The "
+        "ciphers of TLS 1.3 are not chosen.",
+    )
+    clientCertificates: ClientCertificates | None = Field(
+        default=None,
+        description="Ask clients for a certificate. Routes with the same name on the same port have to "
+        "agree on this, on the versions and on the ciphers: there is just one handshake.",
+    )
+
+    @model_validator(mode="after")
+    def _isPossible(self) -> Self:
+        if self.minVersion > self.maxVersion:
+            raise ValueError(
+                f"leaves no version: min_version {self.minVersion} is above max_version {self.maxVersion}"
+            )
+        if self.ciphers is not None and self.minVersion == "1.3":
+            raise ValueError(
+                "names ciphers of TLS 1.2, which min_version 1.3 rules out: leave out one of them"
+            )
+        return self
+
+
 class Passthrough(_Section):
     """
     TLS goes on untouched; the SNI decides where to.
@@ -343,16 +412,15 @@ class Passthrough(_Section):
     mode: Literal["passthrough"] = Field(description="TLS is not ended here.")
 
 
-class Terminate(_Section):
+class Terminate(_Ended):
     """
     TLS ends here.
     """
 
     mode: Literal["terminate"] = Field(description="TLS ends here; the target is spoken to without.")
-    certificate: Certificate = Field(default="auto", description=_CERTIFICATE)
 
 
-class Reencrypt(_Section):
+class Reencrypt(_Ended):
     """
     TLS ends here and begins again.
     """
@@ -360,7 +428,6 @@ class Reencrypt(_Section):
     mode: Literal["terminate-and-reencrypt"] = Field(
         description="TLS ends here; the target is spoken to by TLS of its own, its certificate verified."
     )
-    certificate: Certificate = Field(default="auto", description=_CERTIFICATE)
     serverName: Annotated[str, AfterValidator(names.host)] | None = Field(
         default=None,
         description="The name that the target is asked for and has to prove. Default: the host of the "

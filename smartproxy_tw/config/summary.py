@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from .checks import demands
 from .model import (
     LETSENCRYPT,
     LETSENCRYPT_STAGING,
@@ -102,7 +103,7 @@ def _matched(route: Route) -> Iterator[str]:
     elif route.tls.mode == "passthrough":
         yield "TLS, passed through"
     else:
-        yield f"TLS, ended here, {route.protocol} inside"
+        yield f"TLS, ended here, {route.protocol} inside{demands(route.tls.policy)}"
     yield ", ".join(route.domains) if route.domains else "any name or none"
     if route.path is not None:
         yield f"path {route.path}"

@@ -20,7 +20,7 @@ from .forwarding import clientBehind, trustedMarks
 from .session import Session
 
 if TYPE_CHECKING:
-    from ..config.model import Route
+    from ..config.model import Route, TLSPolicy
     from ..facts import ConnectionFacts
     from ..routing.table import PortTable
     from ..wire.http1 import Request
@@ -133,9 +133,14 @@ class Door:
     @ivar engine: Whose door it is.
     @ivar number: The port.
     @ivar memo: What heads came to, by their bytes.
+
+    The policy of the handshake belongs to the door, and sessions keep their door:
+    neither a memo nor a new table lets a request come to a route that demands
+    something else.
     """
 
-    def __init__(self, engine: Engine, number: int, isTLS: bool) -> None:
+    def __init__(self, engine: Engine, number: int, isTLS: bool, policy: TLSPolicy | None = None) -> None:
+        self._policy = policy
         self.engine = engine
         self.number = number
         self._isTLS = isTLS
@@ -209,4 +214,9 @@ class Door:
         if route is None:
             self.engine.missed(self.number, getattr(decision, "reason", ""), connection)
             return None, _NOT_FOUND
+        if self._isTLS and route.tls.policy != self._policy:
+            # However the request came to this route: the handshake was not held to what the route wants.
+            reason = f"route {route.name} has another TLS policy than the connection began by"
+            self.engine.missed(self.number, reason, connection)
+            return None, _MISDIRECTED
         return route, self._actions[route.name]

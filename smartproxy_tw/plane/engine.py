@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..facts import HTTP01, Challenge, ConnectionFacts, Credential
 from . import answers
-from .contexts import challengeContext, serverContext
+from .contexts import challengeContext
 from .descriptors import room
 from .door import Door
 from .misses import Digest
 from .pipes import Pipes
+from .showcase import Showcase
 from .trust import Trust
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from OpenSSL import SSL
 
-    from ..config.model import Config, Limits, Route, Timeouts
+    from ..config.model import Config, Limits, Route, Timeouts, TLSPolicy
     from ..interfaces import IAction
     from ..routing.table import PortTable
     from .door import Prepared
@@ -78,7 +79,6 @@ class Entrance:
     @ivar number: The port.
     @ivar table: Its routes; L{None} when there are none.
     @ivar plain: The door for plain HTTP.
-    @ivar tls: The door for HTTP over TLS.
     @ivar actions: What each route does, by its name.
     @ivar takesTLS: As the table has it; with no table nothing is taken.
     @ivar takesHTTP: Likewise.
@@ -92,7 +92,7 @@ class Entrance:
         self.number = number
         self.table: PortTable | None = None
         self.plain = Door(engine, number, False)
-        self.tls = Door(engine, number, True)
+        self._secure: dict[TLSPolicy, Door] = {}
         self.actions: dict[str, IAction] = {}
         self.takesTLS = self.takesHTTP = self.takesTCP = False
         self.servesTokens = self.servesProofs = False
@@ -110,7 +110,21 @@ class Entrance:
         self.servesTokens = "http-01" in served and self.number == config.acme.httpPort
         self.servesProofs = "tls-alpn-01" in served and self.number == config.acme.tlsPort
         self.plain.use(table, actions)
-        self.tls.use(table, actions)
+        for door in self._secure.values():
+            door.use(table, actions)
+
+    def secure(self, policy: TLSPolicy) -> Door:
+        """
+        The door for HTTP over TLS.
+
+        @param policy: By which the handshake was made: what came in by one is
+            never served by another.
+        """
+        door = self._secure.get(policy)
+        if door is None:
+            door = self._secure[policy] = Door(self.engine, self.number, True, policy)
+            door.use(self.table, self.actions)
+        return door
 
 
 class Engine:
@@ -123,6 +137,7 @@ class Engine:
     @ivar remembersHeads: Whether what a head came to may serve for the same
         bytes from somebody else.
     @ivar counts: Since the start, by name.
+    @ivar showcase: The certificates.
     @ivar tokens: The http-01 challenges that are being answered.
     @ivar proofs: How tls-alpn-01 challenges are being answered, by the name
         that is asked for.
@@ -143,8 +158,7 @@ class Engine:
         self._records: AccessRecords | None = None
         self._alive: dict[Lasting, None] = {}
         self._entrances: dict[int, Entrance] = {}
-        self._credentials: dict[str, Credential] = {}
-        self._contexts: dict[tuple[str, bool], SSL.Context] = {}
+        self.showcase = Showcase()
         self.tokens: dict[bytes, HTTP01] = {}
         self.proofs: dict[str, SSL.Context] = {}
         self._trust = Trust(())
@@ -178,6 +192,7 @@ class Engine:
         self.remembersHeads = not config.trustedProxies
         self.trusts = self._trust.trusts
         self._records = records
+        self.showcase.readAgain()
         for number in {*self._entrances, *tables, *config.ports}:
             self.entrance(number).use(tables.get(number), actions, config)
 
@@ -196,23 +211,9 @@ class Engine:
         """
         Show this certificate from now on.
 
-        @raise ValueError: It cannot be used; the previous one stays.
+        @raise ValueError: As L{Showcase.install}.
         """
-        context = serverContext(credential, True)
-        self._credentials[key] = credential
-        self._contexts[key, True] = context
-        self._contexts.pop((key, False), None)
-
-    def context(self, key: str, isHTTP: bool) -> SSL.Context | None:
-        """
-        The context for a certificate, made at its first use.
-
-        @return: L{None} when none is installed under that key.
-        """
-        context = self._contexts.get((key, isHTTP))
-        if context is None and key in self._credentials:
-            context = self._contexts[key, isHTTP] = serverContext(self._credentials[key], isHTTP)
-        return context
+        self.showcase.install(key, credential)
 
     def present(self, challenge: Challenge) -> None:
         """

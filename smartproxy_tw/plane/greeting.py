@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
@@ -20,6 +21,7 @@ from ..facts import Address, ConnectionFacts
 from ..wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, parse
 from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME
 from .handshake import Handshake
+from .identity import subjectOf
 from .poller import ENDED
 from .stream import Stream
 from .wires import READ, PlainWire
@@ -27,7 +29,7 @@ from .wires import READ, PlainWire
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from ..config.model import Route
+    from ..config.model import Route, TLSPolicy
     from .engine import Entrance
     from .tls import TLSWire
 
@@ -218,21 +220,43 @@ class Greeting:
         if isHTTP and hello.alpn and not (b"http/1.1" in hello.alpn or b"http/1.0" in hello.alpn):
             self._turnAway("the client speaks none of our protocols", ALERT_NO_PROTOCOL)
             return
-        context = engine.context(route.tls.certificate.key, isHTTP)
-        if context is None:
-            self._turnAway(f"there is no certificate for {hello.serverName} yet", ALERT_NO_CERTIFICATE)
-        elif isHTTP:
-            self._shake(context, lambda wire: self._entrance.tls.open(wire, facts))
-        else:
-            self._shake(context, lambda wire: self._stream(wire, facts))
+        self._terminate(facts, route.tls.certificate.key, isHTTP, route.tls.policy)
 
-    def _stream(self, wire: TLSWire, facts: ConnectionFacts) -> None:
+    def _terminate(self, facts: ConnectionFacts, key: str, isHTTP: bool, policy: TLSPolicy) -> None:
+        """
+        End TLS here.
+        """
+        try:
+            context = self._entrance.engine.showcase.context(key, isHTTP, policy)
+        except ValueError as why:
+            self._turnAway(f"what {facts.serverName} needs cannot be used: {why}", ALERT_NO_CERTIFICATE)
+            return
+        if context is None:
+            self._turnAway(f"there is no certificate for {facts.serverName} yet", ALERT_NO_CERTIFICATE)
+            return
+
+        def shaken(wire: TLSWire) -> None:
+            known = facts
+            if policy.clients is not None:
+                known = replace(facts, clientSubject=subjectOf(wire.connection))
+            if isHTTP:
+                self._entrance.secure(policy).open(wire, known)
+            else:
+                self._stream(wire, known, policy)
+
+        self._shake(context, shaken)
+
+    def _stream(self, wire: TLSWire, facts: ConnectionFacts, policy: TLSPolicy) -> None:
         # The table may have changed during the handshake.
         table = self._entrance.table
         decision = table.decideStream(True, facts.serverName) if table is not None else None
         route: Route | None = getattr(decision, "route", None)
+        reason = getattr(decision, "reason", "")
+        if route is not None and (route.tls is None or route.tls.policy != policy):
+            reason = f"route {route.name} has another TLS policy than the connection began by"
+            route = None
         if route is None:
-            self._entrance.engine.missed(self._entrance.number, getattr(decision, "reason", ""), facts)
+            self._entrance.engine.missed(self._entrance.number, reason, facts)
             self._goodbye(wire)
         else:
             Stream(self._entrance, wire, facts, route)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from OpenSSL import SSL, crypto
 
-__all__ = ["noteDistrust", "reasonOf", "verifyPeer"]
+__all__ = ["noteDistrust", "reasonOf", "subjectOf", "verifyPeer"]
 
 #: What OpenSSL has against a certificate (X509_STORE_CTX_get_error(3)), where operators meet it.
 _DISTRUST = {
@@ -15,10 +15,10 @@ _DISTRUST = {
     10: "it has expired",
     18: "it is self-signed",
     19: "its root is not among the trusted ones",
-    20: "its issuer is not among the trusted ones, or the target left out an intermediate certificate",
+    20: "its issuer is not among the trusted ones, or an intermediate certificate was left out",
     21: "its issuer is not among the trusted ones",
     23: "it was revoked",
-    26: "it is not meant for servers",
+    26: "it is not meant for this use (extended key usage)",
     66: "its key is too weak",
     68: "its signature is too weak",
 }
@@ -53,6 +53,29 @@ def verifyPeer(connection: SSL.Connection, host: str) -> None:
             verify_hostname(connection, host)
     except (VerificationError, CertificateError) as error:
         raise ValueError(f"its certificate is not for {host}") from error
+
+
+def subjectOf(connection: SSL.Connection) -> str | None:
+    """
+    Whom the certificate is for that the peer has shown.
+
+    @return: As RFC 4514 writes names; where the subject is empty, the names
+        beside it (C{DNS:a.example}); L{None} when none was shown.
+    """
+    certificate = connection.get_peer_certificate()
+    if certificate is None:
+        return None
+    shown = certificate.to_cryptography()
+    subject = shown.subject.rfc4514_string()
+    if subject:
+        return subject
+    from cryptography import x509
+
+    try:
+        names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ""
+    return ",".join(f"{type(each).__name__.removesuffix('Name')}:{each.value}" for each in names)
 
 
 def reasonOf(error: Exception) -> str:

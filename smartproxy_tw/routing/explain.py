@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from ..config.checks import demands
 from ..config.model import (
     Auto,
     Block,
@@ -22,6 +23,7 @@ from ..config.model import (
     Redirect,
     Respond,
     Route,
+    TLSPolicy,
 )
 from ..wire.target import BadTarget, hostOf, resolve
 from .rule import Ask, Rule, Standing, readRules
@@ -254,7 +256,17 @@ def _walk(port: PortTable, question: _Question) -> list[_Asked]:
             f"421: the TLS for no name is not that for {name}, so the Host field asks on the wrong connection"
         )
         return [hello, _Asked(Ask.tlsRequest, name, path, Miss(why))]
-    return [hello, _Asked(Ask.tlsRequest, name, path, port.decideRequest(True, name, path))]
+    answer = port.decideRequest(True, name, path)
+    if isinstance(answer, Chosen) and _policy(answer.route) != route.tls.policy:
+        # Only a wildcard that is before a name, or behind it, can say something else about the handshake.
+        answer = Miss(
+            f"421: {_named(answer.route)} demands another handshake than {_named(route)}, by which it is made"
+        )
+    return [hello, _Asked(Ask.tlsRequest, name, path, answer)]
+
+
+def _policy(route: Route) -> TLSPolicy | None:
+    return None if route.tls is None else route.tls.policy
 
 
 def _reason(rule: Rule, question: _Question, asked: list[_Asked], rules: tuple[Rule, ...]) -> str | None:
@@ -333,7 +345,7 @@ def _deeds(chosen: Chosen, asked: list[_Asked], question: _Question) -> list[tup
             found.append(("tls", "passed through untouched"))
         else:
             whose = "" if hello.route is chosen.route else f", as {_named(hello.route)} says"
-            found.append(("tls", f"ends here{whose}"))
+            found.append(("tls", f"ends here{demands(hello.route.tls.policy)}{whose}"))
             found.append(("certificate", _certificate(certificate)))
     if chosen.parameters:
         found.append(("parameters", ", ".join(f"{name}={value}" for name, value in chosen.parameters)))

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..config.model import CertificateSource, Config, Route
+from ..config.model import TLS, CertificateSource, Config, Route
 from ..facts import ConnectionFacts, RequestFacts
 from .patterns import (
     NO_DOMAIN,
@@ -275,24 +275,27 @@ class PortTable:
 
         @return: L{None} where TLS does not end here, or no route takes it.
         """
+        tls = self._tlsFor(serverName)
+        return None if tls is None else tls.certificate
+
+    def _tlsFor(self, serverName: str | None) -> TLS | None:
         answer = self.decideHello(serverName)
-        if isinstance(answer, Miss) or answer.route.tls is None:
-            return None
-        return answer.route.tls.certificate
+        return None if isinstance(answer, Miss) else answer.route.tls
 
     def isMisdirected(self, serverName: str | None, host: str) -> bool:
         """
         Whether a request is on the wrong connection (RFC 9110 section
         15.5.20): a connection for the name it asks for would have been shown
-        another certificate, or passed through, or refused.
+        another certificate, or held to another policy, or passed through, or
+        refused.
 
         @param serverName: Of the ClientHello that the connection began with.
         @param host: As L{RequestFacts.host}.
         """
         if host == (serverName or ""):
             return False
-        asked = self.certificateFor(host or None)
-        return asked is None or asked != self.certificateFor(serverName)
+        asked = self._tlsFor(host or None)
+        return asked is None or asked.certificate is None or asked != self._tlsFor(serverName)
 
     def _decide(self, index: _Index, name: str, path: str) -> Chosen | Miss:
         """

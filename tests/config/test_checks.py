@@ -11,7 +11,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.checks import Placed, certificateProblem, conflicts, serverNameProblem
 from smartproxy_tw.config.document import Mark
-from smartproxy_tw.config.model import TLS, Auto, Block, Files, Internal, Redirect, Route
+from smartproxy_tw.config.model import (
+    TLS,
+    Auto,
+    Block,
+    ClientCertificates,
+    Files,
+    Internal,
+    Redirect,
+    Route,
+    TLSPolicy,
+)
 
 PASSTHROUGH = TLS("passthrough")
 TERMINATE = TLS("terminate", Internal(("a.b",)))
@@ -53,6 +63,30 @@ class ConflictTests(SynchronousTestCase):
         ]
         routes = [route()] + [route(f"other{index}", **each) for index, each in enumerate(others)]
         self.assertEqual(self.found(*routes), [])
+
+    def test_policies(self) -> None:
+        """
+        One name on one port has one handshake: routes for it agree on versions,
+        ciphers and client certificates.
+        """
+        first = route(tls=TERMINATE, protocol="http", domains=("a.b",))
+        policies = {
+            "only TLS 1.3": TLSPolicy(lowest="1.3"),
+            "only TLS 1.2": TLSPolicy(highest="1.2"),
+            "ciphers X Y": TLSPolicy(ciphers=("X", "Y")),
+            "client certificates required, by /ca": TLSPolicy(clients=ClientCertificates("require", "/ca")),
+            "client certificates requested, by /ca": TLSPolicy(clients=ClientCertificates("request", "/ca")),
+        }
+        for words, policy in policies.items():
+            other = replace(first, name="second", path="/x", tls=replace(TERMINATE, policy=policy))
+            message = (
+                f"says terminate, http inside, {words} for a.b on port 1, but 'first' (line 1 of f) says "
+                "terminate, http inside: only one is possible"
+            )
+            self.assertEqual(self.found(first, other), [(1, message)])
+            self.assertEqual(self.found(first, replace(other, ports=(2,))), [])
+            self.assertEqual(self.found(first, replace(other, domains=("c.b",))), [])
+            self.assertEqual(self.found(other, replace(other, name="third", path="/y")), [])
 
     def test_names(self) -> None:
         """

@@ -10,7 +10,46 @@ from smartproxy_tw.config.model import Forward, Redirect, Target, UpstreamTLS
 
 from .reading import complaints, only, route, understood
 
+CIPHER = "ECDHE-RSA-AES128-GCM-SHA256"
 FORWARD = "{type: forward, targets: 1}"
+
+
+class PolicyTests(SynchronousTestCase):
+    """
+    What is wrong with a handshake.
+    """
+
+    def test_impossible(self) -> None:
+        """
+        Versions that leave none, ciphers that can never be used, names that are
+        none, and a file that is not there.
+        """
+        for text, words in (
+            (
+                "min_version: 1.3, max_version: 1.2",
+                "leaves no version: min_version 1.3 is above max_version 1.2",
+            ),
+            (f"min_version: 1.3, ciphers: [{CIPHER}]", "rules out: leave out one of them"),
+            (f"ciphers: [{CIPHER}, {CIPHER}]", f"lists {CIPHER} twice"),
+            ("ciphers: []", "ciphers"),
+            ("ciphers: [AES128-SHA]", "AES128-SHA"),
+            ("min_version: 1.1", "min_version"),
+            ("client_certificates: {mode: require, ca_file: /nowhere.pem}", "'/nowhere.pem' does not exist"),
+            ("client_certificates: {mode: require}", "ca_file"),
+            ("client_certificates: {mode: demand, ca_file: /dev/null}", "mode"),
+        ):
+            for mode in ("terminate", "terminate-and-reencrypt"):
+                tls = f"{{mode: {mode}, certificate: internal, {text}}}"
+                action = f"{{type: forward, targets: 'h:1', tls: {tls}}}"
+                told = complaints(f"routes: [{{match: {{ports: 1}}, action: {action}}}]")
+                self.assertIn(words, "\n".join(told), text)
+
+    def test_notForPassthrough(self) -> None:
+        """
+        Who does not end TLS has nothing to say about it.
+        """
+        action = "{type: forward, targets: 'h:1', tls: {mode: passthrough, min_version: 1.3}}"
+        self.assertIn("min_version", only(f"routes: [{{match: {{ports: 1}}, action: {action}}}]"))
 
 
 class ProtocolTests(SynchronousTestCase):

@@ -31,11 +31,13 @@ from smartproxy_tw.config.model import (
     Respond,
     Target,
     Timeouts,
+    TLSPolicy,
     UpstreamTLS,
 )
 
 from .reading import ENVIRONMENT, complaints, understood
 
+CIPHER = "ECDHE-RSA-AES128-GCM-SHA256"
 ROUTE = "routes: [{match: {ports: 8}, action: {type: block}}]\n"
 
 
@@ -206,6 +208,33 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     "Reencrypt.ca_file": (
         tls("mode: terminate-and-reencrypt, ca_file: c.pem"),
         lambda c: os.path.basename(deed(c).tls.caFile),
+        "c.pem",
+    ),
+    **{
+        f"{kind}.{option}": (tls(f"mode: {mode}, {text}"), lambda c: c.routes[0].tls.policy, policy)
+        for kind, mode in (("Terminate", "terminate"), ("Reencrypt", "terminate-and-reencrypt"))
+        for option, text, policy in (
+            ("min_version", "min_version: 1.3", TLSPolicy(lowest="1.3")),
+            ("max_version", 'max_version: "1.2"', TLSPolicy(highest="1.2")),
+            ("ciphers", f"ciphers: [{CIPHER}]", TLSPolicy(ciphers=(CIPHER,))),
+        )
+    },
+    **{
+        f"{kind}.client_certificates": (
+            tls(f"mode: {mode}, client_certificates: {{mode: request, ca_file: c.pem}}"),
+            lambda c: c.routes[0].tls.policy.clients.mode,
+            "request",
+        )
+        for kind, mode in (("Terminate", "terminate"), ("Reencrypt", "terminate-and-reencrypt"))
+    },
+    "ClientCertificates.mode": (
+        tls("mode: terminate, client_certificates: {mode: require, ca_file: c.pem}"),
+        lambda c: c.routes[0].tls.policy.clients.mode,
+        "require",
+    ),
+    "ClientCertificates.ca_file": (
+        tls("mode: terminate, client_certificates: {mode: require, ca_file: c.pem}"),
+        lambda c: os.path.basename(c.routes[0].tls.policy.clients.caFile),
         "c.pem",
     ),
     "KeyPair.cert": (

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.x509 import acmeTLS, selfSigned
+from smartproxy_tw.acme.x509 import acmeTLS
 from smartproxy_tw.config.model import TLS, Acme, Auto, Config, Files, Respond, Route
 from smartproxy_tw.facts import HTTP01, Credential
 from smartproxy_tw.plane.engine import Engine, Entrance
@@ -128,22 +128,6 @@ class EngineTests(SynchronousTestCase):
         self.engine.withdraw(challenge)
         self.engine.withdraw(challenge)
         self.assertEqual(self.engine.proofs, {})
-
-    def test_contexts(self) -> None:
-        """
-        A certificate has one context for HTTP and one for everything else; both
-        are new when it is.
-        """
-        self.assertIsNone(self.engine.context("key", True))
-        self.engine.install("key", selfSigned(("a.test",)))
-        before = [self.engine.context("key", isHTTP) for isHTTP in (True, False)]
-        self.assertEqual(before, [self.engine.context("key", isHTTP) for isHTTP in (True, False)])
-        self.assertIsNot(before[0], before[1])
-        self.assertRaises(ValueError, self.engine.install, "key", Credential(b"", b""))
-        self.assertEqual(before, [self.engine.context("key", isHTTP) for isHTTP in (True, False)])
-        self.engine.install("key", selfSigned(("a.test",)))
-        after = [self.engine.context("key", isHTTP) for isHTTP in (True, False)]
-        self.assertEqual([one is other for one, other in zip(before, after, strict=True)], [False, False])
 
     def test_date(self) -> None:
         """

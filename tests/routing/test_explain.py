@@ -20,6 +20,7 @@ from smartproxy_tw.config.model import (
     Internal,
     Redirect,
     Target,
+    TLSPolicy,
     UpstreamTLS,
 )
 from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
@@ -311,6 +312,21 @@ The routes:
             )
         config = configure(tcp("r", action=Block()))
         self.assertEqual(explain(config, "tcp://a:25").deeds, (("action", "block: close the connection"),))
+
+    def test_policy(self) -> None:
+        """
+        A route that is before the one that the handshake was made by, and
+        demands another, gets nothing: that is told.
+        """
+        strict = TLS("terminate", Internal(("*.x",)), TLSPolicy(lowest="1.3"))
+        config = configure(
+            https("own", "a.x", path="/own"),
+            https("wide", "*.x", path="/wide", tls=strict),
+        )
+        explanation = explain(config, "https://a.x/wide")
+        self.assertIn("421: wide demands another handshake than own", explanation.miss or "")
+        self.assertIsNone(explain(config, "https://a.x/own").miss)
+        self.assertIn(("tls", "ends here, only TLS 1.3"), explain(config, "https://b.x/wide").deeds)
 
     def test_address(self) -> None:
         """

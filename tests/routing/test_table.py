@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.model import TLS, Auto, Config, Files, Internal, Route
+from smartproxy_tw.config.model import (
+    TLS,
+    Auto,
+    ClientCertificates,
+    Config,
+    Files,
+    Internal,
+    Route,
+    TLSPolicy,
+)
 from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
 from smartproxy_tw.routing.table import Chosen, Miss, PortTable, compileTable
 
@@ -287,6 +296,18 @@ class HelloTests(SynchronousTestCase):
             (None, "", False),
         ]:
             self.assertEqual(table.isMisdirected(serverName, host), expected, (serverName, host))
+
+    def test_misdirectedPolicy(self) -> None:
+        """
+        So it is where its name would have been held to another policy, be the
+        certificate the same.
+        """
+        lax = TLS("terminate", Auto(("a.example", "b.example")))
+        strict = replace(lax, policy=TLSPolicy(clients=ClientCertificates("require", "/ca.pem")))
+        table = port(443, https("a", "a.example", tls=lax), https("b", "b.example", tls=strict))
+        self.assertTrue(table.isMisdirected("a.example", "b.example"))
+        self.assertTrue(table.isMisdirected("b.example", "a.example"))
+        self.assertTrue(table.isMisdirected(None, "b.example"))
 
 
 class StreamTests(SynchronousTestCase):

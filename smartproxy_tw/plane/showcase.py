@@ -1,0 +1,85 @@
+"""
+The certificates that are served, and the contexts that show them.
+
+A certificate that is installed is kept as it came, as text: it is read when the
+first client asks for it, so that ten thousand of them cost a start nothing and
+stay small.  Of the contexts only those used last are kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .contexts import serverContext
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+    from ..config.model import TLSPolicy
+    from ..facts import Credential
+
+__all__ = ["MOST_CONTEXTS", "Showcase"]
+
+#: So many contexts are kept: 22 MiB at most.  One more costs a handshake 0.8 ms
+#: and those clients their tickets that had them from the context that goes.
+MOST_CONTEXTS = 1024
+
+
+class Showcase:
+    """
+    What is shown, by the identity of the certificate
+    (L{Auto.key<smartproxy_tw.config.model.Auto.key>}).
+    """
+
+    def __init__(self, most: int = MOST_CONTEXTS) -> None:
+        """
+        @param most: How many contexts are kept.
+        """
+        self._most = most
+        self._credentials: dict[str, Credential] = {}
+        # The one used last stands last.
+        self._contexts: dict[tuple[str, bool, TLSPolicy], SSL.Context] = {}
+
+    def install(self, key: str, credential: Credential) -> None:
+        """
+        Show this certificate from now on.  The first one under its key is
+        taken as it is: whoever has it installed has looked at it
+        (L{checkCredential<smartproxy_tw.acme.x509.checkCredential>}).
+
+        @raise ValueError: It cannot be used in place of the one that is shown,
+            which stays.
+        """
+        before = self._credentials.get(key)
+        if before is not None and before != credential:
+            serverContext(credential, True)
+        self._credentials[key] = credential
+        for known in [each for each in self._contexts if each[0] == key]:
+            del self._contexts[known]
+
+    def context(self, key: str, isHTTP: bool, policy: TLSPolicy) -> SSL.Context | None:
+        """
+        The context for a certificate, made at its first use.
+
+        @param isHTTP: As for L{serverContext}.
+        @param policy: Likewise.
+        @return: L{None} when none is installed under that key.
+        @raise ValueError: It cannot be used.
+        """
+        wanted = key, isHTTP, policy
+        context = self._contexts.pop(wanted, None)
+        if context is None:
+            credential = self._credentials.get(key)
+            if credential is None:
+                return None
+            context = serverContext(credential, isHTTP, policy)
+            if len(self._contexts) >= self._most:
+                del self._contexts[next(iter(self._contexts))]
+        self._contexts[wanted] = context
+        return context
+
+    def readAgain(self) -> None:
+        """
+        Read the files anew that say who may sign for clients.
+        """
+        for known in [each for each in self._contexts if each[2].clients is not None]:
+            del self._contexts[known]

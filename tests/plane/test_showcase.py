@@ -1,0 +1,115 @@
+"""
+The certificates that are served.
+"""
+
+from __future__ import annotations
+
+from time import process_time
+
+from OpenSSL import SSL, crypto
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.acme.x509 import selfSigned
+from smartproxy_tw.config.model import ClientCertificates, TLSPolicy
+from smartproxy_tw.facts import Credential
+from smartproxy_tw.plane.showcase import Showcase
+
+from .harness import authority
+
+DEFAULT = TLSPolicy()
+
+
+class ShowcaseTests(SynchronousTestCase):
+    """
+    L{Showcase}.
+    """
+
+    def setUp(self) -> None:
+        """Room for three contexts."""
+        self.showcase = Showcase(3)
+
+    def test_kinds(self) -> None:
+        """
+        A certificate has one context for HTTP and one for everything else, and
+        one for each policy; all are new when it is.
+        """
+        strict = TLSPolicy(lowest="1.3")
+        kinds = [(True, DEFAULT), (False, DEFAULT), (True, strict)]
+        self.assertIsNone(self.showcase.context("key", True, DEFAULT))
+        self.showcase.install("key", selfSigned(("a.test",)))
+        before = [self.showcase.context("key", *kind) for kind in kinds]
+        self.assertEqual(before, [self.showcase.context("key", *kind) for kind in kinds])
+        self.assertEqual(len(set(before)), 3)
+        self.showcase.install("key", selfSigned(("a.test",)))
+        after = [self.showcase.context("key", *kind) for kind in kinds]
+        self.assertEqual(set(before) & set(after), set())
+
+    def test_broken(self) -> None:
+        """
+        What cannot be used replaces nothing; where there is nothing to replace
+        that is found by who asks first.
+        """
+        self.showcase.install("key", selfSigned(("a.test",)))
+        before = self.showcase.context("key", True, DEFAULT)
+        self.assertRaises(ValueError, self.showcase.install, "key", Credential(b"", b""))
+        self.assertIs(self.showcase.context("key", True, DEFAULT), before)
+        self.showcase.install("other", Credential(b"", b""))
+        self.assertRaises(ValueError, self.showcase.context, "other", True, DEFAULT)
+
+    def test_bounded(self) -> None:
+        """
+        Of the contexts those used last are kept.
+        """
+        for name in "abcd":
+            self.showcase.install(name, selfSigned((f"{name}.test",)))
+        first = [self.showcase.context(name, True, DEFAULT) for name in "abc"]
+        self.assertIs(self.showcase.context("a", True, DEFAULT), first[0])
+        self.showcase.context("d", True, DEFAULT)
+        self.assertIs(self.showcase.context("a", True, DEFAULT), first[0])
+        self.assertIs(self.showcase.context("c", True, DEFAULT), first[2])
+        self.assertIsNot(self.showcase.context("b", True, DEFAULT), first[1])
+
+    def test_readAgain(self) -> None:
+        """
+        Who may sign for clients is read again, and nothing else is.
+        """
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(authority().credential.chain)
+        asking = TLSPolicy(clients=ClientCertificates("require", path))
+        self.showcase.install("key", selfSigned(("a.test",)))
+        before = [self.showcase.context("key", True, policy) for policy in (DEFAULT, asking)]
+        self.showcase.readAgain()
+        after = [self.showcase.context("key", True, policy) for policy in (DEFAULT, asking)]
+        self.assertIs(after[0], before[0])
+        self.assertIsNot(after[1], before[1])
+        with open(path, "wb") as file:
+            file.write(b"nothing")
+        self.showcase.readAgain()
+        error = self.assertRaises(ValueError, self.showcase.context, "key", True, asking)
+        self.assertIn(path, str(error))
+
+    def test_many(self) -> None:
+        """
+        Ten thousand certificates are installed in no time, and none is read
+        before its name is asked for.
+        """
+        chain = selfSigned(("a.test",))
+        begun = process_time()
+        for number in range(10_000):
+            self.showcase.install(f"files:/{number}", chain)
+        self.assertLess(process_time() - begun, 0.5)
+        self.patch(crypto, "load_certificate", None)
+        self.showcase.install("one more", chain)
+
+    def test_shown(self) -> None:
+        """
+        The context shows what was installed.
+        """
+        credential = selfSigned(("a.test",))
+        self.showcase.install("key", credential)
+        context = self.showcase.context("key", True, DEFAULT)
+        assert context is not None
+        shown = SSL.Connection(context, None).get_certificate()
+        assert shown is not None
+        self.assertEqual(crypto.dump_certificate(crypto.FILETYPE_PEM, shown), credential.chain)
