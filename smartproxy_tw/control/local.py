@@ -22,6 +22,7 @@ from ..plane.record import AccessRecords
 from ..routing.table import compileTable
 from ..upstream.group import Group
 from ..upstream.resolve import Resolver
+from ..upstream.sources import usualSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ class LocalPlane:
         self._reactor = reactor
         self._clock = clock
         self._poller = Poller(reactor)
-        self._resolver = Resolver(reactor)
+        self._resolver = Resolver(usualSource(reactor), reactor.seconds, self._poller.after)
         self.engine = Engine(self._poller, clock)
         self._acceptors: dict[IListeningPort, Acceptor] = {}
         self._groups: dict[tuple[Forward, float], Group] = {}

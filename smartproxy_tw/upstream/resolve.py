@@ -1,41 +1,43 @@
 """
-Names to addresses, for targets.
+Names to addresses, for targets: what is known of each, for how long, and who
+waits for it.
 
-The reactor's own resolver does the work (in threads, so that nothing blocks);
-an answer serves for some seconds, callers that ask meanwhile share one question,
-and when the resolver fails the last good answer serves on.
+An answer serves for as long as its owner says, within bounds.  The answer for a
+name in use is renewed before it ends, while it still serves, so that only the
+first connection to a name waits for it; callers that ask meanwhile share one
+question.  When nobody can tell, the last good answer serves on, and is asked
+for again after a pause that grows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 
-from twisted.internet.interfaces import IHostnameResolver, IResolutionReceiver
-from zope.interface import implementer
+from twisted.logger import Logger
+
+from .outcome import Failed, Found, Nothing
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IAddress, IHostResolution
+    from collections.abc import Callable, Sequence
 
-__all__ = ["NameReactor", "Resolver", "isLiteral"]
+    from .outcome import Outcome
+    from .sources import Source
 
-# How long an answer serves, and a failure, in seconds.
-_FRESH = 10.0
+__all__ = ["Resolver", "Watcher", "isLiteral"]
+
+_log = Logger()
+
+# Bounds of how long an answer serves, whatever its owner says, in seconds.
+_LEAST = 1.0
+_MOST = 300.0
+# That there is no answer is believed for so long at first, and while a former one serves for up to so long.
 _FAILED = 1.0
-
-
-class NameReactor(Protocol):
-    """
-    What resolving needs of a reactor.
-    """
-
-    @property
-    def nameResolver(self) -> IHostnameResolver:
-        """See L{twisted.internet.interfaces.IReactorPluggableNameResolver}."""
-
-    def seconds(self) -> float:
-        """See L{twisted.internet.interfaces.IReactorTime}."""
+_MOST_FAILED = 30.0
+# With so much of its time gone an answer is renewed.
+_RENEW = 0.9
+# A name nobody connected to for so long is renewed no more, in seconds.
+_UNUSED = 120.0
 
 
 def isLiteral(host: str) -> bool:
@@ -49,28 +51,47 @@ def isLiteral(host: str) -> bool:
     return True
 
 
-@implementer(IResolutionReceiver)
-class _Question:
+class Watcher(Protocol):
     """
-    One question under way, and all who wait for its answer.
+    Somebody who has connections to a name.
     """
 
-    def __init__(self, done: Callable[[list[str]], None]) -> None:
-        self._found: list[str] = []
-        self._done = done
+    @property
+    def isInUse(self) -> bool:
+        """
+        Whether there are any now.
+        """
 
-    def resolutionBegan(self, resolution: IHostResolution) -> None:
-        """See L{IResolutionReceiver}."""
+    def moved(self, addresses: Sequence[str]) -> None:
+        """
+        The name has other addresses now.
 
-    def addressResolved(self, address: IAddress) -> None:
-        """See L{IResolutionReceiver}."""
-        host = getattr(address, "host", None)
-        if host is not None and host not in self._found:
-            self._found.append(host)
+        @param addresses: At least one.
+        """
 
-    def resolutionComplete(self) -> None:
-        """See L{IResolutionReceiver}."""
-        self._done(self._found)
+
+class _Entry:
+    """
+    What is known of one name.
+
+    @ivar addresses: The last good ones; none when there are none.
+    @ivar expires: Until when they serve without a question.
+    @ivar usedAt: When somebody last wanted them.
+    @ivar failures: Questions in a row that came to nothing.
+    @ivar isAsking: Whether a question is under way.
+    @ivar waiting: Who waits for its answer.
+    @ivar watchers: See L{Watcher}.
+    """
+
+    __slots__ = ("addresses", "expires", "failures", "isAsking", "usedAt", "waiting", "watchers")
+
+    def __init__(self) -> None:
+        self.addresses: tuple[str, ...] = ()
+        self.expires = self.usedAt = float("-inf")
+        self.failures = 0
+        self.isAsking = False
+        self.waiting: list[Callable[[Sequence[str]], None]] = []
+        self.watchers: list[Watcher] = []
 
 
 class Resolver:
@@ -78,55 +99,143 @@ class Resolver:
     Answers from memory where it can.
     """
 
-    def __init__(self, reactor: NameReactor) -> None:
+    def __init__(
+        self,
+        source: Source,
+        seconds: Callable[[], float],
+        after: Callable[[float, Callable[[], None]], None],
+    ) -> None:
         """
-        @param reactor: Whose resolver is asked.
+        @param source: Whom to ask.
+        @param seconds: A reactor's clock.
+        @param after: Calls something after so many seconds; a quarter of a
+            second later does not matter.
         """
-        self._reactor = reactor
-        self._known: dict[str, tuple[float, Sequence[str]]] = {}
-        self._waiting: dict[str, list[Callable[[Sequence[str]], None]]] = {}
+        self._source = source
+        self._seconds = seconds
+        self._after = after
+        self._entries: dict[str, _Entry] = {}
 
     def remembered(self, host: str) -> Sequence[str] | None:
         """
-        @param host: A name or an address.
+        @param host: A name.
         @return: Its addresses where no question is needed; L{None} otherwise.
         """
-        known = self._known.get(host)
-        if known is not None and known[0] > self._reactor.seconds():
-            return known[1]
-        if isLiteral(host):
-            self._known[host] = (float("inf"), (host,))
-            return (host,)
+        entry = self._entries.get(host)
+        if entry is None:
+            return None
+        entry.usedAt = now = self._seconds()
+        if now < entry.expires or (entry.isAsking and entry.addresses):
+            return entry.addresses
         return None
 
     def ask(self, host: str, then: Callable[[Sequence[str]], None]) -> None:
         """
         Find the addresses of a name.
 
-        @param then: Called with them in the resolver's order; with none when
-            there are none and never were, at once where there cannot be any.
+        @param then: Called with them, the preferred first; with none when
+            there are none.  At once where the answer is near.
         """
-        waiting = self._waiting.get(host)
-        if waiting is not None:
-            waiting.append(then)
+        entry = self._entryOf(host)
+        entry.usedAt = self._seconds()
+        entry.waiting.append(then)
+        self._renew(host, entry)
+
+    def watch(self, host: str, watcher: Watcher) -> None:
+        """
+        Tell somebody when a name moves, and renew it while he uses it.
+        """
+        self._entryOf(host).watchers.append(watcher)
+
+    def unwatch(self, host: str, watcher: Watcher) -> None:
+        """
+        No more.
+        """
+        entry = self._entries.get(host)
+        if entry is not None and watcher in entry.watchers:
+            entry.watchers.remove(watcher)
+
+    def _entryOf(self, host: str) -> _Entry:
+        entry = self._entries.get(host)
+        if entry is None:
+            entry = self._entries[host] = _Entry()
+        return entry
+
+    def _renew(self, host: str, entry: _Entry) -> None:
+        if entry.isAsking:
             return
-        self._waiting[host] = [then]
+        entry.isAsking = True
         try:
             host.encode("idna")
         except UnicodeError:
-            # The reactor's resolver would never answer.
-            self._answered(host, ())
+            # Some of those who could be asked would never answer.
+            self._answered(host, entry, Nothing(_MOST), True)
             return
-        self._reactor.nameResolver.resolveHostName(
-            _Question(lambda found: self._answered(host, found)), host, 0
-        )
+        self._source.ask(host, lambda outcome, isLast: self._answered(host, entry, outcome, isLast))
 
-    def _answered(self, host: str, found: Sequence[str]) -> None:
-        now = self._reactor.seconds()
-        if found:
-            self._known[host] = (now + _FRESH, tuple(found))
+    def _answered(self, host: str, entry: _Entry, outcome: Outcome, isLast: bool) -> None:
+        entry.isAsking = not isLast
+        now = self._seconds()
+        if isinstance(outcome, Found):
+            self._found(host, entry, outcome, now)
+        elif isinstance(outcome, Nothing):
+            if entry.addresses:
+                _log.warn("The name {host} has no address any more", host=host)
+            entry.addresses = ()
+            entry.expires = now + min(max(outcome.seconds, _FAILED), _MOST)
+            entry.failures = 0
         else:
-            found = self._known.get(host, (0.0, ()))[1]
-            self._known[host] = (now + _FAILED, found)
-        for then in self._waiting.pop(host, []):
-            then(found)
+            self._failed(host, entry, outcome, now)
+        waiting, entry.waiting = entry.waiting, []
+        for then in waiting:
+            then(entry.addresses)
+
+    def _found(self, host: str, entry: _Entry, outcome: Found, now: float) -> None:
+        seconds = min(max(outcome.seconds, _LEAST), _MOST)
+        addresses = outcome.addresses
+        if outcome.isPartial:
+            # Of one family nothing is known: what was known of it is still the best guess.
+            families = {":" in each for each in addresses}
+            addresses += tuple(each for each in entry.addresses if (":" in each) not in families)
+        before, entry.addresses = entry.addresses, addresses
+        entry.expires = now + seconds
+        if entry.failures:
+            _log.info("The name {host} can be resolved again", host=host)
+        entry.failures = 0
+        self._after(seconds * _RENEW, lambda: self._due(host, entry, now + seconds))
+        if before and set(before) != set(addresses):
+            _log.info(
+                "The name {host} has moved: {before} before, {after} now",
+                host=host,
+                before=", ".join(before),
+                after=", ".join(addresses),
+            )
+            for watcher in list(entry.watchers):
+                watcher.moved(addresses)
+
+    def _failed(self, host: str, entry: _Entry, outcome: Failed, now: float) -> None:
+        pause = min(_FAILED * 2**entry.failures, _MOST_FAILED) if entry.addresses else _FAILED
+        if entry.addresses and not entry.failures:
+            _log.warn(
+                "The name {host} cannot be resolved ({reason}); {addresses} serves on",
+                host=host,
+                reason=outcome.reason,
+                addresses=", ".join(entry.addresses),
+            )
+        entry.failures = min(entry.failures + 1, 10)
+        entry.expires = now + pause
+        if entry.addresses:
+            self._after(pause * _RENEW, lambda: self._due(host, entry, now + pause))
+
+    def _due(self, host: str, entry: _Entry, expires: float) -> None:
+        """
+        An answer is about to end: renew it if somebody uses it.
+        """
+        if entry.expires != expires:
+            # It was renewed meanwhile.
+            return
+        if self._seconds() - entry.usedAt < _UNUSED or any(each.isInUse for each in entry.watchers):
+            self._renew(host, entry)
+        elif not entry.watchers and self._entries.get(host) is entry:
+            # Its routes are gone.
+            del self._entries[host]

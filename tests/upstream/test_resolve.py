@@ -1,68 +1,35 @@
 """
-Names and their addresses.
+What is known of names, and for how long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IHostnameResolver, IHostResolution, IResolutionReceiver
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
+from smartproxy_tw.upstream.outcome import Failed, Found, Nothing
 from smartproxy_tw.upstream.resolve import Resolver, isLiteral
 
+from .oracle import Sage
 
-@implementer(IHostnameResolver)
-class Oracle:
+ONE = Found(("127.0.0.1",), 60.0)
+TWO = Found(("127.0.0.2",), 60.0)
+
+
+class Owner:
     """
-    Keeps questions until the test answers them.
-    """
-
-    def __init__(self) -> None:
-        self.questions: list[tuple[str, IResolutionReceiver]] = []
-
-    def resolveHostName(
-        self,
-        resolutionReceiver: IResolutionReceiver,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Sequence[type[Any]] | None = None,
-        transportSemantics: str = "TCP",
-    ) -> IHostResolution:
-        """See L{IHostnameResolver}."""
-        self.questions.append((hostName, resolutionReceiver))
-        return None  # type: ignore[return-value]
-
-    def answers(self, *addresses: str) -> None:
-        """
-        Answer the oldest question.
-        """
-        _, receiver = self.questions.pop(0)
-        for address in addresses:
-            kind: Any = IPv6Address if ":" in address else IPv4Address
-            receiver.addressResolved(kind("TCP", address, 0))
-        receiver.resolutionComplete()
-
-
-class World(Clock):
-    """
-    A clock with an oracle.
+    Somebody with connections to a name.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.oracle = Oracle()
+        self.isInUse = True
+        self.told: list[tuple[str, ...]] = []
 
-    @property
-    def nameResolver(self) -> IHostnameResolver:
-        """
-        The oracle.
-        """
-        return self.oracle
+    def moved(self, addresses: Sequence[str]) -> None:
+        """See L{Watcher<smartproxy_tw.upstream.resolve.Watcher>}."""
+        self.told.append(tuple(addresses))
 
 
 class ResolverTests(SynchronousTestCase):
@@ -72,9 +39,16 @@ class ResolverTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A resolver that nobody has asked yet."""
-        self.world = World()
-        self.resolver = Resolver(self.world)
+        self.clock = Clock()
+        self.sage = Sage()
+        self.resolver = Resolver(self.sage, self.clock.seconds, self.after)
         self.got: list[tuple[str, ...]] = []
+
+    def after(self, seconds: float, call: Callable[[], None]) -> None:
+        """
+        As a poller has it.
+        """
+        self.clock.callLater(seconds, call)
 
     def asks(self, host: str = "a.test") -> None:
         """
@@ -82,27 +56,40 @@ class ResolverTests(SynchronousTestCase):
         """
         self.resolver.ask(host, lambda found: self.got.append(tuple(found)))
 
-    def test_addresses(self) -> None:
+    def knows(self, *addresses: str) -> None:
         """
-        An address needs no question.
+        These are what is remembered.
         """
-        for address in ("127.0.0.1", "::1", "2001:db8::5"):
-            self.assertEqual(self.resolver.remembered(address), (address,))
-        self.assertEqual(self.world.oracle.questions, [])
+        self.assertEqual(self.resolver.remembered("a.test"), addresses)
 
-    def test_remembered(self) -> None:
+    def test_lifetime(self) -> None:
         """
-        An answer serves for ten seconds, in the resolver's order and without
-        repetitions.
+        An answer serves for as long as its owner says.
         """
         self.assertIsNone(self.resolver.remembered("a.test"))
         self.asks()
-        self.world.oracle.answers("::1", "127.0.0.1", "::1")
+        self.sage.says(Found(("::1", "127.0.0.1"), 30.0))
         self.assertEqual(self.got, [("::1", "127.0.0.1")])
-        self.world.advance(9.9)
-        self.assertEqual(self.resolver.remembered("a.test"), ("::1", "127.0.0.1"))
-        self.world.advance(0.2)
-        self.assertIsNone(self.resolver.remembered("a.test"))
+        self.clock.advance(26)
+        self.knows("::1", "127.0.0.1")
+        self.clock.advance(4.1)
+        self.assertEqual(self.sage.asked, ["a.test", "a.test"])
+
+    def test_bounds(self) -> None:
+        """
+        No longer than five minutes, and no shorter than a second.
+        """
+        for said, served in ((0.0, 1.0), (86400.0, 300.0)):
+            host = f"{served}.test"
+            self.asks(host)
+            self.sage.says(Found(("127.0.0.1",), said))
+            asked = len(self.sage.asked)
+            self.clock.advance(served * 0.89)
+            self.assertEqual(self.resolver.remembered(host), ("127.0.0.1",))
+            self.assertEqual(len(self.sage.asked), asked)
+            self.clock.advance(served * 0.02)
+            self.assertEqual(len(self.sage.asked), asked + 1)
+            self.sage.says(Nothing(300.0))
 
     def test_oneQuestion(self) -> None:
         """
@@ -111,43 +98,187 @@ class ResolverTests(SynchronousTestCase):
         self.asks()
         self.asks()
         self.asks("b.test")
-        self.assertEqual([name for name, _ in self.world.oracle.questions], ["a.test", "b.test"])
-        self.world.oracle.answers("127.0.0.1")
+        self.assertEqual(self.sage.asked, ["a.test", "b.test"])
+        self.sage.says(ONE)
         self.assertEqual(self.got, [("127.0.0.1",)] * 2)
 
-    def test_unknown(self) -> None:
+    def test_renewedInTime(self) -> None:
         """
-        That there is no address is remembered for a second.
+        A name in use is asked for again before its time is over, and nobody
+        waits: the old answer serves until the new one is there.
         """
         self.asks()
-        self.world.oracle.answers()
-        self.assertEqual(self.got, [()])
-        self.assertEqual(self.resolver.remembered("a.test"), ())
-        self.world.advance(1.1)
+        self.sage.says(ONE)
+        self.clock.advance(53.9)
+        self.assertEqual(self.sage.open, 0)
+        self.clock.advance(0.2)
+        self.assertEqual(self.sage.open, 1)
+        self.knows("127.0.0.1")
+        self.clock.advance(30)
+        self.knows("127.0.0.1")
+        self.sage.says(TWO)
+        self.knows("127.0.0.2")
+
+    def test_unused(self) -> None:
+        """
+        A name that nobody has used for two minutes is not asked for again; the
+        next one who wants it waits.
+        """
+        self.asks()
+        self.sage.says(ONE)
+        for _ in range(2):
+            self.clock.advance(55)
+            self.sage.says(ONE)
+        self.clock.advance(55)
+        self.assertEqual(self.sage.open, 0)
+        self.clock.advance(10)
         self.assertIsNone(self.resolver.remembered("a.test"))
+
+    def test_watched(self) -> None:
+        """
+        One with connections stays in use, and is told of a move, once.
+        """
+        owner = Owner()
+        self.resolver.watch("a.test", owner)
+        self.asks()
+        self.sage.says(ONE)
+        for _ in range(5):
+            self.clock.advance(55)
+            self.sage.says(ONE)
+        self.assertEqual(owner.told, [])
+        self.clock.advance(55)
+        self.sage.says(TWO)
+        self.assertEqual(owner.told, [("127.0.0.2",)])
+        owner.isInUse = False
+        self.clock.advance(55)
+        self.assertEqual(self.sage.open, 0)
+        self.resolver.unwatch("a.test", owner)
+        self.resolver.unwatch("a.test", owner)
+        self.resolver.unwatch("b.test", owner)
+
+    def test_sameInOtherOrder(self) -> None:
+        """
+        Another order is no move, but is followed.
+        """
+        owner = Owner()
+        self.resolver.watch("a.test", owner)
+        self.asks()
+        self.sage.says(Found(("127.0.0.1", "127.0.0.2"), 60.0))
+        self.clock.advance(55)
+        self.sage.says(Found(("127.0.0.2", "127.0.0.1"), 60.0))
+        self.assertEqual(owner.told, [])
+        self.knows("127.0.0.2", "127.0.0.1")
+
+    def test_nothing(self) -> None:
+        """
+        That there is no address is believed for as long as it is said to hold,
+        at least a second; then the next one who wants it asks.
+        """
+        for said, believed in ((0.0, 1.0), (5.0, 5.0)):
+            self.asks()
+            self.sage.says(Nothing(said))
+            self.assertEqual(self.got[-1], ())
+            self.clock.advance(believed - 0.1)
+            self.knows()
+            self.clock.advance(0.2)
+            self.assertIsNone(self.resolver.remembered("a.test"))
+
+    def test_gone(self) -> None:
+        """
+        A name that is said to have no address any more has none.
+        """
+        self.asks()
+        self.sage.says(ONE)
+        self.clock.advance(55)
+        self.sage.says(Nothing(5.0))
+        self.knows()
+
+    def test_failedAtFirst(self) -> None:
+        """
+        A failure is believed for a second when there was never an answer.
+        """
+        for _ in range(3):
+            self.asks()
+            self.sage.says(Failed("silence"))
+            self.assertEqual(self.got[-1], ())
+            self.clock.advance(0.9)
+            self.knows()
+            self.clock.advance(0.2)
+            self.assertIsNone(self.resolver.remembered("a.test"))
+
+    def test_lastGood(self) -> None:
+        """
+        When nobody can tell the last good answer serves on; it is asked for
+        again after 1, 2, 4 ... and at most 30 seconds, until there is a new one.
+        """
+        self.asks()
+        self.sage.says(ONE)
+        self.clock.advance(55)
+        for pause in (1, 2, 4, 8, 16, 30, 30):
+            self.sage.says(Failed("silence"))
+            self.knows("127.0.0.1")
+            self.clock.advance(pause * 0.89)
+            self.assertEqual(self.sage.open, 0, pause)
+            self.clock.advance(pause * 0.02)
+            self.assertEqual(self.sage.open, 1, pause)
+            self.knows("127.0.0.1")
+        self.sage.says(TWO)
+        self.knows("127.0.0.2")
+        self.clock.advance(55)
+        self.sage.says(Failed("silence"))
+        self.clock.advance(0.92)
+        self.assertEqual(self.sage.open, 1)
+
+    def test_early(self) -> None:
+        """
+        Those who wait are told as soon as one family is known, and the other
+        one is kept when it comes.
+        """
+        self.asks()
+        self.sage.says(Found(("127.0.0.1",), 60.0, True), False)
+        self.assertEqual(self.got, [("127.0.0.1",)])
+        self.asks()
+        self.assertEqual(self.sage.open, 1)
+        self.sage.says(Found(("::1", "127.0.0.1"), 60.0))
+        self.assertEqual(self.got[1:], [("::1", "127.0.0.1")])
+        self.knows("::1", "127.0.0.1")
+
+    def test_halfAnswer(self) -> None:
+        """
+        While one family cannot be learnt, what was known of it stays.
+        """
+        owner = Owner()
+        self.resolver.watch("a.test", owner)
+        self.asks()
+        self.sage.says(Found(("::1", "127.0.0.1"), 60.0))
+        self.clock.advance(55)
+        self.sage.says(Found(("127.0.0.1",), 60.0, True))
+        self.knows("127.0.0.1", "::1")
+        self.assertEqual(owner.told, [])
+        self.clock.advance(55)
+        self.sage.says(Found(("127.0.0.1",), 60.0))
+        self.knows("127.0.0.1")
+        self.assertEqual(owner.told, [("127.0.0.1",)])
 
     def test_impossible(self) -> None:
         """
-        What can be no name at all has no address, and is not asked for: the
-        reactor's resolver would never answer.
+        What can be no name at all has no address, and is not asked for.
         """
         for host in ("a..test", "x" * 64 + ".test"):
             self.asks(host)
             self.assertEqual(self.resolver.remembered(host), ())
         self.assertEqual(self.got, [(), ()])
-        self.assertEqual(self.world.oracle.questions, [])
+        self.assertEqual(self.sage.asked, [])
 
-    def test_lastGood(self) -> None:
+    def test_forgotten(self) -> None:
         """
-        When the resolver fails the last good answer serves on.
+        A name that nobody uses or watches is forgotten in the end.
         """
         self.asks()
-        self.world.oracle.answers("127.0.0.1")
-        self.world.advance(11)
-        self.asks()
-        self.world.oracle.answers()
-        self.assertEqual(self.got, [("127.0.0.1",)] * 2)
-        self.assertEqual(self.resolver.remembered("a.test"), ("127.0.0.1",))
+        self.sage.says(Found(("127.0.0.1",), 300.0))
+        self.clock.advance(300)
+        self.assertIsNone(self.resolver.remembered("a.test"))
+        self.assertEqual(self.resolver._entries, {})
 
     def test_literals(self) -> None:
         """
