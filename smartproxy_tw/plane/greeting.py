@@ -375,7 +375,7 @@ class _Shaking:
         self._who = who
         self.deadline = float("inf")
         poller = entrance.engine.poller
-        self._handshake = Handshake(poller, sock, connection, deadline, self._done, self._failed)
+        self._handshake = Handshake(poller, sock, connection, deadline, self._done, self._failed, True)
 
     def begin(self, event: int) -> None:
         self._handshake.ready(event)

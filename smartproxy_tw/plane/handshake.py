@@ -1,8 +1,9 @@
 """
 The handshake of TLS, either side: from a socket to a wire.
 
-One wake-up costs one C{recv} and one C{send}.  What came along with the last
-message of the handshake is the wire's to read.
+One wake-up costs one C{recv} and one C{send}.  A read that came back short has
+taken all that there was: nothing more is asked for before the next event.  What
+came along with the last message of the handshake is the wire's to read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from OpenSSL import SSL
 
 from .identity import reasonOf
-from .poller import ENDED
+from .poller import ENDED, READABLE
 from .tls import TLSWire, secured
 from .wires import READ
 
@@ -32,7 +33,7 @@ class Handshake:
     @ivar deadline: For the poller.
     """
 
-    __slots__ = ("_doer", "_failed", "_poller", "_then", "deadline", "isDone", "wire")
+    __slots__ = ("_doer", "_failed", "_isDry", "_isMyTurn", "_poller", "_then", "deadline", "isDone", "wire")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Handshake:
         deadline: float,
         then: Callable[[TLSWire], None],
         failed: Callable[[str, bool], None],
+        isServer: bool = False,
     ) -> None:
         """
         Take over a socket that is registered with the poller, and begin.
@@ -52,7 +54,11 @@ class Handshake:
             read on it, for which no event will come.
         @param failed: Called with the reason, and whether it was the deadline;
             the socket is closed by then.
+        @param isServer: Whether there is a hello to be read at the first
+            L{ready}; otherwise this side speaks first.
         """
+        # Nothing is to be read before this side has spoken.
+        self._isMyTurn = self._isDry = not isServer
         self._poller = poller
         self._then = then
         self._failed = failed
@@ -67,20 +73,25 @@ class Handshake:
         """
         Something has come, or can be sent.
         """
-        if event & ENDED:
-            self.wire.isEnding = True
-        if not self.wire.flush():
+        wire = self.wire
+        if event & READABLE:
+            self._isDry = False
+            if event & ENDED:
+                wire.isEnding = True
+        if wire.pending and not wire.flush():
             return
         while not self.isDone:
+            if self._isMyTurn:
+                self._isMyTurn = False
+            elif self._isDry or not self._hear():
+                return
             try:
                 self._doer.do_handshake()
             except SSL.WantReadError:
-                if not self.wire._send(self.wire._encrypted()):
-                    return
-                if not self._hear():
+                if not wire.forward():
                     return
             except SSL.Error as error:
-                self.wire._send(self.wire._encrypted())
+                wire.forward()
                 why = self._doer.get_app_data()
                 self._fail(f"its certificate is not trusted: {why}" if why else reasonOf(error), False)
             else:
@@ -102,15 +113,20 @@ class Handshake:
         if not secret:
             self._fail("the peer closed the connection during the TLS handshake", False)
             return False
+        # After an end that was announced no event will come: it is to be read.
+        self._isDry = len(secret) < READ and not self.wire.isEnding
         self.wire.heard(secret)
-        self._doer.bio_write(secret)
         return True
 
     def _finish(self) -> None:
         self.isDone = True
         self._poller.mortals.pop(self, None)
-        self.wire._send(self.wire._encrypted())
-        self._then(self.wire)
+        wire = self.wire
+        wire.forward()
+        # Whoever reads at once finds what came along, or is told without asking the kernel that nothing did.
+        wire.isDry = self._isDry
+        self._then(wire)
+        wire.isDry = False
 
     def _fail(self, reason: str, isTimeout: bool) -> None:
         if self.isDone:

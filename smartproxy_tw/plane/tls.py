@@ -28,6 +28,11 @@ if binding.hasFastPath:
     _BIO_write = lib.BIO_write
 
 
+# So many bytes may come from a peer without any data in them: four records of the largest size.  New keys and
+# empty records cost who sends them no less than us, but would keep us from everybody else.
+_MOST_MUTE = 65536
+
+
 def secured(sock: socket.socket, connection: SSL.Connection) -> TLSWire:
     """
     The wire for a connection, of the kind that works here.
@@ -51,6 +56,7 @@ class TLSWire(Ending):
     @ivar isBroken: Whether a write has failed for good.
     @ivar isTruncated: Whether the stream ended without its close_notify, so
         that somebody may have cut it.
+    @ivar isDry: Whether it is known that the kernel has nothing to read now.
     @ivar connection: For asking about the peer.
     """
 
@@ -58,6 +64,7 @@ class TLSWire(Ending):
         "_hasUnread",
         "_into",
         "_isEnded",
+        "_mute",
         "_out",
         "_owed",
         "_sockRecv",
@@ -65,6 +72,7 @@ class TLSWire(Ending):
         "_ssl",
         "connection",
         "fd",
+        "isDry",
         "isEnding",
         "isShort",
         "isTruncated",
@@ -80,10 +88,10 @@ class TLSWire(Ending):
         self.fd = sock.fileno()
         self.connection = connection
         self.pending = b""
-        self.isShort = self.isEnding = self.isBroken = self.isTruncated = False
+        self.isShort = self.isEnding = self.isBroken = self.isTruncated = self.isDry = False
         self._hasUnread = True
         self._isEnded = self._isFinishing = False
-        self._owed = 0
+        self._owed = self._mute = 0
         self._sockRecv = sock.recv
         self._sockSend = sock.send
         self._attach(connection)
@@ -104,7 +112,10 @@ class TLSWire(Ending):
             self._hasUnread = False
             data = self._decrypt(False)
             if data:
+                self.isShort = self.isDry and not self._isEnded
                 return data
+            if self.isDry and not self._isEnded:
+                raise BlockingIOError
         while not self._isEnded:
             secret = self._sockRecv(READ)
             if not secret:
@@ -118,9 +129,14 @@ class TLSWire(Ending):
                 self._owed = owed(secret, self._owed)
                 data = self._decrypt(False)
             if data:
+                if self._mute:
+                    self._mute = 0
                 # A close_notify behind the data is an end for which no event will come.
                 self.isShort = length < READ and not self._isEnded
                 return data
+            self._mute += length
+            if self._mute > _MOST_MUTE:
+                raise ConnectionAbortedError("TLS without data")
         return b""
 
     def _feed(self, secret: bytes) -> None:
@@ -128,11 +144,18 @@ class TLSWire(Ending):
 
     def heard(self, secret: bytes) -> None:
         """
-        Follow the records of the handshake.
-
-        @param secret: What came from the peer and was fed to OpenSSL.
+        Take what came from the peer during the handshake.
         """
         self._owed = owed(secret, self._owed)
+        self._feed(secret)
+
+    def forward(self) -> bool:
+        """
+        Send what OpenSSL has to say by itself.
+
+        @return: Whether nothing is pending.
+        """
+        return self._send(self._encrypted())
 
     def _decrypt(self, isOneRecord: bool) -> bytes:
         """
