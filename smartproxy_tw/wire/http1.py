@@ -513,6 +513,11 @@ _CHUNK = re.compile(
 )
 
 
+def _checkTrailers(section: bytes) -> None:
+    if _TRAILERS.fullmatch(section) is None or _FORBIDDEN_TRAILER.search(section):
+        raise BadMessage(400, "a trailer that is malformed or not allowed")
+
+
 class Chunks:
     """
     Follows a chunked body (RFC 9112 section 7.1) as it passes, to its last CR
@@ -589,10 +594,12 @@ class Chunks:
             if end < 4 or end > _MAX_TRAILERS:
                 if len(block) > _MAX_TRAILERS or _hasBare(block):
                     raise BadMessage(400, "bad or too many trailers")
+                if data.find(b"\n", at) >= 0:
+                    # What has come is passed on at once: no line of it may be a bad one.
+                    _checkTrailers(block[: block.rindex(b"\r\n") + 2] + b"\r\n")
                 self._held = block
                 return len(data)
-            if _TRAILERS.fullmatch(block, 0, end) is None or _FORBIDDEN_TRAILER.search(block, 0, end):
-                raise BadMessage(400, "a trailer that is malformed or not allowed")
+            _checkTrailers(block[:end])
         self._held = b""
         self.isDone = True
         return at + end - before

@@ -689,6 +689,24 @@ class ChunksTests(SynchronousTestCase):
             for cut in range(min(len(data), 100)):
                 self.assertIsNone(follow([data[:cut], data[cut:]]), (data, cut))
 
+    def test_badTrailerAtOnce(self) -> None:
+        """
+        A bad line among the trailers is refused as soon as it is whole, not
+        when the section is: what was looked at is passed on.
+        """
+        for line in (
+            b"\x0b\r\n",
+            b"no colon\r\n",
+            b" folded\r\n",
+            b"Host: x\r\n",
+            b"A : b\r\n",
+            b"A: \x7f\r\n",
+        ):
+            for before in (b"0\r\n", b"1\r\nx\r\n0\r\nGood: one\r\n"):
+                self.assertIsNone(follow([before + line]), line)
+                self.assertIsNone(follow([before, line]), line)
+                self.assertIsNone(follow(singly(before + line)), line)
+
     def test_afterTheEnd(self) -> None:
         """
         Once it has ended nothing more belongs to it.
