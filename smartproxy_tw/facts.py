@@ -3,12 +3,14 @@ The frozen words that all rooms share: where somebody is, what is known of a
 connection, of a request, and what a challenge or a credential consists of.
 
 Nothing here does anything.  Each value states its normal form once, at the
-field, so that no reader normalises again.
+field, so that no reader normalises again.  What is made for every connection is
+a named tuple: a frozen dataclass takes three times as long to make.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 __all__ = [
     "Account",
@@ -22,8 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """
     One end of a TCP connection, or a unix socket.
 
@@ -41,8 +42,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionFacts:
+class ConnectionFacts(NamedTuple):
     """
     What is known of a connection once its first bytes were read.
 

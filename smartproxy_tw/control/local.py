@@ -45,15 +45,18 @@ class LocalPlane:
     @ivar engine: What does it.
     """
 
-    def __init__(self, reactor: Any, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, reactor: Any, clock: Callable[[], float] = time.time, patience: float = 0.0
+    ) -> None:
         """
         @param reactor: One that watches readers, tells the time and resolves
             names, as all of Twisted's do on Linux.
         @param clock: The time of day, in seconds since 1970.
+        @param patience: See L{Poller<smartproxy_tw.plane.poller.Poller>}.
         """
         self._reactor = reactor
         self._clock = clock
-        self._poller = Poller(reactor)
+        self._poller = Poller(reactor, patience)
         self._resolver = Resolver(usualSource(reactor), reactor.seconds, self._poller.after)
         self.engine = Engine(self._poller, clock)
         self._acceptors: dict[IListeningPort, Acceptor] = {}

@@ -83,6 +83,7 @@ class Entrance:
     @ivar takesTLS: As the table has it; with no table nothing is taken.
     @ivar takesHTTP: Likewise.
     @ivar takesTCP: Likewise.
+    @ivar openRoute: The route for what is neither TLS nor HTTP.
     @ivar servesTokens: Whether http-01 is answered here.
     @ivar servesProofs: Whether tls-alpn-01 is answered here.
     """
@@ -95,6 +96,7 @@ class Entrance:
         self._secure: dict[TLSPolicy, Door] = {}
         self.actions: dict[str, IAction] = {}
         self.takesTLS = self.takesHTTP = self.takesTCP = False
+        self.openRoute: Route | None = None
         self.servesTokens = self.servesProofs = False
 
     def use(self, table: PortTable | None, actions: dict[str, IAction], config: Config) -> None:
@@ -106,6 +108,7 @@ class Entrance:
         self.takesTLS = table is not None and table.takesTLS
         self.takesHTTP = table is not None and table.takesHTTP
         self.takesTCP = table is not None and table.takesTCP
+        self.openRoute = None if table is None else getattr(table.decideStream(False, None), "route", None)
         served = config.challenges if config.autoCertificates else ()
         self.servesTokens = "http-01" in served and self.number == config.acme.httpPort
         self.servesProofs = "tls-alpn-01" in served and self.number == config.acme.tlsPort

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import socket
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
@@ -92,19 +91,31 @@ def greet(entrance: Entrance, sock: socket.socket, client: Address) -> None:
 
     @param sock: Non-blocking, registered nowhere; owned from now on.
     """
-    greeting = Greeting(entrance, sock, client)
     engine = entrance.engine
-    engine.poller.add(sock.fileno(), greeting.ready)
     if not (entrance.takesTLS or (entrance.servesProofs and engine.proofs)):
         if not entrance.takesTCP:
             if entrance.takesHTTP or entrance.servesTokens:
-                greeting.becomeHTTP()
+                wire = PlainWire(sock)
+                engine.poller.add(wire.fd, _unexpected)
+                entrance.plain.open(wire, ConnectionFacts(entrance.number, client))
                 return
         # A server that speaks first can share its port with a challenge, but for the moment of it.
-        elif not (entrance.takesHTTP or (entrance.servesTokens and engine.tokens)):
-            greeting.becomeStream()
+        elif entrance.openRoute is not None and not (
+            entrance.takesHTTP or (entrance.servesTokens and engine.tokens)
+        ):
+            wire = PlainWire(sock)
+            engine.poller.add(wire.fd, _unexpected)
+            Stream(entrance, wire, ConnectionFacts(entrance.number, client), entrance.openRoute, False)
             return
+    greeting = Greeting(entrance, sock, client)
+    engine.poller.add(sock.fileno(), greeting.ready)
     greeting.begin()
+
+
+def _unexpected(event: int) -> None:
+    """
+    Stands in for a handler that is about to come: nothing can happen before.
+    """
 
 
 class Greeting:
@@ -238,7 +249,7 @@ class Greeting:
         def shaken(wire: TLSWire) -> None:
             known = facts
             if policy.clients is not None:
-                known = replace(facts, clientSubject=subjectOf(wire.connection))
+                known = facts._replace(clientSubject=subjectOf(wire.connection))
             if isHTTP:
                 self._entrance.secure(policy).open(wire, known)
             else:
@@ -259,7 +270,7 @@ class Greeting:
             self._entrance.engine.missed(self._entrance.number, reason, facts)
             self._goodbye(wire)
         else:
-            Stream(self._entrance, wire, facts, route)
+            Stream(self._entrance, wire, facts, route, True)
 
     def _goodbye(self, wire: TLSWire) -> None:
         """
@@ -293,19 +304,17 @@ class Greeting:
         It is anything, in plain.
         """
         facts = ConnectionFacts(self._entrance.number, self._client)
-        table = self._entrance.table
-        assert table is not None
-        decision = table.decideStream(False, None)
-        route: Route | None = getattr(decision, "route", None)
+        route = self._entrance.openRoute
         if route is None:
-            self._entrance.engine.missed(self._entrance.number, getattr(decision, "reason", ""), facts)
+            reason = f"no route on port {facts.port} takes what is neither TLS nor HTTP"
+            self._entrance.engine.missed(facts.port, reason, facts)
             self._close()
         else:
             self._hand(facts, route)
 
     def _hand(self, facts: ConnectionFacts, route: Route) -> None:
         self._over()
-        Stream(self._entrance, PlainWire(self._sock, self._isEnding), facts, route)
+        Stream(self._entrance, PlainWire(self._sock, self._isEnding), facts, route, True)
 
     def _turnAway(self, reason: str, answer: bytes) -> None:
         self._entrance.engine.unwelcome(reason, self._client.host)

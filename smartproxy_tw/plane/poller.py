@@ -54,7 +54,7 @@ BROKEN = select.EPOLLHUP | select.EPOLLERR
 _EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 _BATCH = 256
 # So many batches at most before the rest of the reactor has its turn.
-_ROUNDS = 4
+_ROUNDS = 8
 # How often deadlines are looked at, in seconds.
 _TICK = 0.25
 
@@ -101,13 +101,21 @@ class Poller:
     @ivar now: The reactor's clock at the beginning of this batch, in seconds.
     """
 
-    def __init__(self, reactor: Reactor) -> None:
+    def __init__(self, reactor: Reactor, patience: float = 0.0) -> None:
         """
         @param reactor: Any reactor that watches readers; L{start} registers
             with it.
+        @param patience: How long a batch may wait for the next one before the
+            rest of the reactor has its turn, in seconds; up to eight times in a
+            row.  In a process that does little else a millisecond saves most
+            of the reactor's turns (a fifth of the instructions of a short TLS
+            connection passed through); beside other services it should be
+            nothing.
         """
+        self._patience = patience
         self._reactor = reactor
         self._epoll = select.epoll(_BATCH)
+        self._register = self._epoll.register
         self._postponed: list[Callable[[], None]] = []
         # Registered since the batch was polled: an event for one of these numbers is for who had it before.
         self._fresh: set[int] = set()
@@ -145,7 +153,7 @@ class Poller:
         @param handler: Called with the mask of each event.
         @param events: Both directions, edge-triggered, unless told otherwise.
         """
-        self._epoll.register(descriptor, events)
+        self._register(descriptor, events)
         self.handlers[descriptor] = handler
         self._fresh.add(descriptor)
 
@@ -231,9 +239,10 @@ class Poller:
         poll = self._epoll.poll
         get = self.handlers.get
         fresh = self._fresh
+        wait = 0.0
         for _ in range(_ROUNDS):
             fresh.clear()
-            events = poll(0, _BATCH)
+            events = poll(wait, _BATCH)
             if not events:
                 break
             self.now = self._reactor.seconds()
@@ -246,6 +255,7 @@ class Poller:
                         self.crashed(handler, getattr(handler, "__self__", None))
             if self._epoll.closed:
                 break
+            wait = self._patience
 
     def connectionLost(self, reason: object) -> None:
         """

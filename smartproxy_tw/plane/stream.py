@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from zope.interface import implementer
 
 from ..interfaces import IStream, IUpstream
-from .link import Link, UpstreamFailure
-from .poller import BROKEN, ENDED
+from .link import UpstreamFailure
+from .poller import BROKEN, ENDED, READABLE
 from .tunnel import Tunnel
 from .wires import isConnected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..config.model import Route
     from ..facts import ConnectionFacts
     from .engine import Entrance
@@ -35,6 +37,8 @@ class Stream:
         "_connection",
         "_engine",
         "_entrance",
+        "_targetEnded",
+        "_isHot",
         "_isOver",
         "_route",
         "_started",
@@ -42,11 +46,15 @@ class Stream:
         "deadline",
     )
 
-    def __init__(self, entrance: Entrance, wire: Wire, connection: ConnectionFacts, route: Route) -> None:
+    def __init__(
+        self, entrance: Entrance, wire: Wire, connection: ConnectionFacts, route: Route, isHot: bool
+    ) -> None:
         """
         Take over a wire that is registered with the poller, and act.
 
         @param route: The one that took it.
+        @param isHot: Whether there may be something to read for which no event
+            will come.
         """
         self._entrance = entrance
         self._engine = engine = entrance.engine
@@ -54,7 +62,9 @@ class Stream:
         self._connection = connection
         self._route = route
         self._attempt: object | None = None
+        self._targetEnded: Callable[[], None] | None = None
         self._isOver = False
+        self._isHot = isHot
         self._started = engine.poller.now
         self.deadline = float("inf")
         engine.enter(self)
@@ -70,6 +80,8 @@ class Stream:
         The client says something before there is anybody to tell: it waits in
         the kernel.  Only a reset is news.
         """
+        if event & READABLE:
+            self._isHot = True
         if event & ENDED:
             self._wire.isEnding = True
             if event & BROKEN and not isConnected(self._wire.sock):
@@ -85,8 +97,7 @@ class Stream:
         """
         See L{IStream}.
         """
-        upstream.advance()
-        self._attempt = upstream.connect(self._connection.port, self._connected)
+        self._attempt = upstream.dial(self._connection.port, self._arrived)
 
     def abort(self) -> None:
         """
@@ -95,7 +106,9 @@ class Stream:
         self._engine.recordStream(self._route, self._connection, self._started, 0, 0)
         self._close()
 
-    def _connected(self, outcome: Link | UpstreamFailure) -> None:
+    def _arrived(
+        self, outcome: Wire | UpstreamFailure, isHot: bool, ended: Callable[[], None] | None
+    ) -> None:
         self._attempt = None
         if isinstance(outcome, UpstreamFailure):
             self._engine.upstreamFailed(self._route, outcome)
@@ -103,9 +116,12 @@ class Stream:
             return
         self._isOver = True
         self._engine.leave(self)
-        Tunnel(self._engine, self._wire, outcome.release(), b"", True, outcome.isHot, self._ended)
+        self._targetEnded = ended
+        Tunnel(self._engine, self._wire, outcome, b"", self._isHot, isHot, self._ended)
 
     def _ended(self, sent: int, received: int) -> None:
+        if self._targetEnded is not None:
+            self._targetEnded()
         self._engine.recordStream(self._route, self._connection, self._started, sent, received)
 
     def _close(self) -> None:

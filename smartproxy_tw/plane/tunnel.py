@@ -54,9 +54,12 @@ class Half:
     @ivar isHot: Whether the source may have something.
     @ivar isDone: Whether the source's end was read, and passed on.
     @ivar moved: Bytes passed on.
+    @ivar back: The other direction.
     """
 
-    __slots__ = ("_streak", "_tunnel", "isDone", "isHot", "moved", "sink", "source")
+    __slots__ = ("_streak", "_tunnel", "back", "isDone", "isHot", "moved", "sink", "source")
+
+    back: Half
 
     def __init__(self, tunnel: Tunnel, source: Wire, sink: Wire, isHot: bool) -> None:
         self._tunnel = tunnel
@@ -68,6 +71,28 @@ class Half:
         # Below zero: never to be spliced.  Then: full reads in a row.  From _BULK on: spliced, and counts
         # down by small ones.
         self._streak = 0 if isinstance(source, PlainWire) and isinstance(sink, PlainWire) else -1
+
+    def ready(self, event: int) -> None:
+        """
+        The source has something, or takes something of what goes the other way.
+        """
+        source = self.source
+        if event & READABLE:
+            self.isHot = True
+            if event & ENDED:
+                source.isEnding = True
+        if source.pending:
+            tunnel = self._tunnel
+            if source.flush():
+                tunnel.moved()
+                self.back.pump()
+                tunnel.endIfDone()
+            elif event & WRITABLE:
+                tunnel.moved()
+        if self.isHot:
+            self.pump()
+        if event & BROKEN and not self._tunnel.isOver and not isConnected(source.sock):
+            self._tunnel.lost(source)
 
     def pump(self) -> None:
         """
@@ -104,7 +129,8 @@ class Half:
                     self.isHot = False
             self.moved += len(data)
             sink.write(data)
-            tunnel.moved()
+            if not tunnel.isLingering:
+                tunnel.deadline = tunnel.engine.poller.now + tunnel.engine.timeouts.idle
             if sink.isBroken:
                 tunnel.lost(sink)
         tunnel.engine.poller.later(self.pump)
@@ -150,21 +176,26 @@ class Half:
         self.isDone = True
         tunnel = self._tunnel
         tunnel.moved()
+        back = self.back
         # When this was the last of the two, closing a plain wire says it too.
-        if not (isinstance(self.sink, PlainWire) and tunnel.endIfDone()):
-            self.sink.finish()
+        if back.isDone and isinstance(self.sink, PlainWire) and tunnel.endIfDone():
+            return
+        self.sink.finish()
+        if back.isDone:
             tunnel.endIfDone()
-            if self.source.isBroken:
-                tunnel.lost(self.source)
+        if self.source.isBroken:
+            tunnel.lost(self.source)
 
 
 class Tunnel:
     """
     @ivar deadline: For the poller: moved with every byte.
     @ivar isOver: Whether both wires are closed.
+    @ivar isLingering: Whether a side is gone, and only its last words are
+        waited for.
     """
 
-    __slots__ = ("_done", "_down", "_isLingering", "_left", "_right", "_up", "deadline", "engine", "isOver")
+    __slots__ = ("_done", "_down", "_up", "deadline", "engine", "isLingering", "isOver")
 
     def __init__(
         self,
@@ -189,52 +220,24 @@ class Tunnel:
             target and those that went to the client.
         """
         self.engine = engine
-        self.isOver = self._isLingering = False
+        self.isOver = self.isLingering = False
         self._done = done
-        self._left = left
-        self._right = right
-        self._up = Half(self, left, right, isLeftHot)
-        self._down = Half(self, right, left, isRightHot)
-        self.deadline = 0.0
-        self.moved()
+        self._up = up = Half(self, left, right, isLeftHot)
+        self._down = down = Half(self, right, left, isRightHot)
+        up.back = down
+        down.back = up
+        poller = engine.poller
+        self.deadline = poller.now + engine.timeouts.idle
         engine.enter(self)
-        handlers = engine.poller.handlers
-        handlers[left.fd] = self.leftReady
-        handlers[right.fd] = self.rightReady
+        poller.handlers[left.fd] = up.ready
+        poller.handlers[right.fd] = down.ready
         if early:
-            self._up.moved = len(early)
+            up.moved = len(early)
             right.write(early)
-        self._up.pump()
-        self._down.pump()
-
-    def leftReady(self, event: int) -> None:
-        """
-        The client's wire has something, or takes something.
-        """
-        self._ready(event, self._left, self._up, self._down)
-
-    def rightReady(self, event: int) -> None:
-        """
-        The target's wire has something, or takes something.
-        """
-        self._ready(event, self._right, self._down, self._up)
-
-    def _ready(self, event: int, wire: Wire, outOf: Half, into: Half) -> None:
-        if event & READABLE:
-            outOf.isHot = True
-            if event & ENDED:
-                wire.isEnding = True
-        if wire.pending:
-            if wire.flush():
-                self.moved()
-                into.pump()
-                self.endIfDone()
-            elif event & WRITABLE:
-                self.moved()
-        if not outOf.isDone:
-            outOf.pump()
-        if event & BROKEN and not self.isOver and not isConnected(wire.sock):
-            self.lost(wire)
+        if isLeftHot:
+            up.pump()
+        if isRightHot:
+            down.pump()
 
     def lost(self, wire: Wire) -> None:
         """
@@ -242,16 +245,16 @@ class Tunnel:
         ends; if it has, cleanly, its last words are still on their way and a
         reset of the other wire would destroy them: they have a moment.
         """
-        outOf, into = (self._up, self._down) if wire is self._left else (self._down, self._up)
-        if outOf.isDone and not into.isDone and not self._isLingering:
-            self._isLingering = True
+        outOf = self._up if wire is self._up.source else self._down
+        if outOf.isDone and not outOf.back.isDone and not self.isLingering:
+            self.isLingering = True
             self.deadline = self.engine.poller.now + _LINGER
 
     def moved(self) -> None:
         """
         Something moved.
         """
-        if not self._isLingering:
+        if not self.isLingering:
             self.deadline = self.engine.poller.now + self.engine.timeouts.idle
 
     def endIfDone(self) -> bool:
@@ -260,8 +263,13 @@ class Tunnel:
 
         @return: Whether that is so.
         """
-        if self._up.isDone and self._down.isDone and not (self._left.pending or self._right.pending):
-            self._end(self._left.close, self._right.close)
+        up = self._up
+        if up.isDone and self._down.isDone and not (up.source.pending or up.sink.pending):
+            if not self.isOver:
+                self._leave()
+                up.source.close()
+                up.sink.close()
+                self._done(up.moved, self._down.moved)
             return True
         return False
 
@@ -269,7 +277,11 @@ class Tunnel:
         """
         Break both wires.
         """
-        self._end(self._left.reset, self._right.reset)
+        if not self.isOver:
+            self._leave()
+            self._up.source.reset()
+            self._up.sink.reset()
+            self._done(self._up.moved, self._down.moved)
 
     def expire(self) -> None:
         """
@@ -288,14 +300,9 @@ class Tunnel:
         A tunnel has no request to finish: it goes on until it ends or is cut.
         """
 
-    def _end(self, *closes: Callable[[], None]) -> None:
-        if self.isOver:
-            return
+    def _leave(self) -> None:
         self.isOver = True
-        poller = self.engine.poller
-        poller.forget(self._left.fd)
-        poller.forget(self._right.fd)
-        for close in closes:
-            close()
+        handlers = self.engine.poller.handlers
+        handlers.pop(self._up.source.fd, None)
+        handlers.pop(self._up.sink.fd, None)
         self.engine.leave(self)
-        self._done(self._up.moved, self._down.moved)

@@ -294,8 +294,10 @@ class PlainWire(Ending):
         """
         Close, with what the kernel has still being sent.
         """
-        self._returnPipe()
-        super().close()
+        if self.pending:
+            self.pending = b""
+            self._returnPipe()
+        self.sock.close()
 
     def reset(self) -> None:
         """

@@ -48,7 +48,8 @@ def reach(family: int, address: tuple[str, int] | str) -> socket.socket | str:
     @return: A socket that is connected or about to be; or why it cannot be.
     """
     try:
-        sock = socket.socket(family, _KIND)
+        # Without the layer of Python over it, which takes four microseconds.
+        sock: socket.socket = socket.SocketType(family, _KIND)  # type: ignore[assignment]
     except OSError as error:
         return error.strerror or "no socket"
     if family != socket.AF_UNIX:

@@ -28,7 +28,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct
+from struct import error as StructError
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 __all__ = ["MOST_BYTES", "Hello", "Malformed", "NeedMore", "NotTLS", "parse"]
 
@@ -127,6 +135,15 @@ class _Broken(Exception):
 _NOT_TLS = NotTLS()
 
 
+def _remembered(read: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """
+    Keep what short pieces came to: the same clients ask for the same names in
+    the same words.  Bounded, in number and in size.
+    """
+    known = lru_cache(maxsize=1024)(read)
+    return lambda data: known(data) if len(data) <= 256 else read(data)
+
+
 def parse(data: bytes | bytearray | memoryview) -> Hello | NotTLS | NeedMore | Malformed:
     """
     Read the ClientHello that a connection begins with.
@@ -143,6 +160,9 @@ def parse(data: bytes | bytearray | memoryview) -> Hello | NotTLS | NeedMore | M
     if data[0] != _HANDSHAKE or data[1] != 3:
         return _NOT_TLS
     try:
+        hello = _readPlain(data, size)
+        if hello is not None:
+            return hello
         found = _gather(data, size)
         if isinstance(found, int):
             return NeedMore(found)
@@ -150,6 +170,56 @@ def parse(data: bytes | bytearray | memoryview) -> Hello | NotTLS | NeedMore | M
         return _readBody(body, length)
     except _Broken as why:
         return Malformed(str(why))
+
+
+def _readPlain(data: bytes | bytearray | memoryview, size: int) -> Hello | None:
+    """
+    Read a whole hello in one record, as nearly all are, in a third of the time.
+
+    Here is no rule that is not also below.  At the first doubt it gives up: what
+    is wrong, or missing, is found out there.
+
+    @raise _Broken: Of an extension.
+    """
+    if size < 9 + _LEAST_BODY or data[5] != _CLIENT_HELLO or data[9] != 3:
+        return None
+    end = 5 + ((data[3] << 8) | data[4])
+    if size < end or end > 9 + _MOST_BODY or (data[6] << 16) | (data[7] << 8) | data[8] != end - 9:
+        return None
+    try:
+        place = 44 + data[43]
+        suites = (data[place] << 8) | data[place + 1]
+        place += 2 + suites
+        methods = data[place]
+        place += 1 + methods
+        if data[43] > 32 or not suites or suites & 1 or not methods:
+            return None
+        if (data[place] << 8) | data[place + 1] != end - place - 2:
+            return None
+        place += 2
+        kinds: list[int] = []
+        name = protocols = versions = None
+        while place < end:
+            kind, length = _pair(data, place)
+            kinds.append(kind)
+            place += 4
+            if kind == _SERVER_NAME:
+                name = bytes(data[place : place + length])
+            elif kind == _ALPN:
+                protocols = bytes(data[place : place + length])
+            elif kind == _SUPPORTED_VERSIONS:
+                versions = bytes(data[place : place + length])
+            place += length
+    except (IndexError, StructError):
+        return None
+    if place != end or len({*kinds}) != len(kinds):
+        return None
+    return Hello(
+        None if name is None else _readServerName(name),
+        () if protocols is None else _readProtocols(protocols),
+        ((data[9] << 8) | data[10],) if versions is None else _readVersions(versions),
+        end,
+    )
 
 
 def _gather(data: bytes | bytearray | memoryview, size: int) -> int | tuple[bytes, int]:
@@ -310,6 +380,7 @@ def _readServerName(data: bytes) -> str | None:
     return _hostName(names[0]) if 0 in names else None
 
 
+@_remembered
 def _hostName(name: bytes) -> str | None:
     """
     Bring a host name into its normal form.
@@ -344,6 +415,7 @@ def _isIPv6(name: bytes) -> bool:
     return True
 
 
+@_remembered
 def _readProtocols(data: bytes) -> tuple[bytes, ...]:
     """
     Read the ALPN extension (RFC 7301 section 3.1).
@@ -361,6 +433,7 @@ def _readProtocols(data: bytes) -> tuple[bytes, ...]:
     return tuple(protocols)
 
 
+@_remembered
 def _readVersions(data: bytes) -> tuple[int, ...]:
     """
     Read the supported_versions extension (RFC 8446 section 4.2.1).

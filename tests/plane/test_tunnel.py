@@ -171,7 +171,7 @@ class EndingTests(TunnelTests):
         """
         Whether there is a tunnel that waits for its end.
         """
-        return any(getattr(each, "_isLingering", False) for each in self.plane.engine._alive)
+        return any(getattr(each, "isLingering", False) for each in self.plane.engine._alive)
 
     async def test_nothingToConnectTo(self) -> None:
         """
@@ -262,7 +262,7 @@ def pending(case: PlaneTests) -> list[int]:
     return [
         len(wire.pending)
         for each in case.plane.engine._alive
-        for wire in (each._left, each._right)  # type: ignore[attr-defined]
+        for wire in (each._up.source, each._up.sink)  # type: ignore[attr-defined]
     ]
 
 
