@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..plane.handshake import Handshake
 from ..plane.identity import verifyPeer
 from ..plane.poller import ENDED, READABLE
+from ..plane.sessions import Sessions
 from ..plane.wires import PlainWire
 from .place import reach, where
 from .race import TROUBLE, Race, interleaved
@@ -43,11 +44,13 @@ class Secrecy:
 
     @ivar settings: As configured.
     @ivar context: Made once for the group.
+    @ivar sessions: Those of its targets, to be resumed.
     """
 
     def __init__(self, settings: UpstreamTLS, context: SSL.Context) -> None:
         self.settings = settings
         self.context = context
+        self.sessions = Sessions()
 
     def connection(self, target: Target) -> SSL.Connection:
         """
@@ -209,17 +212,20 @@ class Dial:
             self._over()
             self.arrived(PlainWire(sock, bool(event & ENDED)), bool(event & READABLE))
             return
+        secrecy = self._means.secrecy
+        connection = secrecy.connection(self._place.target)
+        since = secrecy.sessions.offer(self._place, connection, self._means.poller.now)
         self._handshake = Handshake(
             self._means.poller,
             sock,
-            self._means.secrecy.connection(self._place.target),
+            connection,
             self.deadline,
-            self._shaken,
+            lambda wire: self._shaken(wire, since),
             lambda reason, isTimeout: self._fail("TLS: " + reason, isTimeout),
         )
         self._handshake.ready(event)
 
-    def _shaken(self, wire: TLSWire) -> None:
+    def _shaken(self, wire: TLSWire, since: float) -> None:
         secrecy = self._means.secrecy
         assert secrecy is not None
         name = secrecy.name(self._place.target)
@@ -231,8 +237,10 @@ class Dial:
             except ValueError as problem:
                 self._means.poller.forget(wire.fd)
                 wire.close()
+                secrecy.sessions.forget(self._place)
                 self._fail(f"TLS: {problem}", False)
                 return
+        secrecy.sessions.learn(self._place, wire.connection, since)
         self._over()
         self.arrived(wire, True)
 
