@@ -158,10 +158,8 @@ class Half:
         except OSError:
             tunnel.reset()
             return False
-        if moved == 0:
-            self._end()
-            return False
-        if moved < 0:
+        if moved <= 0:
+            # No pipe, or the end: reading tells which end it is.
             self._streak = 0
             return True
         if moved < READ:

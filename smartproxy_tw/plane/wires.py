@@ -15,6 +15,7 @@ still be an answer to read, and reading tells how it ended.
 
 from __future__ import annotations
 
+import errno
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
@@ -220,8 +221,8 @@ class PlainWire(Ending):
             sent = self._send(data)
         except BlockingIOError:
             sent = 0
-        except OSError:
-            self.isBroken = True
+        except OSError as error:
+            self._failed(error)
             return True
         if sent == len(data):
             return True
@@ -274,9 +275,25 @@ class PlainWire(Ending):
     def _push(self, pipe: Pipe) -> bool:
         try:
             return pipe.push(self.fd)
-        except OSError:
-            self.isBroken = True
+        except OSError as error:
+            self._failed(error)
             return True
+
+    def _failed(self, error: OSError) -> None:
+        """
+        Nothing can be written any more.
+        """
+        self.isBroken = True
+        if error.errno == errno.ECONNRESET:
+            # The kernel tells of a reset once, and has told the writer: who reads would find a clean end.
+            # (Of a reset after an end it tells by EPIPE.)
+            self.recv = self._recvReset
+
+    def _recvReset(self, size: int) -> bytes:
+        data = self.sock.recv(size)
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "reset while it was written to")
+        return data
 
     def _flushPipe(self, pipe: Pipe) -> bool:
         if not self._push(pipe):

@@ -174,3 +174,27 @@ class PlainWireTests(SynchronousTestCase):
         self.assertTrue(self.wire.isBroken)
         self.assertEqual(self.pipes._left + len(self.pipes._idle), Pipes()._left)
         self.assertEqual([pipe.held for pipe in self.pipes._idle], [0] * len(self.pipes._idle))
+
+    def test_resetToldToTheWriter(self) -> None:
+        """
+        The kernel tells of a reset once: who reads after a write was told of
+        it finds what had come before, and then a broken stream, no end.
+        """
+        self.peer.send(b"last words")
+        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.peer.close()
+        self.assertTrue(self.wire.write(b"x"))
+        self.assertTrue(self.wire.isBroken)
+        self.assertEqual(self.wire.recv(100), b"last words")
+        self.assertRaises(ConnectionResetError, self.wire.recv, 100)
+
+    def test_resetAfterTheEnd(self) -> None:
+        """
+        An end that came before the reset is an end.
+        """
+        self.peer.send(b"last words")
+        self.peer.close()
+        while not self.wire.isBroken:
+            self.wire.write(b"x")
+        self.assertEqual(self.wire.recv(100), b"last words")
+        self.assertEqual(self.wire.recv(100), b"")

@@ -1,0 +1,319 @@
+"""
+The attacks that need processes of their own, each with its size: a few seconds as a test, as long
+as one likes by C{python -m benchmarks.soak}.
+
+Each gives the figures that it found, and fails with an C{AssertionError} that says what did not hold.
+"""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .crowd import Crowd
+from .origin import StrictOrigin
+from .subject import Subject
+
+__all__ = ["Siege", "exhausted", "full", "kept", "lag", "mutations", "slow"]
+
+# The CPU time that one turn may take, in seconds.
+_TURN = 0.05
+# So many pipes may rest, for the next transfers.
+_PIPES = 8
+_REQUEST = b"GET / HTTP/1.1\r\nHost: good.test\r\n\r\n"
+
+
+class Siege:
+    """
+    @ivar origin: Strict; attackers are sent there.
+    @ivar good: Another one, for good requests.
+    @ivar subject: The proxy.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self.origin = StrictOrigin()
+        self.good = StrictOrigin()
+        try:
+            self.subject = Subject({**self.origin.ports, "good": self.good.ports["http"]}, **settings)
+        except BaseException:
+            self.origin.close()
+            self.good.close()
+            raise
+
+    def crowd(self, seconds: float, kinds: dict[str, int], **settings: Any) -> Crowd:
+        """
+        Send a crowd.
+        """
+        return Crowd(self.subject.ports, seconds, kinds, **settings)
+
+    def isUnharmed(self) -> dict[str, Any]:
+        """
+        Nothing was logged that tells of a bug, and the origin has seen nothing
+        malformed.
+
+        @return: The facts of the proxy.
+        """
+        facts = self.subject.facts()
+        bad = self.origin.ask()["bad"] | self.good.ask()["bad"]
+        assert not bad, f"the origin was sent what no proxy may send: {bad}"
+        assert not facts["troubles"], "the proxy logged:\n" + "\n".join(facts["troubles"][:3])
+        return facts
+
+    def close(self) -> None:
+        """
+        End.
+        """
+        self.subject.close()
+        self.origin.close()
+        self.good.close()
+
+
+@contextmanager
+def _besieged(**settings: Any) -> Iterator[Siege]:
+    siege = Siege(**settings)
+    try:
+        yield siege
+    finally:
+        siege.close()
+
+
+def slow(each: int, seconds: float, head: float = 10.0, pause: float = 2.0) -> dict[str, Any]:
+    """
+    Slow heads, slow bodies, slow readers and slow hellos, so many of each at
+    the same time, while good requests go on.
+    """
+    with _besieged(head=head) as siege:
+        before = siege.crowd(seconds / 2, {"good": 8}).tells()["good"]
+        kinds = {"slowHead": each, "slowBody": each, "slowReader": each, "slowHello": each // 4}
+        attackers = siege.crowd(seconds + 2, kinds, pause=pause)
+        time.sleep(1)
+        began = siege.subject.cpu()
+        during = siege.crowd(seconds, {"good": 8}).tells()["good"]
+        used = (siege.subject.cpu() - began) / seconds
+        count = siege.subject.facts()["open"]
+        told = attackers.tells()
+        siege.isUnharmed()
+        found = {"without": before, "with": during, "CPU": used, "open": count, "attackers": told}
+    for name in ("broken", "wrong"):
+        assert not during.get(name), f"good requests suffered: {during}"
+    # Much of what good requests wait for is the CPU that attackers, origin and proxy share here.
+    assert during["p99"] < max(0.15, 10 * before["p99"]), f"good requests waited: {found}"
+    if seconds > head + 1:
+        assert told["slowHead"].get("408"), f"no slow head was cut: {found}"
+    return found
+
+
+def mutations(count: int, seconds: float = 3600.0, seed: int = 1) -> dict[str, Any]:
+    """
+    So many requests that are almost right.
+    """
+    crowds = 16
+    with _besieged() as siege:
+        found = siege.crowd(seconds, {"mutant": crowds}, count=count // crowds, seed=seed).tells()
+        facts = siege.isUnharmed()
+        found["requests at the origin"] = siege.origin.ask()["requests"]
+        told = found["mutant"]
+        assert not told.get("500"), f"answered with 500: {found}"
+        assert not told.get("no end"), f"some never ended: {found}"
+        assert not told.get("unsaid"), f"not all were said in time: {found}"
+        assert facts["open"] == 0, f"connections are left: {facts}"
+    return found
+
+
+def kept(seconds: float, each: int) -> dict[str, Any]:
+    """
+    Clients of all kinds that leave in every state; nothing of them stays.
+    """
+    with _besieged(head=2, idle=3) as siege:
+        kinds = {
+            "leaving": each,
+            "big": max(2, each // 8),
+            "idle": each // 2,
+            "slowHead": each // 4,
+            "good": 4,
+        }
+        # What is made once, on first use, is made by then.
+        siege.crowd(min(3.0, seconds), kinds, pause=0.3).tells()
+        before = _quiet(siege)
+        told = siege.crowd(seconds, kinds, pause=0.3, seed=2).tells()
+        _quiet(siege)
+        after = siege.subject.settled(before)
+        siege.isUnharmed()
+        found = {"before": _shown(before), "after": _shown(after), "clients": told}
+    assert after["open"] == 0, f"connections are left: {found}"
+    assert _without(after, "pipe") <= _without(before, "pipe"), f"descriptors are left: {found}"
+    assert after["descriptors"]["pipe"] <= before["descriptors"]["pipe"] + 2 * _PIPES, (
+        f"pipes are left: {found}"
+    )
+    # Memos of heads and the like may grow by some.
+    assert after["objects"] < before["objects"] * 1.02 + 2000, f"objects are left: {found}"
+    return found
+
+
+def _quiet(siege: Siege) -> dict[str, Any]:
+    """The facts, when all clients have gone."""
+    end = time.monotonic() + 10
+    while True:
+        facts = siege.subject.facts()
+        if not facts["open"] or time.monotonic() > end:
+            # Connections to the origin that are kept for later requests are no leak.
+            siege.subject.ask("letGo")
+            return siege.subject.facts()
+        time.sleep(0.1)
+
+
+def _without(facts: dict[str, Any], kind: str) -> Counter[str]:
+    """How many descriptors there are of all other kinds."""
+    return Counter({name: count for name, count in facts["descriptors"].items() if name != kind})
+
+
+def _shown(facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: facts[name] for name in ("open", "descriptors", "objects", "memory", "connections", "requests")
+    }
+
+
+def lag(each: int, seconds: float, routes: int = 1000) -> dict[str, Any]:
+    """
+    Big bodies, a table of many routes compiled again and again, certificates
+    installed, the access log written, idle connections swept: no turn of the
+    reactor takes longer than 50 ms of CPU time.
+
+    Of each kind of work the median of several counts, as a processor that is
+    shared is slower at times; the longest is told.
+    """
+    with _besieged(idle=2) as siege:
+        subject = siege.subject
+        subject.ask("plan", routes=routes)
+        subject.ask("watch")
+        attackers = siege.crowd(seconds + 1, {"idle": each, "big": 4, "good": 8, "leaving": 20}, pause=1.0)
+        worst: dict[str, list[float]] = {}
+        long: list[tuple[float, str, str]] = []
+        for what, arguments in (("requests", {}), ("install", {"count": 20}), ("table", {})):
+            end = time.monotonic() + seconds / 3
+            while time.monotonic() < end:
+                subject.ask("reset")
+                if what != "requests":
+                    subject.ask(what, **arguments)
+                time.sleep(0.1)
+                turns = subject.ask("turns")
+                worst.setdefault(what, []).append(turns["worst"])
+                long += [(turn, what, why) for turn, why in turns["long"]]
+        told = attackers.tells()
+        siege.isUnharmed()
+    long.sort(reverse=True)
+    usual = {what: statistics.median(turns) for what, turns in worst.items()}
+    longest = {what: max(turns) for what, turns in worst.items()}
+    found = {"usual": usual, "longest": longest, "long": long[:6], "good": told["good"]}
+    over = {what: turn for what, turn in usual.items() if turn > _TURN}
+    blocked = "\n".join(f"{turn:.3f} s during {what}:\n{why}" for turn, what, why in long[:6])
+    assert not over, f"the reactor was kept from its work: {over}\n{blocked}"
+    return found
+
+
+def full(files: int = 256, seconds: float = 3.0) -> dict[str, Any]:
+    """
+    More clients than there is room for: those are refused at little cost, and
+    served within a second after the others have gone.
+    """
+    with _besieged(files=files) as siege:
+        first = _Kept(siege)
+        crowd = siege.crowd(seconds + 0.5, {"idle": files}, pause=1.0)
+        time.sleep(0.7)
+        used = _cpu(siege, seconds - 1)
+        first.asks()
+        told = crowd.tells()
+        waited = _served(siege)
+        first.asks()
+        first.close()
+        facts = siege.isUnharmed()
+        found = {"CPU": used, "served again after": waited, "crowd": told, "facts": _shown(facts)}
+    assert told["idle"].get("503"), f"nobody was refused: {found}"
+    return _judged(found)
+
+
+def exhausted(files: int = 256, seconds: float = 2.0) -> dict[str, Any]:
+    """
+    Not a descriptor is left, as when something else in the process leaks them:
+    kept connections are served, the CPU rests, and those who wait are served
+    within a second after some are free.
+    """
+    with _besieged(files=files) as siege:
+        first = _Kept(siege)
+        hoarded = siege.subject.ask("hoard")["hoarded"]
+        waiting = [_Kept(siege, isWaiting=True) for _ in range(20)]
+        time.sleep(0.3)
+        used = _cpu(siege, seconds)
+        first.asks()
+        siege.subject.ask("free")
+        began = time.monotonic()
+        for each in waiting:
+            each.hears()
+        waited = time.monotonic() - began
+        first.asks()
+        for each in (first, *waiting):
+            each.close()
+        after = siege.subject.facts()
+        found = {"CPU": used, "served again after": waited, "hoarded": hoarded, "facts": _shown(after)}
+    return _judged(found)
+
+
+def _judged(found: dict[str, Any]) -> dict[str, Any]:
+    assert found["CPU"] < 0.05, f"the CPU did not rest: {found}"
+    assert found["served again after"] < 1.0, f"service did not resume in time: {found}"
+    return found
+
+
+def _cpu(siege: Siege, seconds: float) -> float:
+    """The part of a CPU that the proxy uses."""
+    began = siege.subject.cpu()
+    time.sleep(seconds)
+    return (siege.subject.cpu() - began) / seconds
+
+
+def _served(siege: Siege) -> float:
+    """How long it takes until a new client is served, in seconds."""
+    began = time.monotonic()
+    while True:
+        try:
+            _Kept(siege).close()
+        except (OSError, AssertionError):
+            if time.monotonic() > began + 5:
+                raise
+        else:
+            return time.monotonic() - began
+
+
+class _Kept:
+    """
+    A connection that is kept, and asks now and then.
+    """
+
+    def __init__(self, siege: Siege, isWaiting: bool = False) -> None:
+        self._sock = socket.create_connection(("127.0.0.1", siege.subject.ports["http"]), 5)
+        self._sock.sendall(_REQUEST)
+        if not isWaiting:
+            self.hears()
+
+    def asks(self) -> None:
+        """One request."""
+        self._sock.sendall(_REQUEST)
+        self.hears()
+
+    def hears(self) -> None:
+        """Its answer."""
+        data = b""
+        while not data.endswith(b"hello"):
+            more = self._sock.recv(4096)
+            assert more, f"closed after {data!r}"
+            data += more
+        assert data.startswith(b"HTTP/1.1 200 "), data
+
+    def close(self) -> None:
+        """Go."""
+        self._sock.close()
