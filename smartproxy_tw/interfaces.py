@@ -199,6 +199,20 @@ class IUpstream(Interface):
             not called.
         """
 
+    def repeat(port: int, target: str, isStale: bool, then: Any) -> Any:
+        """
+        Begin a new connection for a request that has been sent once already.
+
+        @param port: As for L{borrow}.
+        @param target: The one that did not answer, as its link has it.
+        @param isStale: Whether it most likely closed a kept connection before
+            the request came: it is the first to be tried again then, and the
+            budget is not asked.  Otherwise it is the last.
+        @param then: As for L{connect}.
+        @return: As for L{connect}; or L{None}, when too many requests have been
+            repeated lately, and C{then} is not called.
+        """
+
     def dial(port: int, then: Any) -> Any:
         """
         Begin a new connection that carries bytes rather than requests: to the

@@ -28,6 +28,7 @@ __all__ = [
     "Forward",
     "Internal",
     "Limits",
+    "Pool",
     "Redirect",
     "Respond",
     "Route",
@@ -198,16 +199,35 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """
+    How many connections to targets there may be, and what becomes of those who
+    find none free.  Each process counts its own.
+
+    @ivar connections: To each target at a time, in use or kept; L{None}: any
+        number, and nobody ever waits.
+    @ivar queue: How many may wait for one: 503 beyond.
+    @ivar wait: How long, in seconds: 503 after that.
+    """
+
+    connections: int | None = None
+    queue: int = 1000
+    wait: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class Forward:
     """
     Hand the request, or the bytes, to a target; targets take turns.
 
     @ivar targets: At least one.
     @ivar tls: L{None} for plain connections to the targets.
+    @ivar pool: See L{Pool}.
     """
 
     targets: tuple[Target, ...]
     tls: UpstreamTLS | None = None
+    pool: Pool = Pool()
 
 
 @dataclass(frozen=True, slots=True)

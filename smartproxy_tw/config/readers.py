@@ -236,7 +236,12 @@ class RouteReader(_Reader):
 
     def _action(self, written: Any, places: tuple[model.Target, ...], scheme: str | None) -> model.Action:
         if isinstance(written, schema.Forward):
-            return model.Forward(places, self._upstreamTLS(written.tls, places, scheme))
+            pool = written.pool
+            return model.Forward(
+                places,
+                self._upstreamTLS(written.tls, places, scheme),
+                model.Pool() if pool is None else model.Pool(pool.connections, pool.queue, pool.wait),
+            )
         if isinstance(written, schema.Redirect):
             return model.Redirect(written.to, written.status)
         if isinstance(written, schema.Respond):

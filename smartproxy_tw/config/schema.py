@@ -44,6 +44,7 @@ __all__ = [
     "Log",
     "Match",
     "Passthrough",
+    "Pool",
     "PortRange",
     "Redirect",
     "Reencrypt",
@@ -458,6 +459,31 @@ _BlockTLS = Annotated[
 _TLS = "What becomes of TLS from the client. Left out, the route takes plain connections only."
 
 
+_POOL = model.Pool()
+
+
+class Pool(_Section):
+    """
+    How many connections to each target there may be, and what becomes of those
+    who find none free: they wait, in the order in which they came, and whatever
+    comes free at any target goes to the first.  Each worker process counts its
+    own.
+    """
+
+    connections: Annotated[int, Field(ge=1, le=1000000), BeforeValidator(_number)] = Field(
+        description="Connections to each target at a time, those that are kept for the next request "
+        "included. Without `pool` there may be any number, and nobody waits."
+    )
+    queue: Annotated[int, Field(ge=0, le=1000000), BeforeValidator(_number)] = Field(
+        default=_POOL.queue,
+        description="Requests, or connections that are not HTTP, that may wait for one; beyond: 503, or "
+        "a close.",
+    )
+    wait: Seconds = Field(
+        default=_POOL.wait, description="Seconds that anybody may wait; after that: 503, or a close."
+    )
+
+
 class Forward(_Section):
     """
     Hand requests, or bytes, to targets that take turns.
@@ -468,6 +494,9 @@ class Forward(_Section):
         description="One or a list: `127.0.0.1:3000`, `app:preserve`, `unix:/run/app.sock`, a port number of "
         "this machine, `{host: , port: }` or `{unix: }`. Also `http://app:3000` and "
         "`https://app:8443`, which speak HTTP, the latter by verified TLS."
+    )
+    pool: Pool | None = Field(
+        default=None, description="Bounds the connections to each target. Default: no bound."
     )
     tls: _ForwardTLS | None = Field(default=None, description=_TLS)
 

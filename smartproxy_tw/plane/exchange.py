@@ -4,7 +4,7 @@ An exchange is one request and its answer: what an action acts on
 client's half, its session, and the upstream half, a link.
 
 It passes the request's body on while the target takes it, repeats a request
-once that met a connection the target had just closed, and sees to it that every
+once that met a connection the target closed without an answer, and sees to it that every
 request ends in exactly one way: an answer, an error of ours, or a broken
 connection where an answer had begun that will not be whole.  One access record
 is made of it.
@@ -27,6 +27,8 @@ from .tunnel import Tunnel
 from .wires import PlainWire, isConnected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..wire.http1 import Request
     from .door import Prepared
     from .session import Session
@@ -65,6 +67,7 @@ class Exchange:
     __slots__ = (
         "_attempt",
         "_chunks",
+        "_ended",
         "_hasRetried",
         "_isKept",
         "_link",
@@ -172,6 +175,8 @@ class Exchange:
         """
         Pass on an interim answer (RFC 9110 section 15.2).
         """
+        # The client has been told something: the request cannot begin again.
+        self._hasRetried = True
         if self.request.minor:
             self.session.wire.write(head + b"\r\n")
         self.session.progress()
@@ -192,30 +197,37 @@ class Exchange:
         self._link = None
         self.session.exchanged(self._isKept and not self.left)
 
-    def upstreamBroke(self, failure: UpstreamFailure, isSafeToRepeat: bool) -> None:
+    def upstreamBroke(self, failure: UpstreamFailure, link: Link, isUntouched: bool) -> None:
         """
         There will be no answer, or no more of it.
 
-        @param isSafeToRepeat: Whether it was a kept connection that had not
-            said a word, so that the target most likely closed it before the
-            request came.
+        A request without a body that may be sent twice is, once: when it met a
+        kept connection that the target most likely closed before it came, and
+        else as far as the budget of its upstream allows.
+
+        @param link: That broke; closed.
+        @param isUntouched: Whether it had not said a word in answer.
         """
         self._link = None
         upstream = self._upstream
         request = self.request
         if (
-            isSafeToRepeat
+            isUntouched
             and not self._hasRetried
             and upstream is not None
             and request.length == 0
             and request.method in _IDEMPOTENT
         ):
             self._hasRetried = True
-            self._attempt = upstream.connect(self.session.connection.port, self._connected)
-            return
+            port = self.session.connection.port
+            self._attempt = upstream.repeat(port, link.target, link.isReused, self._connected)
+            if self._attempt is not None:
+                return
         self._giveUp(failure)
 
-    def becomeTunnel(self, target: Wire, head: bytes, data: bytes, isHot: bool) -> None:
+    def becomeTunnel(
+        self, target: Wire, head: bytes, data: bytes, isHot: bool, ended: Callable[[], None] | None
+    ) -> None:
         """
         The target agreed to speak another protocol: pass bytes from now on.
 
@@ -223,6 +235,7 @@ class Exchange:
         @param head: The answer that says so.
         @param data: What it has said already.
         @param isHot: Whether it may have said more.
+        @param ended: Called when its connection has ended.
         """
         self._status = 101
         self._link = None
@@ -230,9 +243,12 @@ class Exchange:
         engine = session.door.engine
         session.wire.write(head + data)
         early, isClientHot = session.release()
+        self._ended = ended
         Tunnel(engine, session.wire, target, early, isClientHot, isHot, self._tunnelled)
 
     def _tunnelled(self, sent: int, received: int) -> None:
+        if self._ended is not None:
+            self._ended()
         self._record(received)
 
     # What the session says.
@@ -256,6 +272,8 @@ class Exchange:
             self.unlink()
             self._refuse(408, "the request body did not arrive in time")
         else:
+            if link is not None:
+                link.blame("no answer in time")
             self.unlink()
             self._giveUp(UpstreamFailure("no answer in time", True))
 
@@ -396,7 +414,7 @@ class Exchange:
             # The answer has begun: only a broken connection can say that it is not whole.
             self._breakOff(0)
         else:
-            self.respond(*plainAnswer(504 if failure.isTimeout else 502))
+            self.respond(*plainAnswer(503 if failure.isBusy else 504 if failure.isTimeout else 502))
 
     def _refuse(self, status: int, reason: str) -> None:
         """

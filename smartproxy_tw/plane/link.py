@@ -22,6 +22,8 @@ from .poller import ENDED, READABLE
 from .wires import READ, PlainWire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .exchange import Exchange
     from .poller import Poller
     from .wires import Wire
@@ -41,10 +43,12 @@ class UpstreamFailure:
 
     @ivar reason: For the log: which target, and what it did.
     @ivar isTimeout: It did nothing in time (504 rather than 502).
+    @ivar isBusy: It has as many connections as it may have (503).
     """
 
     reason: str
     isTimeout: bool = False
+    isBusy: bool = False
 
 
 class Lender(Protocol):
@@ -57,9 +61,26 @@ class Lender(Protocol):
         Take back a link that is good for another request.
         """
 
+    def retire(self, link: Link) -> None:
+        """
+        Close a link that has given a whole answer, but is good for no other.
+        """
+
+    def failed(self, reason: str) -> None:
+        """
+        A link did not give the answer that it should.
+        """
+
     def lost(self, link: Link) -> None:
         """
-        A link that was given back has been closed.
+        A link has been closed, whether it was lent or kept.
+        """
+
+    def released(self, link: Link) -> Callable[[], None] | None:
+        """
+        A link has given up its wire, which goes on as a tunnel.
+
+        @return: What is to be called when that has ended, if anything.
         """
 
 
@@ -168,14 +189,12 @@ class Link:
             return
         except OSError:
             pass
-        self._lender.lost(self)
         self.close()
 
     def expire(self) -> None:
         """
         It was kept for long enough.
         """
-        self._lender.lost(self)
         self.close()
 
     def download(self) -> None:
@@ -346,7 +365,7 @@ class Link:
             self.isReused = True
             self._lender.giveBack(self)
         else:
-            self.close()
+            self._lender.retire(self)
         exchange.complete(self._body)
 
     def _upgrade(self, response: Response, data: bytes) -> None:
@@ -357,7 +376,7 @@ class Link:
             self._fail("it changed to a protocol that was not asked for")
             return
         head = response.head + b"Connection: Upgrade\r\nUpgrade: " + response.upgrade + b"\r\n\r\n"
-        exchange.becomeTunnel(self.release(), head, data, self.isHot)
+        exchange.becomeTunnel(self.release(), head, data, self.isHot, self._lender.released(self))
 
     def _ended(self) -> None:
         """
@@ -374,7 +393,9 @@ class Link:
         isUntouched = self._response is None and not self._head
         self.exchange = None
         self.close()
-        exchange.upstreamBroke(UpstreamFailure(f"{self.target}: {reason}"), self.isReused and isUntouched)
+        if not (self.isReused and isUntouched):
+            self._lender.failed(reason)
+        exchange.upstreamBroke(UpstreamFailure(f"{self.target}: {reason}"), self, isUntouched)
 
     def _fail(self, reason: str) -> None:
         """
@@ -384,23 +405,31 @@ class Link:
         assert exchange is not None
         self.exchange = None
         self.close()
-        exchange.upstreamBroke(UpstreamFailure(f"{self.target}: {reason}"), False)
+        self._lender.failed(reason)
+        exchange.upstreamBroke(UpstreamFailure(f"{self.target}: {reason}"), self, False)
+
+    def blame(self, reason: str) -> None:
+        """
+        Whoever waits for the answer has given up.
+        """
+        self._lender.failed(reason)
 
     def close(self) -> None:
         """
         Close the connection.  The exchange, if any, is not told.
         """
         self.exchange = None
-        self._poller.mortals.pop(self, None)
-        self._poller.forget(self.wire.fd)
-        self.wire.close()
+        if self in self._poller.mortals:
+            del self._poller.mortals[self]
+            self._poller.forget(self.wire.fd)
+            self.wire.close()
+            self._lender.lost(self)
 
     def crash(self) -> None:
         """
         A bug: end the exchange too.
         """
         exchange, self.exchange = self.exchange, None
-        self._lender.lost(self)
         self.close()
         if exchange is not None:
             exchange.session.crash()

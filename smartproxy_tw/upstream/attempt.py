@@ -1,6 +1,11 @@
 """
 An attempt is the way to a connection to any target of a group: the places are
-dialled in turn until one answers.
+dialled in turn until one answers.  Places whose breaker is open are passed over;
+when all that are left are full it waits.
+
+When every breaker is open the one that opened first is tried all the same, and
+just that one: a group of one target would otherwise turn away requests that
+might have been answered.
 """
 
 from __future__ import annotations
@@ -8,10 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..plane.link import Link, UpstreamFailure
+from .breaker import WELL, Open, admits
 from .dial import Dial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from ..plane.wires import Wire
     from .dial import Means
@@ -25,7 +32,7 @@ class Attempt(Dial):
     Ends in a bare connection.
     """
 
-    __slots__ = ("_failures", "_places", "_then")
+    __slots__ = ("_failures", "_isWaiting", "_places", "_then")
 
     def __init__(
         self,
@@ -44,21 +51,142 @@ class Attempt(Dial):
         self._places = places
         self._then = then
         self._failures: list[str] = []
-        self.begin(places.pop(0))
+        self._isWaiting = False
+        place = places[0]
+        if place.isCounted or place.breaker is not WELL:
+            self._start()
+        else:
+            del places[0]
+            self.begin(place)
+
+    # Choosing.
+
+    def _start(self) -> None:
+        """
+        The same for places that may not be had.
+        """
+        queue = self._means.queue
+        if queue is not None and len(queue):
+            self._wait()
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        place = self._pick()
+        if place is None:
+            self._wait()
+        else:
+            self._go(place)
+
+    def _pick(self) -> Place | None:
+        """
+        @return: Where to go; L{None} when that is full.
+        """
+        now = self._means.poller.now
+        isFull = False
+        for place in self._places:
+            if place.breaker is WELL or admits(place.breaker, now):
+                if self._canHave(place):
+                    return place
+                isFull = True
+        if isFull:
+            return None
+        place = min(self._places, key=_openUntil)
+        return place if self._canHave(place) else None
+
+    def _canHave(self, place: Place) -> bool:
+        """
+        Whether there is a connection to be had.
+        """
+        return place.hasRoom or bool(place.idle)
+
+    def _go(self, place: Place) -> None:
+        self._places.remove(place)
+        if not place.hasRoom:
+            place.evict()
+        if place.breaker is not WELL:
+            if not admits(place.breaker, self._means.poller.now):
+                # All are open, and this one has its chance out of turn: no other after it.
+                self._places.clear()
+            place.probed()
+        if place.isCounted:
+            place.taken()
+        self.begin(place)
+
+    # Waiting.
+
+    def _wait(self) -> None:
+        means = self._means
+        queue = means.queue
+        assert queue is not None
+        self._isOver = False
+        self._isWaiting = True
+        if queue.join(self):
+            self.deadline = means.poller.now + queue.seconds
+            means.poller.mortals[self] = None
+        else:
+            self._last = f"all connections to {self._names()} are in use, and {len(queue)} wait for one"
+            means.poller.later(self._turnAway)
+
+    def _names(self) -> str:
+        return ", ".join(place.name for place in self._places)
+
+    def _turnAway(self) -> None:
+        if self._isWaiting:
+            self._isWaiting = False
+            self._over()
+            self.giveUp(UpstreamFailure("; ".join([*self._failures, self._last]), isBusy=True))
+
+    def retry(self) -> bool:
+        """
+        See L{Waiter<smartproxy_tw.upstream.waiting.Waiter>}.
+        """
+        place = self._pick()
+        if place is None:
+            return False
+        self._isWaiting = False
+        self._take(place)
+        return True
+
+    def _take(self, place: Place) -> None:
+        self._go(place)
+
+    def expire(self) -> None:
+        """
+        See L{Dial}.
+        """
+        queue = self._means.queue
+        if self._isWaiting and queue is not None:
+            queue.leave(self)
+            self._last = f"no connection to {self._names()} came free in {queue.seconds:g} s"
+            self._turnAway()
+        else:
+            super().expire()
+
+    # What comes of it.
 
     def arrived(self, wire: Wire, isHot: bool) -> None:
         """
         See L{Dial}.
         """
-        self._then(wire, isHot, None)
+        place = self._place
+        if place.breaker is not WELL:
+            place.answered()
+        self._then(wire, isHot, place.left if place.isCounted else None)
 
     def failed(self, reason: str, isTimeout: bool) -> None:
         """
         See L{Dial}.  The next place has its chance.
         """
-        self._failures.append(f"{self._place.name}: {reason}")
+        place = self._place
+        place.failed(reason)
+        self._failures.append(f"{place.name}: {reason}")
+        if place.isCounted:
+            place.left()
+        now = self._means.poller.now
+        self._places = [each for each in self._places if admits(each.breaker, now)]
         if self._places:
-            self.begin(self._places.pop(0))
+            self._next()
         else:
             self.giveUp(UpstreamFailure("; ".join(self._failures), isTimeout))
 
@@ -68,29 +196,90 @@ class Attempt(Dial):
         """
         self._then(failure, False, None)
 
+    def cancel(self) -> None:
+        """
+        See L{Dial}.
+        """
+        if self._isWaiting:
+            self._isWaiting = False
+            if self._means.queue is not None:
+                self._means.queue.leave(self)
+        elif not self._isOver:
+            self._place.abandoned()
+            if self._place.isCounted:
+                self._place.left()
+        super().cancel()
+
 
 class LinkAttempt(Attempt):
     """
     Ends in a link, for HTTP.
     """
 
-    __slots__ = ("_whenLinked",)
+    __slots__ = ("_isFresh", "_whenLinked")
 
     def __init__(
-        self, means: Means, places: list[Place], then: Callable[[Link | UpstreamFailure], None]
+        self,
+        means: Means,
+        places: list[Place],
+        then: Callable[[Link | UpstreamFailure], None],
+        isFresh: bool = False,
     ) -> None:
         """
         Begin.
 
         @param places: As for an L{Attempt}.
         @param then: See L{IUpstream.connect<smartproxy_tw.interfaces.IUpstream.connect>}.
+        @param isFresh: Whether it has to be a new connection.
         """
         self._whenLinked = then
-        super().__init__(means, places, self._linked)
+        self._isFresh = isFresh
+        super().__init__(means, places, self._failed)
 
-    def _linked(self, outcome: Wire | UpstreamFailure, isHot: bool, ended: Callable[[], None] | None) -> None:
-        if isinstance(outcome, UpstreamFailure):
-            self._whenLinked(outcome)
+    def _next(self) -> None:
+        place = self._pick()
+        if place is not None and place.idle and not self._isFresh:
+            # Nobody is told before he knows whom he asked.
+            self._isOver = False
+            self._isWaiting = True
+            self._means.poller.later(self._again)
+        elif place is None:
+            self._wait()
         else:
-            place = self._place
-            self._whenLinked(Link(self._means.poller, outcome, place, place.name, isHot))
+            self._go(place)
+
+    def _again(self) -> None:
+        if self._isWaiting:
+            self._isWaiting = False
+            place = self._pick()
+            if place is None:
+                self._wait()
+            else:
+                self._take(place)
+
+    def _take(self, place: Place) -> None:
+        link = None if self._isFresh else place.lend()
+        if link is None:
+            self._go(place)
+        else:
+            self._over()
+            self._whenLinked(link)
+
+    def arrived(self, wire: Wire, isHot: bool) -> None:
+        """
+        See L{Dial}.
+        """
+        place = self._place
+        if place.breaker is not WELL:
+            place.reached()
+        link = Link(self._means.poller, wire, place, place.name, isHot)
+        if place.isCounted:
+            place.welcome(link)
+        self._whenLinked(link)
+
+    def _failed(self, outcome: Any, isHot: bool, ended: object) -> None:
+        self._whenLinked(outcome)
+
+
+def _openUntil(place: Place) -> float:
+    return place.breaker.until if isinstance(place.breaker, Open) else 0.0

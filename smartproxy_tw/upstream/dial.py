@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..plane.wires import Wire
     from .place import Place
     from .resolve import Resolver
+    from .waiting import Queue
 
 __all__ = ["Dial", "Means", "Secrecy"]
 
@@ -82,18 +83,27 @@ class Means:
     @ivar resolver: For the names of targets.
     @ivar seconds: How long one dial may take in all.
     @ivar secrecy: L{None} for no TLS.
+    @ivar queue: For those who find no free connection; L{None} where there may
+        be any number.
     """
 
-    __slots__ = ("poller", "reactor", "resolver", "seconds", "secrecy")
+    __slots__ = ("poller", "queue", "reactor", "resolver", "seconds", "secrecy")
 
     def __init__(
-        self, reactor: Any, poller: Poller, resolver: Resolver, seconds: float, secrecy: Secrecy | None
+        self,
+        reactor: Any,
+        poller: Poller,
+        resolver: Resolver,
+        seconds: float,
+        secrecy: Secrecy | None,
+        queue: Queue | None = None,
     ) -> None:
         self.reactor = reactor
         self.poller = poller
         self.resolver = resolver
         self.seconds = seconds
         self.secrecy = secrecy
+        self.queue = queue
 
 
 class Dial:
@@ -263,6 +273,9 @@ class Dial:
         """
         Nobody wants it any more.
         """
+        self._stop()
+
+    def _stop(self) -> None:
         self._over()
         self._hangUp()
         if self._race is not None:
@@ -275,7 +288,7 @@ class Dial:
         It took too long.
         """
         if not self._isOver:
-            self.cancel()
+            self._stop()
             self.failed("it did not answer in time", True)
 
     def crash(self) -> None:
@@ -283,5 +296,5 @@ class Dial:
         A bug: end this one.
         """
         if not self._isOver:
-            self.cancel()
+            self._stop()
             self.failed("a bug while connecting", False)

@@ -1,6 +1,8 @@
 """
 A group is the targets of one action: they take turns, connections to them are
 kept, and a target that cannot be connected to is passed over for the next.
+
+What it counts and bounds is that of this process.
 """
 
 from __future__ import annotations
@@ -12,14 +14,18 @@ from zope.interface import implementer
 from ..interfaces import IUpstream
 from ..plane.contexts import clientContext
 from .attempt import Attempt, LinkAttempt
+from .budget import Budget
+from .counted import CountedPlace
 from .dial import Means, Secrecy
 from .place import Place
+from .resolve import isLiteral
+from .waiting import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..config.model import Forward, UpstreamTLS
+    from ..config.model import Forward, Target, UpstreamTLS
     from ..plane.link import Link, UpstreamFailure
     from ..plane.poller import Poller
     from ..plane.wires import Wire
@@ -47,10 +53,17 @@ class Group:
         """
         self.tls: UpstreamTLS | None = forward.tls
         secrecy = Secrecy(forward.tls, clientContext(forward.tls)) if forward.tls is not None else None
-        self._means = Means(reactor, poller, resolver, connectSeconds, secrecy)
+        pool = forward.pool
+        self._most = _NEVER if pool.connections is None else pool.connections
+        self._queue = None
+        if pool.connections is not None:
+            self._queue = Queue(poller, pool.queue, pool.wait, self._isAnyFree)
+        self._means = Means(reactor, poller, resolver, connectSeconds, secrecy, self._queue)
         self._targets = forward.targets
         self._places: dict[int, list[Place]] = {}
         self._turn = 0
+        self._requests = 0
+        self._budget = Budget(poller.now)
 
     def _placesFor(self, port: int) -> list[Place]:
         places = self._places.get(port)
@@ -59,15 +72,32 @@ class Group:
             self._places[port] = places = []
             for index, target in enumerate(self._targets):
                 if shared is None or target.port is None:
-                    places.append(Place(self._means.poller, target, port))
+                    places.append(self._place(target, port))
                 else:
                     places.append(shared[index])
         return places
+
+    def _place(self, target: Target, port: int) -> Place:
+        means = self._means
+        if self._queue is None and (target.port == 0 or isLiteral(target.host)):
+            return Place(means.poller, target, port)
+        return CountedPlace(means.poller, means.resolver, target, port, self._most, self._freed)
+
+    def _freed(self) -> None:
+        if self._queue is not None:
+            self._queue.wake()
+
+    def _isAnyFree(self) -> bool:
+        return any(place.hasRoom or place.idle for places in self._places.values() for place in places)
 
     def borrow(self, port: int) -> Link | None:
         """
         See L{IUpstream}.
         """
+        self._requests += 1
+        if self._queue:
+            # Others were here before.
+            return None
         places = self._places.get(port) or self._placesFor(port)
         if len(places) > 1:
             self._turn = turn = (self._turn + 1) % len(places)
@@ -88,6 +118,20 @@ class Group:
         places = self._placesFor(port)
         turn = self._turn
         return LinkAttempt(self._means, [*places[turn:], *places[:turn]], then)
+
+    def repeat(
+        self, port: int, target: str, isStale: bool, then: Callable[[Link | UpstreamFailure], None]
+    ) -> LinkAttempt | None:
+        """
+        See L{IUpstream}.
+        """
+        if not isStale and not self._budget.spend(self._means.poller.now, self._requests):
+            return None
+        places = self._placesFor(port)
+        turn = self._turn
+        order = [*places[turn:], *places[:turn]]
+        order.sort(key=lambda place: (place.name == target) is not isStale)
+        return LinkAttempt(self._means, order, then, True)
 
     def dial(
         self, port: int, then: Callable[[Wire | UpstreamFailure, bool, Callable[[], None] | None], None]

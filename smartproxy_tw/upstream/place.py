@@ -1,6 +1,6 @@
 """
-A place is a target as one local port sees it, with the connections that are
-kept to it.
+A place is a target as one local port sees it: the connections that are kept to
+it, and how well it does.
 """
 
 from __future__ import annotations
@@ -10,14 +10,22 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
+from .breaker import FAILURES, PAUSE, WELL, Open, Probing, abandoned, answered, failed, reached
 from .resolve import isLiteral
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..config.model import Target
     from ..plane.link import Link
     from ..plane.poller import Poller
+    from .breaker import Breaker
 
 __all__ = ["Place", "Where", "reach", "where"]
+
+_log = Logger()
 
 #: A family of sockets, and an address as C{connect} takes it.
 Where = tuple[int, tuple[str, int] | str]
@@ -25,6 +33,9 @@ Where = tuple[int, tuple[str, int] | str]
 # Kept connections for each target and port, and how long they are kept, in seconds.
 _KEPT = 256
 _KEPT_SECONDS = 60.0
+_NEVER = float("inf")
+
+_KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
 
 def where(address: str, port: int) -> Where:
@@ -36,9 +47,6 @@ def where(address: str, port: int) -> Where:
     if port == 0:
         return socket.AF_UNIX, address
     return socket.AF_INET6 if ":" in address else socket.AF_INET, (address, port)
-
-
-_KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
 
 def reach(family: int, address: tuple[str, int] | str) -> socket.socket | str:
@@ -68,14 +76,20 @@ class Place:
 
     @ivar target: As configured.
     @ivar port: What to connect to; 0 for a unix socket.
-    @ivar name: For logs.
+    @ivar name: For logs, and to know it again.
     @ivar where: Its one address; L{None} when it has a name, which has to be
         resolved.
     @ivar idle: The links that are kept.
     @ivar isClosed: Whether nothing is kept any more.
+    @ivar breaker: How well it does; L{WELL} is the only state that needs no
+        second look.
+    @ivar isCounted: Whether it has to be told of every connection.
+    @ivar hasRoom: Whether another connection to it may be made.
     """
 
-    __slots__ = ("_poller", "idle", "isClosed", "name", "port", "target", "where")
+    __slots__ = ("_poller", "breaker", "idle", "isClosed", "name", "port", "target", "where")
+
+    isCounted = False
 
     def __init__(self, poller: Poller, target: Target, port: int) -> None:
         """
@@ -89,23 +103,132 @@ class Place:
         self.where = where(target.host, self.port) if isAddress else None
         self.idle: list[Link] = []
         self.isClosed = False
+        self.breaker: Breaker = WELL
+
+    @property
+    def hasRoom(self) -> bool:
+        """
+        See above.
+        """
+        return True
+
+    # What a lender does: see L{Lender<smartproxy_tw.plane.link.Lender>}.
 
     def giveBack(self, link: Link) -> None:
         """
-        See L{Lender<smartproxy_tw.plane.link.Lender>}.
+        It has given a whole answer, and can carry another.
         """
+        if self.breaker is not WELL:
+            self.answered()
         if len(self.idle) >= _KEPT or self.isClosed:
             link.close()
             return
         link.deadline = self._poller.now + _KEPT_SECONDS
         self.idle.append(link)
 
+    def retire(self, link: Link) -> None:
+        """
+        It has given a whole answer, and is to be closed.
+        """
+        if self.breaker is not WELL:
+            self.answered()
+        link.close()
+
     def lost(self, link: Link) -> None:
         """
-        See L{Lender<smartproxy_tw.plane.link.Lender>}.
+        It has been closed.
         """
         if link in self.idle:
             self.idle.remove(link)
+
+    def released(self, link: Link) -> Callable[[], None] | None:
+        """
+        It goes on as a tunnel.
+
+        @return: What is to be called when that has ended, if anything.
+        """
+        if self.breaker is not WELL:
+            self.answered()
+        return None
+
+    # How well it does.
+
+    def failed(self, reason: str) -> None:
+        """
+        It could not be connected to, or did not answer as it should.
+        """
+        breaker = self.breaker = failed(before := self.breaker, self._poller.now)
+        if isinstance(breaker, Open) and breaker is not before:
+            idle, self.idle = self.idle, []
+            for link in idle:
+                link.close()
+            if not isinstance(before, Probing):
+                _log.warn(
+                    "Target {target} is passed over: {count} failures in a row, the last one: {reason}; "
+                    "it is tried again every {pause:g} s",
+                    target=self.name,
+                    count=FAILURES,
+                    reason=reason,
+                    pause=PAUSE,
+                )
+
+    def reached(self) -> None:
+        """
+        It is connected, which does not say that it will answer.
+        """
+        self.breaker = reached(self.breaker)
+
+    def answered(self) -> None:
+        """
+        It has done what it should.
+        """
+        self.breaker = answered(self.breaker)
+
+    def probed(self) -> None:
+        """
+        Somebody tries it although its breaker is open.
+        """
+        if isinstance(self.breaker, Open):
+            self.breaker = Probing()
+
+    def abandoned(self) -> None:
+        """
+        Whoever tried it has lost interest.
+        """
+        self.breaker = abandoned(self.breaker, self._poller.now)
+
+    # Links and connections.
+
+    def lend(self) -> Link | None:
+        """
+        @return: A kept link, if there is one.
+        """
+        if not self.idle:
+            return None
+        link = self.idle.pop()
+        link.deadline = _NEVER
+        return link
+
+    def evict(self) -> None:
+        """
+        Close the oldest kept link, to make room.
+        """
+        self.idle[0].close()
+
+    def taken(self) -> None:
+        """
+        A connection is being made (where they are counted).
+        """
+
+    def left(self) -> None:
+        """
+        It has ended, or came to nothing (where they are counted).
+        """
+
+    def welcome(self, link: Link) -> None:
+        """
+        A connection has become a link (where they are counted).
+        """
 
     def close(self) -> None:
         """

@@ -27,6 +27,7 @@ from smartproxy_tw.config.model import (
     Forward,
     Internal,
     Limits,
+    Pool,
     Redirect,
     Respond,
     Target,
@@ -53,6 +54,13 @@ def tls(text: str) -> str:
     A configuration with one route that has to do with TLS.
     """
     return action(f"type: forward, targets: 'h:1', tls: {{{text}}}")
+
+
+def pool(text: str) -> str:
+    """
+    A configuration with one route that bounds its connections.
+    """
+    return action(f"type: forward, targets: 'h:1', pool: {{{text}}}")
 
 
 def match(text: str) -> str:
@@ -167,6 +175,10 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         Forward((Target("h", 1), Target("127.0.0.1", 2))),
     ),
     "Forward.tls": (tls("mode: passthrough"), lambda c: c.routes[0].tls, TLS("passthrough")),
+    "Forward.pool": (pool("connections: 9"), lambda c: deed(c).pool, Pool(9)),
+    "Pool.connections": (pool("connections: 9"), lambda c: deed(c).pool, Pool(9, 1000, 5.0)),
+    "Pool.queue": (pool("connections: 9, queue: 0"), lambda c: deed(c).pool, Pool(9, 0)),
+    "Pool.wait": (pool("connections: 9, wait: 0.5"), lambda c: deed(c).pool, Pool(9, wait=0.5)),
     "Target.host": (action("type: forward, targets: {host: H, port: 3}"), deed, Forward((Target("h", 3),))),
     "Target.port": (
         action("type: forward, targets: [{host: h, port: preserve}]"),

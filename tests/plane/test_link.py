@@ -349,20 +349,21 @@ class UpstreamTests(SessionTests):
         self.assertEqual(status(await client.head()), 502)
         self.assertEqual(origin.count, 1)
 
-    async def test_freshNotRetried(self) -> None:
+    async def test_freshOnceMore(self) -> None:
         """
-        A fresh connection that closes without a word is the target's answer:
-        502, and the client may go on.
+        After a fresh connection that closes without a word another is tried,
+        and that is all: 502, and the client may go on.
         """
         port, origin = await self.begin()
         client = await self.client(port)
         client.sends(GET)
-        server = await origin.accepts()
-        await server.head()
-        server.leaves()
+        for _ in range(2):
+            server = await origin.accepts()
+            await server.head()
+            server.leaves()
         head, body = await client.message()
         self.assertEqual((status(head), body), (502, b"502 Bad Gateway\n"))
-        self.assertEqual(origin.count, 1)
+        self.assertEqual(origin.count, 2)
         self.assertEqual((await self.plane.tally())["upstream_failures"], 1)
         client.sends(GET)
         await (await origin.accepts()).head()
