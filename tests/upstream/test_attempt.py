@@ -1,0 +1,267 @@
+"""
+The way to a connection: whom it tries, and how it ends, in every state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smartproxy_tw.config.model import Target, UpstreamTLS
+from smartproxy_tw.upstream.breaker import FAILURES, PAUSE, WELL, Closed, Open, Probing
+from smartproxy_tw.upstream.outcome import Failed, Found, Nothing
+
+from .groups import Caller, GroupCase, target
+
+
+class CancelTests(GroupCase):
+    """
+    Whoever waits for a connection goes: he is told nothing, nothing is left,
+    and the counts are right.
+    """
+
+    def states(self) -> list[tuple[str, Any]]:
+        """
+        How to begin, by what is under way then.
+        """
+        server, deaf = self.listens(), self.ignores()
+        name = Target("a.test", deaf.getsockname()[1])
+
+        def racing() -> None:
+            self.begin(name, most=9)
+
+        def silence() -> None:
+            self.begin(target(server), tls=UpstreamTLS(verify=False), most=9)
+
+        return [
+            ("connecting", lambda: self.begin(target(deaf), most=9)),
+            ("resolving", lambda: self.begin(name, most=9)),
+            ("racing", racing),
+            ("shaking hands", silence),
+            ("failed already", lambda: self.begin(Target("/nowhere/at/all", 0), most=9)),
+            ("without bound", lambda: self.begin(target(deaf))),
+        ]
+
+    def advanceTo(self, state: str) -> None:
+        """
+        From the beginning to there.
+        """
+        if state == "racing":
+            self.sage.says(Found(("127.0.0.1", "127.0.0.1"), 60.0))
+            self.loop.turns(0.3)
+            self.assertEqual(len(self.poller.handlers), 2)
+        elif state not in ("failed already", "resolving"):
+            self.loop.turns()
+            self.assertEqual(len(self.poller.handlers), 1, state)
+
+    def test_cancelled(self) -> None:
+        """
+        In every state, for links and for bare connections.
+        """
+        for begin in (self.connects, self.dials):
+            for state, prepare in self.states():
+                prepare()
+                caller = begin()
+                self.advanceTo(state)
+                if state != "without bound":
+                    self.assertEqual(self.open(), [1], state)
+                caller.attempt.cancel()
+                self.assertEqual((self.poller.handlers, self.poller.mortals), ({}, {}), state)
+                self.assertIn(self.open(), ([0], []), state)
+                caller.attempt.cancel()
+                while self.sage.open:
+                    self.sage.says(Nothing(0.0))
+                self.loop.turns(10)
+                self.assertEqual(caller.got, [], state)
+                self.assertIn(self.open(), ([0], []), state)
+                self.group.close()
+
+    def test_expired(self) -> None:
+        """
+        Likewise when the time is over, but that is told, once.
+        """
+        for begin in (self.connects, self.dials):
+            for state, prepare in self.states():
+                if state == "failed already":
+                    continue
+                prepare()
+                caller = begin()
+                self.advanceTo(state)
+                self.loop.turns(3.1)
+                self.assertTrue(caller.failure.isTimeout, state)
+                self.assertEqual((self.poller.handlers, self.poller.mortals), ({}, {}), state)
+                self.assertIn(self.open(), ([0], []), state)
+                while self.sage.open:
+                    self.sage.says(Nothing(0.0))
+                self.loop.turns(10)
+                caller.attempt.cancel()
+                self.assertIn(self.open(), ([0], []), state)
+                self.group.close()
+
+    def test_crashed(self) -> None:
+        """
+        And after a bug.
+        """
+        for state, prepare in self.states():
+            prepare()
+            caller = self.dials()
+            self.advanceTo(state)
+            caller.attempt.crash()
+            self.assertIn("a bug while connecting", caller.failure.reason)
+            self.assertEqual((self.poller.handlers, self.poller.mortals), ({}, {}), state)
+            self.assertIn(self.open(), ([0], []), state)
+            while self.sage.open:
+                self.sage.says(Failed("too late"))
+            self.group.close()
+
+    def test_waiting(self) -> None:
+        """
+        Who cancels while he waits makes room for the next one.
+        """
+        self.begin(target(self.listens()), most=1, queue=1)
+        link = self.linked()
+        first = self.connects()
+        self.loop.turns()
+        first.attempt.cancel()
+        second = self.connects()
+        self.loop.turns(1)
+        link.close()
+        self.loop.turns()
+        self.assertEqual(first.got, [])
+        second.link.close()
+        self.assertEqual(self.open(), [0])
+
+    def test_turnedAway(self) -> None:
+        """
+        Who is about to be turned away and cancels is not told.
+        """
+        self.begin(target(self.listens()), most=1, queue=0)
+        link = self.linked()
+        caller = self.connects()
+        caller.attempt.cancel()
+        self.loop.turns(1)
+        self.assertEqual(caller.got, [])
+        link.close()
+
+
+class BreakerTests(GroupCase):
+    """
+    Targets that fail again and again.
+    """
+
+    def test_passedOver(self) -> None:
+        """
+        One that has refused five times is not tried for ten seconds, and its
+        turns are those of the others.
+        """
+        self.begin(target(dead := self.refuses()), target(server := self.listens()))
+        for _ in range(2 * FAILURES):
+            self.drops(self.dial())
+        self.assertEqual(self.places()[0].breaker, Open(self.poller.now + PAUSE))
+        dead.close()
+        back = self.listens(port=self.places()[0].port)
+        for _ in range(4):
+            self.drops(self.dial())
+        self.assertRaises(BlockingIOError, back.accept)
+        self.loop.turns(PAUSE)
+        for _ in range(2):
+            self.drops(self.dial())
+        back.accept()[0].close()
+        self.assertIs(self.places()[0].breaker, WELL)
+        for _ in range(2 * FAILURES + 5):
+            server.accept()[0].close()
+        self.assertRaises(BlockingIOError, server.accept)
+
+    def dial(self) -> Caller:
+        """
+        Somebody has a bare connection.
+        """
+        caller = self.dials()
+        self.loop.turns()
+        return caller
+
+    def test_oneProbe(self) -> None:
+        """
+        While one probes it the others still pass it over; when he loses
+        interest the next one probes.
+        """
+        self.begin(target(self.ignores()), target(self.listens()))
+        self.drops(self.dial())
+        for _ in range(FAILURES):
+            self.places()[0].failed("no reason")
+        self.loop.turns(PAUSE)
+        self.group._turn = 1
+        prober = self.dials()
+        self.loop.turns()
+        self.assertEqual((prober.got, self.places()[0].breaker), ([], Probing()))
+        for _ in range(3):
+            self.drops(self.dial())
+        prober.attempt.cancel()
+        self.assertEqual(self.places()[0].breaker, Open(self.poller.now))
+        self.group._turn = 1
+        prober = self.dials()
+        self.assertEqual(self.places()[0].breaker, Probing())
+        self.loop.turns(3.1)
+        self.assertEqual(self.places()[0].breaker, Open(self.poller.now + PAUSE))
+        self.drops(prober)
+
+    def test_probeByLink(self) -> None:
+        """
+        For HTTP being connected is no answer yet: one failure more and it is
+        passed over again; an answer makes it well.
+        """
+        self.begin(target(self.listens()))
+        self.linked().close()
+        place = self.places()[0]
+        for _ in range(FAILURES):
+            place.failed("no reason")
+        self.loop.turns(PAUSE)
+        link = self.linked()
+        self.assertEqual(place.breaker, Closed(FAILURES - 1))
+        place.failed("no answer")
+        self.assertEqual(place.breaker, Open(self.poller.now + PAUSE))
+        self.answered(link)
+        self.assertIs(place.breaker, WELL)
+
+    def test_keptConnections(self) -> None:
+        """
+        When it opens, what is kept is closed: it would lead to the same.
+        """
+        self.begin(target(self.listens()))
+        self.answered(self.linked())
+        place = self.places()[0]
+        self.assertEqual(len(place.idle), 1)
+        for _ in range(FAILURES):
+            place.failed("no reason")
+        self.assertEqual(place.idle, [])
+
+    def test_allOpen(self) -> None:
+        """
+        When all are open one is tried all the same, and just one: that which
+        opened first.
+        """
+        self.begin(target(one := self.refuses()), target(self.refuses()))
+        for _ in range(FAILURES):
+            caller = self.dials()
+            self.loop.turns()
+            self.assertEqual(caller.failure.reason.count("Connection refused"), 2)
+        self.places()[1].breaker = Open(self.poller.now + 2 * PAUSE)
+        for _ in range(2):
+            caller = self.dials()
+            self.loop.turns()
+            self.assertEqual(caller.failure.reason, f"127.0.0.1:{one.getsockname()[1]}: Connection refused")
+            self.assertFalse(caller.failure.isBusy)
+
+    def test_alone(self) -> None:
+        """
+        So one that is alone is always tried.
+        """
+        self.begin(target(server := self.refuses()))
+        for _ in range(3 * FAILURES):
+            caller = self.dials()
+            self.loop.turns()
+            self.assertIn("Connection refused", caller.failure.reason)
+        server.close()
+        back = self.listens(port=self.places()[0].port)
+        self.drops(self.dial())
+        back.accept()[0].close()
+        self.assertIs(self.places()[0].breaker, WELL)
