@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -119,10 +120,16 @@ class CombinedLines:
             first = _escaped(entry.first)
             return f'{entry.client} - - [{when}] "{first}" {entry.status} {entry.size} "-" "-"\n'
         connection = entry.connection
-        what = _escaped(
-            f"STREAM {connection.serverName or '-'}:{connection.port} {entry.route.name}".encode()
-        )
+        what = _stream(connection.serverName, connection.port, entry.route.name)
         return f'{connection.client.host} - - [{when}] "{what}" 000 {entry.received} "-" "-"\n'
+
+
+@lru_cache(maxsize=1000)
+def _stream(serverName: str | None, port: int, route: str) -> str:
+    """
+    What stands in the place of a request line.
+    """
+    return _escaped(f"STREAM {serverName or '-'}:{port} {route}".encode())
 
 
 def _halves(raw: bytes) -> tuple[str, str]:

@@ -173,7 +173,6 @@ class Half:
     def _end(self) -> None:
         self.isDone = True
         tunnel = self._tunnel
-        tunnel.moved()
         back = self.back
         # When this was the last of the two, closing a plain wire says it too.
         if back.isDone and isinstance(self.sink, PlainWire) and tunnel.endIfDone():
@@ -243,6 +242,8 @@ class Tunnel:
         ends; if it has, cleanly, its last words are still on their way and a
         reset of the other wire would destroy them: they have a moment.
         """
+        if self.isOver:
+            return
         outOf = self._up if wire is self._up.source else self._down
         if outOf.isDone and not outOf.back.isDone and not self.isLingering:
             self.isLingering = True
@@ -261,13 +262,13 @@ class Tunnel:
 
         @return: Whether that is so.
         """
+        if self.isOver:
+            return True
         up = self._up
         if up.isDone and self._down.isDone and not (up.source.pending or up.sink.pending):
-            if not self.isOver:
-                self._leave()
-                up.source.close()
-                up.sink.close()
-                self._done(up.moved, self._down.moved)
+            self._leave()
+            up.source.close()
+            up.sink.close()
             return True
         return False
 
@@ -276,10 +277,10 @@ class Tunnel:
         Break both wires.
         """
         if not self.isOver:
+            up = self._up
             self._leave()
-            self._up.source.reset()
-            self._up.sink.reset()
-            self._done(self._up.moved, self._down.moved)
+            up.source.reset()
+            up.sink.reset()
 
     def expire(self) -> None:
         """
@@ -300,7 +301,11 @@ class Tunnel:
 
     def _leave(self) -> None:
         self.isOver = True
+        up, down = self._up, self._down
         handlers = self.engine.poller.handlers
-        handlers.pop(self._up.source.fd, None)
-        handlers.pop(self._up.sink.fd, None)
+        handlers.pop(up.source.fd, None)
+        handlers.pop(up.sink.fd, None)
         self.engine.leave(self)
+        # Without the circle nothing is left to the garbage collector, which would run every fifty tunnels.
+        del self._up, self._down, up.back, down.back
+        self._done(up.moved, down.moved)
