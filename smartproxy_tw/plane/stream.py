@@ -37,11 +37,11 @@ class Stream:
         "_connection",
         "_engine",
         "_entrance",
-        "_targetEnded",
         "_isHot",
         "_isOver",
         "_route",
         "_started",
+        "_targetEnded",
         "_wire",
         "deadline",
     )
