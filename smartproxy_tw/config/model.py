@@ -325,15 +325,22 @@ class Timeouts:
     @ivar head: For the first bytes, a TLS handshake, a whole request head:
         absolute, from the first moment it is waited for.
     @ivar connect: For a connection to a target, TLS included.
-    @ivar idle: For the next request on a kept connection, for the next byte
-        of a response or of a tunnel.
+    @ivar idle: For the target's answer (504), for the next byte of it or of a
+        tunnel.
     @ivar drain: For requests in flight when the process stops.
+    @ivar keepAlive: For the next request on a kept connection.
+    @ivar body: For the body of a request to begin to come as fast as
+        L{Limits.minRate} has it.
+    @ivar write: For a client that takes nothing of what it asked for.
     """
 
     head: float = 10.0
     connect: float = 5.0
     idle: float = 300.0
     drain: float = 30.0
+    keepAlive: float = 75.0
+    body: float = 5.0
+    write: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,11 +351,17 @@ class Limits:
     @ivar headBytes: Of a request head: 431 beyond.
     @ivar urlBytes: Of a request target: 414 beyond.
     @ivar connections: Client connections at a time, in this process.
+    @ivar bodyBytes: Of a request body, chunks undone: 413 beyond.  0: any
+        number.
+    @ivar minRate: Bytes a second that a client has to send of a body (408),
+        and to take of an answer.  0: whatever it likes.
     """
 
     headBytes: int = 65536
     urlBytes: int = 8192
     connections: int = 20000
+    bodyBytes: int = 0
+    minRate: int = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +408,8 @@ class Config:
     @ivar bind: IP addresses that every port is bound on; empty: all of them,
         IPv4 and IPv6.
     @ivar trustedProxies: Peers whose forwarded fields are believed.
+    @ivar requestID: Whether each request goes to its target with an
+        identifier (X-Request-ID).
     @ivar logFormat: Of the event log.
     @ivar source: The file it was read from, absolute, or L{None}.
     """
@@ -407,6 +422,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     trustedProxies: tuple[IPv4Network | IPv6Network, ...] = ()
     acme: Acme = field(default_factory=Acme)
+    requestID: bool = True
     logFormat: Literal["text", "json"] = "text"
     source: str | None = None
 

@@ -158,6 +158,7 @@ class _Resolver:
             limits=model.Limits(**dict(written.limits)),
             trustedProxies=tuple(ip_network(each) for each in listed(written.trustedProxies)),
             acme=acme,
+            requestID=written.requestId,
             logFormat=written.log.format,
         )
 

@@ -669,7 +669,21 @@ class Timeouts(_Section):
     )
     idle: Seconds = Field(
         default=_TIMEOUTS.idle,
-        description="For the next request on a kept connection, the next byte of a response or of a tunnel.",
+        description="For the answer of a target (504), and for the next byte of an answer or of a tunnel.",
+    )
+    keepAlive: Seconds = Field(
+        default=_TIMEOUTS.keepAlive,
+        description="For the next request on a kept connection; then it is closed.",
+    )
+    body: Seconds = Field(
+        default=_TIMEOUTS.body,
+        description="For the body of a request to begin to come as fast as limits.min_rate has it; "
+        "slower: 408.",
+    )
+    write: Seconds = Field(
+        default=_TIMEOUTS.write,
+        description="For a client that takes nothing of an answer, or less than limits.min_rate has it; "
+        "then its connection is broken off.",
     )
     drain: Seconds = Field(
         default=_TIMEOUTS.drain, description="For requests in flight when the process stops."
@@ -689,6 +703,15 @@ class Limits(_Section):
     )
     connections: Annotated[int, Field(ge=1, le=10000000), BeforeValidator(_number)] = Field(
         default=_LIMITS.connections, description="Client connections at a time."
+    )
+    bodyBytes: Annotated[int, Field(ge=0), BeforeValidator(_number)] = Field(
+        default=_LIMITS.bodyBytes, description="Bytes of a request body; beyond: 413. 0: any number."
+    )
+    minRate: Annotated[int, Field(ge=0, le=1048576), BeforeValidator(_number)] = Field(
+        default=_LIMITS.minRate,
+        description="Bytes a second, on average, that a client has to send of a body and to take of an "
+        "answer. What it was faster counts for half a minute at most; what the target is slower does not "
+        "count. 0: as slowly as it likes.",
     )
 
 
@@ -766,6 +789,12 @@ class File(_Section):
         description="Addresses and networks (`10.0.0.0/8`), one or a list, whose X-Forwarded-For and "
         "similar fields "
         "are believed. From all others these fields are removed.",
+    )
+    requestId: Claim = Field(
+        default=True,
+        description="Every request goes to its target with an X-Request-ID of its own, which the json access "
+        "log has too, and the answers that the proxy gives in place of a failed target. One that came is "
+        "believed from trusted_proxies only. false: that field is passed on like any other.",
     )
     acme: Acme = Field(default_factory=Acme, description="Where certificates are had automatically.")
     sites: dict[_SiteName, _SiteValue] = Field(

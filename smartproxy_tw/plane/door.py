@@ -17,6 +17,7 @@ from ..interfaces import IAction, IExchange, IStream
 from ..wire.http1 import parseRequest
 from .answers import plainAnswer
 from .forwarding import clientBehind, trustedMarks
+from .numbers import believed
 from .session import Session
 
 if TYPE_CHECKING:
@@ -47,14 +48,37 @@ class Prepared:
     @ivar client: The address of the client that a trusted peer spoke for;
         otherwise empty.
     @ivar head: Request line and fields that go upstream, but for the
-        forwarding fields that belong to the connection and the empty line.
+        forwarding fields that belong to the connection, the number of the
+        request and the empty line.
+    @ivar isNumbered: Whether a number of ours is to go with it.
+    @ivar number: The one that a trusted peer has given it; otherwise empty.
     """
 
-    __slots__ = ("action", "client", "head", "record", "request", "route", "serverName")
+    __slots__ = (
+        "action",
+        "client",
+        "head",
+        "isNumbered",
+        "number",
+        "record",
+        "request",
+        "route",
+        "serverName",
+    )
 
     def __init__(
-        self, request: Request, route: Route | None, action: IAction, serverName: str | None, client: str
+        self,
+        request: Request,
+        route: Route | None,
+        action: IAction,
+        serverName: str | None,
+        client: str,
+        isNumbered: bool = False,
     ) -> None:
+        """
+        @param isNumbered: Whether numbers are given to requests.  Otherwise
+            those that came go on, as any other field.
+        """
         self.request = request
         self.route = route
         self.action = action
@@ -65,8 +89,18 @@ class Prepared:
         head = request.method + b" " + request.target.origin
         head += b" HTTP/1.1\r\n" if request.minor else b" HTTP/1.0\r\n"
         head += request.fields
-        if request.upgrade:
+        if request.upgrade and request.takesTrailers:
+            head += b"Connection: Upgrade, TE\r\nUpgrade: " + request.upgrade + b"\r\nTE: trailers\r\n"
+        elif request.upgrade:
             head += b"Connection: Upgrade\r\nUpgrade: " + request.upgrade + b"\r\n"
+        elif request.takesTrailers:
+            head += b"Connection: TE\r\nTE: trailers\r\n"
+        self.number = believed(request.identified) if isNumbered and client else b""
+        self.isNumbered = isNumbered and not self.number
+        if self.number:
+            head += b"X-Request-ID: " + self.number + b"\r\n"
+        elif not isNumbered:
+            head += request.identified
         if not client and request.authority:
             head += b"X-Forwarded-Host: " + request.authority + b"\r\n"
         self.head = head
@@ -126,6 +160,7 @@ class _Challenge(_Answer):
 
 _NOT_FOUND = _Answer(404)
 _MISDIRECTED = _Answer(421)
+_TOO_LARGE = _Answer(413)
 
 
 class Door:
@@ -186,7 +221,12 @@ class Door:
         isTrusted = engine.trusts(connection.client.host)
         client = clientBehind(request, connection, engine.trusts) if isTrusted else ""
         route, action = self._decide(request, connection)
-        prepared = Prepared(request, route, action, connection.serverName, client)
+        most = engine.limits.bodyBytes
+        if request.length > most > 0:
+            # Before anything is sent upstream; whoever expects 100 meets this in its place.
+            engine.refused(413, f"the body is longer than {most} bytes", connection)
+            action = _TOO_LARGE
+        prepared = Prepared(request, route, action, connection.serverName, client, engine.numbersRequests)
         if (
             len(request.raw) == len(data) <= _MEMO_BYTES
             and request.length == 0

@@ -10,6 +10,7 @@ the plane, L{smartproxy_tw.control.local}.
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,7 @@ from .contexts import challengeContext
 from .descriptors import room
 from .door import Door
 from .misses import Digest
+from .numbers import Numbers
 from .pipes import Pipes
 from .showcase import Showcase
 from .trust import Trust
@@ -136,6 +138,8 @@ class Engine:
     @ivar pipes: To splice through.
     @ivar timeouts: Of the configuration in use.
     @ivar limits: Likewise.
+    @ivar numbers: Of requests.
+    @ivar numbersRequests: Whether they go to targets with their numbers.
     @ivar isDraining: Whether nothing new is taken.
     @ivar remembersHeads: Whether what a head came to may serve for the same
         bytes from somebody else.
@@ -146,12 +150,20 @@ class Engine:
         that is asked for.
     """
 
-    def __init__(self, poller: Poller, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        poller: Poller,
+        clock: Callable[[], float] = time.time,
+        randomness: Callable[[int], bytes] = os.urandom,
+    ) -> None:
         """
         @param clock: The time of day, in seconds since 1970.
+        @param randomness: So many random bytes.
         """
         self.poller = poller
         self.pipes = Pipes()
+        self.numbers = Numbers(randomness)
+        self.numbersRequests = True
         self.isDraining = False
         self.counts = dict.fromkeys(_COUNTS, 0)
         self.timeouts: Timeouts
@@ -189,6 +201,7 @@ class Engine:
         """
         self.timeouts = config.timeouts
         self.limits = config.limits
+        self.numbersRequests = config.requestID
         self._most = min(config.limits.connections, room())
         self._trust = Trust(config.trustedProxies)
         # The same head means one thing from a trusted peer and another from a stranger.
@@ -196,6 +209,8 @@ class Engine:
         self.trusts = self._trust.trusts
         self._records = records
         self.showcase.readAgain()
+        if records is not None:
+            records.use(self.numbers if config.requestID else None)
         for number in {*self._entrances, *tables, *config.ports}:
             self.entrance(number).use(tables.get(number), actions, config)
 
@@ -330,6 +345,16 @@ class Engine:
             client=connection.client.host,
         )
 
+    def gaveUp(self, connection: ConnectionFacts) -> None:
+        """
+        A client took too little of its answer.
+        """
+        self._digest.add(
+            "answer-not-taken",
+            "Broke off: {client} took its answer too slowly, or not at all",
+            client=connection.client.host,
+        )
+
     def unwelcome(self, reason: str, client: str) -> None:
         """
         A connection ended before there was a request.
@@ -363,13 +388,15 @@ class Engine:
             port=str(port),
         )
 
-    def record(self, prepared: Prepared, client: str, started: float, status: int, size: int) -> None:
+    def record(
+        self, prepared: Prepared, client: str, started: float, status: int, size: int, number: int
+    ) -> None:
         """
         A request has ended.
         """
         self.counts["requests"] += 1
         if self._records is not None:
-            self._records.request(prepared, client, started, status, size)
+            self._records.request(prepared, client, started, status, size, number)
 
     def recordRefusal(self, client: str, head: bytes, status: int, size: int) -> None:
         """

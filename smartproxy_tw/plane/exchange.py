@@ -7,7 +7,12 @@ It passes the request's body on while the target takes it, repeats a request
 once that met a connection the target closed without an answer, and sees to it that every
 request ends in exactly one way: an answer, an error of ours, or a broken
 connection where an answer had begun that will not be whole.  One access record
-is made of it.
+is made of it, however it ends.
+
+A body that does not come whole with its head has a pace to keep
+(L{Pace<smartproxy_tw.plane.pace.Pace>}), until an answer has begun.  While the
+target takes nothing, or has not yet invited the body (C{Expect: 100-continue}),
+the client is not to blame.
 
 This is hot: one is made for each request.
 """
@@ -23,6 +28,7 @@ from ..interfaces import IExchange, IUpstream
 from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks
 from .answers import plainAnswer, statusLine
 from .link import BULK, Link, UpstreamFailure
+from .pace import Pace
 from .tunnel import Tunnel
 from .wires import PlainWire, isConnected
 
@@ -40,6 +46,8 @@ __all__ = ["Exchange"]
 _ROUNDS = 16
 # Those that may be sent twice (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+# A body that was faster than it has to be may pause for so long, in seconds.
+_SAVED = 30.0
 # What the access log says of a request whose client did not wait for the answer (nginx's number).
 _CLIENT_LEFT = 499
 
@@ -62,6 +70,7 @@ class Exchange:
     @ivar request: The request's head.
     @ivar left: Of its body, what has not been read: bytes, or
         L{CHUNKED<smartproxy_tw.wire.http1.CHUNKED>}.
+    @ivar received: Bytes of its body that were read, chunks and all.
     """
 
     __slots__ = (
@@ -69,14 +78,19 @@ class Exchange:
         "_chunks",
         "_ended",
         "_hasRetried",
+        "_isInvited",
         "_isKept",
         "_link",
+        "_number",
         "_outgoing",
+        "_pace",
         "_prepared",
+        "_sent",
         "_started",
         "_status",
         "_upstream",
         "left",
+        "received",
         "request",
         "session",
     )
@@ -91,8 +105,13 @@ class Exchange:
         self._prepared = prepared
         self.request: Request = prepared.request
         self.left = prepared.request.length
-        self._chunks = Chunks() if self.left == CHUNKED else None
+        self.received = 0
         engine = session.door.engine
+        self._chunks = Chunks(engine.limits.bodyBytes) if self.left == CHUNKED else None
+        self._number = next(engine.numbers.next)
+        self._pace: Pace | None = None
+        self._isInvited = not prepared.request.expectsContinue
+        self._sent = 0
         self._isKept = prepared.request.keepAlive and not engine.isDraining
         self._hasRetried = False
         self._started = engine.poller.now
@@ -138,11 +157,16 @@ class Exchange:
             self._refuse(bad.status, bad.reason)
             return
         prepared = self._prepared
-        outgoing = prepared.head + (session.marks or session.mark(prepared)) + b"\r\n"
+        outgoing = prepared.head + (session.marks or session.mark(prepared))
+        outgoing += session.door.engine.numbers.line % self._number if prepared.isNumbered else b"\r\n"
         self._outgoing = outgoing + body if body else outgoing
+        if self.left:
+            self._watch()
         port = session.connection.port
         link = upstream.borrow(port)
         if link is None:
+            if self._pace is not None:
+                self._pace.hold()
             self._attempt = upstream.connect(port, self._connected)
         else:
             self._link = link
@@ -154,7 +178,6 @@ class Exchange:
         """
         See L{IExchange}.
         """
-        self._record(0)
         self.session.drop()
 
     # What the upstream half says.
@@ -177,6 +200,10 @@ class Exchange:
         """
         # The client has been told something: the request cannot begin again.
         self._hasRetried = True
+        if head[9:12] == b"100":
+            self._isInvited = True
+            if self._pace is not None and self._link is not None and not self._link.wire.pending:
+                self._pace.go()
         if self.request.minor:
             self.session.wire.write(head + b"\r\n")
         self.session.progress()
@@ -186,6 +213,9 @@ class Exchange:
         The final answer has begun.
         """
         self._status = status
+        if self._pace is not None:
+            # A client may now stop sending (RFC 9112 section 9.5), and is not to lose the answer for it.
+            self._endPace()
 
     def complete(self, size: int) -> None:
         """
@@ -208,6 +238,8 @@ class Exchange:
         @param link: That broke; closed.
         @param isUntouched: Whether it had not said a word in answer.
         """
+        if self._link is not None:
+            self._sent = self._link.moved
         self._link = None
         upstream = self._upstream
         request = self.request
@@ -266,9 +298,9 @@ class Exchange:
         Nothing has moved for too long.
         """
         link = self._link
-        if self.session.wire.pending or self._status:
-            self._breakOff(0)
-        elif self.left and link is not None and not link.wire.pending:
+        if self._status:
+            self._breakOff()
+        elif self.left and self._isInvited and link is not None and not link.wire.pending:
             self.unlink()
             self._refuse(408, "the request body did not arrive in time")
         else:
@@ -283,7 +315,7 @@ class Exchange:
         tell where an end was read before it, or a write has had the error.
         """
         if not isConnected(self.session.wire.sock):
-            self._breakOff(0, _CLIENT_LEFT)
+            self._breakOff(_CLIENT_LEFT)
 
     def closeAfter(self) -> None:
         """
@@ -304,11 +336,43 @@ class Exchange:
         link, self._link = self._link, None
         attempt, self._attempt = self._attempt, None
         if link is not None:
+            self._sent = link.moved
             link.close()
         if attempt is not None:
             attempt.cancel()
 
+    def abandon(self) -> None:
+        """
+        The client's connection is gone, or about to be broken.
+        """
+        self.unlink()
+        self._record(self._sent)
+
     # The request's body.
+
+    def _watch(self) -> None:
+        """
+        From now on the body has to keep its pace.
+        """
+        engine = self.session.door.engine
+        rate = engine.limits.minRate
+        if rate:
+            seconds = engine.timeouts.body
+            most = max(seconds, _SAVED)
+            self._pace = Pace(engine.poller, seconds, most, rate, lambda: self.received, self._tooSlow)
+            if not self._isInvited:
+                self._pace.hold()
+
+    def _endPace(self) -> None:
+        pace, self._pace = self._pace, None
+        if pace is not None:
+            pace.end()
+
+    def _tooSlow(self) -> None:
+        self._pace = None
+        self.unlink()
+        rate = self.session.door.engine.limits.minRate
+        self._refuse(408, f"the request body came with less than {rate} bytes a second")
 
     def upload(self) -> None:
         """
@@ -317,8 +381,15 @@ class Exchange:
         link = self._link
         session = self.session
         for _ in range(_ROUNDS):
-            if not self.left or link is None or self._link is not link or link.wire.pending:
+            if not self.left or link is None or self._link is not link:
                 return
+            pace = self._pace
+            if link.wire.pending:
+                if pace is not None:
+                    pace.hold()
+                return
+            if pace is not None and pace.isHeld and self._isInvited:
+                pace.go()
             if not session.buffer:
                 if self.left > BULK and session.isHot:
                     moved = self._splice(link)
@@ -328,7 +399,7 @@ class Exchange:
                         return
                 data = session.hear()
                 if data is None:
-                    self._breakOff(0, _CLIENT_LEFT)
+                    self._breakOff(_CLIENT_LEFT)
                     return
                 if not data:
                     return
@@ -339,6 +410,7 @@ class Exchange:
                 self.unlink()
                 self._refuse(bad.status, bad.reason)
                 return
+            self._isInvited = True
             link.wire.write(data)
             session.progress()
         session.door.engine.poller.later(self.upload)
@@ -363,9 +435,11 @@ class Exchange:
             moved = 0
         if moved > 0:
             self.left -= moved
+            self.received += moved
+            self._isInvited = True
             session.progress()
         elif moved == 0:
-            self._breakOff(0, _CLIENT_LEFT)
+            self._breakOff(_CLIENT_LEFT)
         return moved
 
     def _takeBody(self) -> bytes:
@@ -381,6 +455,9 @@ class Exchange:
         else:
             used = min(self.left, len(data))
             self.left -= used
+        self.received += used
+        if not self.left and self._pace is not None:
+            self._endPace()
         session.buffer = data[used:]
         return data[:used]
 
@@ -412,9 +489,21 @@ class Exchange:
         self.session.door.engine.upstreamFailed(self._prepared.route, failure)
         if self._status:
             # The answer has begun: only a broken connection can say that it is not whole.
-            self._breakOff(0)
+            self._breakOff()
         else:
-            self.respond(*plainAnswer(503 if failure.isBusy else 504 if failure.isTimeout else 502))
+            status, fields, body = plainAnswer(503 if failure.isBusy else 504 if failure.isTimeout else 502)
+            self.respond(status, fields + self._identity(), body)
+
+    def _identity(self) -> bytes:
+        """
+        For an answer that somebody may want to look into: the field with the
+        number of the request.
+        """
+        prepared = self._prepared
+        if prepared.isNumbered:
+            line: bytes = self.session.door.engine.numbers.line % self._number
+            return line[:-2]
+        return b"X-Request-ID: " + prepared.number + b"\r\n" if prepared.number else b""
 
     def _refuse(self, status: int, reason: str) -> None:
         """
@@ -423,18 +512,25 @@ class Exchange:
         session = self.session
         session.door.engine.refused(status, reason, session.connection)
         if self._status:
-            self._breakOff(0)
+            self._breakOff()
             return
         self._status = status
-        self._record(session.writeRefusal(status))
+        self._record(session.writeRefusal(status, self._identity()))
         session.exchanged(False)
 
-    def _breakOff(self, size: int, status: int | None = None) -> None:
-        self._record(size, status)
+    def _breakOff(self, status: int = 0) -> None:
+        """
+        @param status: What the access record is to say, if not the status of
+            the answer that had begun.
+        """
+        if status:
+            self._status = status
         self.session.drop()
 
-    def _record(self, size: int, status: int | None = None) -> None:
+    def _record(self, size: int) -> None:
+        if self._pace is not None:
+            self._endPace()
         session = self.session
-        engine = session.door.engine
-        client = session.connection.client.host
-        engine.record(self._prepared, client, self._started, status or self._status, size)
+        session.door.engine.record(
+            self._prepared, session.connection.client.host, self._started, self._status, size, self._number
+        )

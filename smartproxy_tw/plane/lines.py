@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..config.model import Route
     from ..facts import ConnectionFacts
     from .door import Prepared
+    from .numbers import Numbers
 
 __all__ = ["CombinedLines", "JSONLines", "Lines", "Refused", "Served", "Streamed"]
 
@@ -33,6 +34,7 @@ class Served(NamedTuple):
     @ivar ended: When the answer's last byte was given to the kernel.
     @ivar status: Of the answer; 0 when there was none.
     @ivar size: Of the answer's body, in bytes.
+    @ivar number: Of the request.
     """
 
     prepared: Prepared
@@ -41,6 +43,7 @@ class Served(NamedTuple):
     ended: float
     status: int
     size: int
+    number: int
 
 
 class Refused(NamedTuple):
@@ -146,7 +149,12 @@ def _halves(raw: bytes) -> tuple[str, str]:
 class JSONLines:
     """
     One JSON object on each line.
+
+    @ivar numbers: Of requests; L{None}: they have none.
     """
+
+    def __init__(self) -> None:
+        self.numbers: Numbers | None = None
 
     def line(self, entry: Served | Refused | Streamed, offset: float) -> str:
         """
@@ -155,6 +163,9 @@ class JSONLines:
         facts: dict[str, object] = {"time": round(entry.ended + offset, 3)}
         if isinstance(entry, Served):
             facts |= _served(entry)
+            if self.numbers is not None:
+                number = entry.prepared.number.decode("ascii") or self.numbers.text(entry.number)
+                facts["request_id"] = number
         elif isinstance(entry, Refused):
             facts |= {
                 "client": entry.client,

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, Response, parseResponse
+from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, Response, parseResponse, withoutChunks
 from .poller import ENDED, READABLE
 from .wires import READ, PlainWire
 
@@ -91,24 +91,26 @@ class Link:
     @ivar exchange: Whose request it carries; L{None} while it is kept.
     @ivar isHot: Whether there may be something to read for which no event will
         come.
+    @ivar moved: Bytes of the present answer's body that were passed on.
     @ivar isReused: Whether it has carried a request before this one.
     @ivar deadline: Of being kept, for the poller; that of an exchange is its
         session's.
     """
 
     __slots__ = (
-        "_body",
         "_chunks",
         "_hasSurplus",
         "_head",
         "_left",
         "_lender",
+        "_payload",
         "_poller",
         "_response",
         "deadline",
         "exchange",
         "isHot",
         "isReused",
+        "moved",
         "target",
         "wire",
     )
@@ -130,8 +132,10 @@ class Link:
         self._head = b""
         self._response: Response | None = None
         self._left = 0
-        self._body = 0
+        self.moved = 0
         self._chunks: Chunks | None = None
+        # For a client that knows no chunks: what they contain.
+        self._payload: list[bytes] | None = None
         self.isHot = isHot
         self._hasSurplus = False
         poller.handlers[wire.fd] = self.ready
@@ -147,6 +151,7 @@ class Link:
         self.exchange = exchange
         self._response = None
         self._head = b""
+        self.moved = 0
         self.wire.write(data)
 
     def release(self) -> Wire:
@@ -254,7 +259,7 @@ class Link:
             return 0
         if moved > 0:
             self._left -= moved
-            self._body += moved
+            self.moved += moved
             exchange.session.progress()
         elif moved == 0:
             self.isHot = False
@@ -293,6 +298,9 @@ class Link:
         length = response.length
         size = len(data)
         self._hasSurplus = False
+        if length == CHUNKED:
+            self._beginChunks(exchange, response, data)
+            return
         head = response.head + exchange.connectionField(length)
         if 0 <= length <= size:
             # The whole answer is here, as most are.
@@ -301,21 +309,35 @@ class Link:
                 data = data[:length]
             exchange.answered(response.status)
             exchange.session.wire.write(head + data)
-            self._body = length
+            self.moved = length
             self._complete()
             return
-        if length == CHUNKED:
-            if exchange.request.minor == 0:
-                self._fail("it answered an HTTP/1.0 request in chunks")
-                return
-            self._chunks = Chunks()
         exchange.answered(response.status)
-        self._body = 0
+        self._beginRest(exchange, length, head, data)
+
+    def _beginChunks(self, exchange: Exchange, response: Response, data: bytes) -> None:
+        self._chunks = Chunks()
+        if exchange.request.minor:
+            self._payload = None
+            head = response.head + exchange.connectionField(CHUNKED)
+        else:
+            # HTTP/1.0 knows no chunks (RFC 9112 section 6.1): the body goes on without, and ends with the
+            # connection.
+            self._payload = []
+            head = withoutChunks(response.head) + exchange.connectionField(UNTIL_CLOSE)
+        exchange.answered(response.status)
+        self._beginRest(exchange, CHUNKED, head, data)
+
+    def _beginRest(self, exchange: Exchange, length: int, head: bytes, data: bytes) -> None:
+        """
+        Pass on the head of an answer that is not here as a whole.
+        """
         self._left = length
         if data:
             self._passBody(data, head)
         else:
             exchange.session.wire.write(head)
+            exchange.session.progress()
 
     def _passBody(self, data: bytes, head: bytes = b"") -> None:
         exchange = self.exchange
@@ -329,7 +351,7 @@ class Link:
         elif left == CHUNKED:
             assert self._chunks is not None
             try:
-                used = self._chunks.feed(data)
+                used = self._chunks.feed(data, self._payload)
             except BadMessage as bad:
                 self._fail("in its body: " + bad.reason)
                 return
@@ -338,7 +360,10 @@ class Link:
                     self._hasSurplus = True
                     data = data[:used]
                 left = 0
-        self._body += len(data)
+            if self._payload is not None:
+                data = b"".join(self._payload)
+                self._payload.clear()
+        self.moved += len(data)
         exchange.session.wire.write(head + data if head else data)
         if left == 0:
             self._complete()
@@ -352,7 +377,7 @@ class Link:
         exchange = self.exchange
         response = self._response
         assert exchange is not None and response is not None
-        self.exchange = self._response = self._chunks = None
+        self.exchange = self._response = self._chunks = self._payload = None
         if (
             response.keepAlive
             and exchange.request.minor  # a target that was asked in HTTP/1.0 is about to close
@@ -366,7 +391,7 @@ class Link:
             self._lender.giveBack(self)
         else:
             self._lender.retire(self)
-        exchange.complete(self._body)
+        exchange.complete(self.moved)
 
     def _upgrade(self, response: Response, data: bytes) -> None:
         exchange = self.exchange

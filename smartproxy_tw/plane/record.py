@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..config.model import Route
     from ..facts import ConnectionFacts
     from .door import Prepared
+    from .numbers import Numbers
     from .poller import Reactor
 
 __all__ = ["AccessRecords"]
@@ -71,11 +72,22 @@ class AccessRecords:
         self._next: DelayedCall | None = None
         self._hasComplained = False
 
-    def request(self, prepared: Prepared, client: str, started: float, status: int, size: int) -> None:
+    def use(self, numbers: Numbers | None) -> None:
+        """
+        Say the numbers of requests.
+
+        @param numbers: As targets see them; L{None}: not at all.
+        """
+        if isinstance(self._lines, JSONLines):
+            self._lines.numbers = numbers
+
+    def request(
+        self, prepared: Prepared, client: str, started: float, status: int, size: int, number: int
+    ) -> None:
         """
         A request has ended; see L{Served}.
         """
-        self._add(Served(prepared, client, started, self._reactor.seconds(), status, size))
+        self._add(Served(prepared, client, started, self._reactor.seconds(), status, size, number))
 
     def refusal(self, client: str, head: bytes, status: int, size: int) -> None:
         """

@@ -5,11 +5,15 @@ It reads one head at a time, has it routed, and makes an exchange of it.  While
 the exchange is under way it reads no further than the end of that request's
 body, so pipelined requests wait in the kernel and are answered in order.
 Everything that was refused is answered before the connection closes, and the
-close lingers a moment, so that an answer is not destroyed by bytes that were
-still coming.
+close lingers: what the client is still sending is read and dropped for a while,
+because a close with unread bytes is a reset, which destroys the answer.
 
 One deadline at a time governs it: the head's (absolute), an exchange's (moved by
-progress in either direction), or that of waiting for the next request.
+progress in either direction), that of waiting for the next request, or that of
+the end.  While the client has not taken what was written to it, none of these
+holds: then it has a pace to keep (L{Pace<smartproxy_tw.plane.pace.Pace>}), which
+begins when this has lasted for a second, so that those who are just not the
+fastest cost nothing.
 
 This is hot.  A head that was seen before, byte for byte, is not parsed again:
 the door keeps a bounded memo of what heads without cookies and credentials came
@@ -24,6 +28,7 @@ from ..wire.http1 import BadMessage
 from .alerts import ALERT_UNKNOWN_NAME
 from .answers import plainAnswer, statusLine
 from .exchange import Exchange
+from .pace import Pace, taken
 from .poller import BROKEN, ENDED, READABLE, WRITABLE
 from .wires import READ
 
@@ -43,9 +48,13 @@ _READING, _ANSWERING, _CLOSING, _LINGERING, _GONE = range(5)
 
 # Pipelined requests answered at a time before others have their turn.
 _ROUNDS = 16
-# How long a close lingers, in seconds, and how much it reads and drops meanwhile, in bytes.
+# How long a close lingers, in seconds: for the next bytes, and in all; and how much it reads and drops, in
+# bytes.  (nginx lingers for 5 and 30 seconds.)
 _LINGER = 2.0
-_LINGER_BYTES = 1 << 20
+_LINGER_MOST = 30.0
+_LINGER_BYTES = 1 << 26
+# An answer is looked after when it could not be sent for so long, in seconds.
+_LOOK = 1.0
 
 
 class Session:
@@ -66,6 +75,8 @@ class Session:
         "_exchange",
         "_isHungry",
         "_isLooping",
+        "_lingersUntil",
+        "_reading",
         "_state",
         "buffer",
         "connection",
@@ -91,6 +102,8 @@ class Session:
         self._state = _READING
         self._exchange: Exchange | None = None
         self._discarded = 0
+        self._lingersUntil = 0.0
+        self._reading: Pace | None = None
         engine = door.engine
         self.deadline = engine.poller.now + engine.timeouts.head
         engine.enter(self)
@@ -137,11 +150,10 @@ class Session:
         """
         The deadline has passed.
         """
-        if self._exchange is not None:
+        if self.wire.pending and self._state is not _LINGERING:
+            self._watch()
+        elif self._exchange is not None:
             self._exchange.stalled()
-        elif self.wire.pending:
-            # An answer that is not whole must not look as if it were.
-            self.drop()
         elif self._state is _READING and self.buffer:
             self._refuse(408, "the request head did not arrive in time")
         else:
@@ -153,11 +165,42 @@ class Session:
         """
         self.drop()
 
+    def _watch(self) -> None:
+        """
+        The client has not taken all that was written to it: from now on it has
+        a pace to keep.
+        """
+        engine = self.door.engine
+        seconds = engine.timeouts.write
+        self.deadline = engine.poller.now + engine.timeouts.idle
+        if self._reading is None:
+            sock = self.wire.sock
+            rate = engine.limits.minRate
+            self._reading = Pace(engine.poller, seconds, seconds, rate, lambda: taken(sock), self._unread)
+
+    def _unread(self) -> None:
+        """
+        It does not take it.  An end would look like that of the answer.
+        """
+        self._reading = None
+        self.door.engine.gaveUp(self.connection)
+        self.drop()
+
     def _flushed(self) -> None:
+        self._endPace()
+        if self._state is not _READING:
+            self.progress()
+        elif not self._isHungry:
+            self.deadline = self.door.engine.poller.now + self.door.engine.timeouts.keepAlive
         if self._exchange is not None:
             self._exchange.flushed()
         elif self._state is _CLOSING:
             self._linger()
+
+    def _endPace(self) -> None:
+        if self._reading is not None:
+            self._reading.end()
+            self._reading = None
 
     # Reading.
 
@@ -276,7 +319,13 @@ class Session:
         """
         Something moved.
         """
-        self.deadline = self.door.engine.poller.now + self.door.engine.timeouts.idle
+        engine = self.door.engine
+        now = engine.poller.now
+        if not self.wire.pending:
+            self.deadline = now + engine.timeouts.idle
+        elif self._reading is None and self.deadline > now + _LOOK:
+            # Only ever nearer: bytes of a request do not make up for those of an answer.
+            self.deadline = now + _LOOK
 
     def exchanged(self, isKept: bool) -> None:
         """
@@ -290,7 +339,10 @@ class Session:
             self._closeSoon()
             return
         self._state = _READING
-        self.deadline = engine.poller.now + engine.timeouts.idle
+        if self.wire.pending:
+            self.progress()
+        else:
+            self.deadline = engine.poller.now + engine.timeouts.keepAlive
         if not self._isLooping and (self.buffer or self.isHot) and not self.wire.pending:
             self._readHeads()
 
@@ -304,18 +356,20 @@ class Session:
         early, self.buffer = self.buffer, b""
         self._state = _GONE
         self._exchange = None
+        self._endPace()
         self.door.engine.leave(self)
         return early, self.isHot
 
-    def writeRefusal(self, status: int) -> int:
+    def writeRefusal(self, status: int, more: bytes = b"") -> int:
         """
         Answer what cannot be served; the connection is to be closed after it.
 
+        @param more: Further header lines.
         @return: The size of the answer's body.
         """
         code, fields, body = plainAnswer(status)
         end = b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
-        self.wire.write(statusLine(code) + self.door.engine.dateLine() + fields + end + body)
+        self.wire.write(statusLine(code) + self.door.engine.dateLine() + fields + more + end + body)
         return len(body)
 
     # Endings.
@@ -348,20 +402,27 @@ class Session:
         """
         self._state = _LINGERING
         self.buffer = b""
-        self.deadline = self.door.engine.poller.now + _LINGER
+        now = self.door.engine.poller.now
+        self.deadline = now + _LINGER
+        self._lingersUntil = now + (_LINGER if self.door.engine.isDraining else _LINGER_MOST)
         self.wire.finish()
         if self.isHot:
             self._discard()
 
     def _discard(self) -> None:
-        while self._discarded < _LINGER_BYTES:
+        for _ in range(_ROUNDS):
             data = self.hear()
             if data is None:
-                break
+                self.close()
+                return
             if not data:
                 return
             self._discarded += len(data)
-        self.close()
+            if self._discarded > _LINGER_BYTES:
+                self.close()
+                return
+            self.deadline = min(self.door.engine.poller.now + _LINGER, self._lingersUntil)
+        self.door.engine.poller.later(self.pump)
 
     def close(self) -> None:
         """
@@ -381,9 +442,10 @@ class Session:
 
     def _leave(self) -> None:
         self._state = _GONE
+        self._endPace()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            exchange.unlink()
+            exchange.abandon()
         engine = self.door.engine
         engine.leave(self)
         engine.poller.forget(self.wire.fd)
@@ -396,3 +458,5 @@ class Session:
             self._exchange.closeAfter()
         elif self._state is _READING and not self.buffer:
             self._closeSoon() if self.wire.pending else self.close()
+        elif self._state is _LINGERING:
+            self._lingersUntil = self.deadline

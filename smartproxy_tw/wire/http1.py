@@ -35,6 +35,7 @@ __all__ = [
     "UNTIL_CLOSE",
     "parseRequest",
     "parseResponse",
+    "withoutChunks",
 ]
 
 #: The body's length is told by its chunks.
@@ -46,6 +47,9 @@ MAX_FIELDS: Final = 200
 #: A chunk extension or a trailer section longer than this is refused, in bytes.
 _MAX_CHUNK_LINE: Final = 4096
 _MAX_TRAILERS: Final = 16384
+# So many bytes more than the chunks themselves may their sizes and extensions take, beyond what is usual.
+_MAX_WASTE: Final = 16384
+_USUAL_WASTE: Final = 16
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _FIELDS = rb"((?:" + _TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n)*+)"
@@ -63,8 +67,8 @@ _OTHER_VERSION = re.compile(_TOKEN + rb"++ [^\r\n ]++ HTTP/[0-9]\.[0-9]\r\n")
 # anchor in place of the newline, takes twice as long.
 _SPECIAL = re.compile(
     rb"(?i)\n([acefhkptux](?:ost|on(?:tent[-_]length|nection)|ransfer[-_]encoding|pgrade|xpect"
-    rb"|[-_]forwarded[-_](?:for|proto|host|port|prefix)|orwarded|[-_]real[-_]ip"
-    rb"|eep-alive|roxy-connection|e|railer|ttp2-settings|ookie|uthorization)):[\t ]*+([^\r]*+)"
+    rb"|[-_]forwarded[-_](?:for|proto|host|port|prefix)|orwarded|[-_]real[-_]ip|[-_]request[-_]id"
+    rb"|eep-alive|roxy-connection|e|ttp2-settings|ookie|uthorization)):[\t ]*+([^\r]*+)"
 )
 _SPECIAL_RESPONSE = re.compile(
     rb"(?i)\n([cktup](?:on(?:tent-length|nection)|ransfer-encoding|pgrade|eep-alive|roxy-connection|e))"
@@ -74,7 +78,7 @@ _SPECIAL_RESPONSE = re.compile(
 # What a trailer must not say (RFC 9110 section 6.5.1).
 _FORBIDDEN_TRAILER = re.compile(
     rb"(?im)^(?:host|content[-_]length|transfer[-_]encoding|connection|upgrade|expect|te|trailer|keep-alive"
-    rb"|x[-_]forwarded[-_][a-z]++|forwarded|x[-_]real[-_]ip|cookie|authorization|set-cookie):"
+    rb"|x[-_]forwarded[-_][a-z]++|forwarded|x[-_]real[-_]ip|x[-_]request[-_]id|cookie|authorization|set-cookie):"
 )
 _TRAILERS = re.compile(_FIELDS + rb"\r\n")
 
@@ -117,6 +121,10 @@ class Request:
     @ivar fields: Its header lines that go on, each with its CR LF: all but
         hop-by-hop and forwarding fields; Host and framing are among them.
     @ivar forwarded: The forwarding fields that came, as lines.
+    @ivar identified: The lines that came with an identifier of the request
+        (X-Request-ID); they are not among C{fields}.
+    @ivar takesTrailers: Whether the client says that it understands trailers
+        (C{TE: trailers}).
     @ivar hasSecrets: Whether it has a cookie or credentials; such a head is
         not kept longer than needed.
     """
@@ -128,11 +136,13 @@ class Request:
         "forwarded",
         "hasSecrets",
         "host",
+        "identified",
         "keepAlive",
         "length",
         "method",
         "minor",
         "raw",
+        "takesTrailers",
         "target",
         "upgrade",
     )
@@ -149,6 +159,8 @@ class Request:
     expectsContinue: bool
     fields: bytes
     forwarded: bytes
+    identified: bytes
+    takesTrailers: bool
     hasSecrets: bool
 
 
@@ -260,8 +272,8 @@ def _readFields(request: Request, first: int) -> None:
     host: bytes | None = None
     length: bytes | None = None
     chunked = expects = False
-    request.hasSecrets = False
-    connection = upgrade = forwarded = b""
+    request.hasSecrets = request.takesTrailers = False
+    connection = upgrade = forwarded = identified = b""
     kept = b""
     at = first
     for found in _SPECIAL.finditer(raw, first - 1):
@@ -302,12 +314,18 @@ def _readFields(request: Request, first: int) -> None:
             raise BadMessage(400, "a framing field spelled with an underscore")
         elif name.replace(b"_", b"-") in _FORWARDING:
             forwarded += raw[line:next_]
+        elif name.replace(b"_", b"-") == b"x-request-id":
+            identified += raw[line:next_]
+        elif name == b"te":
+            if request.minor and b"trailers" in _LIST.findall(value.lower()):
+                request.takesTrailers = True
         elif name not in _HOP:
             continue  # a name of the user's own, which the pattern takes in as well: Cost, He
         kept += raw[at:line]
         at = next_
     request.fields = kept + raw[at:-2]
     request.forwarded = forwarded
+    request.identified = identified
     request.expectsContinue = expects and request.minor == 1
     request.host = _hostName(request, host)
     request.length = _bodyLength(request, length, chunked)
@@ -318,7 +336,7 @@ def _readFields(request: Request, first: int) -> None:
 
 
 _TWINS = frozenset((b"content_length", b"transfer_encoding"))
-_HOP = frozenset((b"keep-alive", b"proxy-connection", b"te", b"trailer", b"http2-settings"))
+_HOP = frozenset((b"keep-alive", b"proxy-connection", b"te", b"http2-settings"))
 _FORWARDING = frozenset(
     (
         b"forwarded",
@@ -393,6 +411,7 @@ def _readConnection(request: Request, connection: bytes, upgrade: bytes) -> None
         raise BadMessage(400, "the Connection field names a field that frames the message")
     request.fields = _without(request.fields, named)
     request.forwarded = _without(request.forwarded, named)
+    request.identified = _without(request.identified, named)
 
 
 _LINE = re.compile(rb"(?m)^([^:\r\n]++):[^\r\n]*+\r\n")
@@ -401,6 +420,16 @@ _LINE = re.compile(rb"(?m)^([^:\r\n]++):[^\r\n]*+\r\n")
 def _without(lines: bytes, names: set[bytes]) -> bytes:
     # One pass for all names: a pass for each let one request cost minutes.
     return _LINE.sub(lambda line: b"" if line[1].lower() in names else line[0], lines)
+
+
+def withoutChunks(head: bytes) -> bytes:
+    """
+    The head of an answer whose chunks are undone for a client that knows none.
+
+    @param head: As L{Response.head} of one whose length is L{CHUNKED}.
+    @return: The same without its Transfer-Encoding.
+    """
+    return _without(head, {b"transfer-encoding"})
 
 
 def parseResponse(data: bytes, method: bytes, headBytes: int = 65536) -> tuple[Response, int] | None:
@@ -526,29 +555,40 @@ class Chunks:
     @ivar isDone: Whether the body has ended.
     """
 
-    __slots__ = ("_held", "_left", "_size", "_trailing", "isDone")
+    __slots__ = ("_held", "_left", "_most", "_size", "_trailing", "_waste", "isDone")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 0) -> None:
+        """
+        @param most: More than so many bytes in all chunks together are refused;
+            0: any number is taken.
+        """
         self._left = 0  # of the chunk and its CR LF, in bytes
         self._held = b""  # an incomplete size line, CR LF or trailer section
-        self._size = 0
+        self._most = most
+        self._size = 0  # of all chunks so far
+        self._waste = 0
         self._trailing = False
         self.isDone = False
 
-    def feed(self, data: bytes) -> int:
+    def feed(self, data: bytes, payload: list[bytes] | None = None) -> int:
         """
         Look at more of the body.
 
         @param data: What follows what was fed before.
+        @param payload: Where to add what the chunks contain, for whoever wants
+            it without the chunks.
         @return: How many of these bytes belong to the body: all of them until
             L{isDone}.
-        @raise BadMessage: The framing is wrong; status 400.
+        @raise BadMessage: The framing is wrong (status 400), or there is more
+            than is taken (status 413, as soon as a chunk's size says so).
         """
         at = 0
         end = len(data)
         while at < end and not self.isDone:
             if self._left > 2:
                 step = min(self._left - 2, end - at)
+                if payload is not None:
+                    payload.append(data[at : at + step])
                 self._left -= step
                 at += step
             elif self._left:
@@ -578,6 +618,12 @@ class Chunks:
             raise BadMessage(400, "a bad chunk size or extension")
         self._held = b""
         size = int(match[1], 16)
+        self._size += size
+        if self._size > self._most > 0:
+            raise BadMessage(413, f"the body is longer than {self._most} bytes")
+        self._waste = max(self._waste + len(line) - _USUAL_WASTE - 2 * size, 0)
+        if self._waste > _MAX_WASTE:
+            raise BadMessage(400, "chunks that are little more than their extensions")
         if size:
             self._left = size + 2
         else:

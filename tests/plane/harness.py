@@ -791,9 +791,11 @@ class PlaneTests(TestCase):
 
     def config(self, *routes: Route, **others: Any) -> Config:
         """
-        A configuration, without access log unless one is given.
+        A configuration; no access log and no numbers of requests unless they
+        are asked for.
         """
         others.setdefault("accessLog", AccessLog("off"))
+        others.setdefault("requestID", False)
         return Config(routes, "/nowhere", **others)
 
     async def certify(self, *names: str, tls: TLS = TERMINATE) -> Credential:

@@ -103,11 +103,31 @@ class ForwardedTests(SessionTests):
         Fields for one hop are not handed on.
         """
         head = await self.heard(
-            b"Keep-Alive: 300\r\nProxy-Connection: keep-alive\r\nTE: trailers\r\nTrailer: x\r\n"
+            b"Keep-Alive: 300\r\nProxy-Connection: keep-alive\r\nTE: gzip\r\n"
             b"Upgrade: h2c\r\n"
             b"HTTP2-Settings: AAA\r\nConnection: Upgrade, HTTP2-Settings\r\nTest: yes\r\nCost: 1\r\n"
         )
         self.assertEqual(head, self.START + b"Test: yes\r\nCost: 1\r\n" + self.OURS)
+
+    async def test_takesTrailers(self) -> None:
+        """
+        That a client understands trailers is said on, and nothing else of TE;
+        not for HTTP/1.0, which has none; also together with an upgrade.
+        """
+        for lines, wanted in (
+            (b"TE: gzip;q=0.5, Trailers\r\nConnection: TE\r\n", b"Connection: TE\r\nTE: trailers\r\n"),
+            (b"te: trailers\r\nTrailer: X-Sum\r\n", b"Trailer: X-Sum\r\nConnection: TE\r\nTE: trailers\r\n"),
+            (b"TE: gzip\r\nTE: trailersx\r\n", b""),
+            (
+                b"TE: trailers\r\nConnection: Upgrade, TE\r\nUpgrade: websocket\r\n",
+                b"Connection: Upgrade, TE\r\nUpgrade: websocket\r\nTE: trailers\r\n",
+            ),
+        ):
+            self.assertEqual(await self.heard(lines), self.START + wanted + self.OURS, lines)
+        port, origin = await self.begin()
+        client = await self.client(port)
+        client.sends(b"GET / HTTP/1.0\r\nTE: trailers\r\n\r\n")
+        self.assertIsNone(field(await (await origin.accepts()).head(), b"te"))
 
     async def test_hopByHopBack(self) -> None:
         """

@@ -238,16 +238,46 @@ class BodyTests(SessionTests):
 
     async def test_chunksForTheOld(self) -> None:
         """
-        Chunks are no answer for an HTTP/1.0 client.
+        Chunks are undone for an HTTP/1.0 client, however they come, and the
+        body ends with the connection, even where it asked to be kept.
         """
         port, origin = await self.begin()
-        client = await self.client(port)
-        client.sends(b"GET / HTTP/1.0\r\n\r\n")
-        server = await origin.accepts()
-        head = await server.head()
-        self.assertTrue(head.startswith(b"GET / HTTP/1.0\r\n"))
-        server.sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
-        self.assertEqual(status(await client.head()), 502)
+        chunks = b"5;x=y\r\nhello\r\n1\r\n \r\nA\r\n0123\r\n\r\n89\r\n0\r\nX-Sum: 1\r\n\r\n"
+        pieces = [[chunks], [chunks[at : at + 1] for at in range(len(chunks))]]
+        pieces += [[chunks[:at], chunks[at:]] for at in range(0, len(chunks), 5)]
+        for each in pieces:
+            client = await self.client(port)
+            client.sends(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            server = await origin.accepts()
+            head = await server.head()
+            self.assertTrue(head.startswith(b"GET / HTTP/1.0\r\n"))
+            server.sends(b"HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\nZ: 1\r\n\r\n")
+            for piece in each:
+                server.sends(piece)
+                await turns(2)
+            await client.expects(
+                b"HTTP/1.1 200 OK\r\nX: y\r\nZ: 1\r\nConnection: close\r\n\r\nhello 0123\r\n\r\n89"
+            )
+            self.assertEqual(await client.ends(), b"")
+            await server.loses()
+            client.leaves()
+
+    async def test_cutChunksForTheOld(self) -> None:
+        """
+        Where they do not end as they should the connection breaks: an end
+        would look like that of the body.
+        """
+        port, origin = await self.begin()
+        for end in (b"", b"zz\r\n"):
+            client = await self.client(port)
+            client.sends(b"GET / HTTP/1.0\r\n\r\n")
+            server = await origin.accepts()
+            await server.head()
+            server.sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+            await client.through(b"hi")
+            server.sends(end)
+            server.leaves()
+            self.assertEqual(await client.breaksOff(), b"")
 
     async def test_clientWishesToEnd(self) -> None:
         """

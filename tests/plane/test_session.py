@@ -529,7 +529,7 @@ class TimeTests(SessionTests):
         """
         A kept connection closes after the time of idling, silently.
         """
-        port, origin = await self.begin(timeouts=Timeouts(idle=50))
+        port, origin = await self.begin(timeouts=Timeouts(keepAlive=50, idle=500))
         origin.answers(HELLO)
         client = await self.client(port)
         client.sends(GET)
@@ -686,12 +686,16 @@ class TimeTests(SessionTests):
         of the answer.
         """
         for request in (GET_R, GET_R_CLOSE):
-            client = await self.unread(20_000_000, request, timeouts=Timeouts(head=7, idle=50))
-            self.world.advance(49)
+            client = await self.unread(20_000_000, request, timeouts=Timeouts(head=7, idle=50, write=20))
+            self.world.advance(15)
             await turns(20)
             self.assertEqual(self.plane.engine.open, 1)
-            self.world.advance(1.1)
-            await self.isIdle()
+
+            def passes() -> bool:
+                self.world.advance(0.1)
+                return not alive(self)
+
+            await self.settles(passes, "it is broken off")
             client.transport.resumeProducing()
             await client.breaksOff()
 

@@ -211,7 +211,8 @@ class ForwardingTests(_Refusing):
                 "X-B: 1",
             )
         )
-        self.assertEqual(found.fields, b"Host: shop.example\r\nX-Auth-Not: mine\r\n")
+        self.assertEqual(found.fields, b"Host: shop.example\r\nX-Auth-Not: mine\r\nTrailer: X\r\n")
+        self.assertTrue(found.takesTrailers)
         self.assertEqual(found.forwarded, b"")
         self.assertFalse(found.keepAlive)
 
