@@ -238,8 +238,7 @@ class Exchange:
         @param link: That broke; closed.
         @param isUntouched: Whether it had not said a word in answer.
         """
-        if self._link is not None:
-            self._sent = self._link.moved
+        self._sent = link.moved
         self._link = None
         upstream = self._upstream
         request = self.request

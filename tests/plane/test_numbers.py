@@ -169,7 +169,9 @@ class RequestIDTests(SessionTests):
         seen.append(None)
         for source in ("127.0.0.1", "127.0.0.2"):
             client = await self.client(port, source=source)
-            client.sends(GET.replace(b"\r\n\r\n", b"\r\nX-Request-ID: theirs\r\n\r\n"))
+            client.sends(
+                GET.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nX-Request-ID: theirs\r\n\r\n")
+            )
             server = await origin.accepts()
             heard = field(await server.head(), b"x-request-id")
             server.leaves()
