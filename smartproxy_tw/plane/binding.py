@@ -18,7 +18,7 @@ from OpenSSL import SSL
 
 from .wires import READ
 
-__all__ = ["SIZE", "buffer", "hasFastPath", "lib", "view"]
+__all__ = ["SIZE", "buffer", "hasFastPath", "lib", "limitGroups", "view"]
 
 #: Bytes of the buffer: enough for one write of a feeder, its records' overhead
 #: included, in one piece.
@@ -64,3 +64,22 @@ if hasFastPath:
     lib = SSL._lib  # type: ignore[attr-defined]
     view = SSL._ffi.buffer  # type: ignore[attr-defined]
     buffer = SSL._ffi.new("char[]", SIZE)  # type: ignore[attr-defined]
+
+
+def limitGroups(context: SSL.Context, groups: str) -> bool:
+    """
+    Agree on no other groups for the exchange of keys; pyOpenSSL's public names can
+    choose only one.
+
+    @param groups: By OpenSSL's names, the most wanted first, with a colon between
+        them; one with a question mark in front may be unknown to the library.
+    @return: Whether that could be; otherwise the library's own choice stands.
+    """
+    try:
+        library: Any = SSL._lib  # type: ignore[attr-defined]
+        isDone: bool = library.SSL_CTX_set1_curves_list(context._context, groups.encode("ascii")) == 1
+        if not isDone:
+            library.ERR_clear_error()
+    except AttributeError:
+        return False
+    return isDone

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL, crypto
 
+from .binding import limitGroups
 from .identity import noteDistrust, reasonOf
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _CIPHERS = (
 )
 # Targets may insist on these; a server would need parameters for them.
 _CLIENT_CIPHERS = _CIPHERS + ":DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305"
+# Of the same profile; the first one withstands quantum computers and is not known to every OpenSSL.
+_GROUPS = "?X25519MLKEM768:X25519:P-256:P-384"
 _VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 # SSL_MODE_RELEASE_BUFFERS: an idle connection gives back 32 KiB (OpenSSL's SSL_CTX_set_mode).
 _RELEASE_BUFFERS = 0x10
@@ -84,6 +87,7 @@ def serverContext(credential: Credential, isHTTP: bool, policy: TLSPolicy | None
     )
     # Tickets resume; a cache of sessions in memory would grow by every TLS 1.2 client.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    limitGroups(context, _GROUPS)
     if policy is not None:
         context.set_min_proto_version(_VERSIONS[policy.lowest])
         context.set_max_proto_version(_VERSIONS[policy.highest])

@@ -7,9 +7,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.plane.binding import hasFastPath
+from smartproxy_tw.plane.binding import hasFastPath, limitGroups
 
 
 class FastPathTests(SynchronousTestCase):
@@ -22,6 +23,20 @@ class FastPathTests(SynchronousTestCase):
         With the pyOpenSSL at hand they are there.
         """
         self.assertTrue(hasFastPath)
+
+    def test_groups(self) -> None:
+        """
+        Groups are limited; a name that is none limits nothing, and leaves no
+        error behind for somebody else to find.
+        """
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        self.assertTrue(limitGroups(context, "?NOSUCH:P-256"))
+        self.assertFalse(limitGroups(context, "NOSUCH"))
+        self.assertFalse(SSL.Connection(context, None).pending())
+        lib = SSL._lib  # type: ignore[attr-defined]
+        self.assertEqual(lib.ERR_get_error(), 0)
+        self.patch(SSL, "_lib", None)
+        self.assertFalse(limitGroups(context, "P-256"))
 
     def test_notThere(self) -> None:
         """
