@@ -9,6 +9,7 @@ L{Crowd} starts one; C{python -m tests.attack.crowd} is what it starts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -245,6 +246,18 @@ class _Clients:
             elif not said:
                 told["unanswered"] += 1
         await asyncio.sleep(self.pause)
+
+    async def storm(self, source: random.Random, told: Counter[str]) -> None:
+        """A handshake at the very moment when all others of this kind begin theirs."""
+        loop = asyncio.get_running_loop()
+        outgoing = ssl.MemoryBIO()
+        shaking = self._context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="a.test")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            shaking.do_handshake()
+        with await self.connected("https") as sock:
+            await asyncio.sleep(1.0 - time.monotonic() % 1.0)
+            sock.send(outgoing.read())
+            told["answered" if await loop.sock_recv(sock, 65536) else "cut"] += 1
 
     async def big(self, source: random.Random, told: Counter[str]) -> None:
         """Big bodies, either way."""

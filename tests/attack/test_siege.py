@@ -48,7 +48,7 @@ class SiegeTests(SynchronousTestCase):
         """
         Nothing keeps the reactor from its work.
         """
-        found = siege.lag(each=200, seconds=3.0)
+        found = siege.lag(each=200, seconds=4.0, routes=500)
         self.assertGreater(found["good"]["answers"], 50)
 
     def test_full(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from select import EPOLLET
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -201,6 +202,34 @@ class PollerTests(SynchronousTestCase):
         self.assertEqual(len(self.polls()), 1)
         self.assertEqual(owner.crashes, 2)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_share(self) -> None:
+        """
+        However much there is to do, the rest of the reactor has its turn soon;
+        nothing that was ready is forgotten.
+        """
+        done: list[int] = []
+        pairs = [socket.socketpair() for _ in range(400)]
+        for near, far in pairs:
+            self.addCleanup(near.close)
+            self.addCleanup(far.close)
+            far.send(b"x")
+
+            def work(event: int, near: socket.socket = near) -> None:
+                near.recv(1)
+                done.append(near.fileno())
+                self.reactor.advance(0.0005)
+
+            self.poller.add(near.fileno(), work, READABLE | EPOLLET)
+        turns = 0
+        while len(done) < len(pairs):
+            before, began = len(done), self.reactor.seconds()
+            self.poller.doRead()
+            turns += 1
+            self.assertGreater(len(done), before)
+            self.assertLess(self.reactor.seconds() - began, 0.04)
+        self.assertEqual(sorted(done), sorted(near.fileno() for near, _ in pairs))
+        self.assertGreater(turns, 3)
 
     def test_later(self) -> None:
         """
