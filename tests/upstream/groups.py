@@ -143,7 +143,7 @@ class GroupCase(LoopTests):
         """
         The targets.
         """
-        return self.group._places[PORT]
+        return self.group._places.get(PORT, [])
 
     def open(self) -> list[int]:
         """

@@ -4,7 +4,7 @@ A target that fails again and again.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,6 +22,8 @@ from smartproxy_tw.upstream.breaker import (
     failed,
     reached,
 )
+
+from ..examples import examples
 
 
 class BreakerTests(SynchronousTestCase):
@@ -81,7 +83,7 @@ class BreakerTests(SynchronousTestCase):
         for breaker in (WELL, Closed(3), Open(5.0)):
             self.assertEqual(abandoned(breaker, 120.0), breaker)
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(st.lists(st.sampled_from("farx")))
     def test_alwaysComesBack(self, news: list[str]) -> None:
         """

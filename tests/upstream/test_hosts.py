@@ -7,11 +7,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.upstream.hosts import HostsFile, parseHosts
+
+from ..examples import examples
 
 TEXT = """
 # a comment
@@ -45,7 +47,7 @@ class ParseTests(SynchronousTestCase):
             },
         )
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(st.text())
     def test_anything(self, text: str) -> None:
         """

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.upstream.nameservers import NameServers, ResolvConf, parseResolvConf
+
+from ..examples import examples
 
 
 class ParseTests(SynchronousTestCase):
@@ -41,7 +43,7 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual((found.dots, found.timeouts, found.search), (15, (30,) * 5, ("a.test",)))
         self.assertEqual(parseResolvConf("options timeout:0 attempts:0 ndots:x\n").timeouts, (1,))
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(st.text() | st.text(alphabet="options ndts:19\nserachmv.;#"))
     def test_anything(self, text: str) -> None:
         """

@@ -4,10 +4,17 @@ Connections that are bounded, and those who wait for one.
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from smartproxy_tw.config.model import Target
+from smartproxy_tw.plane.link import Link, UpstreamFailure
 from smartproxy_tw.upstream.outcome import Found
 
+from ..examples import examples
 from .groups import PORT, Caller, GroupCase, target
+
+_DEEDS = ("connect", "connect", "dial", "repeat", "cancel", "end", "keep", "keep", "retire", "fail", "wait")
 
 
 class BoundTests(GroupCase):
@@ -425,3 +432,128 @@ class RepeatTests(GroupCase):
         callers.append(self.repeats(name, True))
         for caller in callers:
             caller.attempt.cancel()
+
+
+class AnythingTests(GroupCase):
+    """
+    Whatever happens, in whatever order.
+    """
+
+    @examples(60)
+    @given(st.lists(st.tuples(st.sampled_from(_DEEDS), st.integers(0, 99)), max_size=40))
+    def test_counts(self, deeds: list[tuple[str, int]]) -> None:
+        """
+        There are never more connections than allowed, nobody waits while one
+        could be had, everybody is told exactly once, and in the end nothing
+        is left.
+        """
+        servers = [self.listens(), self.listens(), self.refuses()]
+        self.begin(*[target(each) for each in servers], most=2)
+        self.callers: list[Caller] = []
+        for deed, number in deeds:
+            getattr(self, "do_" + deed)(number)
+            self.loop.turns()
+            self.assertTrue(all(count <= 2 for count in self.open()))
+            waiting = [caller for caller in self.callers if not caller.got]
+            self.assertTrue(all(len(caller.got) <= 1 for caller in self.callers))
+            if waiting:
+                self.assertFalse(any(place.hasRoom or place.idle for place in self.places()[:2]))
+        for caller in self.callers:
+            caller.attempt.cancel()
+        for caller in list(self.callers):
+            self.let(caller)
+        self.group.close()
+        self.loop.turns(1)
+        self.assertIn(self.open() if deeds else [], ([0, 0, 0], []))
+        self.assertEqual(len(self.group._queue or ()), 0)
+        self.assertEqual((self.poller.handlers, self.poller.mortals), ({}, {}))
+        for server in servers:
+            server.close()
+
+    def let(self, caller: Caller) -> None:
+        """
+        Close what he has.
+        """
+        self.callers.remove(caller)
+        for outcome in caller.got:
+            if isinstance(outcome, Link):
+                outcome.close()
+            elif not isinstance(outcome, UpstreamFailure):
+                self.drops(caller)
+
+    def one(self, number: int, hasLink: bool | None = None) -> Caller | None:
+        """
+        Any of them; with a link, or still waiting.
+        """
+        found = [
+            caller
+            for caller in self.callers
+            if hasLink is None or (bool(caller.got) and isinstance(caller.got[0], Link)) is hasLink
+        ]
+        return found[number % len(found)] if found else None
+
+    def do_connect(self, number: int) -> None:
+        """Somebody wants a link."""
+        link = self.group.borrow(PORT)
+        if link is not None:
+            caller = Caller(lambda then: None)
+            caller.got.append(link)
+            caller.attempt = Idle()
+        else:
+            caller = Caller(lambda then: self.group.connect(PORT, then))
+        self.callers.append(caller)
+
+    def do_dial(self, number: int) -> None:
+        """Somebody wants a bare connection."""
+        self.callers.append(self.dials())
+
+    def do_repeat(self, number: int) -> None:
+        """Somebody sends a request again."""
+        if PORT in self.group._places:
+            name = self.places()[number % 3].name
+            self.callers.append(Caller(lambda then: self.group.repeat(PORT, name, True, then)))
+
+    def do_cancel(self, number: int) -> None:
+        """Somebody goes."""
+        caller = self.one(number, False)
+        if caller is not None and not caller.got:
+            caller.attempt.cancel()
+            self.callers.remove(caller)
+
+    def do_end(self, number: int) -> None:
+        """A connection ends."""
+        caller = self.one(number)
+        if caller is not None and caller.got:
+            self.let(caller)
+
+    def do_keep(self, number: int) -> None:
+        """A link is given back."""
+        caller = self.one(number, True)
+        if caller is not None:
+            self.callers.remove(caller)
+            caller.link._lender.giveBack(caller.link)
+
+    def do_retire(self, number: int) -> None:
+        """A link has given its last answer."""
+        caller = self.one(number, True)
+        if caller is not None:
+            self.callers.remove(caller)
+            caller.link._lender.retire(caller.link)
+
+    def do_fail(self, number: int) -> None:
+        """A target has failed."""
+        if PORT in self.group._places:
+            self.places()[number % 2].failed("a whim")
+
+    def do_wait(self, number: int) -> None:
+        """Time passes."""
+        self.loop.turns(number / 10)
+
+
+class Idle:
+    """
+    Nothing is under way.
+    """
+
+    def cancel(self) -> None:
+        """Nothing happens."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import socket
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
@@ -14,6 +14,7 @@ from smartproxy_tw.plane.wires import isConnected
 from smartproxy_tw.upstream.place import Where, where
 from smartproxy_tw.upstream.race import Race, interleaved
 
+from ..examples import examples
 from ..plane.harness import lacksIPv6
 from .loop import LoopTests
 
@@ -36,7 +37,7 @@ class InterleavedTests(SynchronousTestCase):
         ):
             self.assertEqual(interleaved(given_), wanted)
 
-    @settings(derandomize=True, deadline=None)
+    @examples()
     @given(st.lists(st.sampled_from(["1.1.1.1", "1.1.1.2", "::1", "::2", "::3"]), min_size=1, unique=True))
     def test_nothingIsLost(self, addresses: list[str]) -> None:
         """
