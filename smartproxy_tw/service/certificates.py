@@ -17,13 +17,13 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..config.model import Auto, CertificateSource, Config, Internal
+from ..config.model import Auto, CertificateSource, Config, Files, Internal
 from ..facts import Credential
 from ..interfaces import IPlane
 from ..store.directory import StateError
 from .automatic import AutoCertificate, Obtain
 from .errors import CertificateError
-from .files import FileCertificate
+from .files import FileCertificate, interval
 from .gathering import gathered
 from .internal import InternalCertificate
 from .memory import Memory
@@ -89,7 +89,9 @@ class Certificates:
         self._automatic: list[AutoCertificate] = []
         self._internal: list[InternalCertificate] = []
         self._files: list[FileCertificate] = []
-        for source in _sources(config):
+        sources = _sources(config)
+        seconds = interval(sum(isinstance(source, Files) for source in sources))
+        for source in sources:
             if isinstance(source, Auto):
                 self._automatic.append(
                     AutoCertificate(
@@ -106,7 +108,7 @@ class Certificates:
             elif isinstance(source, Internal):
                 self._internal.append(InternalCertificate(source, plane, storage.authority, clock))
             else:
-                self._files.append(FileCertificate(source, plane, clock))
+                self._files.append(FileCertificate(source, plane, clock, seconds))
 
     def load(self) -> Deferred[None]:
         """

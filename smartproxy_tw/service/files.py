@@ -26,7 +26,7 @@ from .status import CertificateStatus, when
 if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
 
-__all__ = ["FileCertificate"]
+__all__ = ["FileCertificate", "interval"]
 
 #: How often the files are looked at, in seconds.  A change is acted upon once
 #: it has stayed the same from one look to the next, so that a certificate and a
@@ -38,6 +38,20 @@ _INTERVAL = 3.0
 _Signature = tuple[tuple[int, ...] | None, ...]
 
 
+# So many pairs are looked at once in an interval; more of them are looked at less often.
+_PAIRS = 1000.0
+
+
+def interval(pairs: int) -> float:
+    """
+    How often to look at each pair of files, in seconds, so that looking costs no
+    more than a few percent of a processor however many pairs there are.
+
+    @param pairs: How many there are.
+    """
+    return _INTERVAL * max(1.0, pairs / _PAIRS)
+
+
 class FileCertificate:
     """
     One pair of files.
@@ -45,12 +59,14 @@ class FileCertificate:
 
     _log = Logger()
 
-    def __init__(self, files: Files, plane: IPlane, clock: IReactorTime) -> None:
+    def __init__(self, files: Files, plane: IPlane, clock: IReactorTime, seconds: float = _INTERVAL) -> None:
         """
         @param files: Their paths.
         @param plane: What serves.
         @param clock: The time, POSIX seconds.
+        @param seconds: How often to look at the files.
         """
+        self._seconds = seconds
         self._files = files
         self._plane = plane
         self._clock = clock
@@ -103,7 +119,7 @@ class FileCertificate:
                 path=self._files.certificate,
                 expires=when(self._facts.notAfter),
             )
-        self._watch = every(self._clock, _INTERVAL, self._look)
+        self._watch = every(self._clock, self._seconds, self._look)
 
     async def _use(self) -> None:
         from ..acme.x509 import checkCredential

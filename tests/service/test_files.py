@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import os
 
+from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.x509 import Signer, newKey
+from smartproxy_tw.acme.x509 import Signer, checkCredential, newKey
 from smartproxy_tw.config.model import Files
 from smartproxy_tw.facts import Credential
 from smartproxy_tw.service.errors import CertificateError
-from smartproxy_tw.service.files import FileCertificate
+from smartproxy_tw.service.files import FileCertificate, interval
 from smartproxy_tw.testing.fakes import FakePlane, Story
 
 NOW = 1_800_000_000
@@ -26,6 +27,32 @@ def issue(lifetime: float = 86400.0) -> Credential:
     Another certificate for the same name.
     """
     return SIGNER.issue(("shop.example",), lifetime=lifetime, now=NOW)
+
+
+class IntervalTests(SynchronousTestCase):
+    """
+    L{interval}.
+    """
+
+    def test_bounded(self) -> None:
+        """
+        However many pairs there are, no more than a thousand are looked at in
+        three seconds.
+        """
+        for pairs, seconds in ((0, 3.0), (1, 3.0), (1000, 3.0), (10_000, 30.0)):
+            self.assertEqual(interval(pairs), seconds)
+
+    def test_used(self) -> None:
+        """
+        A pair is looked at as often as it is told to be, no more.
+        """
+        clock = Clock()
+        certificate = FileCertificate(Files("/nowhere", "/nowhere"), FakePlane(Story()), clock, 30.0)
+        certificate._use = lambda: succeed(None)  # type: ignore[assignment,method-assign,return-value]
+        certificate._facts = checkCredential(issue())
+        certificate.load()
+        self.addCleanup(certificate.stop)
+        self.assertEqual([call.getTime() for call in clock.getDelayedCalls()], [30.0])
 
 
 class FileCertificateTests(SynchronousTestCase):
