@@ -641,8 +641,11 @@ class Chunks:
                 if len(block) > _MAX_TRAILERS or _hasBare(block):
                     raise BadMessage(400, "bad or too many trailers")
                 if data.find(b"\n", at) >= 0:
-                    # What has come is passed on at once: no line of it may be a bad one.
-                    _checkTrailers(block[: block.rindex(b"\r\n") + 2] + b"\r\n")
+                    # What has come is passed on at once: no line of it may be a bad one.  Those that had
+                    # come before were looked at then.
+                    seen = self._held.rfind(b"\r\n")
+                    start = seen + 2 if seen >= 0 else 0
+                    _checkTrailers(block[start : block.rindex(b"\r\n") + 2] + b"\r\n")
                 self._held = block
                 return len(data)
             _checkTrailers(block[:end])
