@@ -243,14 +243,14 @@ class Poller:
         poll = self._epoll.poll
         get = self.handlers.get
         fresh = self._fresh
-        wait = 0.0
-        began = now = self._reactor.seconds()
+        wait = began = 0.0
         for _ in range(_ROUNDS):
             fresh.clear()
             events = poll(wait, _BATCH)
             if not events:
                 break
-            self.now = now
+            self.now = now = self._reactor.seconds()
+            began = began or now
             for descriptor, event in events:
                 handler = get(descriptor)
                 if handler is not None and descriptor not in fresh:
@@ -258,7 +258,9 @@ class Poller:
                         handler(event)
                     except Exception:
                         self.crashed(handler, getattr(handler, "__self__", None))
-            now = self._reactor.seconds()
+            # The clock is a call: after a batch that was not full, the next one asks it anyway.
+            if len(events) == _BATCH:
+                now = self._reactor.seconds()
             if self._epoll.closed or now - began > _SHARE:
                 break
             wait = self._patience

@@ -5,7 +5,8 @@ every system call that is made while code of the package is running.
 What is counted is the same on every machine and in every run, which no duration is.  The
 profile function of the interpreter sees the calls; whatever is called by code of the package
 counts, be it the package's own, Twisted's or the standard library's.  What has no caller in
-the package does not: the reactor, and the clients and origins of a test.  Work that is done by
+the package does not: the reactor, and the clients and origins of a test.  A socket that is made
+by C{_socket.socket()} itself, without the class of the standard library, is not seen.  Work that is done by
 the clock (the sweep for deadlines, the access log's batches) is left out, as its share of a
 request depends on how long the request takes.
 """

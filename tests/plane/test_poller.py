@@ -208,6 +208,7 @@ class PollerTests(SynchronousTestCase):
         However much there is to do, the rest of the reactor has its turn soon;
         nothing that was ready is forgotten.
         """
+        self.reactor.advance(1.0)
         done: list[int] = []
         pairs = [socket.socketpair() for _ in range(400)]
         for near, far in pairs:
