@@ -115,13 +115,24 @@ class Dial:
     @ivar deadline: For the poller.
     """
 
-    __slots__ = ("_handshake", "_isOver", "_last", "_means", "_place", "_race", "_sock", "deadline")
+    __slots__ = (
+        "_handshake",
+        "_isAsking",
+        "_isOver",
+        "_last",
+        "_means",
+        "_place",
+        "_race",
+        "_sock",
+        "deadline",
+    )
 
     _place: Place
 
     def __init__(self, means: Means) -> None:
         self._means = means
         self._isOver = True
+        self._isAsking = False
         self._sock: socket.socket | None = None
         self._race: Race | None = None
         self._handshake: Handshake | None = None
@@ -143,6 +154,7 @@ class Dial:
             return
         known = means.resolver.remembered(place.target.host)
         if known is None:
+            self._isAsking = True
             means.resolver.ask(place.target.host, self._resolved)
         else:
             self._resolved(known)
@@ -165,13 +177,16 @@ class Dial:
         raise NotImplementedError
 
     def _resolved(self, addresses: Sequence[str]) -> None:
+        self._isAsking = False
         if self._isOver:
             return
         if len(addresses) == 1:
             self._try(*where(addresses[0], self._place.port))
         elif addresses:
             self._race = Race(self._means.poller, self._means.reactor.callLater, self)
-            self._race.begin([where(each, self._place.port) for each in interleaved(addresses)])
+            self._race.begin(
+                [where(each, self._place.port) for each in interleaved(addresses, self._place.family)]
+            )
         else:
             self._last = "its name has no address"
             self._means.poller.later(self._hopeless)
@@ -208,6 +223,7 @@ class Dial:
         See L{Racer<smartproxy_tw.upstream.race.Racer>}.
         """
         self._race = None
+        self._place.family = sock.family
         self._reached(sock, event)
 
     def lost(self, reason: str) -> None:
@@ -277,6 +293,9 @@ class Dial:
 
     def _stop(self) -> None:
         self._over()
+        if self._isAsking:
+            self._isAsking = False
+            self._means.resolver.unask(self._place.target.host, self._resolved)
         self._hangUp()
         if self._race is not None:
             self._race.cancel()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from .breaker import FAILURES, PAUSE, WELL, Open, Probing, abandoned, answered, failed, reached
+from .breaker import FAILURES, PAUSE, WELL, Closed, Open, Probing, abandoned, answered, failed, reached
 from .resolve import isLiteral
 
 if TYPE_CHECKING:
@@ -34,6 +34,12 @@ Where = tuple[int, tuple[str, int] | str]
 _KEPT = 256
 _KEPT_SECONDS = 60.0
 _NEVER = float("inf")
+
+# Reasons that say nothing about a target.
+_OUR_OWN = frozenset(
+    os.strerror(number)
+    for number in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
+)
 
 _KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
@@ -79,6 +85,9 @@ class Place:
     @ivar name: For logs, and to know it again.
     @ivar where: Its one address; L{None} when it has a name, which has to be
         resolved.
+    @ivar family: That of the address that won the last race: the next one
+        begins with it.  C{localhost} would otherwise cost a refusal each time,
+        where a server listens on just one of its two addresses.
     @ivar idle: The links that are kept.
     @ivar isClosed: Whether nothing is kept any more.
     @ivar breaker: How well it does; L{WELL} is the only state that needs no
@@ -87,7 +96,7 @@ class Place:
     @ivar hasRoom: Whether another connection to it may be made.
     """
 
-    __slots__ = ("_poller", "breaker", "idle", "isClosed", "name", "port", "target", "where")
+    __slots__ = ("_poller", "breaker", "family", "idle", "isClosed", "name", "port", "target", "where")
 
     isCounted = False
 
@@ -104,6 +113,7 @@ class Place:
         self.idle: list[Link] = []
         self.isClosed = False
         self.breaker: Breaker = WELL
+        self.family = 0
 
     @property
     def hasRoom(self) -> bool:
@@ -156,7 +166,11 @@ class Place:
     def failed(self, reason: str) -> None:
         """
         It could not be connected to, or did not answer as it should.
+
+        @param reason: Why; nothing happens when that is this machine's own.
         """
+        if reason in _OUR_OWN:
+            return
         breaker = self.breaker = failed(before := self.breaker, self._poller.now)
         if isinstance(breaker, Open) and breaker is not before:
             idle, self.idle = self.idle, []
@@ -176,13 +190,19 @@ class Place:
         """
         It is connected, which does not say that it will answer.
         """
+        self._isBack()
         self.breaker = reached(self.breaker)
 
     def answered(self) -> None:
         """
         It has done what it should.
         """
+        self._isBack()
         self.breaker = answered(self.breaker)
+
+    def _isBack(self) -> None:
+        if not isinstance(self.breaker, Closed):
+            _log.info("Target {target} can be had again", target=self.name)
 
     def probed(self) -> None:
         """

@@ -32,16 +32,19 @@ DELAY = 0.25
 TROUBLE = select.EPOLLERR | select.EPOLLHUP
 
 
-def interleaved(addresses: Sequence[str]) -> list[str]:
+def interleaved(addresses: Sequence[str], family: int = 0) -> list[str]:
     """
     Put addresses into the order to be tried (RFC 8305 section 4, with a first
     address family count of one).
 
     @param addresses: IP addresses, the preferred first.
+    @param family: The family to begin with, where it is known which of them is
+        of use; 0: that of the first address.
     @return: The same, the families in turn; within a family the order stays.
     """
-    first = [address for address in addresses if (":" in address) == (":" in addresses[0])]
-    second = [address for address in addresses if (":" in address) != (":" in addresses[0])]
+    isSixthFirst = family == socket.AF_INET6 if family else ":" in addresses[0]
+    first = [address for address in addresses if (":" in address) is isSixthFirst]
+    second = [address for address in addresses if (":" in address) is not isSixthFirst]
     turns = min(len(first), len(second))
     mixed = [address for pair in zip(first, second, strict=False) for address in pair]
     return [*mixed, *first[turns:], *second[turns:]]

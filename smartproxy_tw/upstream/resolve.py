@@ -36,6 +36,8 @@ _FAILED = 1.0
 _MOST_FAILED = 30.0
 # With so much of its time gone an answer is renewed.
 _RENEW = 0.9
+# A question is given up after so long, in seconds: whoever asks may use a resolver that never answers.
+_PATIENCE = 60.0
 # A name nobody connected to for so long is renewed no more, in seconds.
 _UNUSED = 120.0
 
@@ -78,19 +80,19 @@ class _Entry:
     @ivar expires: Until when they serve without a question.
     @ivar usedAt: When somebody last wanted them.
     @ivar failures: Questions in a row that came to nothing.
-    @ivar isAsking: Whether a question is under way.
+    @ivar question: The one that is under way, if any.
     @ivar waiting: Who waits for its answer.
     @ivar watchers: See L{Watcher}.
     """
 
-    __slots__ = ("addresses", "expires", "failures", "isAsking", "usedAt", "waiting", "watchers")
+    __slots__ = ("addresses", "expires", "failures", "question", "usedAt", "waiting", "watchers")
 
     def __init__(self) -> None:
         self.addresses: tuple[str, ...] = ()
         self.expires = self.usedAt = float("-inf")
         self.failures = 0
-        self.isAsking = False
-        self.waiting: list[Callable[[Sequence[str]], None]] = []
+        self.question: object | None = None
+        self.waiting: dict[Callable[[Sequence[str]], None], None] = {}
         self.watchers: list[Watcher] = []
 
 
@@ -125,7 +127,7 @@ class Resolver:
         if entry is None:
             return None
         entry.usedAt = now = self._seconds()
-        if now < entry.expires or (entry.isAsking and entry.addresses):
+        if now < entry.expires or (entry.question is not None and entry.addresses):
             return entry.addresses
         return None
 
@@ -138,8 +140,16 @@ class Resolver:
         """
         entry = self._entryOf(host)
         entry.usedAt = self._seconds()
-        entry.waiting.append(then)
+        entry.waiting[then] = None
         self._renew(host, entry)
+
+    def unask(self, host: str, then: Callable[[Sequence[str]], None]) -> None:
+        """
+        Somebody who asked does not want to know any more.
+        """
+        entry = self._entries.get(host)
+        if entry is not None:
+            entry.waiting.pop(then, None)
 
     def watch(self, host: str, watcher: Watcher) -> None:
         """
@@ -162,19 +172,26 @@ class Resolver:
         return entry
 
     def _renew(self, host: str, entry: _Entry) -> None:
-        if entry.isAsking:
+        if entry.question is not None:
             return
-        entry.isAsking = True
+        entry.question = question = object()
+
+        def then(outcome: Outcome, isLast: bool) -> None:
+            if entry.question is question:
+                if isLast:
+                    entry.question = None
+                self._answered(host, entry, outcome)
+
         try:
             host.encode("idna")
         except UnicodeError:
             # Some of those who could be asked would never answer.
-            self._answered(host, entry, Nothing(_MOST), True)
+            then(Nothing(_MOST), True)
             return
-        self._source.ask(host, lambda outcome, isLast: self._answered(host, entry, outcome, isLast))
+        self._after(_PATIENCE, lambda: then(Failed(f"nobody answers for {_PATIENCE:g} s"), True))
+        self._source.ask(host, then)
 
-    def _answered(self, host: str, entry: _Entry, outcome: Outcome, isLast: bool) -> None:
-        entry.isAsking = not isLast
+    def _answered(self, host: str, entry: _Entry, outcome: Outcome) -> None:
         now = self._seconds()
         if isinstance(outcome, Found):
             self._found(host, entry, outcome, now)
@@ -186,7 +203,7 @@ class Resolver:
             entry.failures = 0
         else:
             self._failed(host, entry, outcome, now)
-        waiting, entry.waiting = entry.waiting, []
+        waiting, entry.waiting = entry.waiting, {}
         for then in waiting:
             then(entry.addresses)
 

@@ -4,12 +4,17 @@ The way to a connection: whom it tries, and how it ends, in every state.
 
 from __future__ import annotations
 
+import resource
+from socket import AF_INET, AF_INET6
 from typing import Any
+
+from twisted.trial.unittest import SkipTest
 
 from smartproxy_tw.config.model import Target, UpstreamTLS
 from smartproxy_tw.upstream.breaker import FAILURES, PAUSE, WELL, Closed, Open, Probing
 from smartproxy_tw.upstream.outcome import Failed, Found, Nothing
 
+from ..plane.harness import lacksIPv6
 from .groups import Caller, GroupCase, target
 
 
@@ -221,6 +226,39 @@ class BreakerTests(GroupCase):
         self.assertEqual(place.breaker, Open(self.poller.now + PAUSE))
         self.answered(link)
         self.assertIs(place.breaker, WELL)
+
+    def test_ownTrouble(self) -> None:
+        """
+        That this process has no descriptors left says nothing of a target.
+        """
+        self.begin(target(self.listens()), target(self.listens()))
+        self.drops(self.dial())
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            callers = [self.dials() for _ in range(2 * FAILURES)]
+            self.loop.turns()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for caller in callers:
+            self.assertIn("Too many open files", caller.failure.reason)
+        self.assertEqual([place.breaker for place in self.places()], [WELL, WELL])
+
+    def test_localhost(self) -> None:
+        """
+        The family that answered is the one to begin with from then on.
+        """
+        if why := lacksIPv6():
+            raise SkipTest(why)
+        server = self.listens()
+        self.begin(Target("a.test", server.getsockname()[1]))
+        for number in range(3):
+            caller = self.dials()
+            if not number:
+                self.sage.says(Found(("::1", "127.0.0.1"), 60.0))
+            self.assertEqual(caller.attempt._race._running[0].sock.family, AF_INET if number else AF_INET6)
+            self.loop.turns()
+            self.drops(caller)
 
     def test_keptConnections(self) -> None:
         """

@@ -37,6 +37,15 @@ class InterleavedTests(SynchronousTestCase):
         ):
             self.assertEqual(interleaved(given_), wanted)
 
+    def test_family(self) -> None:
+        """
+        They begin with the family that is known to be of use, if it is there.
+        """
+        both = ["::1", "::2", "1.1.1.1"]
+        self.assertEqual(interleaved(both, socket.AF_INET), ["1.1.1.1", "::1", "::2"])
+        self.assertEqual(interleaved(both, socket.AF_INET6), ["::1", "1.1.1.1", "::2"])
+        self.assertEqual(interleaved(["::1", "::2"], socket.AF_INET), ["::1", "::2"])
+
     @examples()
     @given(st.lists(st.sampled_from(["1.1.1.1", "1.1.1.2", "::1", "::2", "::3"]), min_size=1, unique=True))
     def test_nothingIsLost(self, addresses: list[str]) -> None:

@@ -260,6 +260,35 @@ class ResolverTests(SynchronousTestCase):
         self.knows("127.0.0.1")
         self.assertEqual(owner.told, [("127.0.0.1",)])
 
+    def test_unasked(self) -> None:
+        """
+        Whoever loses interest is not told, and not kept.
+        """
+        told: list[Sequence[str]] = []
+        self.resolver.ask("a.test", told.append)
+        self.asks()
+        self.resolver.unask("a.test", told.append)
+        self.resolver.unask("b.test", told.append)
+        self.assertEqual(len(self.resolver._entries["a.test"].waiting), 1)
+        self.sage.says(ONE)
+        self.assertEqual((told, self.got), ([], [("127.0.0.1",)]))
+
+    def test_neverAnswered(self) -> None:
+        """
+        A question that nobody answers in a minute is given up, and asked again
+        by the next one; its answer is not believed when it comes at last.
+        """
+        self.asks()
+        self.clock.advance(61)
+        self.assertEqual(self.got, [()])
+        self.clock.advance(1.1)
+        self.asks()
+        self.assertEqual(self.sage.open, 2)
+        self.sage.says(ONE)
+        self.assertEqual(len(self.got), 1)
+        self.sage.says(TWO)
+        self.knows("127.0.0.2")
+
     def test_impossible(self) -> None:
         """
         What can be no name at all has no address, and is not asked for.
