@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from ..facts import HTTP01, Challenge, ConnectionFacts, Credential
+from ..wire.recall import Recall
 from . import answers
 from .contexts import challengeContext
 from .descriptors import room
@@ -136,6 +137,7 @@ class Engine:
     """
     @ivar poller: Of all sockets.
     @ivar pipes: To splice through.
+    @ivar recall: Reads the heads of answers.
     @ivar timeouts: Of the configuration in use.
     @ivar limits: Likewise.
     @ivar numbers: Of requests.
@@ -162,6 +164,7 @@ class Engine:
         """
         self.poller = poller
         self.pipes = Pipes()
+        self.recall = Recall()
         self.numbers = Numbers(randomness)
         self.numbersRequests = True
         self.isDraining = False

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, Response, parseResponse, withoutChunks
+from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, Response, withoutChunks
 from .poller import ENDED, READABLE
 from .wires import READ, PlainWire
 
@@ -274,7 +274,7 @@ class Link:
             self._head = b""
         while True:
             try:
-                parsed = parseResponse(data, exchange.request.method)
+                parsed = exchange.session.door.engine.recall.read(data, exchange.request.method)
             except BadMessage as bad:
                 self._fail(bad.reason)
                 return
