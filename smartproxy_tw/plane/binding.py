@@ -18,7 +18,7 @@ from OpenSSL import SSL
 
 from .wires import READ
 
-__all__ = ["SIZE", "buffer", "hasFastPath", "lib", "limitGroups", "view"]
+__all__ = ["SIZE", "address", "buffer", "hasFastPath", "lib", "limitGroups", "view"]
 
 #: Bytes of the buffer: enough for one write of a feeder, its records' overhead
 #: included, in one piece.
@@ -42,7 +42,7 @@ def _selfTest() -> bool:
             wanted
             and hello > 50
             and bytes(ffi.buffer(room, hello)[:2]) == b"\x16\x03"
-            and library.BIO_write(connection._into_ssl, b"\x16", 1) == 1
+            and library.BIO_write(connection._into_ssl, ffi.from_buffer(b"\0\x16") + 1, 1) == 1
             and all(
                 hasattr(library, name) for name in ("SSL_write", "ERR_clear_error", "SSL_ERROR_ZERO_RETURN")
             )
@@ -58,11 +58,14 @@ hasFastPath = _selfTest()
 lib: Any = None
 #: C{view(buffer, size)}: the first bytes of the buffer, without a copy.
 view: Any = None
+#: C{address(data)}: a pointer to bytes, which has to be dropped before they are.
+address: Any = None
 #: Where the library writes what is read from it.
 buffer: Any = None
 if hasFastPath:
     lib = SSL._lib  # type: ignore[attr-defined]
     view = SSL._ffi.buffer  # type: ignore[attr-defined]
+    address = SSL._ffi.from_buffer  # type: ignore[attr-defined]
     buffer = SSL._ffi.new("char[]", SIZE)  # type: ignore[attr-defined]
 
 

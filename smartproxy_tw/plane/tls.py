@@ -16,7 +16,7 @@ import socket
 from OpenSSL import SSL
 
 from . import binding
-from .binding import SIZE, buffer, lib, view
+from .binding import SIZE, address, buffer, lib, view
 from .wires import READ, Ending
 
 __all__ = ["PublicWire", "TLSWire", "owed", "secured"]
@@ -31,6 +31,12 @@ if binding.hasFastPath:
 # So many bytes may come from a peer without any data in them: four records of the largest size.  New keys and
 # empty records cost who sends them no less than us, but would keep us from everybody else.
 _MOST_MUTE = 65536
+
+
+# The data of the largest record, and what is encrypted and fed at a time.
+_RECORD = 16384
+_MOST_FED = _RECORD + 512
+_MOST_AT_ONCE = SIZE - 4096
 
 
 def secured(sock: socket.socket, connection: SSL.Connection) -> TLSWire:
@@ -122,10 +128,14 @@ class TLSWire(Ending):
                 self.isTruncated = self._isEnded = True
                 break
             length = len(secret)
-            self._feed(secret)
-            if self._owed == 0 and length > 5 and (secret[3] << 8 | secret[4]) + 5 == length:
+            if length > _MOST_FED:
+                self._owed = owed(secret, self._owed)
+                data = self._open(secret)
+            elif self._owed == 0 and length > 5 and (secret[3] << 8 | secret[4]) + 5 == length:
+                self._feed(secret)
                 data = self._decrypt(True)
             else:
+                self._feed(secret)
                 self._owed = owed(secret, self._owed)
                 data = self._decrypt(False)
             if data:
@@ -156,6 +166,18 @@ class TLSWire(Ending):
         @return: Whether nothing is pending.
         """
         return self._send(self._encrypted())
+
+    def _open(self, secret: bytes) -> bytes:
+        """
+        Feed and decrypt much, a record at a time; L{_seal} says why.
+        """
+        pieces = []
+        for at in range(0, len(secret), _MOST_FED):
+            if self._isEnded:
+                break
+            self._feed(secret[at : at + _MOST_FED])
+            pieces.append(self._decrypt(False))
+        return b"".join(pieces)
 
     def _decrypt(self, isOneRecord: bool) -> bytes:
         """
@@ -199,11 +221,19 @@ class TLSWire(Ending):
         """
         if not data or self.isBroken:
             return not self.pending
-        if _SSL_write(self._ssl, data, len(data)) != len(data):
+        length = len(data)
+        if length > _RECORD:
+            if length > _MOST_AT_ONCE:
+                return self._writeMuch(data)
+            read = self._seal(data)
+        elif _SSL_write(self._ssl, data, length) == length:
+            read = _BIO_read(self._out, buffer, SIZE)
+        else:
+            read = -1
+        if read < 0:
             lib.ERR_clear_error()
             self.isBroken = True
             return True
-        read = _BIO_read(self._out, buffer, SIZE)
         if read < SIZE and not self.pending:
             # The common case, without a copy.
             try:
@@ -218,6 +248,41 @@ class TLSWire(Ending):
             self.pending = view(buffer, read)[sent:]
             return False
         return self._send(view(buffer, read)[:] + self._encrypted())
+
+    def _seal(self, data: bytes) -> int:
+        """
+        Encrypt record by record: OpenSSL's memory never gives back what it has
+        grown to, so it is not to grow beyond one.
+
+        @return: How much there is in the buffer; -1 when OpenSSL refuses.
+        """
+        ssl, out = self._ssl, self._out
+        length = len(data)
+        start = address(data)
+        at = read = 0
+        while at < length:
+            size = length - at
+            if size > _RECORD:
+                size = _RECORD
+            if _SSL_write(ssl, start + at, size) != size:
+                return -1
+            read += _BIO_read(out, buffer + read, SIZE - read)
+            at += size
+        return read
+
+    def _writeMuch(self, data: bytes) -> bool:
+        """
+        Write what the buffer cannot hold, as one.
+        """
+        pieces = []
+        for at in range(0, len(data), READ):
+            read = self._seal(data[at : at + READ])
+            if read < 0:
+                lib.ERR_clear_error()
+                self.isBroken = True
+                return True
+            pieces.append(view(buffer, read)[:])
+        return self._send(b"".join(pieces))
 
     def _encrypted(self) -> bytes:
         pieces = []
