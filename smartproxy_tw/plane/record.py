@@ -10,14 +10,13 @@ moved away is left, and a new one begun.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from typing import TYPE_CHECKING, Literal
 
 from twisted.logger import Logger
 
 from .lines import CombinedLines, JSONLines, Lines, Refused, Served, Streamed
+from .sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +65,7 @@ class AccessRecords:
         self._lines: Lines = JSONLines() if format == "json" else CombinedLines()
         self._file = file
         self._clock = clock
-        self._descriptor = -1
+        self._sink = Sink(file)
         self._entries: list[Served | Refused | Streamed] = []
         self._unwritten: list[str] = []
         self._next: DelayedCall | None = None
@@ -141,31 +140,19 @@ class AccessRecords:
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        if self._descriptor > 2:
-            os.close(self._descriptor)
-        self._descriptor = -1
+        self._sink.close()
 
     def _write(self, lines: list[str]) -> None:
-        data = "".join(lines).encode("ascii")
         try:
-            if self._descriptor > 2 and self._isGone():
-                os.close(self._descriptor)
-                self._descriptor = -1
-            if self._descriptor < 0:
-                self._open()
-            while data:
-                data = data[os.write(self._descriptor, data) :]
+            rest = self._sink.write(lines)
             self._hasComplained = False
-        except BlockingIOError:
-            # A terminal or pipe that nobody reads: lines are lost, requests are not.
-            pass
         except OSError as error:
-            self._unwritten = lines[-_MOST:]
-            if self._descriptor > 2:
-                os.close(self._descriptor)
-            self._descriptor = -1
-            self._schedule()
+            rest = lines
             self._complain(error)
+        if rest:
+            # Who does not read loses the oldest lines; requests are not lost.
+            self._unwritten = rest[-_MOST:]
+            self._schedule()
 
     def _complain(self, error: OSError) -> None:
         if not self._hasComplained:
@@ -177,20 +164,3 @@ class AccessRecords:
                 reason=error.strerror,
                 most=_MOST,
             )
-
-    def _isGone(self) -> bool:
-        # Looked at for each batch: whoever rotates logs need not tell us.
-        ours = os.fstat(self._descriptor)
-        try:
-            there = os.stat(self._file)
-        except OSError:
-            return True
-        return (there.st_ino, there.st_dev) != (ours.st_ino, ours.st_dev)
-
-    def _open(self) -> None:
-        if self._file == "stdout":
-            sys.stdout.flush()
-            self._descriptor = 1
-        else:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(self._file, flags, 0o640)

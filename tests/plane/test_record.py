@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import AccessLog, Forward, Respond, Route
 from smartproxy_tw.plane.record import AccessRecords
+from smartproxy_tw.plane.sink import Sink
 
 from .harness import TERMINATE, PlaneTests
 
@@ -139,7 +140,7 @@ class RecordsTests(SynchronousTestCase):
             records.refusal("127.0.0.1", b"one", 400, 3)
             self.clock.advance(0.6)
         self.assertEqual([event["reason"] for event in events], ["No space left on device"])
-        records._file = str(self.file)
+        records._sink = Sink(str(self.file))
         self.clock.advance(0.6)
         self.assertEqual(self.file.read_text().count('"one"'), 1)
         records.close()
