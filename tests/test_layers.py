@@ -28,8 +28,8 @@ import smartproxy_tw
 ROOT = Path(smartproxy_tw.__file__).parent
 TESTS = Path(__file__).parent
 
-#: Who may name the global reactor: the composition root, and the command line.
-MEET_THE_REACTOR = {"tap.py", "cli.py"}
+#: Who may name the global reactor: the composition root, the command line, and a worker's main.
+MEET_THE_REACTOR = {"tap.py", "cli.py", "control/worker.py"}
 
 #: Imports one module after the other and tells after which of them a reactor
 #: was there, if any.

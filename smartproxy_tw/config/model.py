@@ -350,11 +350,11 @@ class Limits:
 
     @ivar headBytes: Of a request head: 431 beyond.
     @ivar urlBytes: Of a request target: 414 beyond.
-    @ivar connections: Client connections at a time, in this process.
     @ivar bodyBytes: Of a request body, chunks undone: 413 beyond.  0: any
         number.
     @ivar minRate: Bytes a second that a client has to send of a body (408),
         and to take of an answer.  0: whatever it likes.
+    @ivar connections: Client connections at a time; shared by the workers.
     """
 
     headBytes: int = 65536
@@ -410,6 +410,8 @@ class Config:
     @ivar trustedProxies: Peers whose forwarded fields are believed.
     @ivar requestID: Whether each request goes to its target with an
         identifier (X-Request-ID).
+    @ivar workers: How many processes move bytes, from 1: with 1 it is this very
+        one.  C{"auto"}: one for each CPU that this process may use.
     @ivar logFormat: Of the event log.
     @ivar source: The file it was read from, absolute, or L{None}.
     """
@@ -421,6 +423,7 @@ class Config:
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
     trustedProxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    workers: int | Literal["auto"] = 1
     acme: Acme = field(default_factory=Acme)
     requestID: bool = True
     logFormat: Literal["text", "json"] = "text"

@@ -157,6 +157,7 @@ class _Resolver:
             timeouts=model.Timeouts(**dict(written.timeouts)),
             limits=model.Limits(**dict(written.limits)),
             trustedProxies=tuple(ip_network(each) for each in listed(written.trustedProxies)),
+            workers=written.workers,
             acme=acme,
             requestID=written.requestId,
             logFormat=written.log.format,

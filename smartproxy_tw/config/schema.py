@@ -136,13 +136,6 @@ def _certificateKind(value: Any) -> str | None:
     return TAG + "files" if isinstance(value, dict) else TAG + "word" if isinstance(value, str) else None
 
 
-def _workers(value: Any) -> Any:
-    value = _number(value)
-    if type(value) is not int or value != 1:
-        raise ValueError("cannot be had: only 1 works in this release")
-    return value
-
-
 def _unique(values: list[str]) -> list[str]:
     seen: set[str] = set()
     for value in values:
@@ -702,7 +695,9 @@ class Limits(_Section):
         default=_LIMITS.urlBytes, description="Bytes of a request target; beyond: 414. Not above head_bytes."
     )
     connections: Annotated[int, Field(ge=1, le=10000000), BeforeValidator(_number)] = Field(
-        default=_LIMITS.connections, description="Client connections at a time."
+        default=_LIMITS.connections,
+        description="Client connections at a time. With several `workers` each takes an equal share, "
+        "rounded up.",
     )
     bodyBytes: Annotated[int, Field(ge=0), BeforeValidator(_number)] = Field(
         default=_LIMITS.bodyBytes, description="Bytes of a request body; beyond: 413. 0: any number."
@@ -777,8 +772,14 @@ class File(_Section):
         "this file. Default: $STATE_DIRECTORY (systemd), else /var/lib/smartproxy for root, else "
         "$XDG_STATE_HOME/smartproxy or ~/.local/state/smartproxy.",
     )
-    workers: Annotated[Literal[1], BeforeValidator(_workers)] = Field(
-        default=1, description="How many processes move bytes. Only 1 works in this release."
+    workers: Annotated[
+        Annotated[Annotated[int, Field(ge=1, le=256), BeforeValidator(_number)], Tag(TAG + "number")]
+        | Annotated[Literal["auto"], Tag(TAG + "text")],
+        _byShape("has to be a number, or auto"),
+    ] = Field(
+        default=1,
+        description="How many processes move bytes: with 1 the one that was started, otherwise so many "
+        "beside it, which share the ports. `auto` is one for each CPU that may be used.",
     )
     accessLog: AccessLog = Field(default_factory=AccessLog, description="Where each request leaves its line.")
     log: Log = Field(default_factory=Log, description="How events are written.")

@@ -139,6 +139,11 @@ def _end(config: Config) -> Iterator[str]:
     if wanted:
         yield f"{_count(len(wanted), 'certificate')} by ACME from {config.acme.directory}"
     yield f"state in {config.stateDir}"
+    if config.workers == "auto":
+        yield "one worker for each CPU, with an equal share of limits.connections"
+    elif config.workers > 1:
+        share = -(-config.limits.connections // config.workers)
+        yield f"{config.workers} workers, each with up to {share} of {config.limits.connections} connections"
     if config.acme.directory in (LETSENCRYPT, LETSENCRYPT_STAGING):
         for name in sorted({name for each in wanted for name in each.names}):
             if "." not in name or name.endswith(tuple(f".{ending}" for ending in _PRIVATE)):

@@ -172,6 +172,7 @@ class Engine:
         self.timeouts: Timeouts
         self.limits: Limits
         self._most: int
+        self._each: str
         self._clock = clock
         self._records: AccessRecords | None = None
         self._alive: dict[Lasting, None] = {}
@@ -206,6 +207,8 @@ class Engine:
         self.limits = config.limits
         self.numbersRequests = config.requestID
         self._most = min(config.limits.connections, room())
+        # A worker goes by its share of the limit.
+        self._each = "" if config.workers == 1 else f" for each of {config.workers} workers"
         self._trust = Trust(config.trustedProxies)
         # The same head means one thing from a trusted peer and another from a stranger.
         self.remembersHeads = not config.trustedProxies
@@ -385,7 +388,7 @@ class Engine:
         self._digest.add(
             "connection-refused",
             "Refused a connection on port {port}: {reason}",
-            reason=f"limits.connections is {self.limits.connections}"
+            reason=f"limits.connections is {self.limits.connections}{self._each}"
             if self._most == self.limits.connections
             else f"the limit of open files allows {self._most} at a time (ulimit -n, LimitNOFILE=)",
             port=str(port),

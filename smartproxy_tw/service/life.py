@@ -6,7 +6,7 @@ The order is the whole point of this module, so here it is, as it is awaited:
  1. the ports are bound (or that has begun, where binding takes its time);
  2. the state directory is taken into use;
  3. the data path says that it is ready, and has its routes;
- 4. certificates are loaded into it;
+ 4. certificates are loaded into it, from stores that are read meanwhile;
  5. every C{listen} has answered, and the data path accepts on every port;
  6. only now the gate opens, and certificates are asked for.
 
@@ -24,10 +24,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..config.model import Config
+from ..control.errors import PlaneLost
 from ..interfaces import IPlane
 from ..store.directory import StateError
 from .certificates import Certificates
 from .errors import ListenError, StartError, StoppedError
+from .gathering import gathered
 from .listeners import Listeners
 from .milestones import Milestones
 from .readable import requireReadable, unreadable
@@ -177,12 +179,12 @@ class Life:
         assert self._bound is not None
         requireReadable()
         self._storage.open()
-        plane = self._makePlane()
-        await plane.start()
-        self._plane = plane
-        await self._useRoutes(plane)
+        # From here on there is something to be ended, also when it does not begin well.
+        plane = self._plane = self._makePlane()
+        # Workers import while this process reads its stores.
+        preparing = Deferred.fromCoroutine(self._prepare(plane))
         self.certificates = self._makeCertificates(plane, self._gate.when, self.milestones)
-        await self.certificates.load()
+        await gathered([preparing, self.certificates.load()])
         # Link one, bound: every listen has answered.
         await self._bound.when()
         # Link two, adopted: all of the data path accepts on all of them.
@@ -197,8 +199,9 @@ class Life:
         self._gate.happen()
         self.certificates.provisionAll().addErrback(self._provisioningFailed)
 
-    async def _useRoutes(self, plane: IPlane) -> None:
+    async def _prepare(self, plane: IPlane) -> None:
         try:
+            await plane.start()
             await plane.useTable(self._config)
         except (ValueError, OSError) as why:
             raise StartError(f"The configuration cannot be put to use: {why}") from why
@@ -260,7 +263,7 @@ class Life:
 
 
 def _forTheOperator(why: Exception) -> Exception:
-    if isinstance(why, StateError):
+    if isinstance(why, StateError | PlaneLost):
         return StartError(str(why))
     if isinstance(why, ImportError):
         # What is imported late is imported by the user that twistd changed to.

@@ -68,7 +68,7 @@ class SmartProxy(MultiService):
         @param config: What to do.
         @param reactor: Provides time, ports, and threads for the disk.
         @param plane: Makes the data path for one life; by default, one in this
-            process.
+            process, or one in as many processes as the configuration says.
         @param listen: Binds a port; by default, with the reactor.
         @param obtain: Places an order; by default, with C{config.acme}.
         @param certificates: Where certificates rest; by default, in
@@ -188,13 +188,21 @@ class SmartProxy(MultiService):
             self.config,
             listeners,
             storage,
-            self._plane or self._localPlane,
+            self._plane or self._usualPlane,
             partial(self._makeCertificates, storage, run),
             reactor,
         )
 
-    def _localPlane(self) -> IPlane:
-        # Late, so that no port waits for the import.
+    def _usualPlane(self) -> IPlane:
+        # Late, so that no port waits for the imports.
+        if self.config.workers != 1:
+            from ..control.state import counted
+
+            workers = counted(self.config.workers)
+            if workers > 1:
+                from ..control.supervisor import Supervisor
+
+                return Supervisor(self._reactor, workers)
         from ..control.local import LocalPlane
 
         return LocalPlane(self._reactor)

@@ -89,6 +89,7 @@ def deed(config: Config) -> Any:
 OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     "File.include": ("include: more.yaml", lambda c: c.routes[0].name, "included"),
     "File.bind": ("bind: ['::1']\n" + ROUTE, lambda c: c.bind, ("::1",)),
+    "File.workers": ("workers: 4\n" + ROUTE, lambda c: c.workers, 4),
     "File.state_dir": ("state_dir: ./s\n" + ROUTE, lambda c: os.path.basename(c.stateDir), "s"),
     "File.access_log": ("access_log: {format: 'off'}\n" + ROUTE, lambda c: c.accessLog.format, "off"),
     "AccessLog.format": ("access_log: {format: json}\n" + ROUTE, lambda c: c.accessLog, AccessLog("json")),
@@ -298,11 +299,6 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     ),
 }
 
-#: Options that can have one value only: said by what any other value is told.
-FIXED = {
-    "File.workers": ("workers: 2\n" + ROUTE, "1:10: workers: 2 cannot be had: only 1 works in this release")
-}
-
 
 def optionsOf(whole: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """
@@ -326,7 +322,7 @@ class OptionTests(SynchronousTestCase):
         is not in the schema.
         """
         inSchema = {name for name, _ in optionsOf(schema.jsonSchema())}
-        self.assertEqual(inSchema, set(OPTIONS) | set(FIXED))
+        self.assertEqual(inSchema, set(OPTIONS))
 
     def test_everyOptionWorks(self) -> None:
         """
@@ -345,15 +341,24 @@ class OptionTests(SynchronousTestCase):
                 found = look(loads(form, "yaml", directory, environ=ENVIRONMENT))
                 self.assertEqual(found, expected, f"{name} in {form}")
 
-    def test_fixedOptions(self) -> None:
+    def test_workers(self) -> None:
         """
-        Options with one possible value say so, and accept that one.
+        Workers are counted, or as many as there are CPUs; anything else is a
+        mistake that is told where it stands.
         """
-        for text, told in FIXED.values():
-            self.assertEqual(complaints(text), [told])
-        understood("workers: 1\n" + ROUTE)
-        for other in ("auto", "0", "true", "1.0", "'1'", "-1"):
-            self.assertIn("only 1 works", complaints(f"workers: {other}\n" + ROUTE)[0])
+        self.assertEqual(understood("workers: 1\n" + ROUTE).workers, 1)
+        self.assertEqual(understood("workers: 256\n" + ROUTE).workers, 256)
+        self.assertEqual(understood("workers: auto\n" + ROUTE).workers, "auto")
+        self.assertEqual(understood(ROUTE).workers, 1)
+        self.assertEqual(understood("workers: ${COUNT}\n" + ROUTE, environ={"COUNT": "3"}).workers, 3)
+        for other, told in {
+            "0": "has to be at least 1, not 0",
+            "257": "has to be at most 256, not 257",
+            "true": "has to be a number, or auto, not true",
+            "1.5": "has to be a number, or auto, not 1.5",
+            "many": "has to be auto, not 'many'",
+        }.items():
+            self.assertEqual(complaints(f"workers: {other}\n" + ROUTE), [f"1:10: workers: {told}"])
 
 
 def camelCased(text: str) -> str:

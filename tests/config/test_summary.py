@@ -120,6 +120,18 @@ state in /state
         text += "\nacme: {directory: 'https://ca.example/'}"
         self.assertNotIn("note: ", render(understood(text), "x"))
 
+    def test_workers(self) -> None:
+        """
+        Several workers are told, and what is the share of each; one is nothing to
+        tell.
+        """
+        text = "routes: [{match: {ports: 80}, action: {type: block}}]\n"
+        self.assertNotIn("worker", render(understood(text), "x"))
+        told = render(understood(text + "workers: 3"), "x")
+        self.assertIn("3 workers, each with up to 6667 of 20000 connections\n", told)
+        told = render(understood(text + "workers: auto"), "x")
+        self.assertIn("one worker for each CPU, with an equal share of limits.connections\n", told)
+
     def test_noCertificates(self) -> None:
         """
         Without certificates by ACME there is no word of it.

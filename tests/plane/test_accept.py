@@ -109,6 +109,23 @@ class AcceptTests(PlaneTests):
         self.assertTrue((await again.head()).startswith(b"HTTP/1.1 200 "))
         self.assertEqual((await self.plane.tally())["overflows"], 1)
 
+    async def test_limitOfAWorker(self) -> None:
+        """
+        One of several workers goes by its share, and says so.
+        """
+        port = await self.port()
+        await self.use(
+            Route("a", (port,), Respond(body="a"), "http"), limits=Limits(connections=1), workers=3
+        )
+        first = await self.client(port)
+        first.sends(GET)
+        await first.message()
+        with capturedLogs() as events:
+            late = await self.client(port)
+            late.sends(GET)
+            await late.head()
+        self.assertEqual(events[0]["reason"], "limits.connections is 1 for each of 3 workers")
+
     async def test_limitWithTLS(self) -> None:
         """
         Where the client expects TLS there is nothing to say.

@@ -1,0 +1,197 @@
+"""
+A worker's end of the line: does what it is told, in the order in which it is told,
+with a data path in its own process.
+
+Its last duty is to end well.  That comes from the supervisor, by L{Drain}; from
+somebody else, by a signal; or from nobody: when the line is lost there is no
+supervisor any more.  Each time nothing more is accepted from that moment on, and what
+is in flight has its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..interfaces import IPlane
+from .errors import Broken, Refused
+from .handed import HandedPort
+from .messages import Drain, Leaving, Report, Talk, Tally, Tell, opened, tallyText
+from .state import Adopt, Change, Install, Present, Release, UseTable, Withdraw
+
+__all__ = ["Duty"]
+
+_log = Logger()
+
+#: Of what is answered when something goes wrong, in characters.
+_MOST = 8000
+
+
+class Duty(Talk):
+    """
+    What one worker is there for.
+    """
+
+    def __init__(
+        self,
+        plane: IPlane,
+        done: Callable[[], object],
+        *,
+        ready: Callable[[], object] = lambda: None,
+        ending: Callable[[float], object] = lambda seconds: None,
+    ) -> None:
+        """
+        @param plane: Started.
+        @param done: Called once, when there is nothing more to do.
+        @param ready: Called when everything was taken up.
+        @param ending: Called with the seconds that the end may take at most, when
+            nobody else watches over it.
+        """
+        super().__init__()
+        self._plane = plane
+        self._done = done
+        self._ready = ready
+        self._ending = ending
+        self._turn = DeferredLock()
+        self._ports: dict[int, HandedPort] = {}
+        # What the table says, once there is one.
+        self._grace = 0.0
+        self._isUnfit = False
+        self._isLost = False
+        self._draining: Deferred[int] | None = None
+        self._drained = False
+
+    @Tell.responder
+    def tell(
+        self, letter: bytes | None, memory: int | None, port: int | None, isWhole: bool
+    ) -> Deferred[dict[str, Any]]:
+        """
+        See L{Tell}.
+        """
+        changes = opened(letter, memory)
+        handed = None if port is None else HandedPort(port)
+        return self._turn.run(lambda: Deferred.fromCoroutine(self._take(changes, handed, isWhole)))
+
+    @Drain.responder
+    def finish(self, seconds: float) -> Deferred[dict[str, Any]]:
+        """
+        See L{Drain}.
+        """
+        return self._drain(seconds).addCallback(lambda cut: {"cut": cut})
+
+    @Tally.responder
+    def count(self) -> Deferred[dict[str, Any]]:
+        """
+        See L{Tally}.
+        """
+        return self._plane.tally().addCallback(lambda tally: {"tally": tallyText(tally)})
+
+    def leave(self) -> None:
+        """
+        Somebody wants this process to end.
+        """
+        if self._draining is None and not self._isLost:
+            self._ending(self._grace)
+            drained = self._drain(self._grace)
+            # Told when nothing more is accepted, so that no call waits for this worker.
+            self.ask(Leaving)
+            drained.addCallback(lambda _: self._plane.tally()).addCallback(self._sayGoodBye)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        There is no supervisor any more, or it has seen the end of the drain.
+        """
+        super().connectionLost(reason)
+        self._isLost = True
+        if self._drained:
+            self._done()
+            return
+        self._ending(self._grace)
+        if self._draining is None:
+            self._drain(self._grace)
+
+    def _sayGoodBye(self, tally: dict[str, int]) -> None:
+        if self.transport is not None:
+            self.ask(Report, tally=tallyText(tally))
+            self.transport.loseConnection()
+
+    async def _take(
+        self, changes: tuple[Change, ...], port: HandedPort | None, isWhole: bool
+    ) -> dict[str, Any]:
+        try:
+            if self._isUnfit:
+                raise Broken("it does not know everything")
+            for change in changes:
+                await self._do(change, port)
+        except Exception as why:
+            self._isUnfit = self._isUnfit or isWhole
+            if isinstance(why, ValueError | OSError):
+                raise Refused(str(why)[:_MOST]) from why
+            if not isinstance(why, Broken):
+                _log.failure("A defect in a worker: it could not do what it was told")
+            raise Broken(f"{type(why).__name__}: {why}"[:_MOST]) from why
+        if isWhole:
+            self._ready()
+        return {}
+
+    async def _do(self, change: Change, port: HandedPort | None) -> None:
+        plane = self._plane
+        match change:
+            case UseTable(config):
+                await plane.useTable(config)
+                self._grace = config.timeouts.drain
+            case Install(key, credential):
+                await plane.install(key, credential)
+            case Present(challenge):
+                await plane.present(challenge)
+            case Withdraw(challenge):
+                await plane.withdraw(challenge)
+            case Adopt(identity, number):
+                assert port is not None
+                await self._adopt(identity, number, port)
+            case Release(identity):
+                if (known := self._ports.pop(identity, None)) is not None:
+                    await plane.release(known)
+                    known.stopListening()
+
+    async def _adopt(self, identity: int, number: int, port: HandedPort) -> None:
+        if self._draining is not None or self._isLost:
+            # It would be accepted for nobody.
+            port.stopListening()
+            return
+        await self._plane.adopt(port, number)
+        self._ports[identity] = port
+
+    def _drain(self, seconds: float) -> Deferred[int]:
+        """
+        Finish; whoever asks while that is under way waits for the same end.
+        """
+        waiting: Deferred[int] = Deferred()
+        if self._draining is None:
+            self._draining = self._plane.drain(seconds)
+            # Nobody here accepts any more, and a successor may bind them.
+            ports, self._ports = self._ports, {}
+            for port in ports.values():
+                port.stopListening()
+            self._draining.addBoth(self._haveDrained)
+
+        def pass_(cut: int) -> int:
+            waiting.callback(cut)
+            return cut
+
+        self._draining.addCallback(pass_)
+        return waiting
+
+    def _haveDrained(self, cut: int | Failure) -> int:
+        self._drained = True
+        if isinstance(cut, Failure):
+            _log.failure("A defect in a worker: it could not end well", failure=cut)
+            cut = 0
+        if self._isLost:
+            self._done()
+        return cut

@@ -1,0 +1,126 @@
+"""
+The supervisor's end of the line to a worker.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from .messages import Drain, Leaving, Letter, Report, Talk, Tally, Tell, tallied
+
+__all__ = ["Hearer", "ILine", "Line"]
+
+
+class Hearer(Protocol):
+    """
+    Who is told what a worker says by itself.
+    """
+
+    def leaves(self) -> None:
+        """
+        It accepts nothing any more, and will end.
+        """
+
+    def reports(self, tally: dict[str, int]) -> None:
+        """
+        Its last counts.
+        """
+
+    def lost(self) -> None:
+        """
+        The line is lost.
+        """
+
+
+class ILine(Protocol):
+    """
+    What can be asked of a worker.  Each fails with whatever the line ended with
+    when it is lost.
+    """
+
+    def tell(self, letter: Letter, port: int | None, isWhole: bool) -> Deferred[Any]:
+        """
+        See L{Tell}.
+
+        @param port: The descriptor of a listening socket.
+        """
+
+    def drain(self, seconds: float) -> Deferred[int]:
+        """
+        See L{Drain}.
+        """
+
+    def tally(self) -> Deferred[dict[str, int]]:
+        """
+        See L{Tally}.
+        """
+
+    def hangUp(self) -> None:
+        """
+        End the line.
+        """
+
+
+class Line(Talk):
+    """
+    One line, over a UNIX socket.
+    """
+
+    def __init__(self, hearer: Hearer) -> None:
+        """
+        @param hearer: Who is told what comes unasked.
+        """
+        super().__init__()
+        self._hearer = hearer
+
+    def tell(self, letter: Letter, port: int | None, isWhole: bool) -> Deferred[Any]:
+        """
+        See L{ILine}.
+        """
+        return self.ask(Tell, port=port, isWhole=isWhole, **letter.arguments)
+
+    def drain(self, seconds: float) -> Deferred[int]:
+        """
+        See L{ILine}.
+        """
+        return self.ask(Drain, seconds=float(seconds)).addCallback(lambda answer: answer["cut"])
+
+    def tally(self) -> Deferred[dict[str, int]]:
+        """
+        See L{ILine}.
+        """
+        return self.ask(Tally).addCallback(lambda answer: tallied(answer["tally"]))
+
+    def hangUp(self) -> None:
+        """
+        See L{ILine}.
+        """
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+    @Leaving.responder
+    def heardLeaving(self) -> dict[str, Any]:
+        """
+        See L{Leaving}.
+        """
+        self._hearer.leaves()
+        return {}
+
+    @Report.responder
+    def heardReport(self, tally: bytes) -> dict[str, Any]:
+        """
+        See L{Report}.
+        """
+        self._hearer.reports(tallied(tally))
+        return {}
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The line is lost.
+        """
+        super().connectionLost(reason)
+        self._hearer.lost()

@@ -1,0 +1,226 @@
+"""
+What every worker has to know, and how that changes.  Pure: no process, no socket.
+
+A L{State} is the sum of the changes that were agreed on.  Who knows nothing is
+given L{State.letter} first, which is everything that is served, and
+L{State.adoptions} after that, never the other way round: no worker accepts a
+connection that it has no table, no certificate or no challenge for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from os import sched_getaffinity
+from typing import Literal
+
+from ..config.model import Config
+from ..facts import HTTP01, Challenge, Credential
+
+__all__ = [
+    "Adopt",
+    "Change",
+    "GAUGES",
+    "Install",
+    "Present",
+    "Release",
+    "State",
+    "UseTable",
+    "Withdraw",
+    "added",
+    "counted",
+    "shared",
+    "subject",
+    "takesAway",
+]
+
+#: What L{IPlane.tally<smartproxy_tw.interfaces.IPlane.tally>} tells of now rather
+#: than since the start: of a worker that has ended it is nothing.
+GAUGES = frozenset({"open"})
+
+
+@dataclass(frozen=True, slots=True)
+class UseTable:
+    """
+    Route by this, see L{IPlane<smartproxy_tw.interfaces.IPlane>}.
+    """
+
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """
+    Serve this certificate, likewise.
+    """
+
+    key: str
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """
+    Answer this challenge, likewise.
+    """
+
+    challenge: Challenge
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """
+    Answer it no more, likewise.
+    """
+
+    challenge: Challenge
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """
+    Accept on a port; its socket travels beside this.
+
+    @ivar identity: What tells this port from every other there was.
+    @ivar number: What routes know it by.
+    """
+
+    identity: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """
+    Accept on it no more.
+
+    @ivar identity: As in L{Adopt}.
+    """
+
+    identity: int
+
+
+#: Anything that a worker can be told.
+Change = UseTable | Install | Present | Withdraw | Adopt | Release
+
+
+def subject(change: Change) -> str:
+    """
+    What a change is about.  Two about the same come one after the other, two
+    about different things in any order.
+
+    @param change: The change.
+    """
+    match change:
+        case UseTable():
+            return "table"
+        case Install(key):
+            return f"certificate {key}"
+        case Present(challenge) | Withdraw(challenge):
+            return f"challenge {_identity(challenge)}"
+        case Adopt(identity) | Release(identity):
+            return f"port {identity}"
+
+
+def takesAway(change: Change) -> bool:
+    """
+    Whether a change only ends something: no worker can find that unusable, and
+    where there is no worker it is done already.
+
+    @param change: The change.
+    """
+    return isinstance(change, Withdraw | Release)
+
+
+def _identity(challenge: Challenge) -> str:
+    # As the data path tells them apart.
+    return f"token {challenge.token}" if isinstance(challenge, HTTP01) else f"name {challenge.name}"
+
+
+@dataclass(slots=True)
+class State:
+    """
+    What every worker has to know.
+
+    @ivar config: The table; L{None} before there was one.
+    @ivar credentials: The certificates, by key.
+    @ivar challenges: Those that are being answered, by L{subject}.
+    @ivar ports: The numbers of the ports that are accepted on, by identity.
+    """
+
+    config: Config | None = None
+    credentials: dict[str, Credential] = field(default_factory=dict)
+    challenges: dict[str, Challenge] = field(default_factory=dict)
+    ports: dict[int, int] = field(default_factory=dict)
+
+    def take(self, change: Change) -> None:
+        """
+        This was agreed on.
+        """
+        match change:
+            case UseTable(config):
+                self.config = config
+            case Install(key, credential):
+                self.credentials[key] = credential
+            case Present(challenge):
+                self.challenges[subject(change)] = challenge
+            case Withdraw():
+                self.challenges.pop(subject(change), None)
+            case Adopt(identity, number):
+                self.ports[identity] = number
+            case Release(identity):
+                self.ports.pop(identity, None)
+
+    def letter(self) -> tuple[Change, ...]:
+        """
+        Everything that is served, for who knows nothing.
+        """
+        return (
+            *(() if self.config is None else (UseTable(self.config),)),
+            *(Install(key, credential) for key, credential in self.credentials.items()),
+            *(Present(challenge) for challenge in self.challenges.values()),
+        )
+
+    def adoptions(self) -> tuple[Adopt, ...]:
+        """
+        The ports that it is served on.
+        """
+        return tuple(Adopt(identity, number) for identity, number in self.ports.items())
+
+
+def counted(workers: int | Literal["auto"]) -> int:
+    """
+    @param workers: As the configuration has it.
+    @return: How many workers that is: C{"auto"} is one for each CPU that this
+        process may use.
+    """
+    return len(sched_getaffinity(0)) if workers == "auto" else workers
+
+
+def shared(config: Config, workers: int) -> Config:
+    """
+    The configuration as one of several workers goes by it: of what is limited
+    for the whole it has its share, rounded up.
+
+    @param workers: How many there are.
+    """
+    most = -(-config.limits.connections // workers)
+    return replace(config, workers=workers, limits=replace(config.limits, connections=most))
+
+
+def added(living: Iterable[Mapping[str, int]], ended: Iterable[Mapping[str, int]] = ()) -> dict[str, int]:
+    """
+    The tally of all workers.
+
+    @param living: Theirs.
+    @param ended: The last ones of those that were.
+    """
+    total: dict[str, int] = {}
+    for tally in living:
+        for name, value in tally.items():
+            total[name] = total.get(name, 0) + value
+    for tally in ended:
+        for name, value in tally.items():
+            if name not in GAUGES:
+                total[name] = total.get(name, 0) + value
+    return total

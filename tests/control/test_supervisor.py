@@ -1,0 +1,716 @@
+"""
+Tests for L{smartproxy_tw.control.supervisor}, with workers that pretend.  Workers
+with real lines are in L{tests.control.test_supervised}, real processes in
+L{tests.live.test_workers}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from smartproxy_tw.config.model import Config, Limits, Timeouts
+from smartproxy_tw.control.errors import Broken, PlaneLost, Refused
+from smartproxy_tw.control.hand import Patience
+from smartproxy_tw.control.state import Install, UseTable
+from smartproxy_tw.control.supervisor import Supervisor
+from smartproxy_tw.facts import HTTP01, Credential
+from smartproxy_tw.interfaces import IPlane
+
+from .workers import FakeWorker, FakeWorkers, HerePort
+
+CONFIG = Config((), "/x", timeouts=Timeouts(drain=20))
+CHALLENGE = HTTP01("a.test", "token", "token.x")
+
+
+def credential(version: int) -> Credential:
+    """
+    One of several certificates.
+    """
+    return Credential(b"chain %d" % version, b"key")
+
+
+class SupervisorCase(SynchronousTestCase):
+    """
+    A supervisor and its workers.
+    """
+
+    count = 3
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.workers = FakeWorkers()
+        self.plane: Any = Supervisor(
+            self.clock, self.count, spawn=self.workers, patience=Patience(answer=5, start=20)
+        )
+        self.events: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(self.observe)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
+
+    def observe(self, event: dict[str, Any]) -> None:
+        """
+        The log.
+        """
+        if "event" in event:
+            self.events.append(event)
+
+    def logged(self, name: str) -> list[dict[str, Any]]:
+        """
+        The events of a name.
+        """
+        return [event for event in self.events if event["event"] == name]
+
+    def seconds(self, count: float) -> None:
+        """
+        Time passes.
+        """
+        self.clock.pump([0.25] * int(count * 4))
+
+    def begun(self) -> list[FakeWorker]:
+        """
+        Workers that serve a port.
+        """
+        starting = self.plane.start()
+        self.workers.obey()
+        self.successResultOf(starting)
+        self.does(lambda: self.plane.useTable(CONFIG))
+        self.port = HerePort()
+        self.does(lambda: self.plane.adopt(self.port, 80))
+        return self.workers.living
+
+    def does(self, deed: Callable[[], Deferred[Any]]) -> None:
+        """
+        Have all workers do something.
+        """
+        done = deed()
+        self.workers.obey()
+        self.successResultOf(done)
+
+
+class StartTests(SupervisorCase):
+    """
+    The start.
+    """
+
+    def test_interface(self) -> None:
+        """
+        It provides the interface.
+        """
+        verifyObject(IPlane, self.plane)
+
+    def test_allAtOnce(self) -> None:
+        """
+        All workers are begun at once, and it is ready when each of them is.
+        """
+        starting = self.plane.start()
+        self.assertEqual([worker.hand.number for worker in self.workers.all], [1, 2, 3])
+        for worker in self.workers.all:
+            self.assertNoResult(starting)
+            worker.obeys()
+        self.successResultOf(starting)
+        (event,) = self.logged("workers-ready")
+        self.assertEqual((event["count"], event["pids"]), (3, "1001, 1002, 1003"))
+        self.assertEqual(self.plane.pids, {1: 1001, 2: 1002, 3: 1003})
+
+    def test_oneFails(self) -> None:
+        """
+        One that cannot start does not hold up the others for long, and is tried
+        again later, less and less often.
+        """
+        starting = self.plane.start()
+        first, second, third = self.workers.all
+        first.obeys()
+        third.obeys()
+        second.dies("ended with status 1 (no luck)")
+        self.seconds(0.25)
+        self.assertNoResult(starting)
+        self.workers.all[-1].dies()
+        self.successResultOf(starting)
+        self.assertEqual(self.logged("workers-ready")[0]["count"], 2)
+        begun = len(self.workers.all)
+        for _ in range(200):
+            self.seconds(1)
+            for worker in self.workers.living[2:]:
+                worker.dies()
+        self.assertLess(len(self.workers.all) - begun, 15)
+        died = self.logged("worker-died")
+        self.assertEqual({event["worker"] for event in died}, {2})
+        self.assertIn("no luck", died[0]["how"])
+        self.assertEqual(died[-1]["when"], "in 30 s")
+
+    def test_noneCanStart(self) -> None:
+        """
+        When none can, that is told once, with the reason, and soon.
+        """
+        starting = self.plane.start()
+        for _ in range(3):
+            for worker in self.workers.living:
+                worker.dies("ended with status 1 (ModuleNotFoundError: No module named 'x')")
+            self.seconds(0.25)
+        why = self.failureResultOf(starting, PlaneLost)
+        self.assertIn("No worker can be started: worker", str(why.value))
+        self.assertIn("No module named 'x'", str(why.value))
+        self.successResultOf(self.plane.drain(1))
+        self.seconds(60)
+        self.assertEqual(self.workers.living, [])
+
+    def test_noProcesses(self) -> None:
+        """
+        When there can be no more processes, likewise.
+        """
+        self.workers.broken = OSError(11, "Resource temporarily unavailable")
+        starting = self.plane.start()
+        self.seconds(1)
+        why = self.failureResultOf(starting, PlaneLost)
+        self.assertIn("Resource temporarily unavailable", str(why.value))
+
+    def test_neverReady(self) -> None:
+        """
+        One that hangs from its beginning is killed after its time.
+        """
+        starting = self.plane.start()
+        self.seconds(60)
+        self.assertIn("it did not answer for 20 s", str(self.failureResultOf(starting, PlaneLost).value))
+
+    def test_stoppedMeanwhile(self) -> None:
+        """
+        Stopped before it is ready, it ends every process at once and begins none.
+        """
+        starting = self.plane.start()
+        self.workers.all[0].obeys()
+        self.workers.all[1].dies()
+        drained = self.plane.drain(30)
+        assert self.workers.all[0].draining is not None
+        self.workers.all[0].draining.callback(0)
+        self.successResultOf(drained)
+        self.failureResultOf(starting, PlaneLost)
+        self.seconds(60)
+        self.assertEqual((self.workers.living, len(self.workers.all)), ([], 3))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_givenUp(self) -> None:
+        """
+        Whoever stops waiting for the start may still drain.
+        """
+        starting = self.plane.start()
+        starting.cancel()
+        self.failureResultOf(starting, CancelledError)
+        self.workers.obey()
+        drained = self.plane.drain(1)
+        for worker in self.workers.all:
+            assert worker.draining is not None
+            worker.draining.callback(0)
+        self.successResultOf(drained)
+
+    def test_neverStarted(self) -> None:
+        """
+        What was never started has nothing to drain.
+        """
+        self.assertEqual(self.successResultOf(self.plane.drain(1)), 0)
+
+
+class ChangeTests(SupervisorCase):
+    """
+    Changes, and the links that depend on them.
+    """
+
+    def held(self, deed: Callable[[], Deferred[Any]], seen: Callable[[FakeWorker], bool]) -> None:
+        """
+        See that something is not over before the last of the workers has done it,
+        and said so.
+        """
+        done = deed()
+        for _ in range(2):
+            for worker in self.workers.living[:-1]:
+                worker.obeys()
+        last = self.workers.living[-1]
+        self.assertNoResult(done)
+        self.assertFalse(seen(last))
+        last.does()
+        self.assertNoResult(done)
+        self.assertTrue(all(map(seen, self.workers.living)))
+        last.answers()
+        self.successResultOf(done)
+
+    def test_adopted(self) -> None:
+        """
+        Link two: adopted is when every worker accepts.
+        """
+        self.begun()
+        self.held(
+            lambda: self.plane.adopt(HerePort(), 443), lambda worker: 443 in worker.known.ports.values()
+        )
+
+    def test_presented(self) -> None:
+        """
+        Link three: presented is when every worker answers the challenge.
+        """
+        self.begun()
+        self.held(lambda: self.plane.present(CHALLENGE), lambda worker: bool(worker.known.challenges))
+
+    def test_installed(self) -> None:
+        """
+        Link four: installed is when every worker serves the certificate.
+        """
+        self.begun()
+        self.held(
+            lambda: self.plane.install("a", credential(1)), lambda worker: bool(worker.known.credentials)
+        )
+
+    def test_withdrawn(self) -> None:
+        """
+        A challenge is withdrawn, and a port released, when no worker has it.
+        """
+        self.begun()
+        self.does(lambda: self.plane.present(CHALLENGE))
+        self.held(lambda: self.plane.withdraw(CHALLENGE), lambda worker: not worker.known.challenges)
+        self.held(lambda: self.plane.release(self.port), lambda worker: not worker.known.ports)
+
+    def test_share(self) -> None:
+        """
+        Each worker has its share of the connections.
+        """
+        self.begun()
+        self.does(lambda: self.plane.useTable(Config((), "/x", limits=Limits(connections=100))))
+        for worker in self.workers.living:
+            assert worker.known.config is not None
+            self.assertEqual((worker.known.config.limits.connections, worker.known.config.workers), (34, 3))
+
+    def test_refused(self) -> None:
+        """
+        What one worker finds unusable no other one hears of, and the next worker
+        is not told either.
+        """
+        workers = self.begun()
+        for worker in workers:
+            worker.refuses = lambda change: Refused("no such file") if isinstance(change, UseTable) else None
+        done = self.plane.useTable(Config((), "/y"))
+        self.workers.obey()
+        self.assertEqual(str(self.failureResultOf(done, ValueError).value), "no such file")
+        for worker in workers:
+            self.assertEqual(worker.known.config.stateDir, "/x")  # type: ignore[union-attr]
+        workers[0].dies()
+        self.seconds(0.25)
+        self.workers.obey()
+        self.assertEqual(self.workers.living[-1].known.config.stateDir, "/x")  # type: ignore[union-attr]
+
+    def test_defect(self) -> None:
+        """
+        A defect that something brings about in a worker is told, and costs no
+        worker: all would go the same way.
+        """
+        for worker in self.begun():
+            worker.refuses = lambda change: Broken("KeyError: 'x'")
+        done = self.plane.install("a", credential(1))
+        self.workers.obey()
+        self.failureResultOf(done, Broken)
+        self.assertEqual(self.logged("worker-died"), [])
+
+    def test_dissent(self) -> None:
+        """
+        One that finds unusable what another one uses is replaced, and what the
+        call waits for is that it accepts no more.
+        """
+        workers = self.begun()
+        workers[1].refuses = lambda change: Refused("not here") if isinstance(change, Install) else None
+        done = self.plane.install("a", credential(1))
+        self.workers.obey()
+        self.successResultOf(done)
+        self.assertFalse(workers[1].alive)
+        self.assertIn("not here", self.logged("worker-died")[0]["how"])
+        self.seconds(0.25)
+        self.workers.obey()
+        self.assertTrue(all(worker.known == workers[0].known for worker in self.workers.living))
+
+    def test_diesBeingAsked(self) -> None:
+        """
+        Whoever dies while being asked, the first or another, is not waited for:
+        its successor is told before it accepts.
+        """
+        for place in range(3):
+            workers = self.begun() if place == 0 else self.workers.living
+            done = self.plane.present(CHALLENGE)
+            victim = workers[place]
+            for worker in workers:
+                if worker is not victim:
+                    worker.obeys()
+            victim.dies()
+            self.workers.obey()
+            self.successResultOf(done)
+            self.seconds(0.25)
+            successor = self.workers.living[-1]
+            successor.does()
+            self.assertFalse(successor.isAccepting)
+            self.assertEqual(len(successor.known.challenges), 1)
+            self.workers.obey()
+            self.assertTrue(successor.isAccepting)
+            self.does(lambda: self.plane.withdraw(CHALLENGE))
+            self.clock.advance(100)
+            self.workers.obey()
+
+    def test_hangs(self) -> None:
+        """
+        A worker that hangs holds a call up for a bounded time.
+        """
+        workers = self.begun()
+        done = self.plane.present(CHALLENGE)
+        for worker in (workers[0], workers[2], workers[0], workers[2]):
+            worker.obeys()
+        workers[1].isDeaf = True
+        self.assertNoResult(done)
+        self.seconds(8)
+        self.successResultOf(done)
+        self.assertFalse(workers[1].alive)
+        self.assertIn("it did not answer for 5 s", self.logged("worker-died")[0]["how"])
+
+    def test_unfitSuccessor(self) -> None:
+        """
+        A successor that cannot take over what is served accepts nothing, and is
+        replaced.
+        """
+        workers = self.begun()
+        workers[0].dies()
+        self.seconds(0.25)
+        successor = self.workers.living[-1]
+        successor.refuses = lambda change: (
+            Refused("the file is gone") if isinstance(change, UseTable) else None
+        )
+        successor.obeys()
+        self.assertFalse(successor.alive or successor.known.ports)
+        self.assertIn("the file is gone", self.logged("worker-died")[-1]["how"])
+        self.seconds(1)
+        self.workers.obey()
+        self.assertTrue(self.workers.living[-1].isAccepting)
+
+    def test_nobodyThere(self) -> None:
+        """
+        With no worker at all, a change waits for the next one; for a bounded time.
+        What only takes away need not wait.
+        """
+        for worker in self.begun():
+            worker.dies()
+        self.workers.broken = OSError(12, "Cannot allocate memory")
+        withdrawn, done = self.plane.withdraw(CHALLENGE), self.plane.install("a", credential(1))
+        self.successResultOf(withdrawn)
+        self.seconds(1)
+        self.workers.broken = None
+        self.seconds(3)
+        self.workers.obey()
+        self.successResultOf(done)
+        for worker in self.workers.living:
+            worker.dies()
+        self.workers.broken = OSError(12, "Cannot allocate memory")
+        done = self.plane.install("a", credential(2))
+        self.seconds(6)
+        why = self.failureResultOf(done, PlaneLost)
+        self.assertIn("Cannot allocate memory", str(why.value))
+
+    def test_lostInterest(self) -> None:
+        """
+        Whoever stops waiting for a change does not leave half of it behind, and
+        what takes it back comes after it.
+        """
+        workers = self.begun()
+        done = self.plane.present(CHALLENGE)
+        done.addErrback(lambda _: None)
+        done.cancel()
+        withdrawn = self.plane.withdraw(CHALLENGE)
+        self.workers.obey()
+        self.successResultOf(withdrawn)
+        self.assertEqual([worker.known.challenges for worker in workers], [{}, {}, {}])
+
+    def test_large(self) -> None:
+        """
+        What is large reaches all of them, and none of its memory is left.
+        """
+        import os
+
+        workers = self.begun()
+        before = len(os.listdir("/proc/self/fd"))
+        large = Credential(b"c" * 300_000, b"key")
+        self.does(lambda: self.plane.install("a", large))
+        self.assertTrue(all(worker.known.credentials == {"a": large} for worker in workers))
+        workers[0].dies()
+        self.seconds(0.25)
+        self.workers.obey()
+        self.assertEqual(self.workers.living[-1].known.credentials, {"a": large})
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+
+class LifeTests(SupervisorCase):
+    """
+    Workers that come and go.
+    """
+
+    def test_killed(self) -> None:
+        """
+        A worker that was killed is replaced at once, and that is told once each.
+        """
+        workers = self.begun()
+        workers[1].dies("ended by signal 9")
+        self.seconds(0.25)
+        self.workers.obey()
+        self.assertEqual(self.plane.pids, {1: 1001, 2: 1004, 3: 1003})
+        (died,) = self.logged("worker-died")
+        self.assertEqual((died["worker"], died["pid"], died["when"]), (2, 1002, "now"))
+        (serves,) = self.logged("worker-serves")
+        self.assertEqual((serves["worker"], serves["pid"]), (2, 1004))
+
+    def test_asked(self) -> None:
+        """
+        A worker that was asked to end by somebody else is replaced while it still
+        drains.
+        """
+        workers = self.begun()
+        workers[0].leaves()
+        self.workers.obey()
+        self.assertEqual(self.plane.pids[1], 1004)
+        self.assertTrue(workers[0].alive)
+        self.seconds(23)
+        self.assertTrue(workers[0].alive)
+        self.seconds(5)
+        self.assertFalse(workers[0].alive)
+        self.assertEqual(self.logged("worker-died"), [])
+
+    def test_askedWhileAsked(self) -> None:
+        """
+        One that leaves while it is asked for something is not waited for.
+        """
+        workers = self.begun()
+        done = self.plane.present(CHALLENGE)
+        workers[0].leaves()
+        self.workers.obey()
+        self.successResultOf(done)
+
+    def test_tally(self) -> None:
+        """
+        The counts of all are added, and none goes back when a worker ends; what is
+        open there ends with it.
+        """
+        workers = self.begun()
+        for worker in workers:
+            worker.tallied = {"requests": 5, "open": 2}
+        self.assertEqual(self.successResultOf(self.plane.tally()), {"requests": 15, "open": 6})
+        workers[0].dies()
+        self.assertEqual(self.successResultOf(self.plane.tally()), {"requests": 15, "open": 4})
+        workers[1].hand.reports({"requests": 8, "open": 0})
+        workers[1].leaves()
+        workers[1].dies("ended")
+        self.assertEqual(self.successResultOf(self.plane.tally()), {"requests": 18, "open": 2})
+
+    def test_tallyOfOneThatHangs(self) -> None:
+        """
+        One that hangs holds up the counts for a bounded time.
+        """
+        workers = self.begun()
+        workers[0].isDeaf = True
+        tally = self.plane.tally()
+        self.seconds(8)
+        self.successResultOf(tally)
+
+    def test_drain(self) -> None:
+        """
+        Drained is when every process has ended; what each cut is added, one that
+        dies instead is not replaced, one that leaves already is waited for.
+        """
+        first, second, third = self.begun()
+        third.leaves()
+        drained = self.plane.drain(10)
+        self.assertFalse(self.workers.living[-1] not in (first, second, third))
+        assert first.draining is not None and second.draining is not None
+        first.draining.callback(4)
+        second.dies()
+        self.assertNoResult(drained)
+        third.dies("ended")
+        self.assertEqual(self.successResultOf(drained), 4)
+        self.assertTrue(first.hungUp)
+        self.seconds(60)
+        self.assertEqual(self.workers.living, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.successResultOf(self.plane.drain(1)), 0)
+
+    def test_drainOfOneThatHangs(self) -> None:
+        """
+        One that hangs holds up the end for a bounded time.
+        """
+        for worker in self.begun():
+            worker.isDeaf = True
+        drained = self.plane.drain(2)
+        self.seconds(15)
+        self.assertEqual(self.successResultOf(drained), 0)
+        self.assertEqual(self.workers.living, [])
+
+    def test_drainWhileWaiting(self) -> None:
+        """
+        A change that waits for a worker does not wait for one that will never be.
+        """
+        for worker in self.begun():
+            worker.dies()
+        self.workers.broken = OSError(12, "Cannot allocate memory")
+        self.seconds(1)
+        done = self.plane.install("a", credential(1))
+        self.successResultOf(self.plane.drain(1))
+        self.failureResultOf(done, PlaneLost)
+        self.failureResultOf(self.plane.present(CHALLENGE), PlaneLost)
+        self.successResultOf(self.plane.withdraw(CHALLENGE))
+
+
+#: What may happen next: what it is, and to whom.
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                *("install", "present", "withdraw", "route", "adopt"),
+                *("does", "does", "does", "answers", "answers", "answers"),
+                *("dies", "leaves", "waits"),
+            ]
+        ),
+        st.integers(0, 5),
+    ),
+    max_size=60,
+)
+
+
+class InterleavingTests(SynchronousTestCase):
+    """
+    Everything at once.
+    """
+
+    @given(STEPS)
+    @settings(derandomize=True, deadline=None, max_examples=400)
+    def test_nothingIsMissed(self, steps: list[tuple[str, int]]) -> None:
+        """
+        However changes, answers, deaths and successions are mixed: a worker that
+        accepts has all that is done, at every moment; and when all is quiet, every
+        worker knows the same, and every call is over.
+        """
+        story = _Mixture(self)
+        for what, whom in steps:
+            getattr(story, what)(whom)
+            story.check()
+        story.end()
+
+
+class _Mixture:
+    """
+    A supervisor in a random life.
+    """
+
+    def __init__(self, test: SynchronousTestCase) -> None:
+        self.test = test
+        self.clock = Clock()
+        self.workers = FakeWorkers()
+        self.plane: Any = Supervisor(self.clock, 2, spawn=self.workers, patience=Patience(1000, 1000))
+        starting = self.plane.start()
+        self.workers.obey()
+        test.successResultOf(starting)
+        self.calls: dict[str, Deferred[None]] = {}
+        self.done: dict[str, Any] = {}
+        self.versions = 0
+        self.adopt(0)
+        self.workers.obey()
+
+    def begin(self, subject: str, value: Any, deed: Callable[[], Deferred[None]]) -> None:
+        """
+        Ask for something, unless something about the same is under way: that is
+        how those who decide behave.
+        """
+        if subject in self.calls:
+            return
+        # Until this is over, either may be found.
+        self.done.pop(subject, None)
+        call = self.calls[subject] = deed()
+
+        def over(_: None) -> None:
+            del self.calls[subject]
+            self.done[subject] = value
+
+        call.addCallback(over)
+
+    def install(self, whom: int) -> None:
+        self.versions += 1
+        key, shown = f"key {whom % 2}", credential(self.versions)
+        self.begin(f"certificate {key}", shown, lambda: self.plane.install(key, shown))
+
+    def route(self, whom: int) -> None:
+        self.versions += 1
+        config = Config((), f"/{self.versions}")
+        self.begin("table", config.stateDir, lambda: self.plane.useTable(config))
+
+    def present(self, whom: int) -> None:
+        challenge = HTTP01("a.test", f"{whom % 2}", "x")
+        self.begin(f"challenge {whom % 2}", True, lambda: self.plane.present(challenge))
+
+    def withdraw(self, whom: int) -> None:
+        challenge = HTTP01("a.test", f"{whom % 2}", "x")
+        self.begin(f"challenge {whom % 2}", False, lambda: self.plane.withdraw(challenge))
+
+    def adopt(self, whom: int) -> None:
+        self.begin(f"port {whom}", None, lambda: self.plane.adopt(HerePort(), 80 + whom))
+
+    def one(self, whom: int) -> FakeWorker | None:
+        """
+        Somebody.
+        """
+        living = self.workers.living
+        return living[whom % len(living)] if living else None
+
+    def does(self, whom: int) -> None:
+        if (worker := self.one(whom)) is not None:
+            worker.does()
+
+    def answers(self, whom: int) -> None:
+        if (worker := self.one(whom)) is not None:
+            worker.answers()
+
+    def dies(self, whom: int) -> None:
+        if (worker := self.one(whom)) is not None:
+            worker.dies()
+
+    def leaves(self, whom: int) -> None:
+        if (worker := self.one(whom)) is not None:
+            worker.leaves()
+
+    def waits(self, whom: int) -> None:
+        self.clock.advance(0.1 + whom)
+
+    def check(self) -> None:
+        """
+        Who accepts has everything that is done.
+        """
+        for worker in self.workers.living:
+            if not worker.isAccepting:
+                continue
+            known = worker.known
+            for subject, value in self.done.items():
+                kind, _, name = subject.partition(" ")
+                if kind == "certificate":
+                    self.test.assertEqual(known.credentials.get(name), value)
+                elif kind == "table":
+                    self.test.assertEqual(known.config and known.config.stateDir, value)
+                elif kind == "challenge":
+                    self.test.assertEqual(f"challenge token {name}" in known.challenges, value)
+
+    def end(self) -> None:
+        """
+        All becomes quiet.
+        """
+        for _ in range(40):
+            self.workers.obey()
+            self.clock.advance(1)
+            self.check()
+        self.workers.obey()
+        self.test.assertEqual(self.calls, {})
+        serving = [worker for worker in self.workers.living if worker.isAccepting]
+        self.test.assertEqual(len(serving), 2)
+        for worker in serving:
+            self.test.assertEqual(worker.known, self.plane._state)
+        self.test.assertEqual(serving[0].known.ports, self.plane._state.ports)
