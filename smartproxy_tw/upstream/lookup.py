@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from .outcome import Failed, Found, Nothing
+from .query import NoAnswer, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -106,7 +107,7 @@ class DNS:
         self, reactor: Any, settings: Callable[[], NameServers], isUsable: Callable[[str], bool] = canReach
     ) -> None:
         """
-        @param reactor: One with UDP, TCP and time.
+        @param reactor: One with descriptors, TCP and time.
         @param settings: Whom to ask; read for each question.
         @param isUsable: Whether an address can be reached.
         """
@@ -136,27 +137,21 @@ class DNS:
         then(Failed("a bug while resolving"), True)
 
     async def _ask(self, host: str, then: Callable[[Outcome, bool], None]) -> None:
-        from twisted.names import client
-
         settings = self._settings()
         if not settings.servers:
             then(Failed("there is no name server to ask"), True)
             return
-        make: Any = client.Resolver
-        resolver = make(servers=list(settings.servers), timeout=settings.timeouts, reactor=self._reactor)
         outcome: Outcome = Failed("it cannot be asked for")
         failed: Failed | None = None
         for name in settings.candidates(host):
-            outcome = await self._both(resolver, name, then)
+            outcome = await self._both(settings, name, then)
             if isinstance(outcome, Found):
                 break
             if isinstance(outcome, Failed):
                 failed = failed or outcome
-        for connection in resolver.connections:
-            connection.transport.loseConnection()
         then(outcome if isinstance(outcome, Found) else failed or outcome, True)
 
-    async def _both(self, resolver: Any, name: str, then: Callable[[Outcome, bool], None]) -> Outcome:
+    async def _both(self, settings: NameServers, name: str, then: Callable[[Outcome, bool], None]) -> Outcome:
         """
         Ask for both families.
         """
@@ -175,19 +170,10 @@ class DNS:
             if len(outcomes) == 1 and isinstance(outcome, Found):
                 delay = self._reactor.callLater(DELAY, tellEarly)
 
-        asked = []
-        for lookup, kind in ((resolver.lookupAddress, dns.A), (resolver.lookupIPV6Address, dns.AAAA)):
-            # A name too long for DNS, or no socket to be had.
-            try:
-                answer = lookup(name)
-            except Exception as why:
-                outcomes.append(Failed(str(why)))
-                continue
-            asked.append(
-                answer.addCallbacks(
-                    self._read, self._unread, (name, kind), errbackArgs=(name, kind)
-                ).addCallback(keep)
-            )
+        asked = [
+            Deferred.fromCoroutine(self._one(settings, name, kind)).addCallback(keep)
+            for kind in (dns.A, dns.AAAA)
+        ]
         try:
             await gatherResults(asked)
         finally:
@@ -195,18 +181,15 @@ class DNS:
                 delay.cancel()
         return self._joined(outcomes)
 
-    def _read(self, sections: tuple[list[Any], ...], name: str, kind: int) -> Outcome:
-        answers, authority, _ = sections
-        return _addresses(answers, name, kind) or _nothing(authority)
-
-    def _unread(self, why: Failure, name: str, kind: int) -> Outcome:
-        from twisted.names.error import DNSNameError
-
-        problem: Any = why.value
-        if isinstance(problem, DNSNameError):
-            [message] = problem.args
-            return _nothing(message.authority)
-        return Failed(f"the name servers do not tell: {type(problem).__name__}")
+    async def _one(self, settings: NameServers, name: str, kind: int) -> Outcome:
+        try:
+            answer = await ask(self._reactor, settings, name, kind)
+        except NoAnswer as why:
+            return Failed(f"no name server tells: {why}")
+        except ValueError as why:
+            # Too long for DNS.
+            return Failed(str(why))
+        return _addresses(answer.answers, name, kind) or _nothing(answer.authority)
 
     def _joined(self, outcomes: list[Outcome]) -> Outcome:
         """
