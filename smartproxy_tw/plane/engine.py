@@ -48,6 +48,7 @@ _COUNTS = (
     "refusals",
     "greeting_failures",
     "upstream_failures",
+    "repeats",
     "overflows",
 )
 

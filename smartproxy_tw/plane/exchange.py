@@ -253,6 +253,7 @@ class Exchange:
             port = self.session.connection.port
             self._attempt = upstream.repeat(port, link.target, link.isReused, self._connected)
             if self._attempt is not None:
+                self.session.door.engine.counts["repeats"] += 1
                 return
         self._giveUp(failure)
 

@@ -236,6 +236,7 @@ class PlaneContract(_Base):
                 "refusals": 1,
                 "greeting_failures": 0,
                 "upstream_failures": 0,
+                "repeats": 0,
                 "overflows": 0,
                 "open": 0,
             },

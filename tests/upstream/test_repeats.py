@@ -83,7 +83,7 @@ class RepeatTests(Cases):
         for _ in range(6):
             self.assertEqual(await self.status(await self.asks(port)), 200)
         self.assertGreater(bad.count, 1)
-        self.assertEqual(self.tally("upstream_failures"), 0)
+        self.assertEqual((self.tally("upstream_failures"), self.tally("repeats")), (0, bad.count))
 
     async def test_notTwice(self) -> None:
         """
