@@ -2,10 +2,11 @@
 The access log: one line for each request, and for each connection that is not
 HTTP.
 
-On the hot path an entry is one tuple in a list.  The lines are made and written
-in batches, twice a second or after a thousand entries.  A file that cannot be
-written costs lines, never requests: it is reported, and tried again.  One that was
-moved away is left, and a new one begun.
+On the hot path an entry is one tuple in a list.  The lines are made in batches,
+twice a second or after a thousand entries, and written by a
+L{Scribe<smartproxy_tw.plane.scribe.Scribe>}, for which nobody waits.  A file that cannot
+be written, or not so fast, costs lines, never requests: it is reported, tried
+again, and what is lost is counted and told.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from twisted.logger import Logger
 
 from .lines import CombinedLines, JSONLines, Lines, Refused, Served, Streamed
+from .scribe import Scribe
 from .sink import Sink
 
 if TYPE_CHECKING:
@@ -36,8 +38,9 @@ _log = Logger()
 # In seconds.
 _PERIOD = 0.5
 _MANY = 1000
-# Lines that are kept while the file cannot be written.
-_MOST = 20000
+# That lines were lost is told no more often than this; an end waits so long for the file; in seconds.
+_TOLD = 60.0
+_CLOSING = 1.0
 # Of a request that was refused, in bytes.
 _FIRST = 200
 
@@ -65,11 +68,13 @@ class AccessRecords:
         self._lines: Lines = JSONLines() if format == "json" else CombinedLines()
         self._file = file
         self._clock = clock
-        self._sink = Sink(file)
+        self._scribe = Scribe(Sink(file))
         self._entries: list[Served | Refused | Streamed] = []
-        self._unwritten: list[str] = []
         self._next: DelayedCall | None = None
         self._hasComplained = False
+        self._lost = 0
+        self._lostAfter = 0
+        self._toldAt = -_TOLD
 
     def use(self, numbers: Numbers | None) -> None:
         """
@@ -122,45 +127,76 @@ class AccessRecords:
 
     def flush(self) -> None:
         """
-        Write what there is.
+        Have written what there is.
         """
         entries, self._entries = self._entries, []
-        offset = self._clock() - self._reactor.seconds()
-        line = self._lines.line
-        lines, self._unwritten = self._unwritten, []
-        lines += [line(entry, offset) for entry in entries]
-        if lines:
-            self._write(lines)
+        scribe = self._scribe
+        if entries:
+            offset = self._clock() - self._reactor.seconds()
+            line = self._lines.line
+            scribe.give([line(entry, offset) for entry in entries])
+        problem = scribe.problem
+        if problem is not None:
+            self._complain(problem)
+            scribe.tryAgain()
+        elif self._hasComplained and not scribe.isBehind:
+            self._hasComplained = False
+        self._tellLost()
+        if self._lost or scribe.isBehind:
+            self._schedule()
+
+    def settle(self, seconds: float) -> bool:
+        """
+        Wait until everything is written that can be.
+
+        @return: Whether it came to that in so many seconds.
+        """
+        return self._scribe.settle(seconds)
 
     def close(self) -> None:
         """
         Write what there is, and close the file; the next entry opens it anew.
+        This waits for a moment where the file takes its time.
         """
         self.flush()
+        self._scribe.close(_CLOSING)
+        if self._scribe.problem is not None:
+            self._complain(self._scribe.problem)
+        self._tellLost(isLast=True)
+        self._scribe = Scribe(Sink(self._file))
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        self._sink.close()
 
-    def _write(self, lines: list[str]) -> None:
-        try:
-            rest = self._sink.write(lines)
-            self._hasComplained = False
-        except OSError as error:
-            rest = lines
-            self._complain(error)
-        if rest:
-            # Who does not read loses the oldest lines; requests are not lost.
-            self._unwritten = rest[-_MOST:]
-            self._schedule()
+    def _tellLost(self, isLast: bool = False) -> None:
+        """
+        Say what was lost, once it flows again: the log may go by the same pipe
+        that nobody reads.
+        """
+        scribe = self._scribe
+        lost = scribe.takeLost()
+        if not self._lost:
+            self._lostAfter = scribe.written
+        self._lost += lost
+        now = self._reactor.seconds()
+        isFlowing = scribe.written > self._lostAfter and now >= self._toldAt + _TOLD
+        if self._lost and (isFlowing or isLast):
+            lost, self._lost = self._lost, 0
+            self._toldAt = now
+            _log.error(
+                "{count} lines of the access log are lost: {file} takes them too slowly, or not at all. "
+                "Requests were served.",
+                event="access-log-lost",
+                count=lost,
+                file=self._file,
+            )
 
     def _complain(self, error: OSError) -> None:
         if not self._hasComplained:
             self._hasComplained = True
             _log.error(
-                "Cannot write the access log {file}: {reason}. Requests go on being served; the last {most} "
-                "lines are kept until it can be written.",
+                "Cannot write the access log {file}: {reason}. Requests go on being served; the last lines "
+                "are kept until it can be written.",
                 file=self._file,
                 reason=error.strerror,
-                most=_MOST,
             )

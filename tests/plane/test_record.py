@@ -5,10 +5,12 @@ cannot be.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -17,7 +19,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import AccessLog, Forward, Respond, Route
 from smartproxy_tw.plane.record import AccessRecords
-from smartproxy_tw.plane.sink import Sink
 
 from .harness import TERMINATE, PlaneTests
 
@@ -37,6 +38,13 @@ class RecordsTests(SynchronousTestCase):
             self.clock, "combined", str(self.file), lambda: 1_000_000_000.0 + self.clock.seconds()
         )
 
+    def passes(self, seconds: float) -> None:
+        """
+        Time passes, and what is to be written is.
+        """
+        self.clock.advance(seconds)
+        self.assertTrue(self.records.settle(10))
+
     def refuses(self, line: bytes = b"x") -> None:
         """
         Something to write.
@@ -52,7 +60,7 @@ class RecordsTests(SynchronousTestCase):
         self.clock.advance(0.3)
         self.refuses(b"two")
         self.assertFalse(self.file.exists())
-        self.clock.advance(0.3)
+        self.passes(0.3)
         self.assertEqual(
             self.file.read_text(),
             "".join(
@@ -70,6 +78,7 @@ class RecordsTests(SynchronousTestCase):
         """
         for _ in range(1000):
             self.refuses()
+        self.assertTrue(self.records.settle(10))
         self.assertEqual(self.file.read_text().count("\n"), 1000)
         self.records.close()
 
@@ -101,10 +110,10 @@ class RecordsTests(SynchronousTestCase):
         next lines are in a new one, without any signal.
         """
         self.refuses(b"one")
-        self.clock.advance(0.6)
+        self.passes(0.6)
         old = self.file.rename(self.file.with_suffix(".1"))
         self.refuses(b"two")
-        self.clock.advance(0.6)
+        self.passes(0.6)
         self.assertIn('"one"', old.read_text())
         self.assertNotIn('"two"', old.read_text())
         self.assertIn('"two"', self.file.read_text())
@@ -122,11 +131,11 @@ class RecordsTests(SynchronousTestCase):
         with capturedLogs() as events:
             for index in range(5):
                 self.refuses(b"%d" % index)
-                self.clock.advance(0.6)
+                self.passes(0.6)
         self.assertEqual(len(events), 1)
         self.assertEqual(events[0]["file"], str(self.file))
         self.file.rmdir()
-        self.clock.advance(0.6)
+        self.passes(0.6)
         self.assertEqual(self.file.read_text().count("\n"), 5)
         self.records.close()
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -135,15 +144,65 @@ class RecordsTests(SynchronousTestCase):
         """
         A disk that is full for a while costs no line.
         """
-        records = AccessRecords(self.clock, "combined", "/dev/full", lambda: 0.0)
+        self.file.symlink_to("/dev/full")
         with capturedLogs() as events:
-            records.refusal("127.0.0.1", b"one", 400, 3)
-            self.clock.advance(0.6)
+            self.refuses(b"one")
+            self.passes(0.6)
+            self.passes(0.6)
         self.assertEqual([event["reason"] for event in events], ["No space left on device"])
-        records._sink = Sink(str(self.file))
-        self.clock.advance(0.6)
+        self.file.unlink()
+        self.passes(0.6)
         self.assertEqual(self.file.read_text().count('"one"'), 1)
-        records.close()
+        self.records.close()
+
+    def test_lost(self) -> None:
+        """
+        Lines that nobody takes cost neither time nor memory; when it flows
+        again those that were lost are counted, once, and the others are whole.
+        """
+        os.mkfifo(self.file)
+        reading = os.open(self.file, os.O_RDONLY | os.O_NONBLOCK)
+        with capturedLogs() as events:
+            for index in range(60_000):
+                self.refuses(b"%d" % index)
+            for _ in range(300):
+                self.clock.advance(0.6)
+            self.assertEqual(events, [])
+            scribe = self.records._scribe
+            self.assertLessEqual(scribe._lines, 20_000)
+            got = b""
+            while scribe.isBehind:
+                with contextlib.suppress(BlockingIOError):
+                    got += os.read(reading, 1 << 20)
+            self.clock.advance(0.6)
+            self.records.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        while more := os.read(reading, 1 << 20):
+            got += more
+        os.close(reading)
+        lines = got.splitlines()
+        for line in lines:
+            self.assertRegex(line, rb'\A127\.0\.0\.1 - - \[[^]]*\] "\d+" 400 3 "-" "-"\Z')
+        self.assertIn(b'"59999"', lines[-1])
+        self.assertEqual([event["event"] for event in events], ["access-log-lost"])
+        self.assertEqual(events[0]["count"] + len(lines), 60_000)
+
+    def test_endsWithAFullPipe(self) -> None:
+        """
+        The end does not wait for a pipe that nobody reads for longer than a
+        moment, and says what is lost.
+        """
+        os.mkfifo(self.file)
+        reading = os.open(self.file, os.O_RDONLY | os.O_NONBLOCK)
+        for index in range(2_000):
+            self.refuses(b"%d" % index)
+        begin = monotonic()
+        with capturedLogs() as events:
+            self.records.close()
+        self.assertLess(monotonic() - begin, 5)
+        self.assertEqual([event["event"] for event in events], ["access-log-lost"])
+        self.assertGreaterEqual(events[0]["count"], 1000)
+        os.close(reading)
 
     def test_neverMoreThan(self) -> None:
         """
