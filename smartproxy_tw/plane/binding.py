@@ -18,11 +18,14 @@ from OpenSSL import SSL
 
 from .wires import READ
 
-__all__ = ["SIZE", "address", "buffer", "hasFastPath", "lib", "limitGroups", "view"]
+__all__ = ["SIZE", "address", "buffer", "hasFastPath", "lib", "limitGroups", "pointer", "view"]
 
 #: Bytes of the buffer: enough for one write of a feeder, its records' overhead
 #: included, in one piece.
 SIZE = 2 * READ
+
+
+_NAMES = ("SSL_write", "SSL_set_bio", "BIO_new", "BIO_s_mem", "ERR_clear_error", "SSL_ERROR_ZERO_RETURN")
 
 
 def _selfTest() -> bool:
@@ -43,9 +46,8 @@ def _selfTest() -> bool:
             and hello > 50
             and bytes(ffi.buffer(room, hello)[:2]) == b"\x16\x03"
             and library.BIO_write(connection._into_ssl, ffi.from_buffer(b"\0\x16") + 1, 1) == 1
-            and all(
-                hasattr(library, name) for name in ("SSL_write", "ERR_clear_error", "SSL_ERROR_ZERO_RETURN")
-            )
+            and library.BIO_get_mem_data(connection._from_ssl, ffi.new("char **")) == 0
+            and all(hasattr(library, name) for name in _NAMES)
         )
     except Exception:
         return False
@@ -60,11 +62,14 @@ lib: Any = None
 view: Any = None
 #: C{address(data)}: a pointer to bytes, which has to be dropped before they are.
 address: Any = None
+#: C{pointer(kind)}: where the library can put a pointer.
+pointer: Any = None
 #: Where the library writes what is read from it.
 buffer: Any = None
 if hasFastPath:
     lib = SSL._lib  # type: ignore[attr-defined]
     view = SSL._ffi.buffer  # type: ignore[attr-defined]
+    pointer = SSL._ffi.new  # type: ignore[attr-defined]
     address = SSL._ffi.from_buffer  # type: ignore[attr-defined]
     buffer = SSL._ffi.new("char[]", SIZE)  # type: ignore[attr-defined]
 
