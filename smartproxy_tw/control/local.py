@@ -22,7 +22,6 @@ from ..plane.record import AccessRecords
 from ..routing.table import compileTable
 from ..upstream.group import Group
 from ..upstream.resolve import Resolver
-from ..upstream.sources import usualSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from ..config.model import AccessLog, Config, Forward
     from ..facts import Challenge, Credential
+    from ..upstream.sources import Source
 
 __all__ = ["LocalPlane"]
 
@@ -57,7 +57,7 @@ class LocalPlane:
         self._reactor = reactor
         self._clock = clock
         self._poller = Poller(reactor, patience)
-        self._resolver = Resolver(usualSource(reactor), reactor.seconds, self._poller.after)
+        self._resolver = Resolver(self._names, reactor.seconds, self._poller.after)
         self.engine = Engine(self._poller, clock)
         self._acceptors: dict[IListeningPort, Acceptor] = {}
         self._groups: dict[tuple[Forward, float], Group] = {}
@@ -72,6 +72,11 @@ class LocalPlane:
         self._isStarted = True
         self._poller.start()
         return succeed(None)
+
+    def _names(self) -> Source:
+        from ..upstream.sources import usualSource
+
+        return usualSource(self._reactor)
 
     def adopt(self, port: IListeningPort, number: int) -> Deferred[None]:
         """

@@ -11,7 +11,7 @@ random, and an answer has to repeat the question.
 from __future__ import annotations
 
 import socket
-from secrets import randbelow
+from os import urandom
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -54,7 +54,7 @@ async def ask(reactor: Any, settings: NameServers, name: str, kind: int) -> Any:
     """
     from twisted.names import dns
 
-    number = randbelow(65536)
+    number = int.from_bytes(urandom(2), "big")
     query = dns.Message(id=number, recDes=1)
     query.addQuery(name.encode("ascii"), kind, dns.IN)
     question = query.toStr()

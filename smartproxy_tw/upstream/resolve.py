@@ -103,17 +103,19 @@ class Resolver:
 
     def __init__(
         self,
-        source: Source,
+        source: Callable[[], Source],
         seconds: Callable[[], float],
         after: Callable[[float, Callable[[], None]], None],
     ) -> None:
         """
-        @param source: Whom to ask.
+        @param source: Gives whom to ask; called when there is something to be
+            asked for the first time, as many configurations have no names.
         @param seconds: A reactor's clock.
         @param after: Calls something after so many seconds; a quarter of a
             second later does not matter.
         """
-        self._source = source
+        self._makeSource = source
+        self._source: Source | None = None
         self._seconds = seconds
         self._after = after
         self._entries: dict[str, _Entry] = {}
@@ -189,6 +191,8 @@ class Resolver:
             then(Nothing(_MOST), True)
             return
         self._after(_PATIENCE, lambda: then(Failed(f"nobody answers for {_PATIENCE:g} s"), True))
+        if self._source is None:
+            self._source = self._makeSource()
         self._source.ask(host, then)
 
     def _answered(self, host: str, entry: _Entry, outcome: Outcome) -> None:

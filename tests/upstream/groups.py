@@ -106,7 +106,7 @@ class GroupCase(LoopTests):
         three seconds.
         """
         self.sage = Sage()
-        resolver = Resolver(self.sage, self.loop.seconds, self.poller.after)
+        resolver = Resolver(lambda: self.sage, self.loop.seconds, self.poller.after)
         forward = Forward(targets, tls, Pool(most, queue, wait))
         self.group = Group(self.loop, self.poller, resolver, forward, 3.0)
         return self.group

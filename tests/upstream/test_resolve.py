@@ -41,7 +41,7 @@ class ResolverTests(SynchronousTestCase):
         """A resolver that nobody has asked yet."""
         self.clock = Clock()
         self.sage = Sage()
-        self.resolver = Resolver(self.sage, self.clock.seconds, self.after)
+        self.resolver = Resolver(lambda: self.sage, self.clock.seconds, self.after)
         self.got: list[tuple[str, ...]] = []
 
     def after(self, seconds: float, call: Callable[[], None]) -> None:
