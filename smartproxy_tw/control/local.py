@@ -8,6 +8,7 @@ its Deferreds have fired when they are returned, but for L{LocalPlane.drain}.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
@@ -39,6 +40,13 @@ __all__ = ["LocalPlane"]
 _LOOK = 0.05
 
 
+def _names(reactor: Any) -> Source:
+    # Many configurations have no names to be resolved.
+    from ..upstream.sources import usualSource
+
+    return usualSource(reactor)
+
+
 @implementer(IPlane)
 class LocalPlane:
     """
@@ -57,7 +65,7 @@ class LocalPlane:
         self._reactor = reactor
         self._clock = clock
         self._poller = Poller(reactor, patience)
-        self._resolver = Resolver(self._names, reactor.seconds, self._poller.after)
+        self._resolver = Resolver(partial(_names, reactor), reactor.seconds, self._poller.after)
         self.engine = Engine(self._poller, clock)
         self._acceptors: dict[IListeningPort, Acceptor] = {}
         self._groups: dict[tuple[Forward, float], Group] = {}
@@ -72,11 +80,6 @@ class LocalPlane:
         self._isStarted = True
         self._poller.start()
         return succeed(None)
-
-    def _names(self) -> Source:
-        from ..upstream.sources import usualSource
-
-        return usualSource(self._reactor)
 
     def adopt(self, port: IListeningPort, number: int) -> Deferred[None]:
         """

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import reactor as _reactor
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.names import dns
 from twisted.trial.unittest import TestCase
@@ -149,6 +150,18 @@ class AskTests(TestCase):
             self.assertEqual((liar.count, other.count), (1, 1))
             self.assertEqual(await self.fails(server), f"127.0.0.1 answers with error {code}")
 
+    def both(self, factory: Factory) -> tuple[Any, tuple[str, int]]:
+        """
+        A name server whose answers are too long, and a port for TCP beside it.
+        """
+        for _ in range(50):
+            _, server = self.lies(lambda question: [reply(question, trunc=1)])
+            try:
+                return reactor.listenTCP(server[1], factory, interface="127.0.0.1"), server
+            except CannotListenError:
+                continue
+        raise AssertionError("no number is free for both")
+
     async def test_truncated(self) -> None:
         """
         One whose long answers cannot be had by TCP has not answered: there is
@@ -168,6 +181,6 @@ class AskTests(TestCase):
         for words in (b"", b"e", b"e and more"):
             factory: Any = Factory.forProtocol(Rude)
             factory.words = words
-            port = reactor.listenTCP(server[1], factory, interface="127.0.0.1")
+            port, server = self.both(factory)
             self.assertIn("cannot be asked", await self.fails(server))
             await port.stopListening()
