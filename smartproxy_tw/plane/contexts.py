@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..config.model import ClientCertificates, TLSPolicy, UpstreamTLS
     from ..facts import Credential
 
-__all__ = ["challengeContext", "clientContext", "serverContext"]
+__all__ = ["challengeContext", "checkClients", "clientContext", "serverContext"]
 
 _CIPHERS = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
@@ -127,6 +127,15 @@ def _askClients(context: SSL.Context, clients: ClientCertificates) -> None:
     if clients.mode == "require":
         mode |= SSL.VERIFY_FAIL_IF_NO_PEER_CERT
     context.set_verify(mode, noteDistrust)
+
+
+def checkClients(clients: ClientCertificates) -> None:
+    """
+    Make sure that certificates of clients can be verified.
+
+    @raise ValueError: The file of those who may sign them cannot be used.
+    """
+    _askClients(SSL.Context(SSL.TLS_SERVER_METHOD), clients)
 
 
 def challengeContext(credential: Credential) -> SSL.Context:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..facts import HTTP01, Challenge, ConnectionFacts, Credential
 from ..wire.recall import Recall
 from . import answers
-from .contexts import challengeContext
+from .contexts import challengeContext, checkClients
 from .descriptors import room
 from .door import Door
 from .misses import Digest
@@ -203,7 +203,12 @@ class Engine:
         @param tables: By port.
         @param actions: By the name of the route.
         @param records: Where access records go; L{None}: nowhere.
+        @raise ValueError: A file that says who may sign for clients cannot be used;
+            everything stays as it was.
         """
+        for clients in {route.tls.policy.clients for route in config.routes if route.tls is not None}:
+            if clients is not None:
+                checkClients(clients)
         self.timeouts = config.timeouts
         self.limits = config.limits
         self.numbersRequests = config.requestID

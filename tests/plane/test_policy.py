@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -344,13 +345,22 @@ class ClientCertificateTests(PlaneTests):
 
     async def test_unreadable(self) -> None:
         """
-        A file of authorities that cannot be used refuses the handshake, and is
-        told.
+        A file of authorities that cannot be used is told at once, and changes
+        nothing; one that breaks later refuses the handshake.
         """
         port = await self.port()
         await self.certify("a.test")
-        self.file = str(self.fresh(b"no certificate"))
+        good, self.file = self.file, str(self.fresh(b"no certificate"))
+        await self.use(Route("a", (port,), Respond(body="before"), "http", tls=TERMINATE))
+        route = Route("a", (port,), Respond(), "http", tls=self.demand("require"))
+        why = await self.assertFailure(self.plane.useTable(self.config(route)), ValueError)
+        self.assertIn(self.file, str(why))
+        peer = await self.shows(port, None)
+        peer.sends(get("a.test"))
+        self.assertEqual((await peer.message())[1], b"before")
+        self.file = good
         await self.use(Route("a", (port,), Respond(), "http", tls=self.demand("require")))
+        Path(good).write_bytes(b"no certificate")
         peer = await self.shows(port, self.alice)
         self.assertFalse(peer.isShaken)
         self.assertIn("internal error", str(peer.why))
