@@ -215,6 +215,7 @@ class RecordsTests(SynchronousTestCase):
             for index in range(25_000):
                 self.refuses(b"%d" % index)
             self.records.flush()
+            self.assertTrue(self.records.settle(10))
         self.file.rmdir()
         self.records.close()
         lines = self.file.read_text().splitlines()
