@@ -166,6 +166,8 @@ class LocalPlane:
 
     async def _drain(self, seconds: float) -> int:
         if not self._isStarted:
+            # Its poll is open from the beginning, and whoever has a timer there keeps it alive.
+            self._poller.stop()
             return 0
         self._isStarted = False
         for port in list(self._acceptors):
