@@ -168,10 +168,11 @@ def makeService(options: Options) -> IService:
         # Needed soon after, and there is time for it now.
         import smartproxy_tw.control.local  # noqa: F401
 
+        from .plane.poller import LINGER
         from .service.tree import SmartProxy
 
         config = _configuration(options, configuration)
-        subject = SmartProxy(config, reactor)
+        subject = SmartProxy(config, reactor, linger=LINGER)
         # A file that says text says what is usual, which twist takes for JSON
         # where there is no terminal.
         logFormat = options["log-format"] or ("json" if config.logFormat == "json" else None)

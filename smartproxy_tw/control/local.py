@@ -54,17 +54,17 @@ class LocalPlane:
     """
 
     def __init__(
-        self, reactor: Any, clock: Callable[[], float] = time.time, patience: float = 0.0
+        self, reactor: Any, clock: Callable[[], float] = time.time, linger: float = 0.0
     ) -> None:
         """
         @param reactor: One that watches readers, tells the time and resolves
             names, as all of Twisted's do on Linux.
         @param clock: The time of day, in seconds since 1970.
-        @param patience: See L{Poller<smartproxy_tw.plane.poller.Poller>}.
+        @param linger: See L{Poller<smartproxy_tw.plane.poller.Poller>}.
         """
         self._reactor = reactor
         self._clock = clock
-        self._poller = Poller(reactor, patience)
+        self._poller = Poller(reactor, linger)
         self._resolver = Resolver(partial(_names, reactor), reactor.seconds, self._poller.after)
         self.engine = Engine(self._poller, clock)
         self._acceptors: dict[IListeningPort, Acceptor] = {}

@@ -48,6 +48,7 @@ def _run() -> None:
     from twisted.internet.protocol import Factory
     from twisted.logger import globalLogBeginner
 
+    from ..plane.poller import LINGER
     from .duty import Duty
     from .events import Passing
     from .local import LocalPlane
@@ -55,7 +56,7 @@ def _run() -> None:
 
     reactor: Any = _reactor
     globalLogBeginner.beginLoggingTo([Passing(EVENTS)], redirectStandardIO=False, discardBuffer=True)
-    plane = LocalPlane(reactor)
+    plane = LocalPlane(reactor, linger=LINGER)
     plane.start()
     duty = Duty(plane, _exit, ready=_ready, ending=_limit)
     signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(duty.leave))

@@ -38,7 +38,7 @@ from zope.interface import implementer
 if TYPE_CHECKING:
     from twisted.internet.base import DelayedCall
 
-__all__ = ["BROKEN", "ENDED", "Mortal", "Poller", "READABLE", "Reactor", "WRITABLE"]
+__all__ = ["BROKEN", "ENDED", "LINGER", "Mortal", "Poller", "READABLE", "Reactor", "WRITABLE"]
 
 _log = Logger()
 
@@ -50,6 +50,10 @@ ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 WRITABLE = select.EPOLLOUT
 #: Nothing can be sent any more: the peer is gone, or both sides have ended.
 BROKEN = select.EPOLLHUP | select.EPOLLERR
+
+#: For a process that does little else: how long a batch of events may wait for the
+#: next one, in seconds.
+LINGER = 0.001
 
 _EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 # Small, as a handshake takes half a millisecond: three hundred at one moment, in batches of 256, had kept
@@ -105,18 +109,18 @@ class Poller:
     @ivar now: The reactor's clock at the beginning of this batch, in seconds.
     """
 
-    def __init__(self, reactor: Reactor, patience: float = 0.0) -> None:
+    def __init__(self, reactor: Reactor, linger: float = 0.0) -> None:
         """
         @param reactor: Any reactor that watches readers; L{start} registers
             with it.
-        @param patience: How long a batch may wait for the next one before the
+        @param linger: How long a batch may wait for the next one before the
             rest of the reactor has its turn, in seconds; up to eight times in a
             row.  In a process that does little else a millisecond saves most
             of the reactor's turns (a fifth of the instructions of a short TLS
             connection passed through); beside other services it should be
             nothing.
         """
-        self._patience = patience
+        self._linger = linger
         self._reactor = reactor
         self._epoll = select.epoll(_BATCH)
         self._register = self._epoll.register
@@ -263,7 +267,7 @@ class Poller:
                 now = self._reactor.seconds()
             if self._epoll.closed or now - began > _SHARE:
                 break
-            wait = self._patience
+            wait = self._linger
 
     def connectionLost(self, reason: object) -> None:
         """

@@ -63,6 +63,7 @@ class SmartProxy(MultiService):
         accounts: IAccountStore | None = None,
         run: Run | None = None,
         chance: Random | None = None,
+        linger: float = 0.0,
     ) -> None:
         """
         @param config: What to do.
@@ -77,6 +78,9 @@ class SmartProxy(MultiService):
         @param run: Does what waits for the disk; by default, in a thread of
             the reactor's.
         @param chance: Spreads what would happen at one moment.
+        @param linger: How long the data path, if it is in this process, may wait
+            for its own next event before the rest of the reactor has its turn;
+            see L{Poller<smartproxy_tw.plane.poller.Poller>}.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self.config = config
@@ -88,6 +92,7 @@ class SmartProxy(MultiService):
         self._accounts = accounts
         self._run = run
         self._chance = chance or Random()
+        self._linger = linger
         self._life = self._newLife()
 
     @property
@@ -205,7 +210,7 @@ class SmartProxy(MultiService):
                 return Supervisor(self._reactor, workers)
         from ..control.local import LocalPlane
 
-        return LocalPlane(self._reactor)
+        return LocalPlane(self._reactor, linger=self._linger)
 
     def _makeCertificates(
         self,
