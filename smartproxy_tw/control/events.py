@@ -2,7 +2,7 @@
 The log of a worker on its way to the supervisor's: each event is one line of JSON,
 never longer than a pipe takes whole.
 
-A worker L{passes on<passOn>} what belongs in a diary; what the supervisor cannot
+A worker L{passes on<Passing>} what belongs in a diary; what the supervisor cannot
 take in time is lost, counted and told, and nobody waits.  The supervisor L{tells
 <tell>} it as its own, with the number of the worker.  What an interpreter writes to
 its standard error when it breaks is no event; a bounded part of it is told too.

@@ -1,6 +1,6 @@
 """
 The life of a worker's place, which outlives every worker that holds it.  Pure: the
-state is a value, and what happens makes another one.
+state is a value, and what happens makes another one::
 
     vacant -> starting -> serving -> vacant -> ...
 

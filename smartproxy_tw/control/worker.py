@@ -1,5 +1,5 @@
 """
-A worker: a data path in a process of its own, which does what the line says.
+A worker: a data path in a process of its own, which does what the line says::
 
     python -m smartproxy_tw.control.worker NUMBER
 
