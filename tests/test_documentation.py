@@ -84,7 +84,7 @@ class ExampleTests(SynchronousTestCase):
 
         directory = Path(self.mktemp())
         directory.mkdir()
-        for name in ("intranet.pem", "intranet.key", "pebble.pem"):
+        for name in ("intranet.pem", "intranet.key", "pebble.pem", "api.pem", "api.key", "clients-ca.pem"):
             (directory / name).touch()
         seen = 0
         for document in documents():
