@@ -21,7 +21,7 @@ from ..wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, parse
 from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME
 from .handshake import Handshake
 from .identity import subjectOf
-from .poller import ENDED
+from .poller import ENDED, READABLE
 from .stream import Stream
 from .wires import READ, PlainWire
 
@@ -148,6 +148,8 @@ class Greeting:
         """
         Something has come.
         """
+        if not event & READABLE:
+            return
         try:
             data = self._sock.recv(MOST_BYTES, socket.MSG_PEEK)
         except BlockingIOError:

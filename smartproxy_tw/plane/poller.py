@@ -171,6 +171,19 @@ class Poller:
         """
         self.handlers.pop(descriptor, None)
 
+    def hush(self, descriptor: int) -> None:
+        """
+        Say no more that something can be read, until L{heed}: for a stream that
+        is not going to be read before another one takes something.
+        """
+        self._epoll.modify(descriptor, _EDGES & ~select.EPOLLIN)
+
+    def heed(self, descriptor: int) -> None:
+        """
+        Say again that something can be read, at once if something can.
+        """
+        self._epoll.modify(descriptor, _EDGES)
+
     def remove(self, descriptor: int) -> None:
         """
         Unregister a descriptor that stays open.

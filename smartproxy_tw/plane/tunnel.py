@@ -57,7 +57,7 @@ class Half:
     @ivar back: The other direction.
     """
 
-    __slots__ = ("_streak", "_tunnel", "back", "isDone", "isHot", "moved", "sink", "source")
+    __slots__ = ("_isHushed", "_streak", "_tunnel", "back", "isDone", "isHot", "moved", "sink", "source")
 
     back: Half
 
@@ -66,7 +66,7 @@ class Half:
         self.source = source
         self.sink = sink
         self.isHot = isHot
-        self.isDone = False
+        self.isDone = self._isHushed = False
         self.moved = 0
         # Below zero: never to be spliced.  Then: full reads in a row.  From _BULK on: spliced, and counts
         # down by small ones.
@@ -104,6 +104,9 @@ class Half:
         for _ in range(_ROUNDS):
             if self.isDone or not self.isHot or sink.pending or tunnel.isOver:
                 return
+            if self._isHushed:
+                self._isHushed = False
+                tunnel.engine.poller.heed(source.fd)
             if self._streak >= _BULK:
                 if not self._splice():
                     return
@@ -166,6 +169,11 @@ class Half:
             self._streak -= 1
         self.moved += moved
         tunnel.moved()
+        if sink.pending:
+            # Each segment that comes while the sink is slow would wake us for nothing: five times for each
+            # megabyte, measured with a client that was slower than the target.
+            self._isHushed = True
+            tunnel.engine.poller.hush(self.source.fd)
         if sink.isBroken:
             tunnel.lost(sink)
         return True

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from select import EPOLLET
+from select import EPOLLET, EPOLLIN
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -122,6 +122,21 @@ class PollerTests(SynchronousTestCase):
         self.far.send(b"x")
         self.assertEqual(self.polls(), [])
         self.assertEqual(len(other), 1)
+
+    def test_hushed(self) -> None:
+        """
+        What is hushed is not heard, but for its end; heeded again, it is heard
+        at once.
+        """
+        self.watches()
+        self.polls()
+        self.poller.hush(self.near.fileno())
+        self.far.send(b"x")
+        self.assertFalse([event for event in self.polls() if event & EPOLLIN])
+        self.far.shutdown(socket.SHUT_WR)
+        self.assertTrue([event for event in self.polls() if event & ENDED])
+        self.poller.heed(self.near.fileno())
+        self.assertTrue([event for event in self.polls() if event & EPOLLIN])
 
     def test_forgotten(self) -> None:
         """
