@@ -126,6 +126,31 @@ def _mismatches(config: Config) -> Iterator[str]:
             yield f"route '{route.name}': {pair} cannot be used: {reason}"
 
 
+def _unusable(config: Config) -> Iterator[str]:
+    """
+    Files of authorities that the start would refuse, which likewise only reading
+    them can tell.
+    """
+    import ssl
+
+    from .config.model import Forward
+
+    seen: set[str] = set()
+    for route in config.routes:
+        clients = route.tls.policy.clients if route.tls is not None else None
+        upstream = route.action.tls if isinstance(route.action, Forward) else None
+        trusted = upstream.caFile if upstream is not None and upstream.verify else None
+        for file in (clients.caFile if clients is not None else None, trusted):
+            if file is None or file in seen:
+                continue
+            seen.add(file)
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+            except (OSError, ValueError):
+                reason = "it is no PEM bundle of certificates"
+                yield f"route '{route.name}': ca_file {file} cannot be used: {reason}"
+
+
 def _check(file: str, isQuiet: bool) -> int:
     from .config.errors import ConfigError
     from .config.loading import load
@@ -137,7 +162,7 @@ def _check(file: str, isQuiet: bool) -> int:
         number = len(why.problems)
         _complain(f"{file}: {number} problem{'' if number == 1 else 's'}")
         return CONFIGURATION
-    mismatches = list(_mismatches(config))
+    mismatches = [*_mismatches(config), *_unusable(config)]
     if mismatches:
         _complain("\n".join(f"{file}: {mismatch}" for mismatch in mismatches))
         return CONFIGURATION

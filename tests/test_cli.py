@@ -133,6 +133,26 @@ class MainTests(SynchronousTestCase):
             self.assertIn(told, err)
             self.assertNotIn("BEGIN", err)
 
+    def test_checkAuthorities(self) -> None:
+        """
+        Files of authorities that the start would refuse are told, the others are not.
+        """
+        self.write(pair()[0], "good.pem")
+        self.write(pair()[1], "key.pem")
+        for file, expected in (("good.pem", OK), ("key.pem", CONFIGURATION)):
+            for tls in (
+                f"mode: terminate, client_certificates: {{mode: require, ca_file: {file}}}",
+                f"mode: terminate-and-reencrypt, ca_file: {file}",
+            ):
+                self.write(
+                    "routes: [{match: {ports: 1, domains: a.b}, action: {type: forward, targets: 2, "
+                    f"tls: {{certificate: internal, {tls}}}}}}}]"
+                )
+                status, _, err = self.run_("check")
+                self.assertEqual(status, expected, err)
+                told = "it is no PEM bundle of certificates" in err
+                self.assertEqual(told, expected == CONFIGURATION, err)
+
     def test_schema(self) -> None:
         """
         The schema is printed as JSON.
