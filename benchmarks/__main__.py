@@ -1,14 +1,16 @@
 """
 How many requests a second of a proxy's CPU time serves, ours beside the others.
 
-    python -m benchmarks [--scenarios plain,tls,handshake,big] [--proxies ours,haproxy,nginx]
+    python -m benchmarks [--scenarios plain,tls,...] [--proxies ours,haproxy,nginx,caddy]
                          [--rounds 3] [--seconds 3] [--json]
 
 The proxy has the first CPU for itself; generator and origin share the second.  A
 round measures every proxy once, one right after the other, so that what disturbs
 the machine disturbs all of them; the median of the rounds is printed.  What counts
 is CPU time for each request, user and system, of all processes of a proxy, and
-its ratio to the reference: HAProxy where it is installed, or else nginx.
+its ratio to the reference: HAProxy where it is installed, or else nginx.  Where
+C{perf} can count, so are the processor's cycles for each request, and their ratio:
+a virtual machine is charged for time that its host took away, but not for cycles.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
+import signal
 import socket
 import ssl
 import statistics
@@ -26,21 +30,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from smartproxy_tw.acme.x509 import selfSigned
 
 from . import origin
 from .load import generator, load
-from .proxies import PROXIES, Place, installed, start
+from .proxies import PROXIES, STREAMING, Place, installed, start
 
-#: What is asked for: whether over TLS, the path, whether each time on a new connection.
+#: What is asked for: of which port, the path, whether each time on a new connection.
 SCENARIOS = {
-    "plain": (False, "/", False),
-    "tls": (True, "/", False),
-    "handshake": (True, "/", True),
-    "big": (False, "/big", False),
+    "plain": ("http", "/", False),
+    "tls": ("https", "/", False),
+    "handshake": ("https", "/", True),
+    "big": ("http", "/big", False),
+    "tlsbig": ("https", "/big", False),
+    "tcp": ("tcp", "/", True),
+    "tcpbig": ("tcp", "/big", False),
+    "sni": ("sni", "/", True),
+    "snibig": ("sni", "/big", False),
 }
+_STREAMS = frozenset(("tcp", "sni"))
+_SECRET = frozenset(("https", "sni"))
 
 _PATIENCE = 30.0
 
@@ -92,16 +104,16 @@ def running(process: subprocess.Popen[bytes], places: set[int]) -> Iterator[int]
             process.wait()
 
 
-def answers(port: int, isTLS: bool, path: str) -> bytes | None:
+def answers(host: str, port: int, isTLS: bool, path: str) -> bytes | None:
     """One answer's body; C{None} while nobody gives one."""
     connection: http.client.HTTPConnection
     if isTLS:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+        connection = http.client.HTTPSConnection(host, port, timeout=5, context=context)
     else:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", path, headers={"Host": "bench.test"})
         response = connection.getresponse()
@@ -112,66 +124,133 @@ def answers(port: int, isTLS: bool, path: str) -> bytes | None:
         connection.close()
 
 
-def awaitAnswer(name: str, place: Place, isTLS: bool, path: str) -> None:
+def hostFor(kind: str) -> str:
+    """A name that is resolved here, and that goes into the SNI; an address where none is needed."""
+    return "localhost" if kind == "sni" else "127.0.0.1"
+
+
+def awaitAnswer(name: str, place: Place, kind: str, path: str) -> None:
     """Wait for the right answer, or stop with what the proxy said."""
     expected = origin.ANSWERS[path.encode()].partition(b"\r\n\r\n")[2]
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
-        if answers(place.https if isTLS else place.http, isTLS, path) == expected:
+        if answers(hostFor(kind), getattr(place, kind), kind in _SECRET, path) == expected:
             return
         time.sleep(0.1)
     sys.exit(f"{name} gave no right answer; it said:\n{(place.directory / 'said').read_text()}")
 
 
-def measure(name: str, scenario: str, seconds: float, port: int) -> tuple[float, float]:
+@dataclass(frozen=True)
+class Origins:
+    """
+    Where the origin is.
+
+    @ivar plain: Its port.
+    @ivar secret: Its port for TLS.
+    @ivar directory: Where its certificate is.
+    """
+
+    plain: int
+    secret: int
+    directory: Path
+
+
+@dataclass(frozen=True)
+class Figures:
+    """
+    What was measured once.
+
+    @ivar each: CPU time for one request, in microseconds.
+    @ivar cycles: Of the processor for one request, in thousands; 0 where nobody counts.
+    """
+
+    perSecond: float
+    each: float
+    cycles: float
+
+
+@contextlib.contextmanager
+def counted(pid: int, into: Path) -> Iterator[None]:
+    """Count the cycles of a process and its threads, where that can be done."""
+    if not shutil.which("perf"):
+        yield
+        return
+    command = ["perf", "stat", "-x,", "-e", "cycles:u,cycles:k", "-p", str(pid), "-o", str(into)]
+    counter = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(0.3)
+    try:
+        yield
+    finally:
+        counter.send_signal(signal.SIGINT)
+        counter.wait()
+
+
+def cyclesIn(file: Path) -> float:
+    """How many were counted, in thousands."""
+    if not file.exists():
+        return 0.0
+    fields = [line.split(",") for line in file.read_text().splitlines()]
+    return sum(float(some[0]) for some in fields if some[0].isdigit()) / 1000
+
+
+def measure(name: str, scenario: str, seconds: float, origins: Origins) -> Figures:
     """
     One proxy, one scenario, once.
-
-    @param port: Of the origin.
-    @return: Requests a second, and CPU time for one in microseconds.
     """
-    isTLS, path, isFresh = SCENARIOS[scenario]
+    kind, path, isFresh = SCENARIOS[scenario]
     mine, others = cpus()
     with tempfile.TemporaryDirectory() as directory:
-        credential = selfSigned(["bench.test"])
-        for file, content in (("cert.pem", credential.chain), ("key.pem", credential.key)):
-            (Path(directory) / file).write_bytes(content)
-        (Path(directory) / "both.pem").write_bytes(credential.chain + credential.key)
-        place = Place(Path(directory), freePort(), freePort(), port)
+        for file in ("cert.pem", "key.pem", "both.pem"):
+            shutil.copy(origins.directory / file, directory)
+        ports = [freePort() for _ in range(4)]
+        place = Place(Path(directory), *ports, origins.plain, origins.secret)
         with running(start(name, place), mine) as pid:
-            awaitAnswer(name, place, isTLS, path)
-            url = f"http{'s' * isTLS}://127.0.0.1:{place.https if isTLS else place.http}{path}"
+            awaitAnswer(name, place, kind, path)
+            url = f"http{'s' * (kind in _SECRET)}://{hostFor(kind)}:{getattr(place, kind)}{path}"
             load(url, 1, isFresh, others)
-            before, begin = cpuSeconds(pid), time.monotonic()
-            done = load(url, seconds, isFresh, others)
-            return done / (time.monotonic() - begin), (cpuSeconds(pid) - before) / done * 1e6
+            with counted(pid, place.directory / "cycles"):
+                before, begin = cpuSeconds(pid), time.monotonic()
+                done = load(url, seconds, isFresh, others)
+                perSecond = done / (time.monotonic() - begin)
+                each = (cpuSeconds(pid) - before) / done * 1e6
+            return Figures(perSecond, each, cyclesIn(place.directory / "cycles") / done)
 
 
-def table(found: dict[str, dict[str, list[tuple[float, float]]]]) -> Iterator[dict[str, object]]:
+def table(found: dict[str, dict[str, list[Figures]]]) -> Iterator[dict[str, object]]:
     """The medians, a row for each scenario and proxy."""
     for scenario, proxies in found.items():
-        cost = {name: statistics.median(each for _, each in some) for name, some in proxies.items()}
+        cost = {name: statistics.median(each.each for each in some) for name, some in proxies.items()}
+        cycles = {name: statistics.median(each.cycles for each in some) for name, some in proxies.items()}
         reference = next((name for name in ("haproxy", "nginx") if name in cost), None)
         for name, some in proxies.items():
             yield {
                 "scenario": scenario,
                 "proxy": name,
-                "requestsPerSecond": round(statistics.median(each for each, _ in some)),
+                "requestsPerSecond": round(statistics.median(each.perSecond for each in some)),
                 "requestsPerCPUSecond": round(1e6 / cost[name]),
                 "microseconds": round(cost[name], 1),
                 "ratio": round(cost[name] / cost[reference], 2) if reference else None,
+                "kilocycles": round(cycles[name], 1),
+                "cycleRatio": round(cycles[name] / cycles[reference], 2)
+                if reference and cycles[reference]
+                else None,
                 "reference": reference,
             }
 
 
 def show(rows: list[dict[str, object]]) -> None:
     """Print them for a person."""
-    print(f"{'scenario':<10} {'proxy':<8} {'requests/s':>10} {'per CPU s':>10} {'CPU each':>10}  ratio")
+    print(
+        f"{'scenario':<10} {'proxy':<8} {'requests/s':>10} {'per CPU s':>10} {'CPU each':>10} "
+        f"{'kcycles':>9}  ratio of CPU, of cycles"
+    )
     for row in rows:
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f} x {row['reference']}"
+        if row["cycleRatio"] is not None:
+            ratio += f", {row['cycleRatio']:.2f}"
         print(
             f"{row['scenario']:<10} {row['proxy']:<8} {row['requestsPerSecond']:>10} "
-            f"{row['requestsPerCPUSecond']:>10} {row['microseconds']:>7} us  {ratio}"
+            f"{row['requestsPerCPUSecond']:>10} {row['microseconds']:>7} us {row['kilocycles']:>9}  {ratio}"
         )
 
 
@@ -193,16 +272,29 @@ def main() -> None:
     for name in scenarios:
         if name not in SCENARIOS:
             parser.error(f"{name} is not one of the scenarios {', '.join(SCENARIOS)}")
-    found: dict[str, dict[str, list[tuple[float, float]]]] = {
-        scenario: {name: [] for name in proxies} for scenario in scenarios
+    found: dict[str, dict[str, list[Figures]]] = {
+        scenario: {
+            name: [] for name in proxies if name in STREAMING or SCENARIOS[scenario][0] not in _STREAMS
+        }
+        for scenario in scenarios
     }
     print(f"asking with {generator()}, {options.rounds} rounds", file=sys.stderr)
-    port = freePort()
-    with running(subprocess.Popen([sys.executable, origin.__file__, str(port)]), cpus()[1]):
-        for _ in range(options.rounds):
-            for scenario in scenarios:
-                for name in proxies:
-                    found[scenario][name].append(measure(name, scenario, options.seconds, port))
+    with tempfile.TemporaryDirectory() as directory:
+        origins = Origins(freePort(), freePort(), Path(directory))
+        credential = selfSigned(["bench.test", "localhost"])
+        for file, content in (
+            ("cert.pem", credential.chain),
+            ("key.pem", credential.key),
+            ("both.pem", credential.chain + credential.key),
+        ):
+            (origins.directory / file).write_bytes(content)
+        command = [sys.executable, origin.__file__, str(origins.plain), str(origins.secret)]
+        command += [str(origins.directory / file) for file in ("cert.pem", "key.pem")]
+        with running(subprocess.Popen(command), cpus()[1]):
+            for _ in range(options.rounds):
+                for scenario in scenarios:
+                    for name, some in found[scenario].items():
+                        some.append(measure(name, scenario, options.seconds, origins))
     rows = list(table(found))
     if options.json:
         for row in rows:

@@ -1,7 +1,8 @@
 """
 The proxies that are measured, each with the configuration that does the same:
 forward plain HTTP on one port and HTTPS on another to the origin, over connections
-that are kept, and write an access log.
+that are kept, and write an access log; and those that can, pass on TCP on a third
+port, and TLS for C{localhost} untouched on a fourth.
 """
 
 from __future__ import annotations
@@ -25,12 +26,17 @@ class Place:
 
     @ivar directory: Its own; C{cert.pem} and C{key.pem} are there, and both in
         C{both.pem}.
+    @ivar origin: The origin's port.
+    @ivar secret: The origin's port for TLS.
     """
 
     directory: Path
     http: int
     https: int
+    tcp: int
+    sni: int
     origin: int
+    secret: int
 
     def write(self, name: str, text: str) -> str:
         """Write a file of its own; its path."""
@@ -52,6 +58,16 @@ def ours(place: Place) -> list[str]:
                 "name": "https",
                 "match": {"ports": place.https, "protocol": "http"},
                 "action": {**forward, "tls": {"mode": "terminate", "certificate": certificate}},
+            },
+            {"name": "tcp", "match": {"ports": place.tcp, "protocol": "tcp"}, "action": forward},
+            {
+                "name": "sni",
+                "match": {"ports": place.sni, "domains": ["localhost"]},
+                "action": {
+                    "type": "forward",
+                    "targets": [{"host": "127.0.0.1", "port": place.secret}],
+                    "tls": {"mode": "passthrough"},
+                },
             },
         ],
     }
@@ -95,13 +111,43 @@ def haproxy(place: Place) -> list[str]:
         f"frontend http\n  bind 127.0.0.1:{place.http} backlog 1024\n  default_backend origin\n"
         f"frontend https\n  bind 127.0.0.1:{place.https} ssl crt {place.directory}/both.pem no-tls-tickets"
         " alpn http/1.1 backlog 1024\n  default_backend origin\n"
-        f"backend origin\n  server origin 127.0.0.1:{place.origin} maxconn 4096\n",
+        f"backend origin\n  server origin 127.0.0.1:{place.origin} maxconn 4096\n"
+        f"frontend tcp\n  mode tcp\n  option tcplog\n  bind 127.0.0.1:{place.tcp} backlog 1024\n"
+        "  default_backend raw\n"
+        f"backend raw\n  mode tcp\n  server origin 127.0.0.1:{place.origin}\n"
+        f"frontend sni\n  mode tcp\n  option tcplog\n  bind 127.0.0.1:{place.sni} backlog 1024\n"
+        "  tcp-request inspect-delay 5s\n  tcp-request content accept if { req.ssl_hello_type 1 }\n"
+        "  use_backend secret if { req.ssl_sni -i localhost }\n"
+        f"backend secret\n  mode tcp\n  server origin 127.0.0.1:{place.secret}\n",
     )
     return ["haproxy", "-db", "-f", file]
 
 
+def caddy(place: Place) -> list[str]:
+    """On one CPU, as it is when it is asked for nothing else."""
+    forward = (
+        f"reverse_proxy 127.0.0.1:{place.origin}\nlog {{\noutput file {place.directory}/access.log\n}}\n"
+    )
+    file = place.write(
+        "Caddyfile",
+        "{\nadmin off\nauto_https off\nservers {\nprotocols h1\n}\n}\n"
+        f"http://:{place.http} {{\nbind 127.0.0.1\n{forward}}}\n"
+        f"https://:{place.https} {{\nbind 127.0.0.1\n"
+        f"tls {place.directory}/cert.pem {place.directory}/key.pem\n{forward}}}\n",
+    )
+    return ["caddy", "run", "--config", file, "--adapter", "caddyfile"]
+
+
 #: How each is started, by the name it has on the command line.
-PROXIES: dict[str, Callable[[Place], list[str]]] = {"ours": ours, "haproxy": haproxy, "nginx": nginx}
+PROXIES: dict[str, Callable[[Place], list[str]]] = {
+    "ours": ours,
+    "haproxy": haproxy,
+    "nginx": nginx,
+    "caddy": caddy,
+}
+
+#: Those of them that pass on what is not HTTP.
+STREAMING = frozenset(("ours", "haproxy"))
 
 
 def installed() -> list[str]:
