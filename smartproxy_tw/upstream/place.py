@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from .breaker import FAILURES, PAUSE, WELL, Closed, Open, Probing, abandoned, answered, failed, reached
+from .breaker import FAILURES, PAUSE, WELL, Open, Probing, abandoned, answered, failed, reached
 from .resolve import isLiteral
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ Where = tuple[int, tuple[str, int] | str]
 # Kept connections for each target and port, and how long they are kept, in seconds.
 _KEPT = 256
 _KEPT_SECONDS = 60.0
+# So long at least between two times that a target is said to be passed over, in seconds.
+_QUIET = 60.0
 _NEVER = float("inf")
 
 # Reasons that say nothing about a target.
@@ -96,7 +98,19 @@ class Place:
     @ivar hasRoom: Whether another connection to it may be made.
     """
 
-    __slots__ = ("_poller", "breaker", "family", "idle", "isClosed", "name", "port", "target", "where")
+    __slots__ = (
+        "_isTold",
+        "_poller",
+        "_toldAt",
+        "breaker",
+        "family",
+        "idle",
+        "isClosed",
+        "name",
+        "port",
+        "target",
+        "where",
+    )
 
     isCounted = False
 
@@ -114,6 +128,8 @@ class Place:
         self.isClosed = False
         self.breaker: Breaker = WELL
         self.family = 0
+        self._isTold = False
+        self._toldAt = -_QUIET
 
     @property
     def hasRoom(self) -> bool:
@@ -176,10 +192,13 @@ class Place:
             idle, self.idle = self.idle, []
             for link in idle:
                 link.close()
-            if not isinstance(before, Probing):
+            # One that only connects, or comes and goes, would say both again and again.
+            if not self._isTold and self._poller.now - self._toldAt >= _QUIET:
+                self._isTold = True
+                self._toldAt = self._poller.now
                 _log.warn(
                     "Target {target} is passed over: {count} failures in a row, the last one: {reason}; "
-                    "it is tried again every {pause:g} s",
+                    "it is tried again after {pause:g} s, or when there is no other",
                     target=self.name,
                     count=FAILURES,
                     reason=reason,
@@ -190,19 +209,16 @@ class Place:
         """
         It is connected, which does not say that it will answer.
         """
-        self._isBack()
         self.breaker = reached(self.breaker)
 
     def answered(self) -> None:
         """
         It has done what it should.
         """
-        self._isBack()
-        self.breaker = answered(self.breaker)
-
-    def _isBack(self) -> None:
-        if not isinstance(self.breaker, Closed):
+        if self._isTold:
+            self._isTold = False
             _log.info("Target {target} can be had again", target=self.name)
+        self.breaker = answered(self.breaker)
 
     def probed(self) -> None:
         """

@@ -1,0 +1,69 @@
+"""
+What is said of a target that fails.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.config.model import Target
+from smartproxy_tw.upstream.breaker import FAILURES, PAUSE
+from smartproxy_tw.upstream.place import Place
+
+
+class Hand:
+    """
+    A poller that only tells the time.
+    """
+
+    now = 1000.0
+
+
+class TellingTests(SynchronousTestCase):
+    """
+    A diary is not flooded by a target that comes and goes.
+    """
+
+    def setUp(self) -> None:
+        self.hand = Hand()
+        self.place = Place(cast(Any, self.hand), Target("127.0.0.1", 80), 0)
+
+    def told(self, *deeds: str) -> list[str]:
+        """
+        What is said while this happens to it.
+        """
+        with capturedLogs() as events:
+            for deed in deeds:
+                if deed == "failed":
+                    self.place.failed("it left")
+                else:
+                    getattr(self.place, deed)()
+        return [event["log_level"].name for event in events]
+
+    def test_goneAndBack(self) -> None:
+        """
+        Once when it is passed over, and once when it answers again.
+        """
+        self.assertEqual(self.told(*["failed"] * FAILURES), ["warn"])
+        self.hand.now += PAUSE
+        self.assertEqual(self.told("probed", "reached"), [])
+        self.assertEqual(self.told("answered"), ["info"])
+
+    def test_connectsOnly(self) -> None:
+        """
+        One that is reached each time and never answers is spoken of once.
+        """
+        deeds = ["failed"] * FAILURES + ["probed", "reached", "failed"] * 50
+        self.assertEqual(self.told(*deeds), ["warn"])
+
+    def test_comesAndGoes(self) -> None:
+        """
+        One that answers now and then, no more than once in a minute.
+        """
+        round = [*["failed"] * FAILURES, "probed", "answered"]
+        self.assertEqual(self.told(*round * 20), ["warn", "info"])
+        self.hand.now += 61
+        self.assertEqual(self.told(*round), ["warn", "info"])
