@@ -231,12 +231,6 @@ class IUpstream(Interface):
             not called.
         """
 
-    def advance() -> None:
-        """
-        It is the next target's turn.  L{borrow} does this by itself; who
-        connects without borrowing calls it first.
-        """
-
 
 class IAccountStore(Interface):
     """

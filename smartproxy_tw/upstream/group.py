@@ -145,12 +145,6 @@ class Group:
         self._turn = turn = (self._turn + 1) % len(places)
         return Attempt(self._means, [*places[turn:], *places[:turn]], then)
 
-    def advance(self) -> None:
-        """
-        It is the next target's turn (for those who do not borrow).
-        """
-        self._turn = (self._turn + 1) % len(self._targets)
-
     def close(self) -> None:
         """
         Keep no connection any more; those in use are closed when they end.

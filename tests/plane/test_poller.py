@@ -7,6 +7,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from select import EPOLLET, EPOLLIN
+from threading import Timer
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -137,6 +138,27 @@ class PollerTests(SynchronousTestCase):
         self.assertTrue([event for event in self.polls() if event & ENDED])
         self.poller.heed(self.near.fileno())
         self.assertTrue([event for event in self.polls() if event & EPOLLIN])
+
+    def test_linger(self) -> None:
+        """
+        With patience a batch waits for the next event, for so long and no
+        longer; without, the reactor has its turn.
+        """
+        for linger, heard in ((0.0, 1), (0.5, 2)):
+            poller = Poller(self.reactor, linger)
+            self.addCleanup(poller.stop)
+            poller.start()
+            near, far = socket.socketpair()
+            for each in (near, far):
+                each.setblocking(False)
+                self.addCleanup(each.close)
+            events: list[int] = []
+            poller.add(near.fileno(), events.append)
+            sending = Timer(0.05, far.send, (b"x",))
+            sending.start()
+            poller.doRead()
+            sending.join()
+            self.assertEqual(len(events), heard)
 
     def test_forgotten(self) -> None:
         """
