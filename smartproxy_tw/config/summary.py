@@ -116,10 +116,12 @@ def _deed(route: Route) -> str:
     if isinstance(action, Forward):
         turns = " in turn" if len(action.targets) > 1 else ""
         text = f"forward to {', '.join(map(str, action.targets))}{turns}"
-        if action.tls is None:
-            return text
-        name = f" as {action.tls.serverName}" if action.tls.serverName else ""
-        return f"{text} by TLS, " + (f"verified{name}" if action.tls.verify else "NOT VERIFIED")
+        if action.tls is not None:
+            name = f" as {action.tls.serverName}" if action.tls.serverName else ""
+            text += " by TLS, " + (f"verified{name}" if action.tls.verify else "NOT VERIFIED")
+        if action.pool.connections is not None:
+            text += f"; at most {_count(action.pool.connections, 'connection')} to each from each process"
+        return text
     if isinstance(action, Redirect):
         return f"redirect ({action.status}) to {action.to}"
     if isinstance(action, Respond):

@@ -139,3 +139,25 @@ state in /state
         told = render(understood("routes: [{match: {ports: 80}, action: {type: block}}]"), "x")
         self.assertTrue(told.startswith("x: 1 route on 1 port, nothing wrong\n"))
         self.assertNotIn("ACME", told)
+
+
+class PoolTests(SynchronousTestCase):
+    """
+    A bound on connections to targets.
+    """
+
+    def test_shown(self) -> None:
+        """
+        Whoever looks at the summary sees it.
+        """
+        config = understood(
+            """
+            state_dir: /state
+            routes:
+            - name: r
+              match: {ports: 80, protocol: http}
+              action: {type: forward, targets: 'h:443', pool: {connections: 4}}
+            """
+        )
+        does = "forward to h:443; at most 4 connections to each from each process\n"
+        self.assertIn(does, render(config, "a.yaml"))
