@@ -54,19 +54,25 @@ class LocalPlane:
     """
 
     def __init__(
-        self, reactor: Any, clock: Callable[[], float] = time.time, linger: float = 0.0
+        self,
+        reactor: Any,
+        clock: Callable[[], float] = time.time,
+        linger: float = 0.0,
+        *,
+        sharesPorts: bool = False,
     ) -> None:
         """
         @param reactor: One that watches readers, tells the time and resolves
             names, as all of Twisted's do on Linux.
         @param clock: The time of day, in seconds since 1970.
         @param linger: See L{Poller<smartproxy_tw.plane.poller.Poller>}.
+        @param sharesPorts: Whether other processes accept on the same sockets.
         """
         self._reactor = reactor
         self._clock = clock
         self._poller = Poller(reactor, linger)
         self._resolver = Resolver(partial(_names, reactor), reactor.seconds, self._poller.after)
-        self.engine = Engine(self._poller, clock)
+        self.engine = Engine(self._poller, clock, sharesPorts=sharesPorts)
         self._acceptors: dict[IListeningPort, Acceptor] = {}
         self._groups: dict[tuple[Forward, float], Group] = {}
         self._records: AccessRecords | None = None

@@ -56,7 +56,7 @@ def _run() -> None:
 
     reactor: Any = _reactor
     globalLogBeginner.beginLoggingTo([Passing(EVENTS)], redirectStandardIO=False, discardBuffer=True)
-    plane = LocalPlane(reactor, linger=LINGER)
+    plane = LocalPlane(reactor, linger=LINGER, sharesPorts=True)
     plane.start()
     duty = Duty(plane, _exit, ready=_ready, ending=_limit)
     signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(duty.leave))

@@ -137,6 +137,7 @@ class Entrance:
 class Engine:
     """
     @ivar poller: Of all sockets.
+    @ivar sharesPorts: Whether other processes accept on the same sockets.
     @ivar pipes: To splice through.
     @ivar recall: Reads the heads of answers.
     @ivar timeouts: Of the configuration in use.
@@ -158,12 +159,16 @@ class Engine:
         poller: Poller,
         clock: Callable[[], float] = time.time,
         randomness: Callable[[int], bytes] = os.urandom,
+        *,
+        sharesPorts: bool = False,
     ) -> None:
         """
         @param clock: The time of day, in seconds since 1970.
         @param randomness: So many random bytes.
+        @param sharesPorts: Whether other processes accept on the same sockets.
         """
         self.poller = poller
+        self.sharesPorts = sharesPorts
         self.pipes = Pipes()
         self.recall = Recall()
         self.numbers = Numbers(randomness)

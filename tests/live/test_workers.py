@@ -72,6 +72,19 @@ def isThere(pid: int) -> bool:
         return False
 
 
+def talk(connection: socket.socket) -> bool:
+    """
+    One request on a connection that stays.
+
+    @return: Whether there was an answer.
+    """
+    try:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        return b"hello" in connection.recv(65536)
+    except OSError:
+        return False
+
+
 class EmbeddedWorkerTests(TestCase):
     """
     A proxy with two workers, in a program of somebody's own.
@@ -141,17 +154,7 @@ class EmbeddedWorkerTests(TestCase):
 
     async def _killed(self) -> None:
         await self.begin()
-        kept = [socket.create_connection((HERE, self.port)) for _ in range(20)]
-        self.addCleanup(lambda: [each.close() for each in kept])
-
-        def talk(connection: socket.socket) -> bool:
-            try:
-                connection.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
-                return b"hello" in connection.recv(65536)
-            except OSError:
-                return False
-
-        self.assertEqual([await deferToThread(talk, each) for each in kept], [True] * 20)
+        kept = await self.keep(20)
         before = dict(self.plane.pids)
         victim = before[1]
         assert victim is not None
@@ -162,7 +165,7 @@ class EmbeddedWorkerTests(TestCase):
         took = await self.until(lambda: self.plane.pids.get(1) != victim and self.isWhole())
         self.assertLess(took, 5.0, "far more than it needs on an idle machine")
         alive = [await deferToThread(talk, each) for each in kept]
-        self.assertTrue(any(alive), "the other one keeps its connections")
+        self.assertIn(sum(alive), range(1, 20), "the other one keeps its connections")
         self.assertEqual(self.plane.pids[2], before[2])
         (died,) = self.logged("worker-died")
         self.assertEqual((died["worker"], died["pid"], died["how"]), (1, victim, "ended by signal 9"))
@@ -175,6 +178,33 @@ class EmbeddedWorkerTests(TestCase):
         and the connections of the other one go on.
         """
         return Deferred.fromCoroutine(self._killed())
+
+    async def keep(self, number: int) -> list[socket.socket]:
+        """
+        So many connections, one after the other, each of which has had an answer.
+        """
+        kept: list[socket.socket] = []
+        self.addCleanup(lambda: [each.close() for each in kept])
+        for _ in range(number):
+            kept.append(await deferToThread(socket.create_connection, (HERE, self.port)))
+            self.assertTrue(await deferToThread(talk, kept[-1]))
+        return kept
+
+    async def _shared(self) -> None:
+        await self.begin()
+        pids = [pid for pid in self.plane.pids.values() if pid is not None]
+        before = [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+        await self.keep(100)
+        took = [len(os.listdir(f"/proc/{pid}/fd")) - had for pid, had in zip(pids, before, strict=True)]
+        self.assertEqual(sum(took), 100)
+        self.assertGreaterEqual(min(took), 20)
+
+    def test_shared(self) -> Deferred[None]:
+        """
+        Connections that come one by one and stay do not all end up with the same
+        worker.
+        """
+        return Deferred.fromCoroutine(self._shared())
 
     async def _slowToPresent(self) -> None:
         await self.begin()

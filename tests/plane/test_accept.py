@@ -86,6 +86,14 @@ class AcceptTests(PlaneTests):
             await client.head()
         self.assertEqual((await self.plane.tally())["open"], 200)
 
+    async def test_shared(self) -> None:
+        """
+        Who shares its port with others, and steps back again and again, misses
+        nobody of a burst.
+        """
+        self.plane.engine.sharesPorts = True
+        await self.test_burst()
+
     async def test_limit(self) -> None:
         """
         One connection too many is refused, politely where it speaks HTTP, and
