@@ -31,12 +31,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
 from struct import error as StructError
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T = TypeVar("T")
 
 __all__ = ["MOST_BYTES", "Hello", "Malformed", "NeedMore", "NotTLS", "parse"]
 
@@ -63,6 +57,9 @@ _pair = Struct(">HH").unpack_from
 _SERVER_NAME = 0
 _ALPN = 16
 _SUPPORTED_VERSIONS = 43
+
+#: How many bytes of extensions are worth remembering.
+_MOST_REMEMBERED = 512
 
 #: Letters, digits and hyphens, and the underscore, which hosts do carry in
 #: their names; labels of 1 to 63; one dot at the end at most.
@@ -135,15 +132,6 @@ class _Broken(Exception):
 _NOT_TLS = NotTLS()
 
 
-def _remembered(read: Callable[[bytes], T]) -> Callable[[bytes], T]:
-    """
-    Keep what short pieces came to: the same clients ask for the same names in
-    the same words.  Bounded, in number and in size.
-    """
-    known = lru_cache(maxsize=1024)(read)
-    return lambda data: known(data) if len(data) <= 256 else read(data)
-
-
 def parse(data: bytes | bytearray | memoryview) -> Hello | NotTLS | NeedMore | Malformed:
     """
     Read the ClientHello that a connection begins with.
@@ -197,29 +185,66 @@ def _readPlain(data: bytes | bytearray | memoryview, size: int) -> Hello | None:
         if (data[place] << 8) | data[place + 1] != end - place - 2:
             return None
         place += 2
-        kinds: list[int] = []
-        name = protocols = versions = None
+        places: dict[int, int] = {}
+        count = 0
         while place < end:
             kind, length = _pair(data, place)
-            kinds.append(kind)
-            place += 4
-            if kind == _SERVER_NAME:
-                name = bytes(data[place : place + length])
-            elif kind == _ALPN:
-                protocols = bytes(data[place : place + length])
-            elif kind == _SUPPORTED_VERSIONS:
-                versions = bytes(data[place : place + length])
-            place += length
+            places[kind] = place
+            count += 1
+            place += 4 + length
     except (IndexError, StructError):
         return None
-    if place != end or len({*kinds}) != len(kinds):
+    if place != end or len(places) != count:
         return None
+    return _readFound(
+        _contentAt(data, places.get(_SERVER_NAME)),
+        _contentAt(data, places.get(_ALPN)),
+        _contentAt(data, places.get(_SUPPORTED_VERSIONS)),
+        (data[9] << 8) | data[10],
+        end,
+    )
+
+
+def _contentAt(data: bytes | bytearray | memoryview, place: int | None) -> bytes | None:
+    """
+    What an extension holds that begins there.
+    """
+    if place is None:
+        return None
+    return bytes(data[place + 4 : place + 4 + ((data[place + 2] << 8) | data[place + 3])])
+
+
+def _readExtensions(
+    name: bytes | None, protocols: bytes | None, versions: bytes | None, legacy: int, length: int
+) -> Hello:
+    """
+    Read what the extensions hold that matter.
+
+    @param legacy: The one version of a hello without the extension for it.
+    @param length: See L{Hello}.
+    """
     return Hello(
         None if name is None else _readServerName(name),
         () if protocols is None else _readProtocols(protocols),
-        ((data[9] << 8) | data[10],) if versions is None else _readVersions(versions),
-        end,
+        (legacy,) if versions is None else _readVersions(versions),
+        length,
     )
+
+
+# The same clients ask for the same names in the same words.
+_remembered = lru_cache(maxsize=1024)(_readExtensions)
+
+
+def _readFound(
+    name: bytes | None, protocols: bytes | None, versions: bytes | None, legacy: int, length: int
+) -> Hello:
+    """
+    Remember what pieces of a common size came to: bounded, in number and in
+    memory.
+    """
+    if len(name or b"") + len(protocols or b"") + len(versions or b"") > _MOST_REMEMBERED:
+        return _readExtensions(name, protocols, versions, legacy, length)
+    return _remembered(name, protocols, versions, legacy, length)
 
 
 def _gather(data: bytes | bytearray | memoryview, size: int) -> int | tuple[bytes, int]:
@@ -319,13 +344,12 @@ def _readBody(body: bytes, length: int) -> Hello:
     if place > len(body):
         raise _Broken("its parts are longer than the whole")
     extensions = _split(body, place) if place < len(body) else {}
-    versions: tuple[int, ...] = ((body[0] << 8) | body[1],)
-    if _SUPPORTED_VERSIONS in extensions:
-        versions = _readVersions(extensions[_SUPPORTED_VERSIONS])
-    return Hello(
-        _readServerName(extensions[_SERVER_NAME]) if _SERVER_NAME in extensions else None,
-        _readProtocols(extensions[_ALPN]) if _ALPN in extensions else (),
-        versions,
+    legacy = (body[0] << 8) | body[1]
+    return _readExtensions(
+        extensions.get(_SERVER_NAME),
+        extensions.get(_ALPN),
+        extensions.get(_SUPPORTED_VERSIONS),
+        legacy,
         length,
     )
 
@@ -380,7 +404,6 @@ def _readServerName(data: bytes) -> str | None:
     return _hostName(names[0]) if 0 in names else None
 
 
-@_remembered
 def _hostName(name: bytes) -> str | None:
     """
     Bring a host name into its normal form.
@@ -415,7 +438,6 @@ def _isIPv6(name: bytes) -> bool:
     return True
 
 
-@_remembered
 def _readProtocols(data: bytes) -> tuple[bytes, ...]:
     """
     Read the ALPN extension (RFC 7301 section 3.1).
@@ -433,7 +455,6 @@ def _readProtocols(data: bytes) -> tuple[bytes, ...]:
     return tuple(protocols)
 
 
-@_remembered
 def _readVersions(data: bytes) -> tuple[int, ...]:
     """
     Read the supported_versions extension (RFC 8446 section 4.2.1).
