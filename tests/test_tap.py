@@ -17,6 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import smartproxy_tw
 from smartproxy_tw.config.model import Acme
+from smartproxy_tw.plane.poller import LINGER
+from smartproxy_tw.service.tree import SmartProxy
 from smartproxy_tw.tap import Options, makeService
 
 PACKAGE = Path(smartproxy_tw.__file__).parent
@@ -195,6 +197,20 @@ class CompositionTests(SynchronousTestCase):
         """
         (proxy,) = self.make("--site", f"a.test={HERE}:1", "--internal", "--state-dir", "x").services
         self.assertEqual(proxy.config.autoCertificates, ())
+
+    def test_lingers(self) -> None:
+        """
+        The data path of a process of our own waits for its next event, that of an
+        embedded one never.
+        """
+        from twisted.internet import reactor
+
+        (proxy,) = self.make("--site", f"a.test={HERE}:1", "--internal", "--state-dir", "x").services
+        for subject, wanted in ((proxy, LINGER), (SmartProxy(proxy.config, reactor), 0.0)):
+            plane = subject._usualPlane()
+            self.addCleanup(plane.drain, 0)
+            self.assertEqual(plane.engine.poller._linger, wanted)
+            self.assertFalse(plane.engine.sharesPorts)
 
     def test_missingFile(self) -> None:
         """

@@ -16,9 +16,12 @@ import gc
 import os
 import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from .local import LocalPlane
+
+__all__ = ["main", "newPlane"]
 
 #: What is not for workers: an interrupt at the terminal, its end, the rotation of a log.
 _IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -48,15 +51,13 @@ def _run() -> None:
     from twisted.internet.protocol import Factory
     from twisted.logger import globalLogBeginner
 
-    from ..plane.poller import LINGER
     from .duty import Duty
     from .events import Passing
-    from .local import LocalPlane
     from .processes import EVENTS, LINE
 
     reactor: Any = _reactor
     globalLogBeginner.beginLoggingTo([Passing(EVENTS)], redirectStandardIO=False, discardBuffer=True)
-    plane = LocalPlane(reactor, linger=LINGER, sharesPorts=True)
+    plane = newPlane(reactor)
     plane.start()
     duty = Duty(plane, _exit, ready=_ready, ending=_limit)
     signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(duty.leave))
@@ -64,6 +65,18 @@ def _run() -> None:
         line.setblocking(False)
         reactor.adoptStreamConnection(LINE, socket.AF_UNIX, Factory.forProtocol(lambda: duty))
     reactor.run(installSignalHandlers=False)
+
+
+def newPlane(reactor: Any) -> LocalPlane:
+    """
+    The data path of a process that does nothing else, beside others like it.
+
+    @param reactor: As L{LocalPlane} needs it.
+    """
+    from ..plane.poller import LINGER
+    from .local import LocalPlane
+
+    return LocalPlane(reactor, linger=LINGER, sharesPorts=True)
 
 
 def _ready() -> None:
