@@ -9,6 +9,8 @@ about what it signs: it really looks whether a challenge is answered.
     >>> authority.root                  # PEM: trust for the directory's own HTTPS (acme.ca_file),
     ...                                 # and what the issued chains end in
     >>> authority.orders, authority.validations, authority.invalid
+    >>> authority.renewalWindow = (-0.2, -0.1)   # all are to be renewed at once (RFC 9773)
+    >>> authority.revoked               # reasons by serial number
     >>> yield authority.stop()          # and start() again: an outage; it forgets nothing
 
 It knows no DNS: a wildcard can be ordered, but not proved.  It keeps everything
@@ -133,6 +135,8 @@ class Authority:
         issueDelay: float = 0.0,
         retryAfter: int | None = None,
         reuseAuthorizations: bool = False,
+        renewalWindow: tuple[float, float] = (2 / 3, 3 / 4),
+        renewalRetryAfter: int = 21600,
         chance: Random | None = None,
         signer: Signer | None = None,
     ) -> None:
@@ -148,6 +152,9 @@ class Authority:
         @param retryAfter: Seconds that it asks to wait for what is undecided.
         @param reuseAuthorizations: Whether a name that was proved need not be
             proved again.
+        @param renewalWindow: When it suggests to renew (RFC 9773), as two
+            fractions of a certificate's lifetime, the first the smaller.
+        @param renewalRetryAfter: Seconds after which to ask for that again.
         @param chance: Decides which nonces are refused.
         @param signer: The root that it signs with; by default a new one.
         """
@@ -165,6 +172,8 @@ class Authority:
             reuseAuthorizations=reuseAuthorizations,
             chance=chance or Random(),
         )
+        self._registry.archive.window = renewalWindow
+        self._renewalRetryAfter = renewalRetryAfter
         self._port: Any = None
         self._number = 0
         self._doors: _Doors | None = None
@@ -248,6 +257,25 @@ class Authority:
     def issued(self) -> int:
         return self._registry.issuedCount
 
+    @property
+    def revoked(self) -> dict[int, int]:
+        """
+        Reasons (RFC 5280 section 5.3.1) of what was revoked, by serial number.
+        """
+        return self._registry.archive.revoked
+
+    @property
+    def renewalWindow(self) -> tuple[float, float]:
+        """
+        When it suggests to renew; to be set anew at any time, for instance to
+        C{(-0.2, -0.1)} for a mass revocation: at once, for everybody.
+        """
+        return self._registry.archive.window
+
+    @renewalWindow.setter
+    def renewalWindow(self, window: tuple[float, float]) -> None:
+        self._registry.archive.window = window
+
     def reply(self, request: Request) -> Reply:
         """
         Answer one request; called by the HTTP side.
@@ -270,6 +298,9 @@ class Authority:
             return Reply(200, self._directory())
         if path == "/nonce" and request.method in (b"GET", b"HEAD"):
             return Reply(200 if request.method == b"HEAD" else 204, None)
+        if path.startswith("/renewal/") and request.method in (b"GET", b"HEAD"):
+            shown = self._registry.archive.renewal(path.removeprefix("/renewal/"))
+            return Reply(200, shown, {"Retry-After": str(self._renewalRetryAfter)})
         if request.method != b"POST":
             raise Refused(405, "malformed", "only POST is allowed here")
         return self._registry.answer(path, self._signed(request, path))
@@ -279,6 +310,9 @@ class Authority:
             "newNonce": f"{self.base}/nonce",
             "newAccount": f"{self.base}/account",
             "newOrder": f"{self.base}/order",
+            "revokeCert": f"{self.base}/revoke",
+            "keyChange": f"{self.base}/key",
+            "renewalInfo": f"{self.base}/renewal",
             "meta": {"termsOfService": f"{self.base}/terms", "externalAccountRequired": False},
         }
 

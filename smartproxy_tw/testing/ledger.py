@@ -12,7 +12,7 @@ from typing import Any
 
 from .signed import AccountPublicKey, Refused
 
-__all__ = ["AccountEntry", "Authorization", "Challenge", "Order", "problemDocument"]
+__all__ = ["AccountEntry", "Authorization", "Challenge", "Order", "date", "problemDocument"]
 
 _ERRORS = "urn:ietf:params:acme:error:"
 
@@ -90,7 +90,7 @@ class Challenge:
         if self.problem is not None:
             shown["error"] = problemDocument(self.problem)
         if self.validated is not None:
-            shown["validated"] = _date(self.validated)
+            shown["validated"] = date(self.validated)
         return shown
 
 
@@ -112,6 +112,21 @@ class Authorization:
     expires: float
     status: str = "pending"
 
+    def isGood(self, now: float) -> bool:
+        """
+        Whether the name counts as proved.
+
+        @param now: POSIX seconds.
+        """
+        return self.status == "valid" and self.expires > now
+
+    def deactivate(self) -> None:
+        """
+        Give it up (RFC 8555 section 7.5.2); what was refused stays so.
+        """
+        if self.status in ("pending", "valid"):
+            self.status = "deactivated"
+
     def shown(self) -> dict[str, Any]:
         """
         RFC 8555 section 7.1.4: of one that is decided, just the challenge that
@@ -121,7 +136,7 @@ class Authorization:
         shown: dict[str, Any] = {
             "status": self.status,
             "identifier": {"type": self.identifier[0], "value": self.identifier[1]},
-            "expires": _date(self.expires),
+            "expires": date(self.expires),
             "challenges": [
                 each.shown() for each in (decided if self.status != "pending" else self.challenges)
             ],
@@ -141,6 +156,8 @@ class Order:
     @ivar expires: POSIX seconds.
     @ivar isFinalized: Whether a certificate request was taken.
     @ivar chain: PEM, once there is one.
+    @ivar replaces: The certificate that this one follows, as RFC 9773 section
+        4.1 names it.
     """
 
     url: str
@@ -150,6 +167,7 @@ class Order:
     expires: float
     isFinalized: bool = False
     chain: bytes | None = None
+    replaces: str | None = None
 
     @property
     def status(self) -> str:
@@ -174,8 +192,10 @@ class Order:
             "identifiers": [{"type": kind, "value": value} for kind, value in self.identifiers],
             "authorizations": [each.url for each in self.authorizations],
             "finalize": f"{self.url}/finalize",
-            "expires": _date(self.expires),
+            "expires": date(self.expires),
         }
+        if self.replaces is not None:
+            shown["replaces"] = self.replaces
         if self.status == "valid":
             shown["certificate"] = f"{self.url}/certificate"
         if self.status == "invalid":
@@ -185,5 +205,10 @@ class Order:
         return shown
 
 
-def _date(seconds: float) -> str:
+def date(seconds: float) -> str:
+    """
+    As RFC 3339 writes it.
+
+    @param seconds: POSIX.
+    """
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -19,8 +19,10 @@ from twisted.logger import Logger
 
 from ..acme.jose import keyAuthorization
 from ..acme.x509 import Signer, readRequest, requestedKey
+from .accounts import Accounts
+from .archive import Archive, Issued
 from .ledger import AccountEntry, Authorization, Challenge, Order, problemDocument
-from .signed import AccountPublicKey, Refused, SignedRequest, decoded
+from .signed import AccountPublicKey, Refused, SignedRequest, decoded, members, mustRead
 from .validation import Validator
 
 __all__ = ["Registry", "Reply"]
@@ -85,34 +87,43 @@ class Registry:
         self._retryAfter = retryAfter
         self._reuse = reuseAuthorizations
         self._chance = chance
-        self._accounts: dict[str, AccountEntry] = {}
+        self._accounts = Accounts()
+        self._archive = Archive(self._holds)
         self._objects: dict[str, Order | Authorization | tuple[Authorization, Challenge]] = {}
         self._behind: set[Deferred[None]] = set()
         self._interrupted: list[Callable[[], Any]] = []
         self.base = ""
-        self.accountCount = 0
         self.orderCount = 0
         self.validationCount = 0
         self.invalidCount = 0
         self.issuedCount = 0
+
+    @property
+    def accountCount(self) -> int:
+        """
+        How many accounts were registered.
+        """
+        return self._accounts.count
+
+    @property
+    def archive(self) -> Archive:
+        """
+        The certificates that were signed.
+        """
+        return self._archive
 
     @staticmethod
     def refusal(why: Refused) -> Reply:
         """
         Say why not.
         """
-        return Reply(why.status, problemDocument(why))
+        return Reply(why.status, problemDocument(why), dict(why.fields))
 
     def keyOf(self, url: str) -> AccountPublicKey | None:
         """
         The key of an account.
         """
-        account = self._accounts.get(url)
-        if account is None:
-            return None
-        if not account.isActive:
-            raise Refused(401, "unauthorized", "the account is deactivated")
-        return account.key
+        return self._accounts.keyOf(url)
 
     def resume(self) -> None:
         """
@@ -141,17 +152,24 @@ class Registry:
         @raise Refused: It is not to be done.
         """
         if path == "/account":
-            return self._newAccount(request)
+            return Reply(*self._accounts.register(self.base, request))
+        if path == "/revoke":
+            signer = None if request.account is None else self._accounts.at(request.account)
+            self._archive.revoke(request, signer)
+            return Reply(200, None)
         if request.account is None:
             raise Refused(400, "malformed", "to be signed as an account, with kid")
-        account = self._accounts[request.account]
+        account = self._accounts.at(request.account)
+        if path == "/key":
+            return Reply(*self._accounts.changeKey(account, request.payload, self.base + path))
         if path == "/order":
             return self._newOrder(account, request.payload)
         url = self.base + path
         if url == account.url:
-            return self._account(account, request.payload)
+            return Reply(200, self._accounts.update(account, request.payload))
         if url == f"{account.url}/orders":
-            return Reply(200, {"orders": account.orders})
+            mustRead(request.payload)
+            return Reply(200, {"orders": self._ordersOf(account)})
         return self._object(account, url, request.payload)
 
     def _object(self, account: AccountEntry, url: str, payload: Any) -> Reply:
@@ -163,10 +181,32 @@ class Registry:
         found = self._mine(account, url)
         if isinstance(found, tuple):
             return self._challenge(*found, payload)
-        _mustRead(payload)
         if isinstance(found, Order):
+            mustRead(payload)
             return self._order(found)
+        if isinstance(payload, dict) and payload.get("status") == "deactivated":
+            found.deactivate()
+        else:
+            mustRead(payload)
         return self._undecided(found.status == "pending", Reply(200, found.shown()))
+
+    def _ordersOf(self, account: AccountEntry) -> list[str]:
+        # RFC 8555 section 7.1.2.1: orders that are invalid are better left out.
+        found = (self._objects[each] for each in account.orders)
+        return [each.url for each in found if isinstance(each, Order) and each.status != "invalid"]
+
+    def _holds(self, account: AccountEntry, names: tuple[str, ...]) -> bool:
+        proved = {
+            ("*." if each.isWildcard else "") + each.identifier[1]
+            for each in self._objects.values()
+            if isinstance(each, Authorization) and each.account is account and each.isGood(self._now)
+        }
+        return proved.issuperset(names)
+
+    @property
+    def _now(self) -> float:
+        now: float = self._reactor.seconds()
+        return now
 
     def _mine(
         self, account: AccountEntry, url: str
@@ -179,44 +219,26 @@ class Registry:
             raise Refused(403, "unauthorized", "this belongs to another account")
         return found
 
-    def _newAccount(self, request: SignedRequest) -> Reply:
-        if request.account is not None:
-            raise Refused(400, "malformed", "to be signed with its key, as jwk")
-        said = _members(request.payload)
-        thumbprint = request.key.thumbprint()
-        for known in self._accounts.values():
-            if known.thumbprint == thumbprint:
-                if not known.isActive:
-                    raise Refused(401, "unauthorized", "the account is deactivated")
-                return Reply(200, known.shown(), {"Location": known.url})
-        if said.get("onlyReturnExisting") is True:
-            raise Refused(400, "accountDoesNotExist", "no account has this key")
-        if said.get("termsOfServiceAgreed") is not True:
-            raise Refused(403, "userActionRequired", "the terms of service must be agreed to")
-        contact = _contact(said)
-        self.accountCount += 1
-        account = AccountEntry(f"{self.base}/account/{self.accountCount}", request.key, thumbprint, contact)
-        self._accounts[account.url] = account
-        return Reply(201, account.shown(), {"Location": account.url})
-
-    def _account(self, account: AccountEntry, payload: Any) -> Reply:
-        if payload is not None:
-            said = _members(payload)
-            if "contact" in said:
-                account.contact = _contact(said)
-            if said.get("status") == "deactivated":
-                account.isActive = False
-        return Reply(200, account.shown())
-
     def _newOrder(self, account: AccountEntry, payload: Any) -> Reply:
-        identifiers = _identifiers(_members(payload))
+        said = members(payload)
+        identifiers = _identifiers(said)
+        replaced = self._replaced(account, identifiers, said.get("replaces"))
         self.orderCount += 1
         url = f"{self.base}/order/{self.orderCount}"
         authorizations = [self._authorization(account, url, each) for each in identifiers]
-        order = Order(url, account, identifiers, authorizations, self._reactor.seconds() + _GOOD_FOR)
+        order = Order(url, account, identifiers, authorizations, self._now + _GOOD_FOR)
+        if replaced is not None:
+            order.replaces, replaced.replacement = replaced.identifier, order
         self._objects[url] = order
         account.orders.append(url)
         return Reply(201, order.shown(), {"Location": url})
+
+    def _replaced(
+        self, account: AccountEntry, identifiers: tuple[tuple[str, str], ...], said: object
+    ) -> Issued | None:
+        if said is None:
+            return None
+        return self._archive.replaceable(account, {value for _, value in identifiers}, said)
 
     def _authorization(self, account: AccountEntry, order: str, identifier: tuple[str, str]) -> Authorization:
         kind, value = identifier
@@ -232,9 +254,7 @@ class Registry:
                 ):
                     return each
         url = f"{order}/authorization/{len(self._objects)}"
-        authorization = Authorization(
-            url, account, (kind, value), isWildcard, [], self._reactor.seconds() + _GOOD_FOR
-        )
+        authorization = Authorization(url, account, (kind, value), isWildcard, [], self._now + _GOOD_FOR)
         self._objects[url] = authorization
         for way in ("dns-01",) if isWildcard else ("http-01", "tls-alpn-01"):
             token = urlsafe_b64encode(self._chance.randbytes(32)).rstrip(b"=").decode("ascii")
@@ -245,7 +265,7 @@ class Registry:
 
     def _challenge(self, authorization: Authorization, challenge: Challenge, payload: Any) -> Reply:
         if payload is not None:
-            _members(payload)
+            members(payload)
             if authorization.status != "pending":
                 raise Refused(400, "malformed", f"the authorization is {authorization.status} already")
             if challenge.status == "pending":
@@ -254,6 +274,8 @@ class Registry:
         return Reply(200, challenge.shown(), {"Link": f'<{authorization.url}>;rel="up"'})
 
     async def _validate(self, authorization: Authorization, challenge: Challenge) -> None:
+        if authorization.status != "pending":
+            return
         name = authorization.identifier[1]
         proof = keyAuthorization(challenge.token, authorization.account.thumbprint)
         self.validationCount += 1
@@ -271,7 +293,7 @@ class Registry:
             )
             challenge.status = authorization.status = "invalid"
         else:
-            challenge.validated = self._reactor.seconds()
+            challenge.validated = self._now
             challenge.status = authorization.status = "valid"
 
     def _order(self, order: Order) -> Reply:
@@ -281,7 +303,7 @@ class Registry:
     def _finalize(self, order: Order, payload: Any) -> Reply:
         if order.status != "ready":
             raise Refused(403, "orderNotReady", f"the order is {order.status}")
-        csr = _members(payload).get("csr")
+        csr = members(payload).get("csr")
         request = decoded(csr) if isinstance(csr, str) else b""
         try:
             names, key = readRequest(request), requestedKey(request)
@@ -305,11 +327,12 @@ class Registry:
         self._issue(order, request, names)
 
     def _issue(self, order: Order, request: bytes, names: tuple[str, ...]) -> None:
-        order.chain = self._signer.sign(request, names, lifetime=self._lifetime, now=self._reactor.seconds())
+        order.chain = self._signer.sign(request, names, lifetime=self._lifetime, now=self._now)
+        self._archive.keep(order.account, order.chain)
         self.issuedCount += 1
 
     def _certificate(self, order: Order, payload: Any) -> Reply:
-        _mustRead(payload)
+        mustRead(payload)
         if order.chain is None:
             raise Refused(404, "malformed", "there is no certificate yet")
         return Reply(200, order.chain, {"Content-Type": "application/pem-certificate-chain"})
@@ -335,37 +358,14 @@ class Registry:
             self._log.failure("A defect of the testing authority")
 
 
-def _members(payload: Any) -> dict[str, Any]:
-    if not isinstance(payload, dict):
-        raise Refused(400, "malformed", "the payload is not a JSON object")
-    return payload
-
-
-def _mustRead(payload: Any) -> None:
-    if payload is not None:
-        raise Refused(400, "malformed", "this is only read, by POST with an empty payload")
-
-
-def _contact(said: dict[str, Any]) -> list[str]:
-    contact = said.get("contact", [])
-    if not isinstance(contact, list):
-        raise Refused(400, "invalidContact", "contact is not a list")
-    for each in contact:
-        if not isinstance(each, str) or not each.startswith("mailto:"):
-            raise Refused(400, "unsupportedContact", "only mailto: is supported")
-        if "@" not in each:
-            raise Refused(400, "invalidContact", f"{each} is no address")
-    return contact
-
-
 def _identifiers(said: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     identifiers = said.get("identifiers")
     if not isinstance(identifiers, list) or not 1 <= len(identifiers) <= _MOST_NAMES:
         raise Refused(400, "malformed", f"an order needs 1 to {_MOST_NAMES} identifiers")
     found: dict[tuple[str, str], None] = {}
     for each in identifiers:
-        members = _members(each)
-        kind, value = members.get("type"), members.get("value")
+        said = members(each)
+        kind, value = said.get("type"), said.get("value")
         if kind not in ("dns", "ip"):
             raise Refused(400, "unsupportedIdentifier", f"identifiers of type {kind!r} are not known here")
         if not isinstance(value, str) or not _isGood(kind, value):

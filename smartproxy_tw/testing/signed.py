@@ -20,7 +20,17 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-__all__ = ["AccountPublicKey", "Nonces", "Refused", "SignedRequest", "decoded", "readSigned"]
+__all__ = [
+    "AccountPublicKey",
+    "Nonces",
+    "Refused",
+    "SignedRequest",
+    "decoded",
+    "members",
+    "mustRead",
+    "readInner",
+    "readSigned",
+]
 
 #: The signatures that are taken.
 ALGORITHMS = ("ES256", "RS256")
@@ -40,6 +50,7 @@ class Refused(Exception):
     @ivar word: The problem's type, without ACME's prefix.
     @ivar detail: For people.
     @ivar members: Further members of the document.
+    @ivar fields: Of the answer's head.
     """
 
     def __init__(self, status: int, word: str, detail: str, **members: Any) -> None:
@@ -54,6 +65,7 @@ class Refused(Exception):
         self.word = word
         self.detail = detail
         self.members = members
+        self.fields: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,33 +149,84 @@ def readSigned(
     """
     if contentType.partition(";")[0].strip().lower() != "application/jose+json":
         raise Refused(415, "malformed", "the content type is not application/jose+json")
-    message: Any = _readObject(body, "the body")
-    if set(message) != {"payload", "protected", "signature"}:
-        raise Refused(400, "malformed", "the body is not a flattened JWS with a protected header only")
-    if not all(isinstance(each, str) for each in message.values()):
-        raise Refused(400, "malformed", "a member of the JWS is not a string")
-    header = _readObject(decoded(message["protected"]), "the protected header")
-    if header.get("alg") not in ALGORITHMS:
-        detail = f"the signature is none of {', '.join(ALGORITHMS)}"
-        raise Refused(400, "badSignatureAlgorithm", detail, algorithms=list(ALGORITHMS))
+    message, header = _readJWS(_readObject(body, "the body"), "the body")
     if ("jwk" in header) == ("kid" in header):
         raise Refused(400, "malformed", "the protected header needs one of jwk and kid")
     account = header.get("kid")
     key = _keyIn(header["jwk"]) if account is None else keyOf(str(account))
     if key is None:
         raise Refused(400, "accountDoesNotExist", "there is no such account")
-    try:
-        jws.deserialize_json(
-            message, key, registry=_Registry(algorithms=ALGORITHMS, strict_check_header=False)
-        )
-    except (JoseError, ValueError, TypeError, KeyError) as why:
-        raise Refused(403, "unauthorized", f"the signature is not good ({why})") from why
+    _verify(message, key)
     # Judged only when it is known who says so.
     nonces.take(header.get("nonce"))
     if header.get("url") != url:
         raise Refused(403, "unauthorized", f"signed for {header.get('url')} and sent to {url}")
     payload = decoded(message["payload"])
     return SignedRequest(_readJSON(payload, "the payload") if payload else None, key, account)
+
+
+def readInner(message: object, url: str) -> SignedRequest:
+    """
+    Check what is signed within a request by a key that is to be new (RFC 8555
+    section 7.3.5).
+
+    @param message: The payload of the request.
+    @param url: That the request was sent to.
+    @return: With the new key, and no account.
+    @raise Refused: It is not to be heard.
+    """
+    inner, header = _readJWS(message, "the inner message")
+    if "jwk" not in header or "kid" in header:
+        raise Refused(400, "malformed", "the inner message needs the new key, as jwk")
+    if "nonce" in header:
+        raise Refused(400, "malformed", "the inner message has a nonce, which belongs into the outer one")
+    if header.get("url") != url:
+        raise Refused(400, "malformed", f"the inner message is for {header.get('url')}, not {url}")
+    key = _keyIn(header["jwk"])
+    _verify(inner, key)
+    return SignedRequest(_readObject(decoded(inner["payload"]), "the inner payload"), key, None)
+
+
+def members(payload: object) -> dict[str, Any]:
+    """
+    Take a payload for an object.
+
+    @raise Refused: It is none.
+    """
+    if not isinstance(payload, dict):
+        raise Refused(400, "malformed", "the payload is not a JSON object")
+    return payload
+
+
+def mustRead(payload: object) -> None:
+    """
+    Insist on POST-as-GET (RFC 8555 section 6.3).
+
+    @raise Refused: There is a payload.
+    """
+    if payload is not None:
+        raise Refused(400, "malformed", "this is only read, by POST with an empty payload")
+
+
+def _readJWS(message: Any, what: str) -> tuple[dict[str, str], dict[str, Any]]:
+    if not isinstance(message, dict) or set(message) != {"payload", "protected", "signature"}:
+        raise Refused(400, "malformed", f"{what} is not a flattened JWS with a protected header only")
+    if not all(isinstance(each, str) for each in message.values()):
+        raise Refused(400, "malformed", "a member of the JWS is not a string")
+    header = _readObject(decoded(message["protected"]), "the protected header")
+    if header.get("alg") not in ALGORITHMS:
+        detail = f"the signature is none of {', '.join(ALGORITHMS)}"
+        raise Refused(400, "badSignatureAlgorithm", detail, algorithms=list(ALGORITHMS))
+    return message, header
+
+
+def _verify(message: Any, key: AccountPublicKey) -> None:
+    try:
+        jws.deserialize_json(
+            message, key, registry=_Registry(algorithms=ALGORITHMS, strict_check_header=False)
+        )
+    except (JoseError, ValueError, TypeError, KeyError) as why:
+        raise Refused(403, "unauthorized", f"the signature is not good ({why})") from why
 
 
 def decoded(text: str) -> bytes:

@@ -4,103 +4,15 @@ Tests for L{smartproxy_tw.testing.registry}: what a strict authority refuses.
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
 
-from joserfc.jwk import ECKey
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
-
-from smartproxy_tw.acme.jose import AccountKey
-from smartproxy_tw.acme.x509 import Signer, certificateRequest, describe, newKey
-from smartproxy_tw.testing.registry import Registry, Reply
+from smartproxy_tw.acme.x509 import describe, newKey
 from smartproxy_tw.testing.signed import Refused, SignedRequest, decoded
 
-BASE = "https://127.0.0.1:14000"
+from .story import RegistryStory
 
 
-class _Validator:
-    """
-    Finds what the test puts there.
-    """
-
-    def __init__(self) -> None:
-        self.looked: list[tuple[str, str]] = []
-        self.outcome: Any = None
-
-    def look(self, kind: str, name: str, token: str, keyAuthorization: str) -> Deferred[None]:
-        self.looked.append((kind, name))
-        if self.outcome is not None:
-            raise self.outcome
-        return succeed(None)
-
-
-class RegistryTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.clock.advance(1_800_000_000)
-        self.validator = _Validator()
-        self.registry = self.open()
-        self.pem = newKey()
-        self.account = self.register(self.pem)
-
-    def open(self, **options: Any) -> Registry:
-        settings: dict[str, Any] = {
-            "lifetime": 86400.0,
-            "validationDelay": 0.0,
-            "issueDelay": 0.0,
-            "retryAfter": None,
-            "reuseAuthorizations": False,
-        }
-        signer = Signer.create("A test's root", now=self.clock.seconds())
-        registry = Registry(
-            self.clock,
-            self.validator,  # type: ignore[arg-type]
-            signer,
-            chance=Random(1),
-            **{**settings, **options},
-        )
-        registry.base = BASE
-        return registry
-
-    def key(self, pem: bytes) -> Any:
-        return ECKey.import_key(AccountKey(pem).jwk)
-
-    def register(self, pem: bytes, **members: Any) -> str:
-        said = {"termsOfServiceAgreed": True, **members}
-        reply = self.registry.answer("/account", SignedRequest(said, self.key(pem), None))
-        return reply.fields["Location"]
-
-    def ask(self, path: str, payload: Any = None, account: str | None = None) -> Reply:
-        who = account or self.account
-        return self.registry.answer(
-            path.removeprefix(BASE),
-            SignedRequest(payload, self.registry.keyOf(who), who),  # type: ignore[arg-type]
-        )
-
-    def refused(self, word: str, path: str, payload: Any = None, account: str | None = None) -> Refused:
-        why = self.assertRaises(Refused, self.ask, path, payload, account)
-        self.assertEqual(why.word, word, why.detail)
-        return why
-
-    def order(self, *names: str, **kind: str) -> Any:
-        identifiers = [{"type": kind.get("kind", "dns"), "value": name} for name in names]
-        return self.ask("/order", {"identifiers": identifiers})
-
-    def prove(self, order: Reply) -> None:
-        assert isinstance(order.body, dict)
-        for url in order.body["authorizations"]:
-            shown: Any = self.ask(url).body
-            self.ask(shown["challenges"][0]["url"], {})
-        self.clock.advance(0)
-
-    def csr(self, *names: str, key: bytes | None = None) -> dict[str, str]:
-        from base64 import urlsafe_b64encode
-
-        request = certificateRequest(names, key or newKey())
-        return {"csr": urlsafe_b64encode(request).rstrip(b"=").decode("ascii")}
-
+class RegistryTests(RegistryStory):
     def test_wholeLife(self) -> None:
         """
         Order, proof, request, certificate.
@@ -155,6 +67,24 @@ class RegistryTests(SynchronousTestCase):
         self.ask(self.account, {"status": "deactivated"})
         self.assertRaises(Refused, self.registry.keyOf, self.account)
         self.assertRaises(Refused, self.register, self.pem)
+
+    def test_givenUp(self) -> None:
+        """
+        An authorization that is given up is looked at no more, and its order
+        is invalid, and on the account's list no longer.
+        """
+        order = self.order("a.example")
+        [url] = order.body["authorizations"]
+        shown: Any = self.ask(url).body
+        self.ask(shown["challenges"][0]["url"], {})
+        given: Any = self.ask(url, {"status": "deactivated"}).body
+        self.assertEqual(given["status"], "deactivated")
+        self.clock.advance(0)
+        self.assertEqual(self.validator.looked, [])
+        self.assertEqual(self.ask(order.fields["Location"]).body["status"], "invalid")  # type: ignore[index,call-overload]
+        other = self.order("b.example").fields["Location"]
+        self.assertEqual(self.ask(f"{self.account}/orders").body, {"orders": [other]})
+        self.refused("malformed", f"{self.account}/orders", {})
 
     def test_anothers(self) -> None:
         """
