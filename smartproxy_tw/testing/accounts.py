@@ -6,10 +6,11 @@ made of: status, body and fields of the head.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .ledger import AccountEntry
-from .signed import AccountPublicKey, Refused, SignedRequest, members, readInner
+from .signed import AccountPublicKey, Refused, SignedRequest, members, readBinding, readInner
 
 __all__ = ["Accounts"]
 
@@ -23,7 +24,12 @@ class Accounts:
     @ivar count: How many were registered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, external: Mapping[str, bytes] | None = None) -> None:
+        """
+        @param external: MAC keys by their identifiers, one of which every
+            account has to be bound to; L{None} when anybody may come.
+        """
+        self._external = external
         self._accounts: dict[str, AccountEntry] = {}
         self.count = 0
 
@@ -69,8 +75,15 @@ class Accounts:
         if said.get("termsOfServiceAgreed") is not True:
             raise Refused(403, "userActionRequired", "the terms of service must be agreed to")
         contact = _contact(said)
+        binding = said.get("externalAccountBinding")
+        if self._external is not None:
+            if binding is None:
+                raise Refused(403, "externalAccountRequired", "an external account has to be bound")
+            readBinding(binding, f"{base}/account", self._external, request.key)
         self.count += 1
-        account = AccountEntry(f"{base}/account/{self.count}", request.key, thumbprint, contact)
+        account = AccountEntry(
+            f"{base}/account/{self.count}", request.key, thumbprint, contact, binding=binding
+        )
         self._accounts[account.url] = account
         return 201, account.shown(), {"Location": account.url}
 

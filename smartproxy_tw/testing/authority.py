@@ -20,7 +20,7 @@ in memory.  It is no authority to run for others.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -137,6 +137,7 @@ class Authority:
         reuseAuthorizations: bool = False,
         renewalWindow: tuple[float, float] = (2 / 3, 3 / 4),
         renewalRetryAfter: int = 21600,
+        externalKeys: Mapping[str, bytes] | None = None,
         chance: Random | None = None,
         signer: Signer | None = None,
     ) -> None:
@@ -155,6 +156,9 @@ class Authority:
         @param renewalWindow: When it suggests to renew (RFC 9773), as two
             fractions of a certificate's lifetime, the first the smaller.
         @param renewalRetryAfter: Seconds after which to ask for that again.
+        @param externalKeys: MAC keys by their identifiers, one of which every
+            new account has to be bound to (RFC 8555 section 7.3.4); L{None}
+            lets anybody come.
         @param chance: Decides which nonces are refused.
         @param signer: The root that it signs with; by default a new one.
         """
@@ -171,7 +175,9 @@ class Authority:
             retryAfter=retryAfter,
             reuseAuthorizations=reuseAuthorizations,
             chance=chance or Random(),
+            externalKeys=externalKeys,
         )
+        self._isExternalRequired = externalKeys is not None
         self._registry.archive.window = renewalWindow
         self._renewalRetryAfter = renewalRetryAfter
         self._port: Any = None
@@ -313,7 +319,10 @@ class Authority:
             "revokeCert": f"{self.base}/revoke",
             "keyChange": f"{self.base}/key",
             "renewalInfo": f"{self.base}/renewal",
-            "meta": {"termsOfService": f"{self.base}/terms", "externalAccountRequired": False},
+            "meta": {
+                "termsOfService": f"{self.base}/terms",
+                "externalAccountRequired": self._isExternalRequired,
+            },
         }
 
     def _signed(self, request: Request, path: str) -> SignedRequest:

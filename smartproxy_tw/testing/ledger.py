@@ -39,6 +39,7 @@ class AccountEntry:
     @ivar thumbprint: Of that.
     @ivar contact: As the client sent it.
     @ivar isActive: False when it was deactivated.
+    @ivar binding: To an external account, as the client sent it.
     """
 
     url: str
@@ -47,12 +48,15 @@ class AccountEntry:
     contact: list[str]
     orders: list[str] = field(default_factory=list)
     isActive: bool = True
+    binding: Any = None
 
     def shown(self) -> dict[str, Any]:
         """
         RFC 8555 section 7.1.2.
         """
+        bound = {} if self.binding is None else {"externalAccountBinding": self.binding}
         return {
+            **bound,
             "status": "valid" if self.isActive else "deactivated",
             "contact": self.contact,
             "termsOfServiceAgreed": True,

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
-from twisted.internet.task import deferLater
-from twisted.logger import Logger
+from twisted.internet.defer import Deferred
 
 from ..acme.jose import keyAuthorization
 from ..acme.x509 import Signer, readRequest, requestedKey
 from .accounts import Accounts
 from .archive import Archive, Issued
+from .background import Background
 from .ledger import AccountEntry, Authorization, Challenge, Order, problemDocument
 from .signed import AccountPublicKey, Refused, SignedRequest, decoded, members, mustRead
 from .validation import Validator
@@ -59,8 +58,6 @@ class Registry:
     @ivar base: What every URL begins with; to be set before the first answer.
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         reactor: Any,
@@ -73,6 +70,7 @@ class Registry:
         retryAfter: int | None,
         reuseAuthorizations: bool,
         chance: Random,
+        externalKeys: Mapping[str, bytes] | None = None,
     ) -> None:
         """
         See L{smartproxy_tw.testing.authority.Authority}, whose parameters these
@@ -87,11 +85,10 @@ class Registry:
         self._retryAfter = retryAfter
         self._reuse = reuseAuthorizations
         self._chance = chance
-        self._accounts = Accounts()
+        self._accounts = Accounts(externalKeys)
         self._archive = Archive(self._holds)
         self._objects: dict[str, Order | Authorization | tuple[Authorization, Challenge]] = {}
-        self._behind: set[Deferred[None]] = set()
-        self._interrupted: list[Callable[[], Any]] = []
+        self._behind = Background(reactor)
         self.base = ""
         self.orderCount = 0
         self.validationCount = 0
@@ -129,19 +126,14 @@ class Registry:
         """
         Go on with what was going on behind when it was stopped.
         """
-        interrupted, self._interrupted = self._interrupted, []
-        for does in interrupted:
-            self._later(0.0, does)
+        self._behind.resume()
 
     def stop(self) -> Deferred[None]:
         """
         Let go of whatever goes on behind, until L{resume}; fires when it has
         ended.
         """
-        behind = list(self._behind)
-        for each in behind:
-            each.cancel()
-        return DeferredList(behind, consumeErrors=True).addCallback(lambda _: None)
+        return self._behind.stop()
 
     def answer(self, path: str, request: SignedRequest) -> Reply:
         """
@@ -270,7 +262,7 @@ class Registry:
                 raise Refused(400, "malformed", f"the authorization is {authorization.status} already")
             if challenge.status == "pending":
                 challenge.status = "processing"
-                self._later(self._validationDelay, lambda: self._validate(authorization, challenge))
+                self._behind.later(self._validationDelay, lambda: self._validate(authorization, challenge))
         return Reply(200, challenge.shown(), {"Link": f'<{authorization.url}>;rel="up"'})
 
     async def _validate(self, authorization: Authorization, challenge: Challenge) -> None:
@@ -318,7 +310,7 @@ class Registry:
             raise Refused(400, "badPublicKey", "the account's own key is not for certificates")
         order.isFinalized = True
         if self._issueDelay:
-            self._later(self._issueDelay, lambda: self._sign(order, request, names))
+            self._behind.later(self._issueDelay, lambda: self._sign(order, request, names))
         else:
             self._issue(order, request, names)
         return self._order(order)
@@ -341,21 +333,6 @@ class Registry:
         if isUndecided and self._retryAfter is not None:
             reply.fields["Retry-After"] = str(self._retryAfter)
         return reply
-
-    def _later(self, delay: float, does: Callable[[], Any]) -> None:
-        behind = Deferred.fromCoroutine(self._behindOne(delay, does))
-        if not behind.called:
-            self._behind.add(behind)
-            behind.addBoth(lambda _: self._behind.discard(behind))
-
-    async def _behindOne(self, delay: float, does: Callable[[], Any]) -> None:
-        try:
-            await deferLater(self._reactor, delay)
-            await does()
-        except CancelledError:
-            self._interrupted.append(does)
-        except Exception:
-            self._log.failure("A defect of the testing authority")
 
 
 def _identifiers(said: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
 
 __all__ = [
     "AccountPublicKey",
@@ -28,12 +28,16 @@ __all__ = [
     "decoded",
     "members",
     "mustRead",
+    "readBinding",
     "readInner",
     "readSigned",
 ]
 
 #: The signatures that are taken.
 ALGORITHMS = ("ES256", "RS256")
+
+#: The MACs that bind an account to what is known of its owner.
+_MACS = ("HS256", "HS384", "HS512")
 
 #: An account's public key.
 AccountPublicKey = ECKey | RSAKey
@@ -187,6 +191,33 @@ def readInner(message: object, url: str) -> SignedRequest:
     return SignedRequest(_readObject(decoded(inner["payload"]), "the inner payload"), key, None)
 
 
+def readBinding(message: object, url: str, external: Mapping[str, bytes], key: AccountPublicKey) -> str:
+    """
+    Check what binds a new account to an owner that is known already (RFC 8555
+    section 7.3.4).
+
+    @param message: The member of the request.
+    @param url: That the request was sent to.
+    @param external: MAC keys by their identifiers.
+    @param key: Of the new account.
+    @return: The identifier of the MAC key.
+    @raise Refused: It is not to be heard.
+    """
+    inner, header = _readJWS(message, "the external account binding", _MACS)
+    if "nonce" in header or "jwk" in header:
+        raise Refused(400, "malformed", "the external account binding has a nonce, or a jwk in its header")
+    if header.get("url") != url:
+        raise Refused(400, "malformed", f"the binding is for {header.get('url')}, not {url}")
+    owner = header.get("kid")
+    if not isinstance(owner, str) or owner not in external:
+        raise Refused(403, "unauthorized", "no such external account is known")
+    _verify(inner, OctKey.import_key(external[owner]), _MACS)
+    bound = _keyIn(_readObject(decoded(inner["payload"]), "the payload of the binding"))
+    if bound.thumbprint() != key.thumbprint():
+        raise Refused(400, "malformed", "the binding is of another key than the account's")
+    return owner
+
+
 def members(payload: object) -> dict[str, Any]:
     """
     Take a payload for an object.
@@ -208,22 +239,24 @@ def mustRead(payload: object) -> None:
         raise Refused(400, "malformed", "this is only read, by POST with an empty payload")
 
 
-def _readJWS(message: Any, what: str) -> tuple[dict[str, str], dict[str, Any]]:
+def _readJWS(
+    message: Any, what: str, algorithms: tuple[str, ...] = ALGORITHMS
+) -> tuple[dict[str, str], dict[str, Any]]:
     if not isinstance(message, dict) or set(message) != {"payload", "protected", "signature"}:
         raise Refused(400, "malformed", f"{what} is not a flattened JWS with a protected header only")
     if not all(isinstance(each, str) for each in message.values()):
         raise Refused(400, "malformed", "a member of the JWS is not a string")
     header = _readObject(decoded(message["protected"]), "the protected header")
-    if header.get("alg") not in ALGORITHMS:
-        detail = f"the signature is none of {', '.join(ALGORITHMS)}"
-        raise Refused(400, "badSignatureAlgorithm", detail, algorithms=list(ALGORITHMS))
+    if header.get("alg") not in algorithms:
+        detail = f"the signature is none of {', '.join(algorithms)}"
+        raise Refused(400, "badSignatureAlgorithm", detail, algorithms=list(algorithms))
     return message, header
 
 
-def _verify(message: Any, key: AccountPublicKey) -> None:
+def _verify(message: Any, key: AccountPublicKey | OctKey, algorithms: tuple[str, ...] = ALGORITHMS) -> None:
     try:
         jws.deserialize_json(
-            message, key, registry=_Registry(algorithms=ALGORITHMS, strict_check_header=False)
+            message, key, registry=_Registry(algorithms=algorithms, strict_check_header=False)
         )
     except (JoseError, ValueError, TypeError, KeyError) as why:
         raise Refused(403, "unauthorized", f"the signature is not good ({why})") from why

@@ -9,11 +9,11 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 from joserfc import jws
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, OctKey
 
 from smartproxy_tw.acme.jose import AccountKey
 from smartproxy_tw.acme.x509 import newKey
-from smartproxy_tw.testing.signed import Refused
+from smartproxy_tw.testing.signed import Refused, SignedRequest
 
 from .story import BASE, RegistryStory
 
@@ -91,3 +91,60 @@ class KeyChangeTests(RegistryStory):
         """
         self.ask(self.account, {"status": "deactivated"})
         self.assertRaises(Refused, self.ask, "/key", inner(newKey(), self.said()))
+
+
+class BindingTests(RegistryStory):
+    """
+    Accounts that have to be bound to external ones.
+    """
+
+    mac = b"m" * 32
+
+    def bound(self, pem: bytes, mac: bytes = b"", alg: str = "HS256", **header: Any) -> dict[str, Any]:
+        whole = {"alg": alg, "kid": "known", "url": f"{BASE}/account", **header}
+        registry = jws.JWSRegistry(algorithms=["HS256", "HS512"], strict_check_header=False)
+        made = jws.serialize_json(
+            {"protected": whole},
+            json.dumps(AccountKey(pem).jwk),
+            OctKey.import_key(mac or self.mac),
+            registry=registry,
+        )
+        return dict(made)
+
+    def refusedBinding(self, pem: bytes, word: str, **members: Any) -> None:
+        why = self.assertRaises(Refused, self.register, pem, **members)
+        self.assertEqual(why.word, word, why.detail)
+
+    def test_required(self) -> None:
+        """
+        Whoever is not bound, or not well, gets no account.
+        """
+        self.registry = self.open(externalKeys={"known": self.mac})
+        pem = newKey()
+        self.refusedBinding(pem, "externalAccountRequired")
+        for binding, word in (
+            (self.bound(pem, b"n" * 32), "unauthorized"),
+            (self.bound(pem, kid="unknown"), "unauthorized"),
+            (self.bound(pem, url=URL), "malformed"),
+            (self.bound(pem, nonce="abc"), "malformed"),
+            (self.bound(newKey()), "malformed"),
+            (inner(pem, {}), "badSignatureAlgorithm"),
+            ({}, "malformed"),
+            (7, "malformed"),
+        ):
+            self.refusedBinding(pem, word, externalAccountBinding=binding)
+        self.assertEqual(self.registry.accountCount, 0)
+
+    def test_bound(self) -> None:
+        """
+        Who is bound gets one, which shows it; a known key needs no binding.
+        """
+        self.registry = self.open(externalKeys={"known": self.mac})
+        pem = newKey()
+        binding = self.bound(pem, alg="HS512")
+        account = self.register(pem, externalAccountBinding=binding)
+        self.assertEqual(self.register(pem), account)
+        shown: Any = self.registry.answer(
+            account.removeprefix(BASE), SignedRequest(None, self.key(pem), account)
+        ).body
+        self.assertEqual(shown["externalAccountBinding"], binding)
