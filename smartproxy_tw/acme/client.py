@@ -23,13 +23,16 @@ from .objects import (
     AuthorizationFacts,
     DirectoryFacts,
     OrderFacts,
+    RenewalFacts,
     readAuthorization,
     readDirectory,
     readOrder,
     readProblem,
+    readRenewal,
     readRetryAfter,
 )
 from .shared import Shared
+from .x509 import leafDER, renewalID
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -131,15 +134,88 @@ class Client:
         self.account = _location(url, answer)
         return self.account
 
-    async def placeOrder(self, names: tuple[str, ...]) -> OrderFacts:
+    async def changeKey(self, newKey: AccountKey) -> None:
+        """
+        Let the account have another key (RFC 8555 section 7.3.5), which
+        L{key} is from now on.  Where no answer came the authority may have
+        taken either: keep both until one of them is known to be the account's.
+
+        @param newKey: One that no account has.
+        """
+        url = self._offered((await self.directory()).keyChange, "keyChange")
+        told = {"account": self.account, "oldKey": self.key.jwk}
+        inner = json.loads(newKey.sign(url, None, told))
+        await self._post("changing the account's key", url, inner)
+        self.key = newKey
+
+    async def deactivate(self) -> None:
+        """
+        Give the account up for good (RFC 8555 section 7.3.6): its key can do
+        nothing any more, and L{account} is L{None} from now on.
+        """
+        assert self.account is not None, "not registered"
+        await self._post("deactivating the account", self.account, {"status": "deactivated"})
+        self.account = None
+
+    async def revoke(self, certificate: bytes, reason: int | None = None) -> None:
+        """
+        Have a certificate declared invalid, as the account that ordered it
+        (RFC 8555 section 7.6).
+
+        @param certificate: PEM, leaf first.
+        @param reason: One of RFC 5280 section 5.3.1, for instance 1 for a key
+            that others know, 4 for one that was superseded.
+        @raise ValueError: The certificate cannot be read.
+        """
+        payload: dict[str, Any] = {"certificate": _base64url(leafDER(certificate))}
+        if reason is not None:
+            payload["reason"] = reason
+        url = self._offered((await self.directory()).revokeCert, "revokeCert")
+        await self._post("revoking a certificate", url, payload)
+
+    async def renewalInfo(self, certificate: bytes) -> RenewalFacts | None:
+        """
+        Ask when a certificate is to be renewed (RFC 9773).
+
+        @param certificate: PEM, leaf first.
+        @return: L{None} when the authority does not say so of any, or the
+            certificate does not name its signer's key.
+        @raise ValueError: The certificate cannot be read.
+        """
+        base, name = (await self.directory()).renewalInfo, renewalID(certificate)
+        if base is None or name is None:
+            return None
+        url = f"{base.rstrip('/')}/{name}"
+        answer = await self._exchange.ask("GET", url)
+        self._keepNonce(answer)
+        if answer.status != 200:
+            raise self._refusal("asking when to renew", url, answer)
+        return readRenewal(url, _json(url, answer), self._retryAfter(answer))
+
+    async def placeOrder(
+        self, names: tuple[str, ...], profile: str | None = None, replaces: bytes | None = None
+    ) -> OrderFacts:
         """
         Ask for a certificate.
 
         @param names: What it is to be for: names, wildcards, IP addresses.
+        @param profile: One of the directory's profiles, or L{None} for
+            whatever the authority does by default.
+        @param replaces: PEM of the certificate that this one follows (RFC 9773
+            section 5), leaf first; not told to an authority without renewal
+            information, which might refuse it.
+        @raise ValueError: The certificate to be replaced cannot be read.
         """
-        url = (await self.directory()).newOrder
+        directory = await self.directory()
+        url = directory.newOrder
         wanted = [{"type": "ip" if _isAddress(name) else "dns", "value": name} for name in names]
-        answer = await self._post(f"ordering {', '.join(names)}", url, {"identifiers": wanted})
+        payload: dict[str, Any] = {"identifiers": wanted}
+        if profile is not None:
+            payload["profile"] = profile
+        before = None if replaces is None or directory.renewalInfo is None else renewalID(replaces)
+        if before is not None:
+            payload["replaces"] = before
+        answer = await self._post(f"ordering {', '.join(names)}", url, payload)
         own = _location(url, answer)
         return self._order(own, answer)
 
@@ -173,7 +249,7 @@ class Client:
         @param url: The order's C{finalize}.
         @param request: PKCS #10 in DER.
         """
-        csr = urlsafe_b64encode(request).rstrip(b"=").decode("ascii")
+        csr = _base64url(request)
         return self._order(order, await self._post("asking for the certificate", url, {"csr": csr}))
 
     async def download(self, url: str) -> bytes:
@@ -183,6 +259,11 @@ class Client:
         @return: As sent: PEM, leaf first; not judged here.
         """
         return (await self._post("downloading the certificate", url)).body
+
+    def _offered(self, url: str | None, member: str) -> str:
+        if url is None:
+            raise AuthorityNonsense(self.directoryURL, f"the directory has no {member!r}")
+        return url
 
     def _order(self, url: str, answer: Answer) -> OrderFacts:
         return readOrder(url, _json(url, answer), self._retryAfter(answer))
@@ -263,6 +344,10 @@ def _location(url: str, answer: Answer) -> str:
     if not location.startswith("https://"):
         raise AuthorityNonsense(url, "it has no Location field with an https URL")
     return location
+
+
+def _base64url(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode("ascii")
 
 
 def _isAddress(name: str) -> bool:

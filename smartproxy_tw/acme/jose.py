@@ -43,19 +43,23 @@ class AccountKey:
         self.thumbprint: str = self._key.thumbprint()
         self._registry = jws.JWSRegistry(algorithms=["ES256"], strict_check_header=False)
 
-    def sign(self, url: str, nonce: str, payload: Any, account: str | None = None) -> bytes:
+    def sign(self, url: str, nonce: str | None, payload: Any, account: str | None = None) -> bytes:
         """
         Make the body of a request.
 
         @param url: Where it will be sent.
-        @param nonce: One that the authority gave and that was never used.
+        @param nonce: One that the authority gave and that was never used;
+            L{None} for what is sent within another signed request, which has
+            none (RFC 8555 section 7.3.5).
         @param payload: What to say, to be JSON; L{None} just reads
             (POST-as-GET, RFC 8555 section 6.3).
         @param account: The account's URL; L{None} sends the public key
             instead, as is due while registering.
         @return: A flattened JWS in JSON.
         """
-        protected: dict[str, Any] = {"alg": "ES256", "nonce": nonce, "url": url}
+        protected: dict[str, Any] = {"alg": "ES256", "url": url}
+        if nonce is not None:
+            protected["nonce"] = nonce
         if account is None:
             protected["jwk"] = self.jwk
         else:

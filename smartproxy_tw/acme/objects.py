@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, cast
 
@@ -21,10 +21,12 @@ __all__ = [
     "DirectoryFacts",
     "Offer",
     "OrderFacts",
+    "RenewalFacts",
     "readAuthorization",
     "readDirectory",
     "readOrder",
     "readProblem",
+    "readRenewal",
     "readRetryAfter",
 ]
 
@@ -52,6 +54,12 @@ class DirectoryFacts:
     @ivar termsOfService: URL, or L{None}.
     @ivar externalAccountRequired: Whether registering needs an account that
         was made elsewhere.
+    @ivar revokeCert: URL, or L{None}.
+    @ivar keyChange: URL, or L{None}.
+    @ivar renewalInfo: URL below which it says when to renew (RFC 9773 section
+        4.1), or L{None} where it does not.
+    @ivar profiles: The names of the profiles that an order may ask for; empty
+        where there are none.
     """
 
     newNonce: str
@@ -59,6 +67,10 @@ class DirectoryFacts:
     newOrder: str
     termsOfService: str | None = None
     externalAccountRequired: bool = False
+    revokeCert: str | None = None
+    keyChange: str | None = None
+    renewalInfo: str | None = None
+    profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +156,24 @@ class OrderFacts:
     retryAfter: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RenewalFacts:
+    """
+    When an authority wants a certificate to be renewed (RFC 9773 section 4.2).
+
+    @ivar start: From then on, POSIX seconds.
+    @ivar end: Until then; later than L{start}.
+    @ivar explanation: URL of a page that says why, or L{None}.
+    @ivar retryAfter: Seconds that the authority asks to wait before it is
+        asked again, or L{None}.
+    """
+
+    start: float
+    end: float
+    explanation: str | None = None
+    retryAfter: float | None = None
+
+
 def readDirectory(url: str, said: Any) -> DirectoryFacts:
     """
     Read a directory.
@@ -156,12 +186,17 @@ def readDirectory(url: str, said: Any) -> DirectoryFacts:
     meta = members.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     terms = meta.get("termsOfService")
+    profiles = meta.get("profiles")
     return DirectoryFacts(
         newNonce=_url(url, members, "newNonce"),
         newAccount=_url(url, members, "newAccount"),
         newOrder=_url(url, members, "newOrder"),
         termsOfService=_plain(terms) if isinstance(terms, str) else None,
         externalAccountRequired=meta.get("externalAccountRequired") is True,
+        revokeCert=_url(url, members, "revokeCert") if "revokeCert" in members else None,
+        keyChange=_url(url, members, "keyChange") if "keyChange" in members else None,
+        renewalInfo=_url(url, members, "renewalInfo") if "renewalInfo" in members else None,
+        profiles=tuple(map(_plain, profiles)) if isinstance(profiles, dict) else (),
     )
 
 
@@ -193,6 +228,26 @@ def readOrder(url: str, said: Any, retryAfter: float | None = None) -> OrderFact
         problem=readProblem(members["error"]) if "error" in members else None,
         retryAfter=retryAfter,
     )
+
+
+def readRenewal(url: str, said: Any, retryAfter: float | None = None) -> RenewalFacts:
+    """
+    Read when to renew.
+
+    @param url: Where it came from, for complaints.
+    @param said: What it said.
+    @param retryAfter: As asked for by the answer that it came with.
+    @raise AuthorityNonsense: It does not say so, or a window that ends before
+        it begins, which RFC 9773 section 4.2 forbids.
+    """
+    members = _object(url, said, "renewal information")
+    window = members.get("suggestedWindow")
+    window = window if isinstance(window, dict) else {}
+    start, end = (_moment(url, window, member) for member in ("start", "end"))
+    if end <= start:
+        raise AuthorityNonsense(url, "its 'suggestedWindow' ends before it begins")
+    explanation = members.get("explanationURL")
+    return RenewalFacts(start, end, _plain(explanation) if isinstance(explanation, str) else None, retryAfter)
 
 
 def readAuthorization(url: str, said: Any, retryAfter: float | None = None) -> AuthorizationFacts:
@@ -295,6 +350,17 @@ def _asURL(url: str, value: Any, member: str) -> str:
     if not isinstance(value, str) or not value.startswith("https://") or not value.isascii():
         raise AuthorityNonsense(url, f"its {member!r} is not an https URL")
     return value
+
+
+def _moment(url: str, members: Mapping[str, Any], member: str) -> float:
+    value = members.get(member)
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if moment is not None and moment.tzinfo is not None:
+            return moment.timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise AuthorityNonsense(url, f"its {member!r} is not a moment as RFC 3339 writes it")
 
 
 def _status(url: str, members: Mapping[str, Any], known: frozenset[str]) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,9 +52,11 @@ __all__ = [
     "certificateRequest",
     "checkCredential",
     "describe",
+    "leafDER",
     "namesIn",
     "newKey",
     "readRequest",
+    "renewalID",
     "requestedKey",
     "selfSigned",
     "serverNameFor",
@@ -211,6 +214,41 @@ def describe(chain: bytes) -> CertificateFacts:
         read.
     """
     return _facts(_loadChain(chain)[0])
+
+
+def leafDER(chain: bytes) -> bytes:
+    """
+    The first certificate of a chain as a request to revoke it carries it.
+
+    @param chain: PEM, leaf first.
+    @return: DER.
+    @raise ValueError: There is no certificate in it, or one that cannot be
+        read.
+    """
+    return _loadChain(chain)[0].public_bytes(Encoding.DER)
+
+
+def renewalID(chain: bytes) -> str | None:
+    """
+    What an authority calls a certificate when it is asked for its renewal, or
+    told what an order replaces (RFC 9773 section 4.1).
+
+    @param chain: PEM, leaf first.
+    @return: L{None} when the certificate does not name the key that signed it.
+    @raise ValueError: There is no certificate in it, or one that cannot be
+        read.
+    """
+    leaf = _loadChain(chain)[0]
+    try:
+        signer = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    except x509.ExtensionNotFound:
+        return None
+    if signer is None:
+        return None
+    serial = leaf.serial_number
+    # As DER has it: a leading zero where the number would look negative.
+    number = serial.to_bytes(serial.bit_length() // 8 + 1, "big")
+    return ".".join(urlsafe_b64encode(each).rstrip(b"=").decode("ascii") for each in (signer, number))
 
 
 def namesIn(certificate: x509.Certificate) -> tuple[str, ...]:

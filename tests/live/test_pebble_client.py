@@ -8,6 +8,11 @@ from __future__ import annotations
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
+from smartproxy_tw.acme.client import Client
+from smartproxy_tw.acme.errors import AuthorityProblem
+from smartproxy_tw.acme.jose import AccountKey
+from smartproxy_tw.acme.x509 import newKey
+
 from ..acme.suite import AuthorityStory, AuthoritySuite, Opened
 from .pebble import Pebble, missing
 
@@ -81,3 +86,42 @@ class PebbleVariantTests(PebbleStory, TestCase):
         self.plane.story.clear()
         await issuer.obtain(("a.example",), self.install)
         self.assertEqual(self.plane.story, ["install"])
+
+
+class PebbleAccountTests(PebbleStory, TestCase):
+    """
+    What is done with an account beside orders.
+    """
+
+    skip = missing
+    timeout = 120
+
+    async def test_lifeOfAnAccount(self) -> None:
+        """
+        A certificate is revoked once, the key is changed, the new key orders,
+        and after the account's end nothing is heard.
+        """
+        await self.opens()
+        await self.issuer().obtain(("a.example",), self.install)
+        directory = self.authority.directoryURL
+        account = self.accounts.kept[directory]
+        client = Client(
+            reactor, directory, AccountKey(account.key), account=account.url, caFile=self.authority.caFile
+        )
+        self.addCleanup(client.close)
+        chain = self.installed[0].chain
+        await client.revoke(chain, 4)
+        with self.assertRaises(AuthorityProblem) as caught:
+            await client.revoke(chain, 4)
+        self.assertEqual(caught.exception.problem.word, "alreadyRevoked")
+        old, new = client.key, AccountKey(newKey())
+        await client.changeKey(new)
+        await client.placeOrder(("b.example",))
+        client.key = old
+        with self.assertRaises(AuthorityProblem):
+            await client.placeOrder(("c.example",))
+        client.key = new
+        await client.deactivate()
+        client.account = account.url
+        with self.assertRaises(AuthorityProblem):
+            await client.placeOrder(("c.example",))
