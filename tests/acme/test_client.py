@@ -6,21 +6,29 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from joserfc import jws
 from joserfc.jwk import ECKey
-from twisted.internet.defer import Deferred
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smartproxy_tw.acme.client import Client
 from smartproxy_tw.acme.errors import AuthorityNonsense, AuthorityProblem
 from smartproxy_tw.acme.exchange import Answer
+from smartproxy_tw.acme.issuer import Issuer
 from smartproxy_tw.acme.jose import AccountKey
 from smartproxy_tw.acme.objects import RenewalFacts
 from smartproxy_tw.acme.x509 import Signer, leafDER, newKey, renewalID
+from smartproxy_tw.config.model import Acme
+from smartproxy_tw.testing.authority import Authority
+
+from .loopback import LoopbackPlane
+from .suite import Accounts
 
 BASE = "https://ca.example"
 ACCOUNT = f"{BASE}/account/1"
@@ -273,6 +281,62 @@ class ClientTests(SynchronousTestCase):
         """
         self.desk.directory["meta"] = {"profiles": ["classic"]}
         self.assertEqual(self.does(self.client.directory()).profiles, ())
+
+
+class AuthorityTests(TestCase):
+    """
+    The same verbs towards the authority in C{testing}, which is strict.
+    """
+
+    timeout = 30
+
+    async def test_lifeOfAnAccount(self) -> None:
+        """
+        A certificate has its time to be renewed, has a successor, is revoked
+        once and then due at once; the key is changed, and the account ends.
+        """
+        plane = LoopbackPlane(reactor)
+        self.addCleanup(plane.close)
+        http, tls = plane.listen()
+        authority = Authority(reactor, httpPort=http, tlsPort=tls)
+        await authority.start()
+        self.addCleanup(authority.stop)
+        trust = Path(self.mktemp())
+        trust.write_bytes(authority.root)
+        accounts = Accounts()
+        issuer = Issuer(
+            reactor,
+            Acme(directory=authority.directoryURL, caFile=str(trust)),
+            challenges=("http-01",),
+            accounts=accounts,  # type: ignore[arg-type]
+            plane=plane,  # type: ignore[arg-type]
+        )
+        self.addCleanup(issuer.close)
+        chain = (await issuer.obtain(("a.example",), lambda _: succeed(None))).chain
+        account = accounts.kept[authority.directoryURL]
+        client = Client(
+            reactor,
+            authority.directoryURL,
+            AccountKey(account.key),
+            account=account.url,
+            caFile=str(trust),
+        )
+        self.addCleanup(client.close)
+        before = await client.renewalInfo(chain)
+        await client.placeOrder(("a.example",), replaces=chain)
+        await client.revoke(chain, 4)
+        after = await client.renewalInfo(chain)
+        assert before is not None and after is not None
+        self.assertLess(after.end, before.start)
+        with self.assertRaises(AuthorityProblem) as caught:
+            await client.revoke(chain, 4)
+        self.assertEqual(caught.exception.problem.word, "alreadyRevoked")
+        await client.changeKey(AccountKey(newKey()))
+        await client.placeOrder(("b.example",))
+        await client.deactivate()
+        client.account = account.url
+        with self.assertRaises(AuthorityProblem):
+            await client.placeOrder(("c.example",))
 
 
 class RenewalIDTests(SynchronousTestCase):
