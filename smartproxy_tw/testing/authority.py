@@ -33,6 +33,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from ..acme.x509 import Signer
+from .limits import Limits
 from .registry import Registry, Reply
 from .signed import Nonces, Refused, SignedRequest, readSigned
 from .validation import Validator
@@ -138,6 +139,7 @@ class Authority:
         renewalWindow: tuple[float, float] = (2 / 3, 3 / 4),
         renewalRetryAfter: int = 21600,
         externalKeys: Mapping[str, bytes] | None = None,
+        limits: Limits | None = None,
         chance: Random | None = None,
         signer: Signer | None = None,
     ) -> None:
@@ -159,6 +161,7 @@ class Authority:
         @param externalKeys: MAC keys by their identifiers, one of which every
             new account has to be bound to (RFC 8555 section 7.3.4); L{None}
             lets anybody come.
+        @param limits: How much one account may ask for; by default anything.
         @param chance: Decides which nonces are refused.
         @param signer: The root that it signs with; by default a new one.
         """
@@ -176,6 +179,7 @@ class Authority:
             reuseAuthorizations=reuseAuthorizations,
             chance=chance or Random(),
             externalKeys=externalKeys,
+            limits=limits,
         )
         self._isExternalRequired = externalKeys is not None
         self._registry.archive.window = renewalWindow

@@ -21,6 +21,7 @@ from .accounts import Accounts
 from .archive import Archive, Issued
 from .background import Background
 from .ledger import AccountEntry, Authorization, Challenge, Order, problemDocument
+from .limits import Limits
 from .signed import AccountPublicKey, Refused, SignedRequest, decoded, members, mustRead
 from .validation import Validator
 
@@ -71,6 +72,7 @@ class Registry:
         reuseAuthorizations: bool,
         chance: Random,
         externalKeys: Mapping[str, bytes] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """
         See L{smartproxy_tw.testing.authority.Authority}, whose parameters these
@@ -89,6 +91,7 @@ class Registry:
         self._archive = Archive(self._holds)
         self._objects: dict[str, Order | Authorization | tuple[Authorization, Challenge]] = {}
         self._behind = Background(reactor)
+        self._limits = limits or Limits()
         self.base = ""
         self.orderCount = 0
         self.validationCount = 0
@@ -215,6 +218,7 @@ class Registry:
         said = members(payload)
         identifiers = _identifiers(said)
         replaced = self._replaced(account, identifiers, said.get("replaces"))
+        self._limits.admit(account.url, (value for _, value in identifiers), self._now)
         self.orderCount += 1
         url = f"{self.base}/order/{self.orderCount}"
         authorizations = [self._authorization(account, url, each) for each in identifiers]
@@ -277,6 +281,7 @@ class Registry:
             await self._validator.look(challenge.kind, name, challenge.token, proof)
         except Refused as why:
             self.invalidCount += 1
+            self._limits.failed(authorization.account.url, name, self._now)
             challenge.problem = Refused(
                 why.status,
                 why.word,
