@@ -115,8 +115,15 @@ class Client:
         """
         isOld = self._reactor.seconds() - self._directoryRead > _DIRECTORY_AGE
         if self._directory is None or isOld:
-            return await self._reading.join()
+            return await self.refresh()
         return self._directory
+
+    async def refresh(self) -> DirectoryFacts:
+        """
+        Read the directory now, whatever is known of it: one request that costs
+        the authority nothing, and tells whether it is there.
+        """
+        return await self._reading.join()
 
     async def register(self, email: str | None) -> str:
         """

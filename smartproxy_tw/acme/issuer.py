@@ -98,12 +98,29 @@ class Issuer:
         """
         return Deferred.fromCoroutine(self._obtain(names, install))
 
+    def probe(self) -> Deferred[None]:
+        """
+        Look whether the authority answers, by one cheap request.
+
+        @return: Fails with
+            L{AuthorityUnreachable<smartproxy_tw.acme.errors.AuthorityUnreachable>}
+            when it does not, with another
+            L{IssuanceFailed<smartproxy_tw.acme.errors.IssuanceFailed>} when it
+            answers with a refusal.
+        """
+        return Deferred.fromCoroutine(self._probe())
+
     def close(self) -> Deferred[None]:
         """
         Close the kept connections to the authority; fires when they are
         closed.  Orders in flight are for their callers to cancel before.
         """
         return succeed(None) if self._client is None else self._client.close()
+
+    async def _probe(self) -> None:
+        if self._client is None:
+            self._client = self._load()
+        await self._client.refresh()
 
     async def _obtain(self, names: tuple[str, ...], install: Install) -> Credential:
         from .issuance import Issuance

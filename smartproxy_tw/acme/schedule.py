@@ -24,11 +24,13 @@ _SPREAD = 1 / 20
 #: budget of a name: here there are three.
 _RETRIES = (60.0, 600.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 86400.0)
 
-#: Waits are made longer by chance by up to this part of them.
+#: Waits are changed by chance by up to this part of them.
 _JITTER = 1 / 4
 
-#: How often an authority that cannot be reached is asked whether it is back.
-_PROBES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+#: How often an authority that cannot be reached is asked whether it is back: one
+#: cheap request for everybody.  Twice each, at first: so whenever in an outage of
+#: five seconds the first try was, its end is noticed within two.
+_PROBES = (1.0, 1.0, 2.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 #: What is waited between looks at something undecided: the first, what each
 #: next one is longer by, and the longest of our own.
@@ -70,19 +72,22 @@ def retryAfter(failures: int, jitter: float = 0.0, asked: float | None = None) -
         (L{IssuanceFailed.retryAfter<smartproxy_tw.acme.errors.IssuanceFailed.retryAfter>}),
         or L{None}; never less is waited, up to L{LONGEST_WAIT}.
     """
-    return _wait(_RETRIES, failures, jitter, asked)
+    wait = _RETRIES[min(max(failures, 1), len(_RETRIES)) - 1] * (1 + _JITTER * jitter)
+    return min(LONGEST_WAIT, max(wait, asked or 0.0))
 
 
 def probeAfter(failures: int, jitter: float = 0.0, asked: float | None = None) -> float:
     """
-    How long to wait after an authority could not be reached at all: such a try
-    costs it nothing and counts against no budget.
+    How long to wait after an authority could not be reached at all: to look
+    whether it is back costs it nothing and counts against no budget.
 
     @param failures: In a row, this one included: 1 or more.
-    @param jitter: As in L{retryAfter}.
+    @param jitter: 1 waits a quarter less than 0: those that many have lost at
+        one moment do not come back at one moment, nor later for it.
     @param asked: As in L{retryAfter}.
     """
-    return _wait(_PROBES, failures, jitter, asked)
+    wait = _PROBES[min(max(failures, 1), len(_PROBES)) - 1] * (1 - _JITTER * jitter)
+    return min(LONGEST_WAIT, max(wait, asked or 0.0))
 
 
 def lookAfter(looks: int, asked: float | None = None) -> float:
@@ -97,8 +102,3 @@ def lookAfter(looks: int, asked: float | None = None) -> float:
     if looks <= _QUICK_LOOKS or asked is None:
         return own
     return min(_LONGEST_LOOK, max(own, asked))
-
-
-def _wait(table: tuple[float, ...], failures: int, jitter: float, asked: float | None) -> float:
-    wait = table[min(max(failures, 1), len(table)) - 1]
-    return min(LONGEST_WAIT, max(wait * (1 + _JITTER * jitter), asked or 0.0))

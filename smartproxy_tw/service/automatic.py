@@ -15,17 +15,21 @@ backoff of the ones that failed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ..acme.agenda import Wish
+from ..acme.errors import AuthorityUnreachable
 from ..acme.schedule import renewAt
 from ..config.model import Auto
 from ..facts import Credential
 from ..interfaces import IPlane
+from .admission import Admission
 from .alarm import Alarm
 from .backoff import Backoff
 from .keeper import Keeper
@@ -65,7 +69,7 @@ class AutoCertificate:
         save: Callable[[Credential], Deferred[None]],
         clock: IReactorTime,
         *,
-        permits: DeferredSemaphore,
+        admission: Admission,
         memory: Memory,
         chance: Random,
     ) -> None:
@@ -75,7 +79,7 @@ class AutoCertificate:
         @param obtain: Places an order.
         @param save: Writes to the store.
         @param clock: The time, POSIX seconds.
-        @param permits: Shared by all: how many orders are under way at once.
+        @param admission: Shared by all: says who may order now.
         @param memory: Remembers failures beyond this process.
         @param chance: Spreads what would happen at one moment.
         """
@@ -83,7 +87,7 @@ class AutoCertificate:
         self._plane = plane
         self._obtain = obtain
         self._clock = clock
-        self._permits = permits
+        self._admission = admission
         self._names = ", ".join(auto.names)
         self._keeper = Keeper(save, clock, auto.names)
         self._backoff = Backoff(auto.key, auto.names, memory, clock, chance)
@@ -91,6 +95,8 @@ class AutoCertificate:
         self._facts: CertificateFacts | None = None
         self._running: Readiness | None = None
         self._asking: Deferred[None] | None = None
+        self._wish: Wish | None = None
+        self._return: Deferred[None] | None = None
         self._stopped = False
 
     def load(self, stored: Mapping[str, Credential]) -> Deferred[None]:
@@ -111,7 +117,7 @@ class AutoCertificate:
             it was written to the store or could not be; at once when there is
             nothing to be done now.
         """
-        if self._stopped:
+        if self._stopped or self._return is not None:
             return succeed(None)
         if self._running is not None:
             return self._running.when()
@@ -133,6 +139,8 @@ class AutoCertificate:
         """
         self._stopped = True
         self._alarm.clear()
+        if self._return is not None:
+            self._return.cancel()
         return Deferred.fromCoroutine(self._end())
 
     def status(self) -> CertificateStatus:
@@ -146,10 +154,24 @@ class AutoCertificate:
             state=self._state(),
             expires=None if self._facts is None else self._facts.notAfter,
             problem=self._backoff.problem or self._keeper.problem,
-            nextAttempt=self._alarm.at or self._keeper.nextAttempt,
+            **self._next(),
         )
 
+    def _next(self) -> dict[str, Any]:
+        wish = self._wish
+        if wish is not None and self._admission.isWaiting(wish):
+            held = self._admission.waitOf(wish)
+            if held is None:
+                return {"reason": "other orders are under way"}
+            return {"reason": held.why, "nextAttempt": None if held.until == inf else held.until}
+        if self._return is not None:
+            why = "then it is looked whether the authority can be reached again"
+            return {"reason": why, "nextAttempt": self._admission.nextProbe}
+        return {"nextAttempt": self._alarm.at or self._keeper.nextAttempt}
+
     def _state(self) -> CertificateState:
+        if self._wish is not None and self._admission.isWaiting(self._wish):
+            return "waiting"
         if self._running is not None:
             return "ordering"
         if self._backoff.problem is not None:
@@ -242,11 +264,7 @@ class AutoCertificate:
 
     async def _run(self, running: Readiness) -> None:
         try:
-            await self._permits.acquire()
-            try:
-                await self._order()
-            finally:
-                self._permits.release()
+            await self._order()
             await self._keeper.whenIdle()
         except CancelledError:
             pass
@@ -291,13 +309,42 @@ class AutoCertificate:
                 all=self._names,
             )
 
-    def _ask(self, names: tuple[str, ...]) -> Deferred[Credential]:
-        return self._obtain(names, lambda credential: Deferred.fromCoroutine(self._install(credential)))
+    async def _ask(self, names: tuple[str, ...]) -> None:
+        def install(credential: Credential) -> Deferred[None]:
+            return Deferred.fromCoroutine(self._install(credential))
+
+        self._wish = wish = self._wishFor(names)
+        try:
+            await self._admission.admit(wish, lambda: self._obtain(names, install))
+        finally:
+            self._wish = None
+
+    def _wishFor(self, names: tuple[str, ...]) -> Wish:
+        facts = self._facts
+        return Wish(
+            names,
+            kind="renewal" if facts is not None and set(facts.names) == set(names) else "new",
+            ends=facts.notAfter if facts is not None and self._covers(names) else 0.0,
+        )
 
     def _again(self, why: Exception) -> None:
+        if isinstance(why, AuthorityUnreachable):
+            self._backoff.stall(why)
+            if not self._stopped:
+                self._return = back = self._admission.whenBack()
+                back.addCallbacks(self._returned, lambda _: None)
+            return
         at = self._backoff.fail(why)
         if not self._stopped:
             self._alarm.set(at)
+
+    def _returned(self, _: None) -> None:
+        self._return = None
+        if self._running is None:
+            self.provision()
+        else:
+            # It came back before this order had ended.
+            self._alarm.set(self._clock.seconds())
 
     def _succeeded(self) -> None:
         assert self._facts is not None

@@ -8,9 +8,9 @@ from __future__ import annotations
 from random import Random
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger
 
-from ..acme.schedule import LONGEST_WAIT, probeAfter, retryAfter
+from ..acme.schedule import LONGEST_WAIT, retryAfter
 from ..store.attempts import Attempt
 from .memory import Memory
 
@@ -76,35 +76,47 @@ class Backoff:
         self.problem = None
         self._memory.forget(self._key)
 
+    def stall(self, why: Exception) -> None:
+        """
+        There is none, and nobody is to blame but who could not be reached: when
+        to ask again is no matter of this certificate.
+        """
+        problem = _text(why)
+        if problem != self.problem:
+            self._log.debug(
+                "No certificate for {names}: {problem}",
+                event="certificate-stalled",
+                names=self._names,
+                problem=problem,
+            )
+        self.problem = problem
+
     def fail(self, why: Exception) -> float:
         """
         There is none.
 
         @return: When to ask again, POSIX seconds.
         """
-        from ..acme.errors import AuthorityUnreachable, IssuanceFailed
+        from ..acme.errors import IssuanceFailed
 
         self._failures += 1
         asked = why.retryAfter if isinstance(why, IssuanceFailed) else None
-        isAway = isinstance(why, AuthorityUnreachable)
-        wait = (probeAfter if isAway else retryAfter)(self._failures, self._chance.random(), asked)
-        problem = str(why).rstrip(".") or type(why).__name__
+        wait = retryAfter(self._failures, self._chance.random(), asked)
+        self.problem = _text(why)
         now = self._clock.seconds()
-        if asked is not None or not isAway:
-            notBefore = 0.0 if asked is None else now + asked
-            self._memory.note(self._key, Attempt(now, self._failures, notBefore, problem))
+        notBefore = 0.0 if asked is None else now + asked
+        self._memory.note(self._key, Attempt(now, self._failures, notBefore, self.problem))
         if not isinstance(why, IssuanceFailed | OSError | RuntimeError | ValueError):
             self._log.failure("A defect while ordering the certificate for {names}", names=self._names)
-        # An authority that is away is asked every few seconds: that is worth a
-        # line when it begins, not each time.
-        level = LogLevel.debug if problem == self.problem and wait < 60.0 else LogLevel.warn
-        self.problem = problem
-        self._log.emit(
-            level,
+        self._log.warn(
             "No certificate for {names}: {problem}. Next attempt in {wait} s.",
             event="certificate-failed",
             names=self._names,
-            problem=problem,
+            problem=self.problem,
             wait=round(wait),
         )
         return now + wait
+
+
+def _text(why: Exception) -> str:
+    return str(why).rstrip(".") or type(why).__name__

@@ -13,14 +13,16 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ..acme.budget import limitsOf
 from ..config.model import Auto, CertificateSource, Config, Files, Internal
 from ..facts import Credential
 from ..interfaces import IPlane
 from ..store.directory import StateError
+from .admission import Admission, Probe
 from .automatic import AutoCertificate, Obtain
 from .errors import CertificateError
 from .files import FileCertificate, interval
@@ -39,10 +41,6 @@ _WORDS = {
     "expired": "expired",
     "valid": "valid",
 }
-
-#: How many orders are under way at once.  An authority takes many more; this
-#: bounds what one process spends on cryptography beside its real work.
-_AT_ONCE = 16
 
 
 class Certificates:
@@ -65,6 +63,7 @@ class Certificates:
         close: Callable[[], Deferred[None]],
         memory: Memory,
         chance: Random,
+        probe: Probe | None = None,
     ) -> None:
         """
         @param config: Which are wanted.
@@ -75,8 +74,9 @@ class Certificates:
         @param gate: Gives a Deferred that fires once every port is bound and
             adopted, and fails when that cannot be.
         @param close: Closes the way to the authority, after the last order.
-        @param memory: Remembers failed orders.
+        @param memory: Remembers failed orders, and the authority's budget.
         @param chance: Spreads what would happen at one moment.
+        @param probe: Looks whether the authority can be reached.
         """
         from ..store.certificates import Credentials
 
@@ -85,7 +85,8 @@ class Certificates:
         self._memory = memory
         self._storage = storage
         self._credentials = Credentials(storage.certificates)
-        permits = DeferredSemaphore(_AT_ONCE)
+        limits = limitsOf(config.acme.directory)
+        self._admission = Admission(limits, memory, clock, chance, probe)
         self._automatic: list[AutoCertificate] = []
         self._internal: list[InternalCertificate] = []
         self._files: list[FileCertificate] = []
@@ -100,7 +101,7 @@ class Certificates:
                         obtain,
                         self._credentials.save,
                         clock,
-                        permits=permits,
+                        admission=self._admission,
                         memory=memory,
                         chance=chance,
                     )
@@ -186,12 +187,15 @@ class Certificates:
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
-        await gathered(each.provision() for each in self._automatic)
+        with self._admission.gathering():
+            ended = gathered([each.provision() for each in self._automatic])
+        await ended
         return self.status()
 
     async def _stop(self) -> None:
         for each in self._all:
             await each.stop()
+        self._admission.stop()
         await self._close()
         await self._memory.whenWritten()
 

@@ -52,15 +52,24 @@ class LateIssuer:
         """
         See L{Obtain<smartproxy_tw.service.automatic.Obtain>}.
         """
-        if self._issuer is None:
-            self._issuer = self._make()
-        return self._issuer.obtain(names, install)
+        return self._made().obtain(names, install)
+
+    def probe(self) -> Deferred[None]:
+        """
+        See L{Probe<smartproxy_tw.service.admission.Probe>}.
+        """
+        return self._made().probe()
 
     def close(self) -> Deferred[None]:
         """
         Close the connections to the authority, once no order is under way.
         """
         return succeed(None) if self._issuer is None else self._issuer.close()
+
+    def _made(self) -> Issuer:
+        if self._issuer is None:
+            self._issuer = self._make()
+        return self._issuer
 
     def _make(self) -> Issuer:
         from ..acme.issuer import Issuer

@@ -20,9 +20,11 @@ from .readiness import Readiness
 
 __all__ = ["Keeper"]
 
-#: Waited after a failure, in seconds, doubled by each further one.
-_FIRST_WAIT = 10.0
-_LONGEST_WAIT = 600.0
+#: Waited after a failure, in seconds, doubled by each further one.  The longest is
+#: short, since a certificate that only this process has is one order away from
+#: being lost, and a try that fails for want of space costs next to nothing.
+_FIRST_WAIT = 1.0
+_LONGEST_WAIT = 5.0
 
 
 class Keeper:
@@ -114,6 +116,10 @@ class Keeper:
                 await self._save(credential)
                 if self._unsaved is credential:
                     self._unsaved = None
+            if self.problem is not None:
+                self._log.info(
+                    "The certificate for {names} is saved", event="certificate-saved", names=self._names
+                )
             self.problem = None
             self._failures = 0
         except (Exception, CancelledError) as why:
@@ -126,12 +132,15 @@ class Keeper:
     def _again(self, why: BaseException) -> None:
         wait = min(_FIRST_WAIT * 2**self._failures, _LONGEST_WAIT)
         self._failures += 1
-        self.problem = f"The certificate is served but could not be saved: {why}"
+        before, problem = self.problem, f"The certificate is served but could not be saved: {why}"
+        self.problem = problem
         self._alarm.set(self._clock.seconds() + wait)
-        self._log.error(
-            "The certificate for {names} is served but could not be saved: {why}. Tried again in {wait} s.",
-            event="certificate-unsaved",
-            names=self._names,
-            why=str(why),
-            wait=round(wait),
-        )
+        if problem != before:
+            self._log.error(
+                "The certificate for {names} is served but could not be saved: {why}."
+                " It is tried again every {wait:g} s.",
+                event="certificate-unsaved",
+                names=self._names,
+                why=str(why),
+                wait=_LONGEST_WAIT,
+            )

@@ -1,5 +1,6 @@
 """
-Remembers failed orders beyond the life of the process.
+Remembers failed orders, and what of an authority's budget is used, beyond the life
+of the process.
 
 It is a help and no duty: what cannot be written is logged, and the orders go on.
 """
@@ -8,35 +9,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from .readiness import Readiness
+from .gathering import gathered
+from .writing import Writing
 
 if TYPE_CHECKING:
     from ..store.attempts import Attempt, DirectoryAttempts
     from ..store.certificates import Run
+    from ..store.uses import DirectoryUses, Uses
 
 __all__ = ["Memory"]
 
 
 class Memory:
     """
-    The failures that count, by the keys of certificates.
+    The failures that count, by the keys of certificates, and the budget.
+
+    @ivar uses: What is known of the budget.
     """
 
     _log = Logger()
 
-    def __init__(self, attempts: DirectoryAttempts, run: Run) -> None:
+    def __init__(self, attempts: DirectoryAttempts, uses: DirectoryUses, run: Run) -> None:
         """
-        @param attempts: Where they are written.
+        @param attempts: Where failures are written.
+        @param uses: Where the budget is.
         @param run: Does what waits for the disk.
         """
-        self._attempts = attempts
-        self._run = run
         self._known = attempts.load()
-        self._isBehind = False
-        self._writing: Readiness | None = None
+        self.uses: Uses = uses.load()
+        self._failures = Writing(run, attempts.save, lambda: dict(self._known), self._unsaved)
+        self._budget = Writing(run, uses.save, lambda: self.uses, self._unsaved)
 
     def recall(self, key: str) -> Attempt | None:
         """
@@ -49,40 +54,34 @@ class Memory:
         It failed.
         """
         self._known[key] = attempt
-        self._write()
+        self._failures.write()
 
     def forget(self, key: str) -> None:
         """
         It succeeded.
         """
         if self._known.pop(key, None) is not None:
-            self._write()
+            self._failures.write()
+
+    def noteUses(self, uses: Uses) -> None:
+        """
+        Of the budget, this is used.
+        """
+        self.uses = uses
+        self._budget.write()
 
     def whenWritten(self) -> Deferred[None]:
         """
         Wait until all is written, or could not be.
         """
-        return succeed(None) if self._writing is None else self._writing.when()
+        return gathered([self._failures.whenWritten(), self._budget.whenWritten()]).addCallback(
+            lambda _: None
+        )
 
-    def _write(self) -> None:
-        # However many fail at one moment, one write at a time, and the last one
-        # has them all.
-        self._isBehind = True
-        if self._writing is None:
-            self._writing = Readiness()
-            Deferred.fromCoroutine(self._writeAll(self._writing))
-
-    async def _writeAll(self, writing: Readiness) -> None:
-        try:
-            while self._isBehind:
-                self._isBehind = False
-                await self._run(self._attempts.save, dict(self._known))
-        except Exception as why:
-            self._log.warn(
-                "Failed orders could not be remembered, a restart will not know of them: {why}",
-                event="attempts-unsaved",
-                why=str(why),
-            )
-        finally:
-            self._writing = None
-            writing.happen()
+    def _unsaved(self, why: Exception) -> None:
+        self._log.warn(
+            "Failed orders and what is used of the authority's budget could not be written,"
+            " a restart will not know of them: {why}",
+            event="attempts-unsaved",
+            why=str(why),
+        )

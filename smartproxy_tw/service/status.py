@@ -11,11 +11,12 @@ from typing import Literal
 __all__ = ["CertificateState", "CertificateStatus", "when"]
 
 #: C{missing}: a self-signed certificate answers and no order has begun.
+#: C{waiting}: an order is due and its turn has not come, C{reason} says why.
 #: C{ordering}: an order is under way.  C{failed}: the last order came to
 #: nothing, C{problem} says why and C{nextAttempt} when it is tried again.
 #: C{valid}: served, and renewed at C{nextAttempt}.  C{expired}: served, past its
 #: end.  C{unsaved}: valid and served, but not written to the store yet.
-CertificateState = Literal["missing", "ordering", "failed", "valid", "expired", "unsaved"]
+CertificateState = Literal["missing", "waiting", "ordering", "failed", "valid", "expired", "unsaved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class CertificateStatus:
     @ivar problem: What went wrong last, for people; L{None} when nothing did
         since the last success.
     @ivar nextAttempt: When something is tried next, POSIX seconds, or L{None}.
+    @ivar reason: Why then and not before, for people; L{None} where that goes
+        without saying.
     """
 
     key: str
@@ -41,6 +44,7 @@ class CertificateStatus:
     expires: float | None = None
     problem: str | None = None
     nextAttempt: float | None = None
+    reason: str | None = None
 
 
 def when(seconds: float) -> str:

@@ -13,6 +13,7 @@ from ..store.attempts import DirectoryAttempts
 from ..store.directory import Files, Lock, SecureDirectory
 from ..store.localauthority import LocalAuthority
 from ..store.naming import authorityName
+from ..store.uses import DirectoryUses
 
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore
@@ -31,6 +32,7 @@ class Storage:
     @ivar certificates: Certificates by the ACME authority in question: what
         another one issued, staging for instance, does not pass for its own.
     @ivar attempts: Orders there that failed.
+    @ivar uses: What of its budget is used.
     @ivar authority: The local authority; not opened, since not everybody
         needs one.
     """
@@ -38,6 +40,7 @@ class Storage:
     accounts: IAccountStore
     certificates: ICertificateStore
     attempts: DirectoryAttempts
+    uses: DirectoryUses
     authority: LocalAuthority
 
     def __init__(
@@ -83,6 +86,7 @@ class Storage:
         try:
             issued = self._directory.child("certificates").child(self._authorityName)
             self.attempts = DirectoryAttempts(issued)
+            self.uses = DirectoryUses(issued)
             self.certificates = (
                 DirectoryCertificates(issued, self._run) if self._certificates is None else self._certificates
             )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore
 
     from ..store.certificates import Run
+    from .admission import Probe
     from .automatic import Obtain
     from .status import CertificateStatus
 
@@ -59,6 +60,7 @@ class SmartProxy(MultiService):
         plane: Callable[[], IPlane] | None = None,
         listen: Listen | None = None,
         obtain: Obtain | None = None,
+        probe: Probe | None = None,
         certificates: ICertificateStore | None = None,
         accounts: IAccountStore | None = None,
         run: Run | None = None,
@@ -72,6 +74,8 @@ class SmartProxy(MultiService):
             process, or one in as many processes as the configuration says.
         @param listen: Binds a port; by default, with the reactor.
         @param obtain: Places an order; by default, with C{config.acme}.
+        @param probe: Looks whether whoever is behind C{obtain} can be reached; by
+            default, the next orders do.
         @param certificates: Where certificates rest; by default, in
             C{config.stateDir}.  Any C{txacme.interfaces.ICertificateStore}.
         @param accounts: Where ACME accounts rest; likewise.
@@ -88,6 +92,7 @@ class SmartProxy(MultiService):
         self._plane = plane
         self._listen = listen
         self._obtain = obtain
+        self._probe = probe
         self._certificateStore = certificates
         self._accounts = accounts
         self._run = run
@@ -229,8 +234,9 @@ class SmartProxy(MultiService):
             self._reactor,
             gate=gate,
             close=issuer.close,
-            memory=Memory(storage.attempts, run),
+            memory=Memory(storage.attempts, storage.uses, run),
             chance=self._chance,
+            probe=issuer.probe if self._obtain is None else self._probe,
         )
 
 

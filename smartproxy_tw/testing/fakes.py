@@ -372,6 +372,7 @@ class FakeAuthority:
     It presents a challenge first and withdraws it last, as an order does.
 
     @ivar orders: How many were placed for each set of names.
+    @ivar probes: How often somebody looked whether it is there.
     """
 
     def __init__(self, story: Story, plane: IPlane, signer: Signer, seconds: Callable[[], float]) -> None:
@@ -390,6 +391,7 @@ class FakeAuthority:
         self._waiting: list[Deferred[None]] = []
         self._problems: dict[str | None, Exception] = {}
         self.orders: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self.probes = 0
 
     def thinks(self) -> None:
         """
@@ -421,6 +423,17 @@ class FakeAuthority:
         """
         self._problems.clear()
         self._lifetime = lifetime
+
+    def probe(self) -> Deferred[None]:
+        """
+        Look whether it is there: it is, unless it L{refuses} everything for not
+        being reachable.
+        """
+        from ..acme.errors import AuthorityUnreachable
+
+        self.probes += 1
+        why = self._problems.get(None)
+        return fail(why) if isinstance(why, AuthorityUnreachable) else succeed(None)
 
     def obtain(
         self, names: tuple[str, ...], install: Callable[[Credential], Deferred[None]]

@@ -282,6 +282,16 @@ class ClientTests(SynchronousTestCase):
         self.desk.directory["meta"] = {"profiles": ["classic"]}
         self.assertEqual(self.does(self.client.directory()).profiles, ())
 
+    def test_refresh(self) -> None:
+        """
+        A directory that is known is read again for who wants to know whether the
+        authority is there.
+        """
+        self.does(self.client.directory())
+        del self.desk.directory["newOrder"]
+        self.does(self.client.directory())
+        self.fails(self.client.refresh(), AuthorityNonsense)
+
 
 class AuthorityTests(TestCase):
     """

@@ -158,6 +158,19 @@ class PassingFaultTests(FaultStory):
             self.authority.fails(what, 2)
             await self.succeeds()
 
+    async def test_probe(self) -> None:
+        """
+        Whether the authority is there is found out by one request, without an
+        account, and again when the directory is known.
+        """
+        await self.opens()
+        issuer = self.issuer("http-01")
+        self.authority.fails("directory", 1)
+        await self.assertFailure(issuer.probe(), AuthorityUnreachable)
+        await issuer.probe()
+        await issuer.probe()
+        self.assertEqual(dict(self.authority.asked), {"directory": 3})
+
     async def test_answersLost(self) -> None:
         """
         An authority that does what it is asked, and whose answer is lost, is

@@ -103,7 +103,30 @@ class ProbeTests(SynchronousTestCase):
         """
         One second, two, four, up to every half minute.
         """
-        self.assertEqual([probeAfter(each) for each in range(1, 9)], [1, 2, 4, 8, 16, 30, 30, 30])
+        self.assertEqual([probeAfter(each) for each in range(1, 11)], [1, 1, 2, 2, 4, 8, 16, 30, 30, 30])
+
+    @examples()
+    @given(some.lists(chances, min_size=8, max_size=8), some.floats(0, 5))
+    def test_endOfAShortOutage(self, chance: list[float], rest: float) -> None:
+        """
+        The end of an outage of five seconds is noticed within three, whenever in
+        it the first try was.
+        """
+        at = 0.0
+        for failures, jitter in enumerate(chance, 1):
+            at += probeAfter(failures, jitter)
+            if at >= rest:
+                break
+        self.assertLess(at - rest, 3.0)
+
+    @examples()
+    @given(some.integers(-3, 10**9), chances)
+    def test_jitter(self, failures: int, chance: float) -> None:
+        """
+        Chance makes a wait shorter by up to a quarter, never longer.
+        """
+        wait = probeAfter(failures, chance)
+        self.assertTrue(probeAfter(failures) * 0.75 <= wait <= probeAfter(failures))
 
     def test_asked(self) -> None:
         """

@@ -9,19 +9,22 @@ import os
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, fail, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.acme.budget import UNLIMITED
 from smartproxy_tw.acme.errors import AuthorityProblem, AuthorityUnreachable, Problem
 from smartproxy_tw.acme.x509 import Signer, describe
 from smartproxy_tw.config.model import Auto
 from smartproxy_tw.facts import Credential
+from smartproxy_tw.service.admission import Admission
 from smartproxy_tw.service.automatic import AutoCertificate
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.store.attempts import DirectoryAttempts
 from smartproxy_tw.store.directory import SecureDirectory
+from smartproxy_tw.store.uses import DirectoryUses
 from smartproxy_tw.testing.fakes import FakeAuthority, FakePlane, Story
 
 NOW = 1_800_000_000
@@ -54,8 +57,10 @@ class AutoCertificateTests(SynchronousTestCase):
         self.authority = FakeAuthority(self.story, self.plane, SIGNER, self.clock.seconds)
         self.saved: list[Credential] = []
         self.isFull = False
-        self.permits = DeferredSemaphore(1)
-        self.attempts = DirectoryAttempts(SecureDirectory(os.path.abspath(self.mktemp())).open())
+        directory = SecureDirectory(os.path.abspath(self.mktemp())).open()
+        self.attempts, self.uses = DirectoryAttempts(directory), DirectoryUses(directory)
+        self.memory = Memory(self.attempts, self.uses, maybeDeferred)
+        self.admission = self.admitting()
         self.certificate = self.make(SHOP)
         self.warnings: list[str] = []
         globalLogPublisher.addObserver(self.observe)
@@ -65,7 +70,7 @@ class AutoCertificateTests(SynchronousTestCase):
         """
         Note what an operator sees of failures.
         """
-        if event.get("event") == "certificate-failed" and event["log_level"].name != "debug":
+        if event.get("event") in ("certificate-failed", "authority-away"):
             self.warnings.append(event["problem"])
 
     def make(self, auto: Auto) -> AutoCertificate:
@@ -78,10 +83,16 @@ class AutoCertificateTests(SynchronousTestCase):
             self.authority.obtain,
             self.save,
             self.clock,
-            permits=self.permits,
-            memory=Memory(self.attempts, maybeDeferred),
+            admission=self.admission,
+            memory=Memory(self.attempts, self.uses, maybeDeferred),
             chance=Random(0),
         )
+
+    def admitting(self) -> Admission:
+        """
+        One order at a time.
+        """
+        return Admission(UNLIMITED, self.memory, self.clock, Random(0), self.authority.probe, atOnce=1)
 
     def save(self, credential: Credential) -> Deferred[None]:
         """
@@ -302,6 +313,9 @@ class AutoCertificateTests(SynchronousTestCase):
         Another process takes over.
         """
         self.successResultOf(self.certificate.stop())
+        self.admission.stop()
+        self.memory = Memory(self.attempts, self.uses, maybeDeferred)
+        self.admission = self.admitting()
         self.certificate = self.make(SHOP)
         self.begin()
 
@@ -359,14 +373,22 @@ class AutoCertificateTests(SynchronousTestCase):
 
     def test_away(self) -> None:
         """
-        An authority that is away is looked for every few seconds, which is
-        told once, and used within half a minute of its return.
+        An authority that is away is looked for every few seconds by a request
+        that is no order, which is told once, and used within half a minute of
+        its return.
         """
         self.authority.refuses(AuthorityUnreachable("https://ca.example/", "connection refused"))
         self.begin()
         self.clock.pump([1.0] * 3600)
-        self.assertTrue(90 < self.orders < 150, self.orders)
+        self.successResultOf(self.certificate.provision())
+        self.assertEqual(self.orders, 1)
+        self.assertTrue(90 < self.authority.probes < 180, self.authority.probes)
         self.assertEqual(len(self.warnings), 1, self.warnings)
+        status = self.certificate.status()
+        self.assertEqual(status.state, "failed")
+        self.assertIn("connection refused", status.problem or "")
+        assert status.nextAttempt is not None
+        self.assertLess(status.nextAttempt, self.clock.seconds() + 31.0)
         self.authority.agrees()
         self.clock.pump([1.0] * 40)
         self.assertEqual(self.certificate.status().state, "valid")
@@ -396,7 +418,7 @@ class AutoCertificateTests(SynchronousTestCase):
         self.assertIn("No space left", status.problem or "")
         self.assertEqual(self.orders, 1)
         self.isFull = False
-        self.clock.pump([10.0])
+        self.clock.pump([5.0])
         self.assertEqual(self.saved, [self.served])
         self.assertEqual(self.certificate.status().state, "valid")
         self.assertEqual(self.orders, 1)
@@ -438,23 +460,39 @@ class AutoCertificateTests(SynchronousTestCase):
         self.begin()
         self.assertEqual(len(self.plane.presented), 1)
         self.successResultOf(self.certificate.stop())
+        self.admission.stop()
         self.assertEqual(self.plane.presented, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.permits.tokens, 1)
         self.successResultOf(self.certificate.provision())
         self.assertEqual(self.orders, 1)
         self.assertEqual(self.warnings, [])
 
-    def test_stopWhileWaitingForAPermit(self) -> None:
+    def test_stopWhileWaitingForItsTurn(self) -> None:
         """
         One that has not had its turn asks nothing.
         """
-        self.permits.acquire()
+        other = self.make(Auto(("blog.example",)))
+        self.successResultOf(other.load({}))
+        self.authority.thinks()
+        other.provision()
+        self.begin()
+        status = self.certificate.status()
+        self.assertEqual((status.state, status.reason), ("waiting", "other orders are under way"))
+        self.successResultOf(self.certificate.stop())
+        self.authority.decides()
+        self.assertEqual(self.orders, 0)
+        self.assertEqual(other.status().state, "valid")
+
+    def test_stopWhileAway(self) -> None:
+        """
+        Who stops is not told of the authority's return.
+        """
+        self.authority.refuses(AuthorityUnreachable("https://ca.example/", "connection refused"))
         self.begin()
         self.successResultOf(self.certificate.stop())
-        self.permits.release()
-        self.assertEqual(self.orders, 0)
-        self.assertEqual(self.permits.tokens, 1)
+        self.authority.agrees()
+        self.clock.pump([1.0] * 10)
+        self.assertEqual(self.orders, 1)
 
     def test_stopWhileWaitingToRetry(self) -> None:
         """
@@ -557,6 +595,7 @@ class AutoCertificateTests(SynchronousTestCase):
         self.certificate.provision()
         self.assertEqual(len(self.plane.presented), 1)
         self.successResultOf(self.certificate.stop())
+        self.admission.stop()
         self.assertEqual(self.plane.presented, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

@@ -17,6 +17,7 @@ from smartproxy_tw.service.backoff import Backoff
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.store.attempts import DirectoryAttempts
 from smartproxy_tw.store.directory import SecureDirectory
+from smartproxy_tw.store.uses import DirectoryUses
 
 NOW = 1_800_000_000
 REFUSED = AuthorityProblem("verifying a.test", Problem("urn:x", "wrong answer"))
@@ -31,14 +32,15 @@ class BackoffTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(NOW)
-        self.attempts = DirectoryAttempts(SecureDirectory(os.path.abspath(self.mktemp())).open())
+        directory = SecureDirectory(os.path.abspath(self.mktemp())).open()
+        self.attempts, self.uses = DirectoryAttempts(directory), DirectoryUses(directory)
         self.backoff = self.make()
 
     def make(self, key: str = "auto:a.test") -> Backoff:
         """
         As a new process has it.
         """
-        memory = Memory(self.attempts, maybeDeferred)
+        memory = Memory(self.attempts, self.uses, maybeDeferred)
         return Backoff(key, ("a.test",), memory, self.clock, Random(0))
 
     def wait(self, why: Exception) -> float:
@@ -60,13 +62,15 @@ class BackoffTests(SynchronousTestCase):
         self.assertIsNone(self.backoff.problem)
         self.assertLess(self.wait(REFUSED), 100.0)
 
-    def test_away(self) -> None:
+    def test_stall(self) -> None:
         """
-        An authority that cannot be reached is looked for in seconds, and that
-        is nothing to remember.
+        An authority that cannot be reached is told as the problem; it is no
+        failure, and nothing to remember.
         """
-        self.assertLess(self.wait(AWAY), 2.0)
+        self.backoff.stall(AWAY)
+        self.assertIn("connection refused", self.backoff.problem or "")
         self.assertIsNone(self.make().recall())
+        self.assertLess(self.wait(REFUSED), 100.0)
 
     def test_recall(self) -> None:
         """

@@ -56,8 +56,9 @@ class CertificatesTests(SynchronousTestCase):
             self.clock,
             gate=lambda: self.gate,
             close=self.close,
-            memory=Memory(self.storage.attempts, maybeDeferred),
+            memory=Memory(self.storage.attempts, self.storage.uses, maybeDeferred),
             chance=Random(0),
+            probe=self.authority.probe,
         )
         self.addCleanup(certificates.stop)
         return certificates

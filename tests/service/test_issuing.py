@@ -50,6 +50,9 @@ class LateIssuerTests(SynchronousTestCase):
                 self.observe("installed", names=names)  # type: ignore[operator]
                 return succeed("credential")
 
+            def probe(self) -> Deferred[str]:
+                return succeed("probed")
+
         self.patch(module, "Issuer", Issuer)
         config = configuration(os.path.abspath(self.mktemp()), SHOP)
         milestones = Milestones(lambda: 0.0)
@@ -57,6 +60,7 @@ class LateIssuerTests(SynchronousTestCase):
         issuer = LateIssuer(None, config, plane, accounts, milestones)
         for _ in range(2):
             self.successResultOf(issuer.obtain(SHOP.names, lambda _: succeed(None)))
+        self.assertEqual(self.successResultOf(issuer.probe()), "probed")
         ((settings, parts),) = made
         self.assertEqual(settings, config.acme)
         self.assertEqual(parts["challenges"], ("http-01", "tls-alpn-01"))

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.store.attempts import Attempt, DirectoryAttempts
 from smartproxy_tw.store.directory import SecureDirectory
+from smartproxy_tw.store.uses import DirectoryUses, Uses
 
 ATTEMPT = Attempt(1000.0, 3, 0.0, "wrong answer")
 
@@ -26,19 +27,20 @@ class MemoryTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.directory = SecureDirectory(os.path.abspath(self.mktemp())).open()
         self.attempts = DirectoryAttempts(self.directory)
+        self.uses = DirectoryUses(self.directory)
 
     def test_acrossProcesses(self) -> None:
         """
         What one noted the next one knows, until it is forgotten.
         """
-        Memory(self.attempts, maybeDeferred).note("auto:a", ATTEMPT)
-        memory = Memory(self.attempts, maybeDeferred)
+        Memory(self.attempts, self.uses, maybeDeferred).note("auto:a", ATTEMPT)
+        memory = Memory(self.attempts, self.uses, maybeDeferred)
         self.assertEqual(memory.recall("auto:a"), ATTEMPT)
         self.assertIsNone(memory.recall("auto:b"))
         memory.forget("auto:a")
         memory.forget("auto:b")
         self.successResultOf(memory.whenWritten())
-        self.assertIsNone(Memory(self.attempts, maybeDeferred).recall("auto:a"))
+        self.assertIsNone(Memory(self.attempts, self.uses, maybeDeferred).recall("auto:a"))
 
     def test_manyAtOnce(self) -> None:
         """
@@ -51,7 +53,7 @@ class MemoryTests(SynchronousTestCase):
             waiting.append(Deferred())
             return waiting[-1].addCallback(lambda _: function(*arguments))
 
-        memory = Memory(self.attempts, slowly)
+        memory = Memory(self.attempts, self.uses, slowly)
         for number in range(100):
             memory.note(f"auto:{number}", ATTEMPT)
         written = memory.whenWritten()
@@ -78,8 +80,19 @@ class MemoryTests(SynchronousTestCase):
         def full(*_: Any) -> Deferred[None]:
             raise OSError(28, "No space left on device")
 
-        memory = Memory(self.attempts, full)
+        memory = Memory(self.attempts, self.uses, full)
         memory.note("auto:a", ATTEMPT)
         self.successResultOf(memory.whenWritten())
         self.assertEqual(told, ["attempts-unsaved"])
         self.assertEqual(memory.recall("auto:a"), ATTEMPT)
+
+    def test_budget(self) -> None:
+        """
+        What is used of the budget the next one knows too.
+        """
+        uses = Uses({"orders": 5.0})
+        memory = Memory(self.attempts, self.uses, maybeDeferred)
+        self.assertEqual(memory.uses, Uses())
+        memory.noteUses(uses)
+        self.successResultOf(memory.whenWritten())
+        self.assertEqual(Memory(self.attempts, self.uses, maybeDeferred).uses, uses)

@@ -1,0 +1,89 @@
+"""
+What of an authority's budget is used up, and what the authority asked for, so
+that a process which is restarted neither asks for more than is allowed nor before
+it may.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from ..acme.budget import Wait
+
+if TYPE_CHECKING:
+    from .directory import SecureDirectory
+
+__all__ = ["DirectoryUses", "Uses"]
+
+_NAME = "budget.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """
+    As L{Budget<smartproxy_tw.acme.budget.Budget>} tells them.
+
+    @ivar buckets: When each bucket will have run empty, POSIX seconds.
+    @ivar holds: What the authority asked for.
+    """
+
+    buckets: dict[str, float] = field(default_factory=dict)
+    holds: dict[str, Wait] = field(default_factory=dict)
+
+
+class DirectoryUses:
+    """
+    All of it in one file of a directory.
+    """
+
+    _log = Logger()
+
+    def __init__(self, directory: SecureDirectory) -> None:
+        """
+        @param directory: Where the file is; open.
+        """
+        self._directory = directory
+
+    def load(self) -> Uses:
+        """
+        What is remembered.  What makes no sense is forgotten.
+        """
+        try:
+            content = self._directory.read(_NAME)
+            return Uses() if content is None else _parse(json.loads(content))
+        except (OSError, ValueError) as why:
+            self._log.warn(
+                "{path} is passed over: {why}",
+                event="budget-unusable",
+                path=self._directory.pathOf(_NAME),
+                why=str(why),
+            )
+            return Uses()
+
+    def save(self, uses: Uses) -> None:
+        """
+        Remember this, and nothing else.
+
+        @raise OSError: It could not be written.
+        """
+        content = {
+            "buckets": uses.buckets,
+            "holds": {key: {"until": hold.until, "why": hold.why} for key, hold in uses.holds.items()},
+        }
+        self._directory.write(_NAME, json.dumps(content, indent=1).encode("ascii") + b"\n")
+
+
+def _parse(found: Any) -> Uses:
+    try:
+        return Uses(
+            buckets={str(key): float(at) for key, at in found["buckets"].items()},
+            holds={
+                str(key): Wait(float(hold["until"]), str(hold["why"])) for key, hold in found["holds"].items()
+            },
+        )
+    except (AttributeError, KeyError, TypeError) as why:
+        raise ValueError(f"it is no budget: {why}") from why
