@@ -153,6 +153,19 @@ class MainTests(SynchronousTestCase):
                 told = "it is no PEM bundle of certificates" in err
                 self.assertEqual(told, expected == CONFIGURATION, err)
 
+    def test_checkExternalAccount(self) -> None:
+        """
+        A file that should hold the key of an external account, and does not, is told;
+        what it holds is not.
+        """
+        for content, expected in (("c2VjcmV0\n", OK), ("not! a key", CONFIGURATION)):
+            self.write(content, "key")
+            self.write("acme: {external_account: {key_id: k, hmac_key_file: key}}\nsites: {a.b: 1}")
+            status, _, err = self.run_("check")
+            self.assertEqual(status, expected, err)
+            self.assertEqual("acme.external_account" in err, expected == CONFIGURATION, err)
+            self.assertNotIn("not!", err)
+
     def test_schema(self) -> None:
         """
         The schema is printed as JSON.

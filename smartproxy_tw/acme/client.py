@@ -16,9 +16,16 @@ from collections import deque
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from .errors import AuthorityNonsense, AuthorityProblem, AuthorityUnreachable, IssuanceFailed
+from .errors import (
+    AuthorityNonsense,
+    AuthorityProblem,
+    AuthorityUnreachable,
+    ExternalAccountUnusable,
+    IssuanceFailed,
+)
 from .exchange import Answer, Exchange
-from .jose import AccountKey
+from .external import ExternalKey
+from .jose import AccountKey, externalBinding
 from .objects import (
     AuthorizationFacts,
     DirectoryFacts,
@@ -125,19 +132,36 @@ class Client:
         """
         return await self._reading.join()
 
-    async def register(self, email: str | None) -> str:
+    async def register(self, email: str | None, external: ExternalKey | None = None) -> str:
         """
         Make the account, or find it where the key has one already.  Agrees to
         the terms of service.
 
         @param email: Where the authority may write to, or L{None}.
+        @param external: What it is to be bound to; sent to whoever it is
+            configured for, whether they say that they demand it or not.
+        @raise ExternalAccountUnusable: They demand it, and there is none.
         @return: The account's URL, which L{account} is from now on.
         """
         payload: dict[str, Any] = {"termsOfServiceAgreed": True}
         if email:
             payload["contact"] = [f"mailto:{email}"]
-        url = (await self.directory()).newAccount
-        answer = await self._post("registering an account", url, payload, asKey=True)
+        directory = await self.directory()
+        url = directory.newAccount
+        if external is not None:
+            payload["externalAccountBinding"] = externalBinding(
+                url, external.identifier, external.key, self.key
+            )
+        elif directory.externalAccountRequired:
+            raise ExternalAccountUnusable(
+                self.directoryURL, "this authority demands an external account, and none is configured"
+            )
+        try:
+            answer = await self._post("registering an account", url, payload, asKey=True)
+        except AuthorityProblem as why:
+            if why.problem.word != "externalAccountRequired":
+                raise
+            raise ExternalAccountUnusable(self.directoryURL, f"it answers: {why.problem}") from why
         self.account = _location(url, answer)
         return self.account
 

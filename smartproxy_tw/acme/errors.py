@@ -19,6 +19,7 @@ __all__ = [
     "AuthorityUndecided",
     "AuthorityUnreachable",
     "ChallengeNotServed",
+    "ExternalAccountUnusable",
     "IssuanceFailed",
     "NoChallengeUsable",
     "Problem",
@@ -265,4 +266,23 @@ class AccountNotKept(IssuanceFailed):
         super().__init__(
             f"The account for {directory} could not be kept: {why}."
             " No certificate is asked for without it; check the state directory's owner, space and rights."
+        )
+
+
+class ExternalAccountUnusable(IssuanceFailed):
+    """
+    The authority wants accounts to be bound to one that it knows already (RFC
+    8555 section 7.3.4), and what is configured does not do.  Mended by the
+    operator.
+    """
+
+    def __init__(self, directory: str, why: str) -> None:
+        """
+        @param directory: Who wants that.
+        @param why: What is in the way, without a full stop.
+        """
+        super().__init__(
+            f"No account can be registered at {directory}: {why}."
+            " Set acme.external_account to the key_id and the hmac_key_file (or hmac_key) that this"
+            " authority gave you."
         )

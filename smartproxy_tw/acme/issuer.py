@@ -25,7 +25,7 @@ from .shared import Shared
 from .turns import Turns
 
 if TYPE_CHECKING:
-    from ..config.model import Acme
+    from ..config.model import Authority
     from ..interfaces import IAccountStore, IPlane
     from .challenges import Kind
     from .client import Client
@@ -46,7 +46,7 @@ class Issuer:
     def __init__(
         self,
         reactor: Any,
-        settings: Acme,
+        settings: Authority,
         *,
         challenges: tuple[Kind, ...],
         accounts: IAccountStore,
@@ -169,7 +169,9 @@ class Issuer:
         if client is None:
             client = self._client = self._load()
         if client.account is None:
-            url = await client.register(self._settings.email)
+            from .external import readExternalKey
+
+            url = await client.register(self._settings.email, readExternalKey(self._settings))
             self._save(Account(self._pem, url))
             terms = (await client.directory()).termsOfService
             self._log.info(

@@ -13,9 +13,9 @@ from typing import Any
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, OctKey
 
-__all__ = ["AccountKey", "keyAuthorization"]
+__all__ = ["AccountKey", "externalBinding", "keyAuthorization"]
 
 
 class AccountKey:
@@ -78,3 +78,21 @@ def keyAuthorization(token: str, thumbprint: str) -> str:
     @param thumbprint: Of the account's key.
     """
     return f"{token}.{thumbprint}"
+
+
+def externalBinding(url: str, identifier: str, mac: bytes, key: AccountKey) -> dict[str, Any]:
+    """
+    Bind an account's key to an account that was made elsewhere (RFC 8555
+    section 7.3.4).
+
+    @param url: Where the account is registered.
+    @param identifier: Of the MAC key.
+    @param mac: The MAC key.
+    @return: A flattened JWS, to stand in the request.
+    """
+    protected = {"alg": "HS256", "kid": identifier, "url": url}
+    registry = jws.JWSRegistry(algorithms=["HS256"], strict_check_header=False)
+    signed = jws.serialize_json(
+        {"protected": protected}, json.dumps(key.jwk), OctKey.import_key(mac), registry=registry
+    )
+    return dict(signed)

@@ -19,11 +19,13 @@ __all__ = [
     "AccessLog",
     "Acme",
     "Action",
+    "Authority",
     "Auto",
     "Block",
     "CertificateSource",
     "ClientCertificates",
     "Config",
+    "ExternalAccount",
     "Files",
     "Forward",
     "Internal",
@@ -365,23 +367,51 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Acme:
+class ExternalAccount:
     """
-    Whom to ask for certificates, and how to prove a name.
+    An account that was made with an authority by other means than ACME, to
+    which the ACME account is to be bound (RFC 8555 section 7.3.4).  Of key and
+    file there is exactly one.
+
+    @ivar keyID: What the authority calls the MAC key.
+    @ivar hmacKey: The MAC key as the authority gave it, base64url; a secret.
+    @ivar hmacKeyFile: Absolute path of a file with just that.
+    """
+
+    keyID: str
+    hmacKey: str | None = field(default=None, repr=False)
+    hmacKeyFile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """
+    Whom to ask for certificates, and as who.
 
     @ivar email: For the account, or L{None}.
     @ivar directory: URL of the directory (RFC 8555 section 7.1.1).
     @ivar caFile: Absolute path of a PEM bundle to trust for the directory's
         own HTTPS in place of the system's, or L{None}.
+    @ivar external: What a new account is to be bound to, or L{None}.
+    """
+
+    email: str | None = None
+    directory: str = LETSENCRYPT
+    caFile: str | None = None
+    external: ExternalAccount | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Acme(Authority):
+    """
+    Whom to ask for certificates, and how to prove a name.
+
     @ivar challenges: In order of preference.
     @ivar httpPort: Where http-01 is served; the authority connects to 80, so
         another number needs a forwarding in front.
     @ivar tlsPort: Where tls-alpn-01 is served; likewise 443.
     """
 
-    email: str | None = None
-    directory: str = LETSENCRYPT
-    caFile: str | None = None
     challenges: tuple[Literal["http-01", "tls-alpn-01"], ...] = ("http-01", "tls-alpn-01")
     httpPort: int = 80
     tlsPort: int = 443

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from . import checks, model, names, schema, sites
+from . import checks, model, names, schema, sites, texts
 from .defaults import stateDir
 from .document import Node, Path, plain
 from .errors import ConfigError
@@ -183,9 +183,26 @@ class _Resolver:
             email=written.email,
             directory=written.directory,
             caFile=None if caFile is None else self._files.existing(("acme", "ca_file"), caFile),
+            external=self._external(("acme", "external_account"), written.externalAccount),
             challenges=tuple(written.challenges),
             httpPort=written.httpPort,
             tlsPort=written.tlsPort,
+        )
+
+    def _external(self, path: Path, written: schema.ExternalAccount | None) -> model.ExternalAccount | None:
+        if written is None:
+            return None
+        key, file = written.hmacKey, written.hmacKeyFile
+        try:
+            if key is not None:
+                texts.macKey(key)
+        except ValueError as why:
+            # Not quoted: it is a secret.
+            self._findings.add((*path, "hmac_key"), str(why))
+        return model.ExternalAccount(
+            keyID=written.keyId,
+            hmacKey=key,
+            hmacKeyFile=None if file is None else self._files.existing((*path, "hmac_key_file"), file),
         )
 
     def _routes(self, written: list[schema.Route], kept: list[int]) -> list[checks.Placed]:

@@ -37,6 +37,7 @@ __all__ = [
     "Action",
     "Block",
     "ClientCertificates",
+    "ExternalAccount",
     "File",
     "Forward",
     "KeyPair",
@@ -151,6 +152,7 @@ Seconds = Annotated[float, Field(gt=0, le=604800, allow_inf_nan=False), BeforeVa
 Claim = Annotated[bool, BeforeValidator(_claim)]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)]
 PathText = Annotated[str, Field(min_length=1)]
+_Nonempty = Annotated[str, Field(min_length=1)]
 Domain = Annotated[str, AfterValidator(names.pattern)]
 IPAddress = Annotated[str, AfterValidator(names.address)]
 
@@ -710,6 +712,28 @@ class Limits(_Section):
     )
 
 
+class ExternalAccount(_Section):
+    """
+    What binds the account to one that an authority knows already.
+    """
+
+    keyId: _Nonempty = Field(description="What the authority calls the key.")
+    hmacKey: _Nonempty | None = Field(
+        default=None,
+        description="The key itself, in base64url, as the authority gave it: from the environment, as in "
+        "`${EAB_HMAC_KEY}`, rather than written here.",
+    )
+    hmacKeyFile: PathText | None = Field(
+        default=None, description="A file that holds just the key, in place of hmac_key."
+    )
+
+    @model_validator(mode="after")
+    def _hasOneKey(self) -> Self:
+        if (self.hmacKey is None) == (self.hmacKeyFile is None):
+            raise ValueError("needs the key that belongs to key_id: either hmac_key_file or hmac_key")
+        return self
+
+
 class Acme(_Section):
     """
     Where certificates are had automatically, and how names are proved.  Asking
@@ -730,6 +754,11 @@ class Acme(_Section):
         description="PEM bundle to trust for the HTTPS of the directory in place of the system's; for "
         "private "
         "authorities.",
+    )
+    externalAccount: ExternalAccount | None = Field(
+        default=None,
+        description="What binds the account to one that you have with the authority (external account "
+        "binding), for authorities that demand it.",
     )
     challenges: Annotated[
         list[Literal["http-01", "tls-alpn-01"]], Field(min_length=1), AfterValidator(_unique)

@@ -9,6 +9,7 @@ L{ValueError} with the end of a sentence that begins with what was written.
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64decode
 from urllib.parse import urlsplit
 
 from . import names
@@ -23,6 +24,7 @@ __all__ = [
     "fieldValue",
     "isOnLoopback",
     "location",
+    "macKey",
     "name",
     "routePath",
 ]
@@ -176,6 +178,19 @@ def email(text: str) -> str:
         raise ValueError("is more than one e-mail address: give one")
     names.host(text.rpartition("@")[2])
     return text
+
+
+def macKey(text: str) -> bytes:
+    """
+    A MAC key as authorities hand it out: in base64url, perhaps padded, perhaps
+    with the two characters of plain base64.
+
+    @raise ValueError: It is none; the text is not in the message.
+    """
+    plain = text.strip().rstrip("=").translate({ord("+"): "-", ord("/"): "_"})
+    if not re.fullmatch(r"[A-Za-z0-9_-]{2,}", plain) or len(plain) % 4 == 1:
+        raise ValueError("is no key in base64url: give it just as the authority shows it")
+    return urlsafe_b64decode(plain + "=" * (-len(plain) % 4))
 
 
 def directory(text: str) -> str:

@@ -25,7 +25,7 @@ from smartproxy_tw.acme.errors import (
 )
 from smartproxy_tw.acme.issuer import Issuer
 from smartproxy_tw.acme.x509 import newKey
-from smartproxy_tw.config.model import Acme
+from smartproxy_tw.config.model import Authority
 from smartproxy_tw.facts import Account, Credential
 
 from .loopback import LoopbackPlane
@@ -110,14 +110,14 @@ class AuthorityStory(_Base):
         self.installed: list[Credential] = []
         self.events: list[str] = []
 
-    def issuer(self, *challenges: Kind, email: str | None = "ops@site.example") -> Issuer:
+    def issuer(self, *challenges: Kind, email: str | None = "ops@site.example", **settings: Any) -> Issuer:
         """
         Somebody who asks it.
         """
-        settings = Acme(email=email, directory=self.authority.directoryURL, caFile=self.authority.caFile)
+        found = Authority(email, self.authority.directoryURL, self.authority.caFile, **settings)
         issuer = Issuer(
             reactor,
-            settings,
+            found,
             challenges=challenges or ("http-01", "tls-alpn-01"),
             accounts=self.accounts,  # type: ignore[arg-type]
             plane=self.plane,  # type: ignore[arg-type]

@@ -8,6 +8,8 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.config.loading import loads
+
 from .reading import complaints, only, understood
 
 
@@ -64,6 +66,25 @@ class WholeTests(SynchronousTestCase):
             "trusted_proxies: lists 10.0.0.0/8 twice",
             only("trusted_proxies: [10.0.0.0/8, '::ffff:10.0.0.0/104']\nsites: {a.b: 1}"),
         )
+
+    def test_externalAccount(self) -> None:
+        """
+        One key, from the file or the environment; never shown, however wrong it is.
+        """
+        config = 'acme: {external_account: {key_id: k, hmac_key: "${MAC}"}}\nsites: {a.b: 1}'
+        made = loads(config, "yaml", "/etc", environ={"MAC": "c2VjcmV0", "HOME": "/"})
+        assert made.acme.external is not None
+        self.assertEqual(made.acme.external.hmacKey, "c2VjcmV0")
+        self.assertNotIn("c2VjcmV0", repr(made))
+        for keys in ("", ", hmac_key: c2VjcmV0, hmac_key_file: /etc/passwd"):
+            said = only(f"acme: {{external_account: {{key_id: k{keys}}}}}\nsites: {{a.b: 1}}")
+            self.assertIn("either hmac_key_file or hmac_key", said)
+            self.assertNotIn("c2VjcmV0", said)
+        said = only("acme: {external_account: {key_id: k, hmac_key: 'geheim!'}}\nsites: {a.b: 1}")
+        self.assertIn("acme.external_account.hmac_key: is no key in base64url", said)
+        self.assertNotIn("geheim", said)
+        said = only("acme: {external_account: {key_id: k, hmac_key_file: /nowhere}}\nsites: {a.b: 1}")
+        self.assertIn("does not exist", said)
 
     def test_acme(self) -> None:
         """

@@ -23,6 +23,7 @@ from smartproxy_tw.config.model import (
     Auto,
     Block,
     Config,
+    ExternalAccount,
     Files,
     Forward,
     Internal,
@@ -134,6 +135,26 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     "Acme.ca_file": (
         "acme: {ca_file: c.pem}\n" + ROUTE,
         lambda c: os.path.basename(c.acme.caFile or ""),
+        "c.pem",
+    ),
+    "Acme.external_account": (
+        "acme: {external_account: {key_id: k, hmac_key: a-_A}}\n" + ROUTE,
+        lambda c: c.acme.external,
+        ExternalAccount("k", "a-_A"),
+    ),
+    "ExternalAccount.key_id": (
+        "acme: {external_account: {key_id: other, hmac_key: a-_A}}\n" + ROUTE,
+        lambda c: c.acme.external.keyID,
+        "other",
+    ),
+    "ExternalAccount.hmac_key": (
+        "acme: {external_account: {key_id: k, hmac_key: abcd}}\n" + ROUTE,
+        lambda c: c.acme.external.hmacKey,
+        "abcd",
+    ),
+    "ExternalAccount.hmac_key_file": (
+        "acme: {external_account: {key_id: k, hmac_key_file: c.pem}}\n" + ROUTE,
+        lambda c: os.path.basename(c.acme.external.hmacKeyFile),
         "c.pem",
     ),
     "Acme.challenges": (

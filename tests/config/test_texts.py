@@ -52,6 +52,16 @@ class GrammarTests(SynchronousTestCase):
             },
         )
 
+    def test_macKeys(self) -> None:
+        """
+        Keys come in either alphabet, padded or not, and are never quoted.
+        """
+        for text in ("-_8", "+/8=", " -_8=\n"):
+            self.assertEqual(texts.macKey(text), b"\xfb\xff")
+        for text in ("", "geheim!", "geheim geheim", "abcde"):
+            why = self.assertRaises(ValueError, texts.macKey, text)
+            self.assertTrue(not text or text not in str(why))
+
     def test_paths(self) -> None:
         """
         Paths are exact, end in /* or have parameters.

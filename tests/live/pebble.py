@@ -140,6 +140,7 @@ class Pebble:
         validity: int | None = None,
         nonceReject: int = 0,
         sleep: bool = False,
+        externalKeys: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """
@@ -152,6 +153,8 @@ class Pebble:
         @param nonceReject: How many of a hundred good nonces it refuses;
             Pebble's own default is 5.
         @param sleep: Whether it waits up to 15 s before each validation.
+        @param externalKeys: MAC keys, base64url, by their identifiers, one of
+            which every new account has to be bound to.
         @param environment: Further variables for it, for instance
             C{{"PEBBLE_AUTHZREUSE": "100"}}; authorizations are not reused
             unless this says so.
@@ -160,6 +163,7 @@ class Pebble:
         self._directory = Path(directory).resolve()
         self._challengePorts = httpPort, tlsPort
         self._validity = validity
+        self._externalKeys = externalKeys
         self._environment = {
             **os.environ,
             "PEBBLE_WFE_NONCEREJECT": str(nonceReject),
@@ -268,7 +272,8 @@ class Pebble:
             "httpPort": self._challengePorts[0],
             "tlsPort": self._challengePorts[1],
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": False,
+            "externalAccountBindingRequired": self._externalKeys is not None,
+            "externalAccountMACKeys": dict(self._externalKeys or {}),
         }
         if self._validity is not None:
             settings["certificateValidityPeriod"] = self._validity

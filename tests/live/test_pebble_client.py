@@ -5,13 +5,16 @@ stands.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from smartproxy_tw.acme.client import Client
-from smartproxy_tw.acme.errors import AuthorityProblem
+from smartproxy_tw.acme.errors import AuthorityProblem, ExternalAccountUnusable
 from smartproxy_tw.acme.jose import AccountKey
 from smartproxy_tw.acme.x509 import newKey
+from smartproxy_tw.config.model import ExternalAccount
 
 from ..acme.suite import AuthorityStory, AuthoritySuite, Opened
 from .pebble import Pebble, missing
@@ -25,6 +28,7 @@ class PebbleStory(AuthorityStory):
     """
 
     environment: dict[str, str] = {}
+    externalKeys: dict[str, str] | None = None
 
     def openAuthority(self, httpPort: int, tlsPort: int, nonceReject: float) -> Opened:
         self.pebble = Pebble(
@@ -34,6 +38,7 @@ class PebbleStory(AuthorityStory):
             tlsPort=tlsPort,
             nonceReject=round(nonceReject * 100),
             environment=self.environment,
+            externalKeys=self.externalKeys,
         )
         return self.pebble
 
@@ -63,6 +68,21 @@ class PebbleVariantTests(PebbleStory, TestCase):
         self.environment = {"PEBBLE_WFE_NONCEREJECT": "5"}
         await self.oneName("http-01")
         self.assertIn("Configured to reject 5% of good nonces", self.pebble.log)
+
+    async def test_externalAccount(self) -> None:
+        """
+        An authority that demands an external account says so to who has none,
+        and takes who has the key.
+        """
+        key = urlsafe_b64encode(b"k" * 33).decode("ascii")
+        self.externalKeys = {"known": key}
+        await self.opens()
+        why = await self.refused(self.issuer(), ExternalAccountUnusable, "a.example")
+        self.assertIn("acme.external_account", str(why))
+        wrong = ExternalAccount("known", key.replace("a", "b"))
+        await self.refused(self.issuer(external=wrong), AuthorityProblem, "a.example")
+        got = await self.issuer(external=ExternalAccount("known", key)).obtain(("a.example",), self.install)
+        self.verify(got, "a.example")
 
     async def test_longChain(self) -> None:
         """
