@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .client import Client
     from .issuance import Install, Observe
     from .jose import AccountKey
-    from .objects import OrderFacts
+    from .objects import OrderFacts, RenewalFacts
 
 __all__ = ["Issuer"]
 
@@ -82,7 +82,9 @@ class Issuer:
         self._signingUp: Shared[Client] = Shared(self._signUp)
         self._turns = Turns()
 
-    def obtain(self, names: tuple[str, ...], install: Install) -> Deferred[Credential]:
+    def obtain(
+        self, names: tuple[str, ...], install: Install, *, replaces: bytes | None = None
+    ) -> Deferred[Credential]:
         """
         Order a certificate and see it installed.
 
@@ -90,13 +92,26 @@ class Issuer:
         @param install: Called with the certificate, which was checked to fit
             its key and the names; what it returns is awaited.  What it raises
             is what this fails with.
+        @param replaces: PEM of the certificate that this one follows, leaf first
+            (RFC 9773 section 5), or L{None}.
         @return: Fires with the certificate when it is installed and no answer
             is presented any more.  Fails with an
             L{IssuanceFailed<smartproxy_tw.acme.errors.IssuanceFailed>}.  When
             it is cancelled, all answers are withdrawn before it fails with
             L{CancelledError<twisted.internet.defer.CancelledError>}.
         """
-        return Deferred.fromCoroutine(self._obtain(names, install))
+        return Deferred.fromCoroutine(self._obtain(names, install, replaces))
+
+    def advise(self, chain: bytes) -> Deferred[RenewalFacts | None]:
+        """
+        Ask when a certificate is to be renewed (RFC 9773), by one request
+        without an account.
+
+        @param chain: PEM, leaf first.
+        @return: L{None} where the authority does not say so.  Fails with an
+            L{IssuanceFailed<smartproxy_tw.acme.errors.IssuanceFailed>}.
+        """
+        return Deferred.fromCoroutine(self._advise(chain))
 
     def probe(self) -> Deferred[None]:
         """
@@ -118,17 +133,18 @@ class Issuer:
         return succeed(None) if self._client is None else self._client.close()
 
     async def _probe(self) -> None:
-        if self._client is None:
-            self._client = self._load()
-        await self._client.refresh()
+        await self._loaded().refresh()
 
-    async def _obtain(self, names: tuple[str, ...], install: Install) -> Credential:
+    async def _advise(self, chain: bytes) -> RenewalFacts | None:
+        return await self._loaded().renewalInfo(chain)
+
+    async def _obtain(self, names: tuple[str, ...], install: Install, replaces: bytes | None) -> Credential:
         from .issuance import Issuance
 
         async with self._turns.of(names):
             began = self._reactor.seconds()
             client = await self._signedUp()
-            order = await self._place(client, names)
+            order = await self._place(client, names, replaces)
             self._log.info("Ordered a certificate for {names}", event="order-placed", names=", ".join(names))
             self._observe("ordered", names=names, order=order.url)
             issuance = Issuance(self._reactor, client, self._plane, names, self._challenges, self._observe)
@@ -143,10 +159,10 @@ class Issuer:
             self._observe("installed", names=names, seconds=seconds)
             return credential
 
-    async def _place(self, client: Client, names: tuple[str, ...]) -> OrderFacts:
+    async def _place(self, client: Client, names: tuple[str, ...], replaces: bytes | None) -> OrderFacts:
         account = client.account
         try:
-            return await client.placeOrder(names)
+            return await client.placeOrder(names, replaces=replaces)
         except AuthorityProblem as why:
             if why.problem.word != "accountDoesNotExist":
                 raise
@@ -157,7 +173,7 @@ class Issuer:
             )
             if client.account == account:  # else another order has seen to it
                 client.account = None
-            return await (await self._signedUp()).placeOrder(names)
+            return await (await self._signedUp()).placeOrder(names, replaces=replaces)
 
     async def _signedUp(self) -> Client:
         if self._client is not None and self._client.account is not None:
@@ -165,9 +181,7 @@ class Issuer:
         return await self._signingUp.join()
 
     async def _signUp(self) -> Client:
-        client = self._client
-        if client is None:
-            client = self._client = self._load()
+        client = self._loaded()
         if client.account is None:
             from .external import readExternalKey
 
@@ -181,6 +195,11 @@ class Issuer:
                 terms=terms or "it names none",
             )
         return client
+
+    def _loaded(self) -> Client:
+        if self._client is None:
+            self._client = self._load()
+        return self._client
 
     def _load(self) -> Client:
         from .jose import AccountKey

@@ -10,7 +10,19 @@ certificates of an hour and of a year are treated alike.
 
 from __future__ import annotations
 
-__all__ = ["LONGEST_WAIT", "lookAfter", "probeAfter", "renewAt", "retryAfter"]
+from dataclasses import dataclass
+
+__all__ = [
+    "LONGEST_WAIT",
+    "Due",
+    "Window",
+    "adviceAfter",
+    "lookAfter",
+    "probeAfter",
+    "renewAt",
+    "renewalDue",
+    "retryAfter",
+]
 
 #: A certificate is renewed when this part of its life is left.
 _LEFT = 1 / 3
@@ -43,9 +55,43 @@ _QUICK_LOOKS = 6
 #: A wish for more than this between two looks is not believed.
 _LONGEST_LOOK = 60.0
 
+#: How long until an authority is asked again when to renew: the shortest, what it
+#: is where it does not say (RFC 9773 section 4.3.2), and the longest.
+_SOONEST_ADVICE, _USUAL_ADVICE, _LATEST_ADVICE = 3600.0, 6 * 3600.0, 86400.0
+
 #: No wait is longer, whatever an authority asks for.  Let's Encrypt's budgets
 #: all renew themselves within a week.
 LONGEST_WAIT = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """
+    When an authority wants a certificate to be renewed (RFC 9773 section 4.2).
+
+    @ivar start: From then on, POSIX seconds.
+    @ivar end: Until then; later than L{start}.
+    @ivar explanation: URL of a page that says why, or L{None}.
+    """
+
+    start: float
+    end: float
+    explanation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """
+    When to ask for the successor of a certificate, and why then.
+
+    @ivar at: POSIX seconds; in the past when it is due.
+    @ivar why: For people, without a full stop.
+    @ivar isSuggested: Whether the authority said so.
+    """
+
+    at: float
+    why: str
+    isSuggested: bool = False
 
 
 def renewAt(notBefore: float, notAfter: float, jitter: float = 0.0) -> float:
@@ -60,6 +106,45 @@ def renewAt(notBefore: float, notAfter: float, jitter: float = 0.0) -> float:
     """
     lifetime = max(0.0, notAfter - notBefore)
     return notAfter - lifetime * (_LEFT + _SPREAD * jitter)
+
+
+def renewalDue(notBefore: float, notAfter: float, jitter: float, window: Window | None = None) -> Due:
+    """
+    When to ask for the successor of a certificate, by the authority's wish if it
+    has one: at a moment of its window, evenly spread (RFC 9773 section 4.3).  But
+    never when less than a third of the life is left: of a window that ends after
+    that, the part before it counts, and one that begins after it does not.
+
+    @param notBefore: Valid from.
+    @param notAfter: Valid until.
+    @param jitter: Which moment.
+    @param window: The authority's wish, or L{None}.
+    """
+    latest = renewAt(notBefore, notAfter)
+    if window is None:
+        at = renewAt(notBefore, notAfter, jitter)
+        return Due(at, "a third of its life is left then, or a little more")
+    if window.start >= latest:
+        at = renewAt(notBefore, notAfter, jitter)
+        return Due(at, "a third of its life is left then; the authority would have it later")
+    at = window.start + (min(window.end, latest) - window.start) * jitter
+    why = "the authority asks for it"
+    return Due(at, f"{why}: {window.explanation}" if window.explanation else why, True)
+
+
+def adviceAfter(failures: int, jitter: float = 0.0, asked: float | None = None) -> float:
+    """
+    How long to wait until an authority is asked again when to renew.
+
+    @param failures: In a row; 0 when it has just answered.
+    @param jitter: After failures, 1 waits a quarter longer than 0.
+    @param asked: What it asked for, or L{None}; followed within an hour and a
+        day.
+    """
+    if failures:
+        wait = min(_USUAL_ADVICE, _SOONEST_ADVICE * 2.0 ** min(failures - 1, 8)) * (1 + _JITTER * jitter)
+        return max(wait, min(asked or 0.0, _LATEST_ADVICE))
+    return min(_LATEST_ADVICE, max(_SOONEST_ADVICE, _USUAL_ADVICE if asked is None else asked))
 
 
 def retryAfter(failures: int, jitter: float = 0.0, asked: float | None = None) -> float:

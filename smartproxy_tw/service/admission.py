@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -39,6 +39,9 @@ __all__ = ["Admission", "Probe"]
 #: How many orders are under way at once.  An authority takes many more; this
 #: bounds what one process spends on cryptography beside its real work.
 _AT_ONCE = 16
+
+#: How many other questions are.
+_QUESTIONS = 4
 
 #: The budget is written so long after it has changed, in seconds: many orders make
 #: one write.  What an authority asked for is written at once.
@@ -89,6 +92,7 @@ class Admission:
         self._waiting: dict[Wish, Deferred[None]] = {}
         self._alarm = Alarm(clock, self._pump)
         self._isBusy = False
+        self._questions = DeferredSemaphore(_QUESTIONS)
         self._writing: IDelayedCall | None = None
         self.outage: AuthorityUnreachable | None = None
         self._back = Readiness()
@@ -108,6 +112,15 @@ class Admission:
             gives the turn up, or ends the order.
         """
         return Deferred.fromCoroutine(self._admit(wish, order))
+
+    def ask(self, question: Callable[[], Deferred[T]]) -> Deferred[T]:
+        """
+        Ask the authority something that is no order: a few at once, and nothing
+        while it cannot be reached.
+
+        @return: Fails as the question does, or with L{outage}.
+        """
+        return Deferred.fromCoroutine(self._ask(question))
 
     def waitOf(self, wish: Wish) -> Wait | None:
         """
@@ -175,6 +188,15 @@ class Admission:
         self._heard()
         self._pump()
         return result
+
+    async def _ask(self, question: Callable[[], Deferred[T]]) -> T:
+        await self._questions.acquire()
+        try:
+            if self.outage is not None:
+                raise self.outage
+            return await question()
+        finally:
+            self._questions.release()
 
     async def _turn(self, wish: Wish) -> None:
         if self.outage is not None:

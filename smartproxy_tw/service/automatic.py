@@ -17,24 +17,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..acme.agenda import Wish
-from ..acme.errors import AuthorityUnreachable
-from ..acme.schedule import renewAt
+from ..acme.budget import Kind
+from ..acme.errors import AuthorityProblem, AuthorityUnreachable
 from ..config.model import Auto
 from ..facts import Credential
 from ..interfaces import IPlane
 from .admission import Admission
-from .alarm import Alarm
+from .alarm import Timetable
 from .backoff import Backoff
 from .keeper import Keeper
 from .memory import Memory
 from .readiness import Readiness
+from .renewal import Advise, Renewal
 from .status import CertificateState, CertificateStatus, when
 
 if TYPE_CHECKING:
@@ -47,11 +48,32 @@ __all__ = ["AutoCertificate", "Obtain"]
 #: tried since a third was left.
 _ENDING = 1 / 5
 
-#: How a certificate is had from an authority: called with the names and with
-#: what makes the data path serve it, which is awaited before the challenges are
-#: withdrawn.  Cancelling the Deferred ends the order and withdraws what it
-#: presented.
-Obtain = Callable[[tuple[str, ...], Callable[[Credential], "Deferred[None]"]], "Deferred[Credential]"]
+#: What an authority says of a certificate that it does not let another one replace
+#: (RFC 9773 section 5): another account's, one it does not know, one that has a
+#: successor.
+_NOT_REPLACEABLE = frozenset({"alreadyReplaced", "conflict", "malformed", "notFound", "unauthorized"})
+
+
+class Obtain(Protocol):
+    """
+    How a certificate is had from an authority.
+    """
+
+    def __call__(
+        self,
+        names: tuple[str, ...],
+        install: Callable[[Credential], Deferred[None]],
+        *,
+        replaces: bytes | None = None,
+    ) -> Deferred[Credential]:
+        """
+        @param names: What it is to be for.
+        @param install: Makes the data path serve it; awaited before the
+            challenges are withdrawn.
+        @param replaces: PEM of the certificate that it follows; given only to
+            one who can be asked when to renew.
+        @return: Cancelling it ends the order and withdraws what it presented.
+        """
 
 
 class AutoCertificate:
@@ -70,8 +92,10 @@ class AutoCertificate:
         clock: IReactorTime,
         *,
         admission: Admission,
+        timetable: Timetable,
         memory: Memory,
         chance: Random,
+        advise: Advise | None = None,
     ) -> None:
         """
         @param auto: The names.
@@ -80,8 +104,10 @@ class AutoCertificate:
         @param save: Writes to the store.
         @param clock: The time, POSIX seconds.
         @param admission: Shared by all: says who may order now.
+        @param timetable: For what is to be done later.
         @param memory: Remembers failures beyond this process.
         @param chance: Spreads what would happen at one moment.
+        @param advise: Asks the authority when to renew; L{None}: nobody is asked.
         """
         self.auto = auto
         self._plane = plane
@@ -91,7 +117,8 @@ class AutoCertificate:
         self._names = ", ".join(auto.names)
         self._keeper = Keeper(save, clock, auto.names)
         self._backoff = Backoff(auto.key, auto.names, memory, clock, chance)
-        self._alarm = Alarm(clock, self.provision)
+        self._alarm = timetable.bell(self.provision)
+        self._renewal = Renewal(auto.names, advise, timetable, clock, chance, self._renewalMoved)
         self._facts: CertificateFacts | None = None
         self._running: Readiness | None = None
         self._asking: Deferred[None] | None = None
@@ -119,6 +146,7 @@ class AutoCertificate:
         """
         if self._stopped or self._return is not None:
             return succeed(None)
+        self._renewal.begin()
         if self._running is not None:
             return self._running.when()
         due = self._dueAt()
@@ -139,6 +167,7 @@ class AutoCertificate:
         """
         self._stopped = True
         self._alarm.clear()
+        self._renewal.stop()
         if self._return is not None:
             self._return.cancel()
         return Deferred.fromCoroutine(self._end())
@@ -167,7 +196,10 @@ class AutoCertificate:
         if self._return is not None:
             why = "then it is looked whether the authority can be reached again"
             return {"reason": why, "nextAttempt": self._admission.nextProbe}
-        return {"nextAttempt": self._alarm.at or self._keeper.nextAttempt}
+        reason = None
+        if self._backoff.problem is None and self._facts is not None and self._alarm.at is not None:
+            reason = self._renewal.due().why
+        return {"nextAttempt": self._alarm.at or self._keeper.nextAttempt, "reason": reason}
 
     def _state(self) -> CertificateState:
         if self._wish is not None and self._admission.isWaiting(self._wish):
@@ -187,14 +219,7 @@ class AutoCertificate:
             return self._alarm.at
         if self._facts is None or not self._covers(self.auto.names):
             return 0.0
-        return self._renewAt()
-
-    def _renewAt(self) -> float:
-        assert self._facts is not None
-        # The same for one certificate however often it is asked for: a due date
-        # that moves would make a restart ask again.
-        jitter = Random(self._facts.serial).random()
-        return renewAt(self._facts.notBefore, self._facts.notAfter, jitter)
+        return self._renewal.due().at
 
     def _covers(self, names: Iterable[str]) -> bool:
         return self._facts is not None and all(_isCovered(name, self._facts.names) for name in names)
@@ -209,7 +234,7 @@ class AutoCertificate:
         if self._covers(self.auto.names):
             left = self._facts.notAfter - self._clock.seconds()
             return left < _ENDING * self._facts.lifetime
-        return self._renewAt() <= self._clock.seconds()
+        return self._renewal.due().at <= self._clock.seconds()
 
     async def _load(self, stored: Mapping[str, Credential]) -> None:
         from ..acme.x509 import selfSigned
@@ -257,6 +282,8 @@ class AutoCertificate:
         facts = describe(credential.chain)
         await self._plane.install(self.auto.key, credential)
         self._facts = facts
+        if not self._stopped:
+            self._renewal.follow(facts, credential.chain)
 
     async def _install(self, credential: Credential) -> None:
         await self._serve(credential)
@@ -313,19 +340,31 @@ class AutoCertificate:
         def install(credential: Credential) -> Deferred[None]:
             return Deferred.fromCoroutine(self._install(credential))
 
-        self._wish = wish = self._wishFor(names)
+        def order() -> Deferred[Credential]:
+            if replaces is None:
+                return self._obtain(names, install)
+            return self._obtain(names, install, replaces=replaces)
+
+        replaces = self._renewal.replaces if names == self.auto.names and self._covers(names) else None
+        self._wish = wish = self._wishFor(names, replaces)
         try:
-            await self._admission.admit(wish, lambda: self._obtain(names, install))
+            await self._admission.admit(wish, order)
+        except AuthorityProblem as why:
+            if replaces is None or why.byName or why.problem.word not in _NOT_REPLACEABLE:
+                raise
+            self._renewal.refused()
+        else:
+            return
         finally:
             self._wish = None
+        await self._ask(names)
 
-    def _wishFor(self, names: tuple[str, ...]) -> Wish:
+    def _wishFor(self, names: tuple[str, ...], replaces: bytes | None) -> Wish:
         facts = self._facts
-        return Wish(
-            names,
-            kind="renewal" if facts is not None and set(facts.names) == set(names) else "new",
-            ends=facts.notAfter if facts is not None and self._covers(names) else 0.0,
-        )
+        kind: Kind = "renewal" if facts is not None and set(facts.names) == set(names) else "new"
+        if replaces is not None and self._renewal.isSuggested:
+            kind = "suggested"
+        return Wish(names, kind, ends=facts.notAfter if facts is not None and self._covers(names) else 0.0)
 
     def _again(self, why: Exception) -> None:
         if isinstance(why, AuthorityUnreachable):
@@ -359,6 +398,11 @@ class AutoCertificate:
             expires=when(self._facts.notAfter),
             due=when(due),
         )
+
+    def _renewalMoved(self) -> None:
+        # An order that is under way, or is tried again after a failure, stays so.
+        if self._running is None and self._backoff.problem is None:
+            self.provision()
 
     async def _end(self) -> None:
         running, asking = self._running, self._asking

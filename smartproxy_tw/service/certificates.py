@@ -23,12 +23,14 @@ from ..facts import Credential
 from ..interfaces import IPlane
 from ..store.directory import StateError
 from .admission import Admission, Probe
+from .alarm import Timetable
 from .automatic import AutoCertificate, Obtain
 from .errors import CertificateError
 from .files import FileCertificate, interval
 from .gathering import gathered
 from .internal import InternalCertificate
 from .memory import Memory
+from .renewal import Advise
 from .status import CertificateStatus
 from .storage import Storage
 
@@ -64,6 +66,7 @@ class Certificates:
         memory: Memory,
         chance: Random,
         probe: Probe | None = None,
+        advise: Advise | None = None,
     ) -> None:
         """
         @param config: Which are wanted.
@@ -77,6 +80,7 @@ class Certificates:
         @param memory: Remembers failed orders, and the authority's budget.
         @param chance: Spreads what would happen at one moment.
         @param probe: Looks whether the authority can be reached.
+        @param advise: Asks it when to renew a certificate.
         """
         from ..store.certificates import Credentials
 
@@ -87,6 +91,7 @@ class Certificates:
         self._credentials = Credentials(storage.certificates)
         limits = limitsOf(config.acme.directory)
         self._admission = Admission(limits, memory, clock, chance, probe)
+        self._timetable = Timetable(clock)
         self._automatic: list[AutoCertificate] = []
         self._internal: list[InternalCertificate] = []
         self._files: list[FileCertificate] = []
@@ -102,8 +107,10 @@ class Certificates:
                         self._credentials.save,
                         clock,
                         admission=self._admission,
+                        timetable=self._timetable,
                         memory=memory,
                         chance=chance,
+                        advise=None if advise is None else self._asking(advise),
                     )
                 )
             elif isinstance(source, Internal):
@@ -151,6 +158,9 @@ class Certificates:
     @property
     def _all(self) -> tuple[AutoCertificate | InternalCertificate | FileCertificate, ...]:
         return (*self._automatic, *self._internal, *self._files)
+
+    def _asking(self, advise: Advise) -> Advise:
+        return lambda chain: self._admission.ask(lambda: advise(chain))
 
     async def _load(self) -> None:
         stored = await self._stored()

@@ -1,8 +1,8 @@
 """
-The way to the certificate authority, built with the first order.
+The way to the certificate authority, built with the first order or question.
 
 What speaks ACME costs time to import that is better spent after the ports are
-bound, and a proxy whose certificates are all valid never needs it.
+bound, and a proxy without certificates by ACME never needs it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .milestones import Milestones
 
 if TYPE_CHECKING:
     from ..acme.issuer import Issuer
+    from ..acme.objects import RenewalFacts
 
 __all__ = ["LateIssuer"]
 
@@ -47,12 +48,22 @@ class LateIssuer:
         self._issuer: Issuer | None = None
 
     def obtain(
-        self, names: tuple[str, ...], install: Callable[[Credential], Deferred[None]]
+        self,
+        names: tuple[str, ...],
+        install: Callable[[Credential], Deferred[None]],
+        *,
+        replaces: bytes | None = None,
     ) -> Deferred[Credential]:
         """
         See L{Obtain<smartproxy_tw.service.automatic.Obtain>}.
         """
-        return self._made().obtain(names, install)
+        return self._made().obtain(names, install, replaces=replaces)
+
+    def advise(self, chain: bytes) -> Deferred[RenewalFacts | None]:
+        """
+        See L{Advise<smartproxy_tw.service.renewal.Advise>}.
+        """
+        return self._made().advise(chain)
 
     def probe(self) -> Deferred[None]:
         """

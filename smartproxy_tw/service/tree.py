@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..store.certificates import Run
     from .admission import Probe
     from .automatic import Obtain
+    from .renewal import Advise
     from .status import CertificateStatus
 
 __all__ = ["SmartProxy"]
@@ -61,6 +62,7 @@ class SmartProxy(MultiService):
         listen: Listen | None = None,
         obtain: Obtain | None = None,
         probe: Probe | None = None,
+        advise: Advise | None = None,
         certificates: ICertificateStore | None = None,
         accounts: IAccountStore | None = None,
         run: Run | None = None,
@@ -76,6 +78,8 @@ class SmartProxy(MultiService):
         @param obtain: Places an order; by default, with C{config.acme}.
         @param probe: Looks whether whoever is behind C{obtain} can be reached; by
             default, the next orders do.
+        @param advise: Asks whoever is behind C{obtain} when to renew a certificate;
+            by default, nobody is asked.
         @param certificates: Where certificates rest; by default, in
             C{config.stateDir}.  Any C{txacme.interfaces.ICertificateStore}.
         @param accounts: Where ACME accounts rest; likewise.
@@ -93,6 +97,7 @@ class SmartProxy(MultiService):
         self._listen = listen
         self._obtain = obtain
         self._probe = probe
+        self._advise = advise
         self._certificateStore = certificates
         self._accounts = accounts
         self._run = run
@@ -237,6 +242,7 @@ class SmartProxy(MultiService):
             memory=Memory(storage.attempts, storage.uses, run),
             chance=self._chance,
             probe=issuer.probe if self._obtain is None else self._probe,
+            advise=issuer.advise if self._obtain is None else self._advise,
         )
 
 

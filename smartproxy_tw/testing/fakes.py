@@ -32,6 +32,7 @@ from ..interfaces import IPlane
 if TYPE_CHECKING:
     from twisted.internet.protocol import ServerFactory
 
+    from ..acme.objects import RenewalFacts
     from ..acme.x509 import Signer
     from ..config.model import Config
     from ..facts import Challenge, Credential
@@ -373,6 +374,8 @@ class FakeAuthority:
 
     @ivar orders: How many were placed for each set of names.
     @ivar probes: How often somebody looked whether it is there.
+    @ivar questions: How often somebody asked when to renew.
+    @ivar replaced: What orders were to replace, PEM, in their order.
     """
 
     def __init__(self, story: Story, plane: IPlane, signer: Signer, seconds: Callable[[], float]) -> None:
@@ -392,6 +395,10 @@ class FakeAuthority:
         self._problems: dict[str | None, Exception] = {}
         self.orders: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.probes = 0
+        self.questions = 0
+        self.replaced: list[bytes] = []
+        self._irreplaceable: Exception | None = None
+        self._advice: tuple[float, float, float | None] | Exception | None = None
 
     def thinks(self) -> None:
         """
@@ -435,12 +442,66 @@ class FakeAuthority:
         why = self._problems.get(None)
         return fail(why) if isinstance(why, AuthorityUnreachable) else succeed(None)
 
+    def refusesReplacing(self, why: Exception) -> None:
+        """
+        Answer orders that say what they replace with this.
+        """
+        self._irreplaceable = why
+
+    def advises(self, start: float, end: float, retryAfter: float | None = None) -> None:
+        """
+        Want certificates to be renewed within a window (RFC 9773).
+
+        @param start: As a fraction of their life.
+        @param end: Likewise.
+        @param retryAfter: Seconds after which to ask again.
+        """
+        self._advice = start, end, retryAfter
+
+    def advisesNothing(self, why: Exception | None = None) -> None:
+        """
+        Have no wish, or answer who asks for it with this.
+        """
+        self._advice = why
+
+    def advise(self, chain: bytes) -> Deferred[RenewalFacts | None]:
+        """
+        Ask when to renew.
+        """
+        from ..acme.objects import RenewalFacts
+        from ..acme.x509 import describe
+
+        self.questions += 1
+        if self._advice is None:
+            return succeed(None)
+        if isinstance(self._advice, Exception):
+            return fail(self._advice)
+        start, end, retryAfter = self._advice
+        facts = describe(chain)
+        return succeed(
+            RenewalFacts(
+                facts.notBefore + facts.lifetime * start,
+                facts.notBefore + facts.lifetime * end,
+                "https://ca.example/why",
+                retryAfter,
+            )
+        )
+
     def obtain(
-        self, names: tuple[str, ...], install: Callable[[Credential], Deferred[None]]
+        self,
+        names: tuple[str, ...],
+        install: Callable[[Credential], Deferred[None]],
+        *,
+        replaces: bytes | None = None,
     ) -> Deferred[Credential]:
         """
         Order a certificate.
         """
+        if replaces is not None:
+            self.replaced.append(replaces)
+            if self._irreplaceable is not None:
+                self.orders[names] += 1
+                return fail(self._irreplaceable)
         return Deferred.fromCoroutine(self._obtain(names, install))
 
     async def _obtain(

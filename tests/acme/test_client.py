@@ -333,7 +333,11 @@ class AuthorityTests(TestCase):
         )
         self.addCleanup(client.close)
         before = await client.renewalInfo(chain)
-        await client.placeOrder(("a.example",), replaces=chain)
+        self.assertEqual(await issuer.advise(chain), before)
+        await issuer.obtain(("a.example",), lambda _: succeed(None), replaces=chain)
+        again = issuer.obtain(("a.example",), lambda _: succeed(None), replaces=chain)
+        why = await self.assertFailure(again, AuthorityProblem)
+        self.assertEqual(why.problem.word, "alreadyReplaced")
         await client.revoke(chain, 4)
         after = await client.renewalInfo(chain)
         assert before is not None and after is not None

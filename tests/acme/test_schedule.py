@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.schedule import LONGEST_WAIT, lookAfter, probeAfter, renewAt, retryAfter
+from smartproxy_tw.acme.schedule import (
+    LONGEST_WAIT,
+    Window,
+    adviceAfter,
+    lookAfter,
+    probeAfter,
+    renewalDue,
+    renewAt,
+    retryAfter,
+)
 
 from ..examples import examples
 
@@ -54,6 +63,85 @@ class RenewTests(SynchronousTestCase):
         A validity that ends before it begins makes no due date of its own.
         """
         self.assertEqual(renewAt(NOW, NOW - 5), NOW - 5)
+
+
+class WindowTests(SynchronousTestCase):
+    """
+    When the authority has a wish (RFC 9773).
+    """
+
+    END = NOW + 90 * DAY
+
+    def test_evenlyWithin(self) -> None:
+        """
+        Chance chooses a moment of the window, and why is told.
+        """
+        window = Window(NOW + 50 * DAY, NOW + 52 * DAY, "https://ca.test/why")
+        found = [renewalDue(NOW, self.END, chance, window) for chance in (0.0, 0.5, 0.75)]
+        self.assertEqual([each.at - NOW for each in found], [50 * DAY, 51 * DAY, 51.5 * DAY])
+        self.assertEqual(found[0].why, "the authority asks for it: https://ca.test/why")
+        self.assertTrue(found[0].isSuggested)
+
+    def test_past(self) -> None:
+        """
+        A window that is over is a time in the past.
+        """
+        due = renewalDue(NOW, self.END, 0.9, Window(NOW - 2, NOW - 1))
+        self.assertLess(due.at, NOW)
+        self.assertEqual(due.why, "the authority asks for it")
+
+    def test_overlapping(self) -> None:
+        """
+        Of a window that goes on when a third of the life is left, only the part
+        before counts, evenly.
+        """
+        window = Window(NOW + 58 * DAY, NOW + 70 * DAY)
+        found = [renewalDue(NOW, self.END, chance, window).at - NOW for chance in (0.0, 0.5, 0.999999)]
+        self.assertEqual(found[:2], [58 * DAY, 59 * DAY])
+        self.assertAlmostEqual(found[2] / DAY, 60, places=3)
+
+    def test_tooLate(self) -> None:
+        """
+        A window that begins after that does not count.
+        """
+        due = renewalDue(NOW, self.END, 0.5, Window(NOW + 70 * DAY, NOW + 71 * DAY))
+        self.assertEqual(due.at, renewAt(NOW, self.END, 0.5))
+        self.assertFalse(due.isSuggested)
+        self.assertIn("would have it later", due.why)
+
+    def test_none(self) -> None:
+        """
+        Without a window the fraction of the life decides.
+        """
+        due = renewalDue(NOW, self.END, 0.5)
+        self.assertEqual((due.at, due.isSuggested), (renewAt(NOW, self.END, 0.5), False))
+
+    @examples()
+    @given(some.floats(-200, 200), some.floats(0.001, 100), chances, some.floats(0.01, 400))
+    def test_neverLate(self, start: float, length: float, chance: float, days: float) -> None:
+        """
+        Whatever an authority wishes, a third of the life is left.
+        """
+        end = NOW + days * DAY
+        window = Window(NOW + start * DAY, NOW + (start + length) * DAY)
+        self.assertLessEqual(renewalDue(NOW, end, chance, window).at, renewAt(NOW, end) + 1e-3)
+
+    def test_askedAgain(self) -> None:
+        """
+        It is asked again as it says, within an hour and a day, or else after six
+        hours; after failures within that too, later each time.
+        """
+        self.assertEqual(
+            [adviceAfter(0, asked=asked) for asked in (None, 5.0, 7200.0, 1e9)],
+            [6 * HOUR, HOUR, 2 * HOUR, DAY],
+        )
+        self.assertEqual(
+            [adviceAfter(each) for each in (1, 2, 3, 4, 1000)], [HOUR, 2 * HOUR, 4 * HOUR, 6 * HOUR, 6 * HOUR]
+        )
+        self.assertEqual(adviceAfter(1, 1.0), 1.25 * HOUR)
+        self.assertEqual(
+            [adviceAfter(1, asked=asked) for asked in (5.0, 5 * HOUR, 1e9)], [HOUR, 5 * HOUR, DAY]
+        )
 
 
 class RetryTests(SynchronousTestCase):

@@ -4,10 +4,12 @@ Tests for L{smartproxy_tw.service.alarm}.
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.service.alarm import Alarm, every
+from smartproxy_tw.service.alarm import Alarm, Timetable, every
 
 
 class AlarmTests(SynchronousTestCase):
@@ -85,3 +87,69 @@ class AlarmTests(SynchronousTestCase):
         call.stop()
         self.clock.advance(10.0)
         self.assertEqual(seen, [1, 1])
+
+
+class TimetableTests(SynchronousTestCase):
+    """
+    Many things at times of day.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.rung: list[str] = []
+        self.timetable = Timetable(self.clock)
+        self.one, self.two = (self.timetable.bell(partial(self.rung.append, name)) for name in ("one", "two"))
+
+    def test_each(self) -> None:
+        """
+        Each rings at its own time, once, and the reactor knows of one.
+        """
+        self.two.set(20.0)
+        self.one.set(10.0)
+        self.assertEqual((self.one.at, self.two.at), (10.0, 20.0))
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.advance(10)
+        self.assertEqual((self.rung, self.one.at), (["one"], None))
+        self.clock.advance(10)
+        self.assertEqual(self.rung, ["one", "two"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_setAgain(self) -> None:
+        """
+        Setting moves, earlier or later, and clearing silences.
+        """
+        self.one.set(10.0)
+        self.two.set(10.0)
+        self.one.set(30.0)
+        self.two.clear()
+        self.two.clear()
+        self.clock.advance(10)
+        self.assertEqual(self.rung, [])
+        self.one.set(20.0)
+        self.clock.advance(10)
+        self.assertEqual(self.rung, ["one"])
+        self.one.set(90.0)
+        self.one.clear()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_past(self) -> None:
+        """
+        A time that has passed rings at the next turn, also when it is set while
+        another rings; one that is cleared then does not ring.
+        """
+        again = self.timetable.bell(lambda: (self.one.clear(), self.two.set(0.0)))
+        again.set(5.0)
+        self.one.set(5.0)
+        self.clock.advance(5)
+        self.assertEqual(self.rung, ["two"])
+
+    def test_manyChanges(self) -> None:
+        """
+        What was moved ten thousand times is not remembered ten thousand times.
+        """
+        self.two.set(5.0)
+        for number in range(10_000):
+            self.one.set(10.0 + number)
+        self.assertLess(len(self.timetable), 200)
+        self.clock.advance(10_009)
+        self.assertEqual(self.rung, ["two", "one"])

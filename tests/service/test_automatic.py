@@ -20,6 +20,7 @@ from smartproxy_tw.acme.x509 import Signer, describe
 from smartproxy_tw.config.model import Auto
 from smartproxy_tw.facts import Credential
 from smartproxy_tw.service.admission import Admission
+from smartproxy_tw.service.alarm import Timetable
 from smartproxy_tw.service.automatic import AutoCertificate
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.store.attempts import DirectoryAttempts
@@ -28,7 +29,7 @@ from smartproxy_tw.store.uses import DirectoryUses
 from smartproxy_tw.testing.fakes import FakeAuthority, FakePlane, Story
 
 NOW = 1_800_000_000
-DAY = 86400.0
+HOUR, DAY = 3600.0, 86400.0
 SIGNER = Signer.create("Test root", now=NOW - DAY)
 SHOP = Auto(("shop.example", "www.shop.example"))
 
@@ -61,6 +62,7 @@ class AutoCertificateTests(SynchronousTestCase):
         self.attempts, self.uses = DirectoryAttempts(directory), DirectoryUses(directory)
         self.memory = Memory(self.attempts, self.uses, maybeDeferred)
         self.admission = self.admitting()
+        self.timetable = Timetable(self.clock)
         self.certificate = self.make(SHOP)
         self.warnings: list[str] = []
         globalLogPublisher.addObserver(self.observe)
@@ -84,8 +86,10 @@ class AutoCertificateTests(SynchronousTestCase):
             self.save,
             self.clock,
             admission=self.admission,
+            timetable=self.timetable,
             memory=Memory(self.attempts, self.uses, maybeDeferred),
             chance=Random(0),
+            advise=self.authority.advise,
         )
 
     def admitting(self) -> Admission:
@@ -316,6 +320,7 @@ class AutoCertificateTests(SynchronousTestCase):
         self.admission.stop()
         self.memory = Memory(self.attempts, self.uses, maybeDeferred)
         self.admission = self.admitting()
+        self.timetable = Timetable(self.clock)
         self.certificate = self.make(SHOP)
         self.begin()
 
@@ -598,6 +603,85 @@ class AutoCertificateTests(SynchronousTestCase):
         self.admission.stop()
         self.assertEqual(self.plane.presented, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_suggested(self) -> None:
+        """
+        The authority's window decides about the renewal, and why is told; the
+        order says what it replaces.
+        """
+        self.authority.advises(0.3, 0.4)
+        self.begin()
+        first = self.served
+        self.assertIn("a third of its life", self.certificate.status().reason or "")
+        self.clock.advance(60.0)
+        status = self.certificate.status()
+        self.assertIn("https://ca.example/why", status.reason or "")
+        assert status.nextAttempt is not None
+        self.assertTrue(NOW + 27 * DAY <= status.nextAttempt <= NOW + 36 * DAY, status)
+        self.clock.pump([DAY / 4] * 4 * 37)
+        self.assertEqual((self.orders, self.authority.replaced), (2, [first.chain]))
+        self.assertEqual(self.certificate.status().state, "valid")
+
+    def test_revoked(self) -> None:
+        """
+        A window that is over is a renewal at once, as soon as it is known.
+        """
+        self.authority.advises(0.3, 0.4)
+        self.begin()
+        self.clock.pump([HOUR] * 8)
+        self.authority.advises(-0.2, -0.1)
+        self.clock.pump([HOUR] * 3)
+        self.assertEqual(self.orders, 1)
+        self.clock.pump([HOUR] * 2)
+        self.assertEqual(self.orders, 2)
+
+    def test_stoppedWhileAsking(self) -> None:
+        """
+        A stop ends the questions too.
+        """
+        self.authority.advises(0.3, 0.4)
+        self.begin()
+        self.successResultOf(self.certificate.stop())
+        self.clock.advance(DAY)
+        self.assertEqual(self.authority.questions, 0)
+
+    def test_alreadyReplaced(self) -> None:
+        """
+        An authority that knows a successor already, or does not know the
+        predecessor, is asked at once without it.
+        """
+        for word in ("alreadyReplaced", "malformed", "unauthorized"):
+            self.authority.replaced.clear()
+            self.authority.orders.clear()
+            problem = Problem(f"urn:ietf:params:acme:error:{word}", "no", 409)
+            self.authority.refusesReplacing(AuthorityProblem("ordering", problem))
+            self.certificate = self.make(SHOP)
+            stored = self.issued(65 * DAY)
+            self.begin(**{SHOP.key: stored})
+            self.assertEqual((self.orders, self.authority.replaced), (2, [stored.chain]))
+            self.assertEqual(self.certificate.status().state, "valid")
+
+    def test_refusedForAnotherReason(self) -> None:
+        """
+        Any other refusal is one.
+        """
+        self.authority.refuses(refusal())
+        self.begin(**{SHOP.key: self.issued(65 * DAY)})
+        self.assertEqual(self.certificate.status().state, "failed")
+
+    def test_failedRenewalIsNotHurried(self) -> None:
+        """
+        Whatever the authority wishes, a renewal that failed is tried again by
+        its backoff.
+        """
+        self.authority.advises(-0.2, -0.1, 3600.0)
+        problem = Problem("urn:ietf:params:acme:error:caa", "forbidden", 403)
+        self.authority.refuses(
+            AuthorityProblem("verifying", problem, byName={"shop.example": problem}.items())
+        )
+        self.begin(**{SHOP.key: self.issued(DAY)})
+        self.clock.pump([60.0] * 60 * 12)
+        self.assertTrue(4 <= self.orders <= 6, self.orders)
 
     def test_defect(self) -> None:
         """

@@ -45,10 +45,13 @@ class LateIssuerTests(SynchronousTestCase):
                 made.append((settings, parts))
                 self.observe = parts["observe"]
 
-            def obtain(self, names: object, install: object) -> Deferred[str]:
+            def obtain(self, names: object, install: object, *, replaces: object) -> Deferred[str]:
                 self.observe("presented", names=names)  # type: ignore[operator]
                 self.observe("installed", names=names)  # type: ignore[operator]
                 return succeed("credential")
+
+            def advise(self, chain: bytes) -> Deferred[bytes]:
+                return succeed(chain)
 
             def probe(self) -> Deferred[str]:
                 return succeed("probed")
@@ -61,6 +64,7 @@ class LateIssuerTests(SynchronousTestCase):
         for _ in range(2):
             self.successResultOf(issuer.obtain(SHOP.names, lambda _: succeed(None)))
         self.assertEqual(self.successResultOf(issuer.probe()), "probed")
+        self.assertEqual(self.successResultOf(issuer.advise(b"chain")), b"chain")
         ((settings, parts),) = made
         self.assertEqual(settings, config.acme)
         self.assertEqual(parts["challenges"], ("http-01", "tls-alpn-01"))
