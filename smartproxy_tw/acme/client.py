@@ -13,7 +13,6 @@ import json
 import re
 from base64 import urlsafe_b64encode
 from collections import deque
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
@@ -38,6 +37,7 @@ from .objects import (
     readRenewal,
     readRetryAfter,
 )
+from .profiles import isAddress
 from .shared import Shared
 from .x509 import leafDER, renewalID
 
@@ -239,7 +239,7 @@ class Client:
         """
         directory = await self.directory()
         url = directory.newOrder
-        wanted = [{"type": "ip" if _isAddress(name) else "dns", "value": name} for name in names]
+        wanted = [{"type": "ip" if isAddress(name) else "dns", "value": name} for name in names]
         payload: dict[str, Any] = {"identifiers": wanted}
         if profile is not None:
             payload["profile"] = profile
@@ -379,11 +379,3 @@ def _location(url: str, answer: Answer) -> str:
 
 def _base64url(content: bytes) -> str:
     return urlsafe_b64encode(content).rstrip(b"=").decode("ascii")
-
-
-def _isAddress(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

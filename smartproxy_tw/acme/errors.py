@@ -23,6 +23,7 @@ __all__ = [
     "IssuanceFailed",
     "NoChallengeUsable",
     "Problem",
+    "ProfileNotOffered",
 ]
 
 _ERRORS = "urn:ietf:params:acme:error:"
@@ -285,4 +286,22 @@ class ExternalAccountUnusable(IssuanceFailed):
             f"No account can be registered at {directory}: {why}."
             " Set acme.external_account to the key_id and the hmac_key_file (or hmac_key) that this"
             " authority gave you."
+        )
+
+
+class ProfileNotOffered(IssuanceFailed):
+    """
+    The authority does not have the kind of certificate that is wanted of it; it
+    was not asked for another.  Mended by the operator.
+    """
+
+    def __init__(self, directory: str, wanted: str, offered: Iterable[str]) -> None:
+        """
+        @param directory: Whose it is.
+        @param wanted: What is configured.
+        @param offered: What there is.
+        """
+        super().__init__(
+            f"The certificate authority at {directory} has no profile {wanted!r}; it has"
+            f" {', '.join(offered) or 'none'}. Set acme.profile to one that it has, or leave it out."
         )

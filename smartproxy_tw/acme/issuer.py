@@ -161,8 +161,9 @@ class Issuer:
 
     async def _place(self, client: Client, names: tuple[str, ...], replaces: bytes | None) -> OrderFacts:
         account = client.account
+        profile = await self._profile(client, names)
         try:
-            return await client.placeOrder(names, replaces=replaces)
+            return await client.placeOrder(names, profile, replaces)
         except AuthorityProblem as why:
             if why.problem.word != "accountDoesNotExist":
                 raise
@@ -173,7 +174,17 @@ class Issuer:
             )
             if client.account == account:  # else another order has seen to it
                 client.account = None
-            return await (await self._signedUp()).placeOrder(names, replaces=replaces)
+            return await (await self._signedUp()).placeOrder(names, profile, replaces)
+
+    async def _profile(self, client: Client, names: tuple[str, ...]) -> str | None:
+        from .profiles import choose
+
+        url, wanted = self._settings.directory, self._settings.profile
+        directory = await client.directory()
+        if wanted is not None and wanted not in directory.profiles:
+            # What is known of the directory may be an hour old.
+            directory = await client.refresh()
+        return choose(url, wanted, names, directory.profiles)
 
     async def _signedUp(self) -> Client:
         if self._client is not None and self._client.account is not None:

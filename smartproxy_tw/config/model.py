@@ -393,12 +393,15 @@ class Authority:
     @ivar caFile: Absolute path of a PEM bundle to trust for the directory's
         own HTTPS in place of the system's, or L{None}.
     @ivar external: What a new account is to be bound to, or L{None}.
+    @ivar profile: The kind of certificate to ask for, by the authority's own
+        word for it, or L{None}: see L{smartproxy_tw.acme.profiles}.
     """
 
     email: str | None = None
     directory: str = LETSENCRYPT
     caFile: str | None = None
     external: ExternalAccount | None = field(default=None, kw_only=True)
+    profile: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,7 @@ class _Resolver:
             directory=written.directory,
             caFile=None if caFile is None else self._files.existing(("acme", "ca_file"), caFile),
             external=self._external(("acme", "external_account"), written.externalAccount),
+            profile=written.profile,
             challenges=tuple(written.challenges),
             httpPort=written.httpPort,
             tlsPort=written.tlsPort,

@@ -760,6 +760,11 @@ class Acme(_Section):
         description="What binds the account to one that you have with the authority (external account "
         "binding), for authorities that demand it.",
     )
+    profile: _Nonempty | None = Field(
+        default=None,
+        description="The kind of certificate to ask for, one that the authority lists in its directory. "
+        "Default: `shortlived` for IP addresses where it lists that, otherwise what it gives by itself.",
+    )
     challenges: Annotated[
         list[Literal["http-01", "tls-alpn-01"]], Field(min_length=1), AfterValidator(_unique)
     ] = Field(default=list(_ACME.challenges), description="How names may be proved, the preferred way first.")

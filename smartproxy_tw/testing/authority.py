@@ -34,6 +34,7 @@ from twisted.web.server import Request, Site
 
 from ..acme.x509 import Signer
 from .limits import Limits
+from .profiles import Profile
 from .registry import Registry, Reply
 from .signed import Nonces, Refused, SignedRequest, readSigned
 from .validation import Validator
@@ -140,6 +141,7 @@ class Authority:
         renewalRetryAfter: int = 21600,
         externalKeys: Mapping[str, bytes] | None = None,
         limits: Limits | None = None,
+        profiles: Mapping[str, Profile] | None = None,
         chance: Random | None = None,
         signer: Signer | None = None,
     ) -> None:
@@ -162,6 +164,8 @@ class Authority:
             new account has to be bound to (RFC 8555 section 7.3.4); L{None}
             lets anybody come.
         @param limits: How much one account may ask for; by default anything.
+        @param profiles: The kinds of certificate that it has, by name, the
+            first for who asks for none; by default just one without a name.
         @param chance: Decides which nonces are refused.
         @param signer: The root that it signs with; by default a new one.
         """
@@ -180,7 +184,9 @@ class Authority:
             chance=chance or Random(),
             externalKeys=externalKeys,
             limits=limits,
+            profiles=profiles,
         )
+        self._profiles = tuple(profiles or ())
         self._isExternalRequired = externalKeys is not None
         self._registry.archive.window = renewalWindow
         self._renewalRetryAfter = renewalRetryAfter
@@ -316,6 +322,7 @@ class Authority:
         return self._registry.answer(path, self._signed(request, path))
 
     def _directory(self) -> dict[str, Any]:
+        listed = {name: f"{self.base}/profiles#{name}" for name in self._profiles}
         return {
             "newNonce": f"{self.base}/nonce",
             "newAccount": f"{self.base}/account",
@@ -326,6 +333,7 @@ class Authority:
             "meta": {
                 "termsOfService": f"{self.base}/terms",
                 "externalAccountRequired": self._isExternalRequired,
+                **({"profiles": listed} if listed else {}),
             },
         }
 

@@ -162,6 +162,7 @@ class Order:
     @ivar chain: PEM, once there is one.
     @ivar replaces: The certificate that this one follows, as RFC 9773 section
         4.1 names it.
+    @ivar profile: The kind of certificate, where there are several.
     """
 
     url: str
@@ -172,6 +173,7 @@ class Order:
     isFinalized: bool = False
     chain: bytes | None = None
     replaces: str | None = None
+    profile: str | None = None
 
     @property
     def status(self) -> str:
@@ -200,6 +202,8 @@ class Order:
         }
         if self.replaces is not None:
             shown["replaces"] = self.replaces
+        if self.profile is not None:
+            shown["profile"] = self.profile
         if self.status == "valid":
             shown["certificate"] = f"{self.url}/certificate"
         if self.status == "invalid":

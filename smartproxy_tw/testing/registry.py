@@ -22,6 +22,7 @@ from .archive import Archive, Issued
 from .background import Background
 from .ledger import AccountEntry, Authorization, Challenge, Order, problemDocument
 from .limits import Limits
+from .profiles import Profile, select
 from .signed import AccountPublicKey, Refused, SignedRequest, decoded, members, mustRead
 from .validation import Validator
 
@@ -73,6 +74,7 @@ class Registry:
         chance: Random,
         externalKeys: Mapping[str, bytes] | None = None,
         limits: Limits | None = None,
+        profiles: Mapping[str, Profile] | None = None,
     ) -> None:
         """
         See L{smartproxy_tw.testing.authority.Authority}, whose parameters these
@@ -92,6 +94,7 @@ class Registry:
         self._objects: dict[str, Order | Authorization | tuple[Authorization, Challenge]] = {}
         self._behind = Background(reactor)
         self._limits = limits or Limits()
+        self._profiles = profiles or {}
         self.base = ""
         self.orderCount = 0
         self.validationCount = 0
@@ -218,11 +221,12 @@ class Registry:
         said = members(payload)
         identifiers = _identifiers(said)
         replaced = self._replaced(account, identifiers, said.get("replaces"))
+        profile = select(self._profiles, said.get("profile"), identifiers)
         self._limits.admit(account.url, (value for _, value in identifiers), self._now)
         self.orderCount += 1
         url = f"{self.base}/order/{self.orderCount}"
         authorizations = [self._authorization(account, url, each) for each in identifiers]
-        order = Order(url, account, identifiers, authorizations, self._now + _GOOD_FOR)
+        order = Order(url, account, identifiers, authorizations, self._now + _GOOD_FOR, profile=profile)
         if replaced is not None:
             order.replaces, replaced.replacement = replaced.identifier, order
         self._objects[url] = order
@@ -324,7 +328,8 @@ class Registry:
         self._issue(order, request, names)
 
     def _issue(self, order: Order, request: bytes, names: tuple[str, ...]) -> None:
-        order.chain = self._signer.sign(request, names, lifetime=self._lifetime, now=self._now)
+        lifetime = self._lifetime if order.profile is None else self._profiles[order.profile].lifetime
+        order.chain = self._signer.sign(request, names, lifetime=lifetime, now=self._now)
         self._archive.keep(order.account, order.chain)
         self.issuedCount += 1
 

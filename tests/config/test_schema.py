@@ -157,6 +157,11 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         lambda c: os.path.basename(c.acme.external.hmacKeyFile),
         "c.pem",
     ),
+    "Acme.profile": (
+        "acme: {profile: tlsserver}\n" + ROUTE,
+        lambda c: c.acme,
+        Acme(profile="tlsserver"),
+    ),
     "Acme.challenges": (
         "acme: {challenges: [tls-alpn-01]}\n" + ROUTE,
         lambda c: c.acme,
