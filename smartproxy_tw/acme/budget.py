@@ -18,7 +18,8 @@ which names the domain, decides.
 I{Refusals that do not say what they are about.}  The set of names is left alone,
 and of all others one order at a time is placed: when one is accepted, it was about
 that set; when another is refused too, it is about the registered domain that
-both share, or else about all, and all wait.
+both share, or else about all, and all wait; the next one in the same words then
+is about all at once.
 
 Times are POSIX seconds, handed in; nothing here waits or asks.  A clock that goes
 back makes no wait longer than a full bucket's.
@@ -186,6 +187,7 @@ class Budget:
         self._inDomain: Counter[str] = Counter()
         self._suspect: tuple[str, ...] | None = None
         self._refusals = 0
+        self._learned: set[str] = set()
 
     def opens(self, kind: Kind, now: float) -> Wait | None:
         """
@@ -275,11 +277,11 @@ class Budget:
             self._holds[f"domain:{domain[1].lower()}"] = hold
         elif (name := _ABOUT_NAME.search(detail)) is not None:
             self._holds[f"name:{name[1].lower()}"] = hold
-        elif _ABOUT_ALL.search(detail):
+        elif _ABOUT_ALL.search(detail) or _words(detail, names) in self._learned:
             self._holds["all"] = hold
         else:
             self._holds[_set(names)] = hold
-            self._suspicion(names, hold)
+            self._suspicion(names, hold, detail)
 
     def hold(self, until: float, why: str) -> None:
         """
@@ -304,7 +306,7 @@ class Budget:
         self._holds = {key: hold for key, hold in self._holds.items() if hold.until > now}
         return dict(self._holds)
 
-    def _suspicion(self, names: tuple[str, ...], hold: Wait) -> None:
+    def _suspicion(self, names: tuple[str, ...], hold: Wait, detail: str) -> None:
         before = self._suspect
         if before is None or set(before) == set(names):
             self._suspect = names
@@ -313,6 +315,7 @@ class Budget:
         else:
             self._holds["all"] = hold
             self._suspect = None
+            self._learned.add(_words(detail, names))
 
     def _held(self, key: str, now: float) -> Wait | None:
         hold = self._holds.get(key)
@@ -348,6 +351,15 @@ class Budget:
 
 def _set(names: tuple[str, ...]) -> str:
     return "set:" + ",".join(sorted(set(names)))
+
+
+def _words(detail: str, names: tuple[str, ...]) -> str:
+    """
+    What is left of a refusal without what is different each time.
+    """
+    for name in sorted(names, key=len, reverse=True):
+        detail = detail.replace(name, "*")
+    return re.sub(r"\d+", "#", detail)
 
 
 def _domains(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -128,6 +128,13 @@ class Admission:
         """
         return self._agenda.waitOf(wish, self._clock.seconds()) if self.isWaiting(wish) else None
 
+    @property
+    def waiting(self) -> int:
+        """
+        How many orders wait for their turn.
+        """
+        return len(self._waiting)
+
     def isWaiting(self, wish: Wish) -> bool:
         """
         Whether an order's turn has not come.

@@ -14,7 +14,7 @@ backoff of the ones that failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
@@ -37,6 +37,7 @@ from .memory import Memory
 from .readiness import Readiness
 from .renewal import Advise, Renewal
 from .status import CertificateState, CertificateStatus, when
+from .stock import Stock, isCovered
 
 if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
@@ -126,11 +127,11 @@ class AutoCertificate:
         self._return: Deferred[None] | None = None
         self._stopped = False
 
-    def load(self, stored: Mapping[str, Credential]) -> Deferred[None]:
+    def load(self, stored: Stock) -> Deferred[None]:
         """
         Serve what the store has for these names, or else something self-signed.
 
-        @param stored: What the store holds, by key.
+        @param stored: What the store holds.
         """
         return Deferred.fromCoroutine(self._load(stored))
 
@@ -222,7 +223,7 @@ class AutoCertificate:
         return self._renewal.due().at
 
     def _covers(self, names: Iterable[str]) -> bool:
-        return self._facts is not None and all(_isCovered(name, self._facts.names) for name in names)
+        return self._facts is not None and all(isCovered(name, self._facts.names) for name in names)
 
     def _isWanting(self, names: tuple[str, ...]) -> bool:
         """
@@ -236,7 +237,7 @@ class AutoCertificate:
             return left < _ENDING * self._facts.lifetime
         return self._renewal.due().at <= self._clock.seconds()
 
-    async def _load(self, stored: Mapping[str, Credential]) -> None:
+    async def _load(self, stored: Stock) -> None:
         from ..acme.x509 import selfSigned
 
         again = self._backoff.recall()
@@ -256,7 +257,7 @@ class AutoCertificate:
                 )
         await self._plane.install(self.auto.key, selfSigned(self.auto.names, now=self._clock.seconds()))
 
-    def _choose(self, stored: Mapping[str, Credential]) -> Credential | None:
+    def _choose(self, stored: Stock) -> Credential | None:
         from ..acme.x509 import describe
 
         exact = stored.get(self.auto.key)
@@ -266,11 +267,8 @@ class AutoCertificate:
         # may have lost one: what covers all that is wanted needs no order.  What
         # covers a part is better than nothing until there is the whole.
         best: tuple[int, float, Credential] | None = None
-        for key, credential in stored.items():
-            offered = tuple(key.partition(":")[2].split(","))
-            covered = sum(_isCovered(name, offered) for name in self.auto.names)
-            if covered == 0:
-                continue
+        for offered, credential in stored.covering(self.auto.names):
+            covered = sum(isCovered(name, offered) for name in self.auto.names)
             rank = (covered, describe(credential.chain).notAfter)
             if rank[1] > self._clock.seconds() and (best is None or rank > best[:2]):
                 best = (*rank, credential)
@@ -411,10 +409,6 @@ class AutoCertificate:
             await running.when()
         self._alarm.clear()
         await self._keeper.stop()
-
-
-def _isCovered(name: str, offered: tuple[str, ...]) -> bool:
-    return name in offered or "*." + name.partition(".")[2] in offered
 
 
 def _unconcerned(names: tuple[str, ...], why: Exception) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from twisted.logger import Logger
 
 from ..acme.budget import limitsOf
 from ..config.model import Auto, CertificateSource, Config, Files, Internal
-from ..facts import Credential
 from ..interfaces import IPlane
 from ..store.directory import StateError
 from .admission import Admission, Probe
@@ -32,6 +31,7 @@ from .internal import InternalCertificate
 from .memory import Memory
 from .renewal import Advise
 from .status import CertificateStatus
+from .stock import Stock
 from .storage import Storage
 
 __all__ = ["Certificates"]
@@ -187,11 +187,11 @@ class Certificates:
             summary=", ".join(f"{count} {_WORDS[state]}" for state, count in states.items()) or "none wanted",
         )
 
-    async def _stored(self) -> dict[str, Credential]:
+    async def _stored(self) -> Stock:
         if not self._automatic:
-            return {}
+            return Stock({})
         try:
-            return await self._credentials.load()
+            return Stock(await self._credentials.load())
         except OSError as why:
             raise StateError(f"The stored certificates cannot be read: {why}.") from why
 

@@ -31,6 +31,9 @@ __all__ = ["Advise", "Renewal"]
 #: certificates is no burst, and has better things to do at first.
 _SPREAD = 60.0
 
+#: An authority that does not say when to renew is asked again after so many seconds.
+_SAYS_NOTHING = 86400.0
+
 #: A successor that the authority wants to be renewed as well, and so its successor,
 #: waits this long, in seconds, doubled by each further one: an authority whose wish
 #: is nonsense does not make us order in a circle.  Who lived longer than the second
@@ -167,7 +170,8 @@ class Renewal:
 
     def _advised(self, said: RenewalFacts | None) -> None:
         self._asking, self._failures = None, 0
-        asked = None if said is None else said.retryAfter
+        # Who says nothing of any certificate may begin to, some day.
+        asked = _SAYS_NOTHING if said is None else said.retryAfter
         self._bell.set(self._clock.seconds() + adviceAfter(0, asked=asked))
         window = None if said is None else Window(said.start, said.end, said.explanation)
         if window == self._window:

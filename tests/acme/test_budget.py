@@ -303,11 +303,23 @@ class RefusalTests(SynchronousTestCase):
         """
         When another one is refused too, all wait.
         """
-        self.refuse("a.test")
-        self.refuse("b.other")
+        self.refuse("a.test", "5 for a.test are too many")
+        self.refuse("b.other", "6 for b.other are too many")
         held = self.wait("c.third")
         assert held is not None
         self.assertEqual(held.until, NOW + HOUR)
+
+    def test_ofAllInTheSameWords(self) -> None:
+        """
+        What turned out to be about all once is so at once when it is said again.
+        """
+        self.refuse("a.test", "5 for a.test are too many", 1.0)
+        self.refuse("b.other", "6 for b.other are too many", 1.0)
+        self.budget.take(("c.third",), "new", NOW + 2)
+        self.budget.refused(("c.third",), "7 for c.third are too many", HOUR, NOW + 2)
+        held = self.budget.opens("new", NOW + 2)
+        assert held is not None
+        self.assertEqual(held.until, NOW + 2 + HOUR)
 
     def test_ofWhatTheyShare(self) -> None:
         """

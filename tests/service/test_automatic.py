@@ -23,6 +23,7 @@ from smartproxy_tw.service.admission import Admission
 from smartproxy_tw.service.alarm import Timetable
 from smartproxy_tw.service.automatic import AutoCertificate
 from smartproxy_tw.service.memory import Memory
+from smartproxy_tw.service.stock import Stock
 from smartproxy_tw.store.attempts import DirectoryAttempts
 from smartproxy_tw.store.directory import SecureDirectory
 from smartproxy_tw.store.uses import DirectoryUses
@@ -111,7 +112,7 @@ class AutoCertificateTests(SynchronousTestCase):
         """
         Load what is stored and ask for what is due.
         """
-        self.successResultOf(self.certificate.load(stored))
+        self.successResultOf(self.certificate.load(Stock(stored)))
         self.certificate.provision()
 
     @property
@@ -141,7 +142,7 @@ class AutoCertificateTests(SynchronousTestCase):
         Until there is a certificate something self-signed answers, for the
         same names, and the status says so.
         """
-        self.successResultOf(self.certificate.load({}))
+        self.successResultOf(self.certificate.load(Stock({})))
         facts = describe(self.served.chain)
         self.assertEqual(set(facts.names), set(SHOP.names))
         self.assertNotIn("Test root", facts.issuer)
@@ -228,7 +229,7 @@ class AutoCertificateTests(SynchronousTestCase):
         """
         One that is over is called so.
         """
-        self.successResultOf(self.certificate.load({SHOP.key: self.issued(100 * DAY)}))
+        self.successResultOf(self.certificate.load(Stock({SHOP.key: self.issued(100 * DAY)})))
         self.assertEqual(self.certificate.status().state, "expired")
 
     def test_storedCoversMore(self) -> None:
@@ -448,7 +449,7 @@ class AutoCertificateTests(SynchronousTestCase):
         turn.
         """
         other = self.make(Auto(("blog.example",)))
-        self.successResultOf(other.load({}))
+        self.successResultOf(other.load(Stock({})))
         self.authority.thinks()
         self.begin()
         waiting = other.provision()
@@ -477,7 +478,7 @@ class AutoCertificateTests(SynchronousTestCase):
         One that has not had its turn asks nothing.
         """
         other = self.make(Auto(("blog.example",)))
-        self.successResultOf(other.load({}))
+        self.successResultOf(other.load(Stock({})))
         self.authority.thinks()
         other.provision()
         self.begin()
@@ -595,7 +596,7 @@ class AutoCertificateTests(SynchronousTestCase):
         A stop ends the order for a part like any other.
         """
         self.refuseWWW()
-        self.successResultOf(self.certificate.load({}))
+        self.successResultOf(self.certificate.load(Stock({})))
         self.plane.holds("install")
         self.certificate.provision()
         self.assertEqual(len(self.plane.presented), 1)

@@ -131,7 +131,7 @@ class RenewalTests(SynchronousTestCase):
         facts = self.serve()
         for answer in (None, AuthorityUnreachable("https://ca.test/", "away")):
             self.answer = answer
-            self.clock.pump([HOUR] * 7)
+            self.clock.pump([HOUR] * 25)
             due = self.renewal.due()
             self.assertTrue(renewAt(NOW, facts.notAfter, 1.0) <= due.at <= renewAt(NOW, facts.notAfter))
             self.assertIn("a third of its life", due.why)

@@ -1,0 +1,62 @@
+"""
+The certificates that a store had when it was read, found by the names that they
+cover: thousands of them by thousands who look.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from ..facts import Credential
+
+__all__ = ["Stock", "isCovered"]
+
+
+class Stock:
+    """
+    What there is.
+    """
+
+    def __init__(self, stored: Mapping[str, Credential]) -> None:
+        """
+        @param stored: By identity
+            (L{Auto.key<smartproxy_tw.config.model.Auto.key>}).
+        """
+        self._stored = stored
+        self._byName: defaultdict[str, list[str]] = defaultdict(list)
+        for key in stored:
+            for name in _names(key):
+                self._byName[name].append(key)
+
+    def get(self, key: str) -> Credential | None:
+        """
+        The one of an identity.
+        """
+        return self._stored.get(key)
+
+    def covering(self, names: Iterable[str]) -> list[tuple[tuple[str, ...], Credential]]:
+        """
+        Those that cover at least one of these names, each with all the names
+        that it is for.
+        """
+        found: dict[str, None] = {}
+        for name in names:
+            for offered in (name, _wildcard(name)):
+                found.update(dict.fromkeys(self._byName.get(offered, ())))
+        return [(_names(key), self._stored[key]) for key in found]
+
+
+def isCovered(name: str, offered: Iterable[str]) -> bool:
+    """
+    Whether a certificate for some names is one for this name.
+    """
+    return name in offered or _wildcard(name) in offered
+
+
+def _wildcard(name: str) -> str:
+    return "*." + name.partition(".")[2]
+
+
+def _names(key: str) -> tuple[str, ...]:
+    return tuple(key.partition(":")[2].split(","))

@@ -1,0 +1,50 @@
+"""
+Tests for L{smartproxy_tw.service.stock}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.facts import Credential
+from smartproxy_tw.service.stock import Stock, isCovered
+
+SHOP, STAR, BOTH = (Credential(text, b"") for text in (b"shop", b"star", b"both"))
+
+
+class StockTests(SynchronousTestCase):
+    """
+    What a store had.
+    """
+
+    def setUp(self) -> None:
+        self.stock = Stock(
+            {"auto:shop.example": SHOP, "auto:*.shop.example": STAR, "auto:blog.example,shop.example": BOTH}
+        )
+
+    def test_exact(self) -> None:
+        """
+        One is found by its identity.
+        """
+        self.assertEqual(self.stock.get("auto:shop.example"), SHOP)
+        self.assertIsNone(self.stock.get("auto:blog.example"))
+
+    def test_covering(self) -> None:
+        """
+        All are found that cover a name, by itself or by a wildcard, once each,
+        with what else they cover.
+        """
+        self.assertEqual(
+            self.stock.covering(["shop.example", "blog.example"]),
+            [(("shop.example",), SHOP), (("blog.example", "shop.example"), BOTH)],
+        )
+        self.assertEqual(self.stock.covering(["www.shop.example"]), [(("*.shop.example",), STAR)])
+        self.assertEqual(self.stock.covering(["a.b.shop.example", "example"]), [])
+
+    def test_isCovered(self) -> None:
+        """
+        A wildcard covers one label.
+        """
+        self.assertTrue(isCovered("a.example", ["*.example"]))
+        self.assertTrue(isCovered("a.example", ["b.example", "a.example"]))
+        self.assertFalse(isCovered("a.b.example", ["*.example"]))
