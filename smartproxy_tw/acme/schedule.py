@@ -40,9 +40,10 @@ _RETRIES = (60.0, 600.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 86400.0)
 _JITTER = 1 / 4
 
 #: How often an authority that cannot be reached is asked whether it is back: one
-#: cheap request for everybody.  Twice each, at first: so whenever in an outage of
-#: five seconds the first try was, its end is noticed within two.
-_PROBES = (1.0, 1.0, 2.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+#: cheap request for everybody, 1, 2, 4 ... 30 s apart.  The short waits several
+#: times: so the end of an outage of six seconds is noticed within one, whenever in it
+#: the first try was, and there is time left of three for the orders themselves.
+_PROBES = (1.0,) * 6 + (2.0,) * 3 + (4.0, 4.0, 8.0, 8.0, 16.0, 16.0, 30.0)
 
 #: What is waited between looks at something undecided: the first, what each
 #: next one is longer by, and the longest of our own.
