@@ -149,14 +149,15 @@ def _unusable(config: Config) -> Iterator[str]:
             except (OSError, ValueError):
                 reason = "it is no PEM bundle of certificates"
                 yield f"route '{route.name}': ca_file {file} cannot be used: {reason}"
-    if config.acme.external is not None:
-        from .acme.errors import ExternalAccountUnusable
-        from .acme.external import readExternalKey
+    for authority in (config.acme, *config.acme.fallbacks):
+        if authority.external is not None:
+            from .acme.errors import ExternalAccountUnusable
+            from .acme.external import readExternalKey
 
-        try:
-            readExternalKey(config.acme)
-        except ExternalAccountUnusable as why:
-            yield str(why)
+            try:
+                readExternalKey(authority)
+            except ExternalAccountUnusable as why:
+                yield str(why)
 
 
 def _check(file: str, isQuiet: bool) -> int:

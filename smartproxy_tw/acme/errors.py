@@ -20,6 +20,7 @@ __all__ = [
     "AuthorityUnreachable",
     "ChallengeNotServed",
     "ExternalAccountUnusable",
+    "HeldBack",
     "IssuanceFailed",
     "NoChallengeUsable",
     "Problem",
@@ -284,8 +285,8 @@ class ExternalAccountUnusable(IssuanceFailed):
         """
         super().__init__(
             f"No account can be registered at {directory}: {why}."
-            " Set acme.external_account to the key_id and the hmac_key_file (or hmac_key) that this"
-            " authority gave you."
+            " Set acme.external_account (for one of acme.fallbacks: its own external_account) to the"
+            " key_id and the hmac_key_file (or hmac_key) that this authority gave you."
         )
 
 
@@ -305,3 +306,18 @@ class ProfileNotOffered(IssuanceFailed):
             f"The certificate authority at {directory} has no profile {wanted!r}; it has"
             f" {', '.join(offered) or 'none'}. Set acme.profile to one that it has, or leave it out."
         )
+
+
+class HeldBack(IssuanceFailed):
+    """
+    The authority is not asked, for it said that it wants to be left alone.
+    Mended by time.
+    """
+
+    def __init__(self, why: str, seconds: float) -> None:
+        """
+        @param why: What it said, without a full stop.
+        @param seconds: For so long.
+        """
+        self.retryAfter = seconds
+        super().__init__(f"The certificate authority is not asked for {seconds:.0f} s: {why}.")

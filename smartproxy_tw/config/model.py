@@ -409,6 +409,7 @@ class Acme(Authority):
     """
     Whom to ask for certificates, and how to prove a name.
 
+    @ivar fallbacks: Whom else to ask, in this order, when that one gives none.
     @ivar challenges: In order of preference.
     @ivar httpPort: Where http-01 is served; the authority connects to 80, so
         another number needs a forwarding in front.
@@ -418,6 +419,7 @@ class Acme(Authority):
     challenges: tuple[Literal["http-01", "tls-alpn-01"], ...] = ("http-01", "tls-alpn-01")
     httpPort: int = 80
     tlsPort: int = 443
+    fallbacks: tuple[Authority, ...] = field(default=(), kw_only=True)
 
     def port(self, kind: Literal["http-01", "tls-alpn-01"]) -> int:
         """

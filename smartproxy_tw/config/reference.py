@@ -42,6 +42,7 @@ def _inline(text: str) -> str:
 
 #: Mappings that are taken in several places, and what they are called there.
 _SHARED = {
+    "ExternalAccount": "An external account",
     "KeyPair": "Certificate files",
     "PortRange": "A range of ports",
     "Target": "A target, by host and port",

@@ -186,9 +186,32 @@ class _Resolver:
             external=self._external(("acme", "external_account"), written.externalAccount),
             profile=written.profile,
             challenges=tuple(written.challenges),
+            fallbacks=self._fallbacks(written),
             httpPort=written.httpPort,
             tlsPort=written.tlsPort,
         )
+
+    def _fallbacks(self, written: schema.Acme) -> tuple[model.Authority, ...]:
+        made: list[model.Authority] = []
+        taken = {written.directory}
+        for index, each in enumerate(written.fallbacks):
+            path: Path = ("acme", "fallbacks", index)
+            if each.directory in taken:
+                self._findings.refuse(
+                    (*path, "directory"), "is an authority that is asked before: leave it out"
+                )
+            taken.add(each.directory)
+            file = each.caFile
+            made.append(
+                model.Authority(
+                    email=each.email or written.email,
+                    directory=each.directory,
+                    caFile=None if file is None else self._files.existing((*path, "ca_file"), file),
+                    external=self._external((*path, "external_account"), each.externalAccount),
+                    profile=each.profile,
+                )
+            )
+        return tuple(made)
 
     def _external(self, path: Path, written: schema.ExternalAccount | None) -> model.ExternalAccount | None:
         if written is None:

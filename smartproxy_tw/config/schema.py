@@ -38,6 +38,7 @@ __all__ = [
     "Block",
     "ClientCertificates",
     "ExternalAccount",
+    "Fallback",
     "File",
     "Forward",
     "KeyPair",
@@ -734,6 +735,24 @@ class ExternalAccount(_Section):
         return self
 
 
+class Fallback(_Section):
+    """
+    Another authority.
+    """
+
+    directory: Annotated[str, AfterValidator(texts.directory)] = Field(
+        description="As `directory` of `acme`; each authority once."
+    )
+    email: Annotated[str, AfterValidator(texts.email)] | None = Field(
+        default=None, description="Where this one may write to. Default: as `email` of `acme`."
+    )
+    caFile: PathText | None = Field(default=None, description="As `ca_file` of `acme`.")
+    externalAccount: ExternalAccount | None = Field(
+        default=None, description="As `external_account` of `acme`."
+    )
+    profile: _Nonempty | None = Field(default=None, description="As `profile` of `acme`.")
+
+
 class Acme(_Section):
     """
     Where certificates are had automatically, and how names are proved.  Asking
@@ -768,6 +787,11 @@ class Acme(_Section):
     challenges: Annotated[
         list[Literal["http-01", "tls-alpn-01"]], Field(min_length=1), AfterValidator(_unique)
     ] = Field(default=list(_ACME.challenges), description="How names may be proved, the preferred way first.")
+    fallbacks: list[Fallback] = Field(
+        default_factory=list,
+        description="Other authorities, asked in this order for a certificate that the one before cannot "
+        "give.",
+    )
     httpPort: Port = Field(
         default=_ACME.httpPort,
         description="The local port where http-01 is answered and where `sites` redirect to https. The "

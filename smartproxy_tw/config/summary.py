@@ -139,7 +139,8 @@ def _certificate(source: Auto | Internal | Files) -> str:
 def _end(config: Config) -> Iterator[str]:
     wanted = config.autoCertificates
     if wanted:
-        yield f"{_count(len(wanted), 'certificate')} by ACME from {config.acme.directory}"
+        others = "".join(f", else {each.directory}" for each in config.acme.fallbacks)
+        yield f"{_count(len(wanted), 'certificate')} by ACME from {config.acme.directory}{others}"
     yield f"state in {config.stateDir}"
     if config.workers == "auto":
         yield "one worker for each CPU, with an equal share of limits.connections"

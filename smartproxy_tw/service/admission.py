@@ -148,6 +148,13 @@ class Admission:
         return self._back.when()
 
     @property
+    def awaySince(self) -> float | None:
+        """
+        Since when the authority cannot be reached, POSIX seconds; L{None}: it can.
+        """
+        return None if self.outage is None else self._since
+
+    @property
     def nextProbe(self) -> float | None:
         """
         When it is looked next whether the authority is back, POSIX seconds;

@@ -14,7 +14,7 @@ backoff of the ones that failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,7 +24,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..acme.agenda import Wish
-from ..acme.budget import Kind
+from ..acme.budget import Kind, Wait
 from ..acme.errors import AuthorityProblem, AuthorityUnreachable
 from ..config.model import Auto
 from ..facts import Credential
@@ -38,6 +38,7 @@ from .readiness import Readiness
 from .renewal import Advise, Renewal
 from .status import CertificateState, CertificateStatus, when
 from .stock import Stock, isCovered
+from .ways import Way, Ways
 
 if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
@@ -97,6 +98,8 @@ class AutoCertificate:
         memory: Memory,
         chance: Random,
         advise: Advise | None = None,
+        directory: str = "",
+        fallbacks: Sequence[Way] = (),
     ) -> None:
         """
         @param auto: The names.
@@ -109,16 +112,21 @@ class AutoCertificate:
         @param memory: Remembers failures beyond this process.
         @param chance: Spreads what would happen at one moment.
         @param advise: Asks the authority when to renew; L{None}: nobody is asked.
+        @param directory: The URL of its directory, for the log.
+        @param fallbacks: Whom else to ask, in this order.
         """
         self.auto = auto
         self._plane = plane
-        self._obtain = obtain
         self._clock = clock
-        self._admission = admission
         self._names = ", ".join(auto.names)
-        self._keeper = Keeper(save, clock, auto.names)
+        self._every = (Way(directory, admission, obtain, save, advise), *fallbacks)
+        self._ways = Ways(self._every, clock, self._names)
+        # Who issued what is served, and whom the order under way was placed with.
+        self._issuer = self._asked = self._every[0]
+        self._keeper = Keeper(self._save, clock, auto.names)
         self._backoff = Backoff(auto.key, auto.names, memory, clock, chance)
         self._alarm = timetable.bell(self.provision)
+        self._passing = timetable.bell(self._passOn)
         self._renewal = Renewal(auto.names, advise, timetable, clock, chance, self._renewalMoved)
         self._facts: CertificateFacts | None = None
         self._running: Readiness | None = None
@@ -168,6 +176,7 @@ class AutoCertificate:
         """
         self._stopped = True
         self._alarm.clear()
+        self._passing.clear()
         self._renewal.stop()
         if self._return is not None:
             self._return.cancel()
@@ -189,21 +198,21 @@ class AutoCertificate:
 
     def _next(self) -> dict[str, Any]:
         wish = self._wish
-        if wish is not None and self._admission.isWaiting(wish):
-            held = self._admission.waitOf(wish)
+        if wish is not None and self._asked.admission.isWaiting(wish):
+            held = self._held()
             if held is None:
                 return {"reason": "other orders are under way"}
             return {"reason": held.why, "nextAttempt": None if held.until == inf else held.until}
         if self._return is not None:
             why = "then it is looked whether the authority can be reached again"
-            return {"reason": why, "nextAttempt": self._admission.nextProbe}
+            return {"reason": why, "nextAttempt": self._ways.nextProbe()}
         reason = None
         if self._backoff.problem is None and self._facts is not None and self._alarm.at is not None:
             reason = self._renewal.due().why
         return {"nextAttempt": self._alarm.at or self._keeper.nextAttempt, "reason": reason}
 
     def _state(self) -> CertificateState:
-        if self._wish is not None and self._admission.isWaiting(self._wish):
+        if self._wish is not None and self._asked.admission.isWaiting(self._wish):
             return "waiting"
         if self._running is not None:
             return "ordering"
@@ -246,7 +255,7 @@ class AutoCertificate:
         credential = self._choose(stored)
         if credential is not None:
             try:
-                await self._serve(credential)
+                await self._serve(credential, self._every[stored.issuerOf(credential)])
                 return
             except ValueError as why:
                 self._log.warn(
@@ -274,17 +283,18 @@ class AutoCertificate:
                 best = (*rank, credential)
         return None if best is None else best[2]
 
-    async def _serve(self, credential: Credential) -> None:
+    async def _serve(self, credential: Credential, way: Way) -> None:
         from ..acme.x509 import describe
 
         facts = describe(credential.chain)
         await self._plane.install(self.auto.key, credential)
-        self._facts = facts
+        self._facts, self._issuer = facts, way
         if not self._stopped:
+            self._renewal.advise = way.advise
             self._renewal.follow(facts, credential.chain)
 
-    async def _install(self, credential: Credential) -> None:
-        await self._serve(credential)
+    async def _install(self, credential: Credential, way: Way) -> None:
+        await self._serve(credential, way)
         self._keeper.keep(credential)
 
     async def _run(self, running: Readiness) -> None:
@@ -335,18 +345,31 @@ class AutoCertificate:
             )
 
     async def _ask(self, names: tuple[str, ...]) -> None:
+        await self._ways.follow(lambda way: self._askAt(way, names), self._held, self._urgentAt(names))
+
+    def _urgentAt(self, names: tuple[str, ...]) -> float:
+        facts = self._facts
+        if facts is None or not self._covers(names):
+            return 0.0
+        return facts.notAfter - _ENDING * facts.lifetime
+
+    def _held(self) -> Wait | None:
+        return None if self._wish is None else self._asked.admission.waitOf(self._wish)
+
+    async def _askAt(self, way: Way, names: tuple[str, ...]) -> None:
         def install(credential: Credential) -> Deferred[None]:
-            return Deferred.fromCoroutine(self._install(credential))
+            return Deferred.fromCoroutine(self._install(credential, way))
 
         def order() -> Deferred[Credential]:
             if replaces is None:
-                return self._obtain(names, install)
-            return self._obtain(names, install, replaces=replaces)
+                return way.obtain(names, install)
+            return way.obtain(names, install, replaces=replaces)
 
-        replaces = self._renewal.replaces if names == self.auto.names and self._covers(names) else None
-        self._wish = wish = self._wishFor(names, replaces)
+        isOwn = way is self._issuer and names == self.auto.names and self._covers(names)
+        replaces = self._renewal.replaces if isOwn else None
+        self._asked, self._wish = way, self._wishFor(names, way, replaces)
         try:
-            await self._admission.admit(wish, order)
+            await way.admission.admit(self._wish, order)
         except AuthorityProblem as why:
             if replaces is None or why.byName or why.problem.word not in _NOT_REPLACEABLE:
                 raise
@@ -355,28 +378,47 @@ class AutoCertificate:
             return
         finally:
             self._wish = None
-        await self._ask(names)
+        await self._askAt(way, names)
 
-    def _wishFor(self, names: tuple[str, ...], replaces: bytes | None) -> Wish:
+    def _wishFor(self, names: tuple[str, ...], way: Way, replaces: bytes | None) -> Wish:
         facts = self._facts
-        kind: Kind = "renewal" if facts is not None and set(facts.names) == set(names) else "new"
+        isSame = facts is not None and set(facts.names) == set(names)
+        kind: Kind = "renewal" if isSame and way is self._issuer else "new"
         if replaces is not None and self._renewal.isSuggested:
             kind = "suggested"
         return Wish(names, kind, ends=facts.notAfter if facts is not None and self._covers(names) else 0.0)
+
+    def _save(self, credential: Credential) -> Deferred[None]:
+        return self._issuer.save(credential)
 
     def _again(self, why: Exception) -> None:
         if isinstance(why, AuthorityUnreachable):
             self._backoff.stall(why)
             if not self._stopped:
-                self._return = back = self._admission.whenBack()
+                self._return = back = self._ways.whenBack()
                 back.addCallbacks(self._returned, lambda _: None)
+                self._passLater()
             return
         at = self._backoff.fail(why)
         if not self._stopped:
             self._alarm.set(at)
 
+    def _passLater(self) -> None:
+        at = self._ways.passesOnAt(self._urgentAt(self.auto.names))
+        if at is not None and self._return is not None:
+            self._passing.set(at)
+
+    def _passOn(self) -> None:
+        """
+        Who is away has been away for long enough.
+        """
+        if self._return is not None:
+            self._return.cancel()
+            self._returned(None)
+
     def _returned(self, _: None) -> None:
         self._return = None
+        self._passing.clear()
         if self._running is None:
             self.provision()
         else:

@@ -10,7 +10,8 @@ cannot be had, nothing is asked of any authority at all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from twisted.internet.defer import Deferred
@@ -32,9 +33,10 @@ from .memory import Memory
 from .renewal import Advise
 from .status import CertificateStatus
 from .stock import Stock
-from .storage import Storage
+from .storage import Shelf, Storage
+from .ways import Way
 
-__all__ = ["Certificates"]
+__all__ = ["Certificates", "Fallback"]
 
 #: What the states are called where they are counted.
 _WORDS = {
@@ -43,6 +45,22 @@ _WORDS = {
     "expired": "expired",
     "valid": "valid",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """
+    Another authority; each part is what L{Certificates} has of the preferred one.
+
+    @ivar shelf: What is kept of it.
+    """
+
+    shelf: Shelf
+    obtain: Obtain
+    close: Callable[[], Deferred[None]]
+    memory: Memory
+    probe: Probe | None = None
+    advise: Advise | None = None
 
 
 class Certificates:
@@ -67,6 +85,7 @@ class Certificates:
         chance: Random,
         probe: Probe | None = None,
         advise: Advise | None = None,
+        fallbacks: Sequence[Fallback] = (),
     ) -> None:
         """
         @param config: Which are wanted.
@@ -81,6 +100,7 @@ class Certificates:
         @param chance: Spreads what would happen at one moment.
         @param probe: Looks whether the authority can be reached.
         @param advise: Asks it when to renew a certificate.
+        @param fallbacks: Whom else to ask, in this order.
         """
         from ..store.certificates import Credentials
 
@@ -91,6 +111,9 @@ class Certificates:
         self._credentials = Credentials(storage.certificates)
         limits = limitsOf(config.acme.directory)
         self._admission = Admission(limits, memory, clock, chance, probe)
+        self._fallbacks = tuple(fallbacks)
+        self._others: list[Admission] = []
+        ways = [self._way(each, clock, chance) for each in fallbacks]
         self._timetable = Timetable(clock)
         self._automatic: list[AutoCertificate] = []
         self._internal: list[InternalCertificate] = []
@@ -110,7 +133,9 @@ class Certificates:
                         timetable=self._timetable,
                         memory=memory,
                         chance=chance,
-                        advise=None if advise is None else self._asking(advise),
+                        advise=None if advise is None else _asking(self._admission, advise),
+                        directory=config.acme.directory,
+                        fallbacks=ways,
                     )
                 )
             elif isinstance(source, Internal):
@@ -159,8 +184,19 @@ class Certificates:
     def _all(self) -> tuple[AutoCertificate | InternalCertificate | FileCertificate, ...]:
         return (*self._automatic, *self._internal, *self._files)
 
-    def _asking(self, advise: Advise) -> Advise:
-        return lambda chain: self._admission.ask(lambda: advise(chain))
+    def _way(self, fallback: Fallback, clock: IReactorTime, chance: Random) -> Way:
+        from ..store.certificates import Credentials
+
+        directory = fallback.shelf.directory
+        admission = Admission(limitsOf(directory), fallback.memory, clock, chance, fallback.probe)
+        self._others.append(admission)
+        return Way(
+            directory,
+            admission,
+            fallback.obtain,
+            Credentials(fallback.shelf.certificates).save,
+            None if fallback.advise is None else _asking(admission, fallback.advise),
+        )
 
     async def _load(self) -> None:
         stored = await self._stored()
@@ -188,12 +224,27 @@ class Certificates:
         )
 
     async def _stored(self) -> Stock:
+        """
+        What is there for each identity, the newest of all authorities, and which
+        of the fallbacks issued it.
+        """
+        from ..acme.x509 import describe
+        from ..store.certificates import Credentials
+
         if not self._automatic:
             return Stock({})
+        issuers: dict[str, int] = {}
         try:
-            return Stock(await self._credentials.load())
+            found = await self._credentials.load()
+            for number, fallback in enumerate(self._fallbacks, 1):
+                for key, credential in (await Credentials(fallback.shelf.certificates).load()).items():
+                    before = found.get(key)
+                    began = 0.0 if before is None else describe(before.chain).notBefore
+                    if describe(credential.chain).notBefore > began:
+                        found[key], issuers[key] = credential, number
         except OSError as why:
             raise StateError(f"The stored certificates cannot be read: {why}.") from why
+        return Stock(found, issuers)
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
@@ -205,9 +256,17 @@ class Certificates:
     async def _stop(self) -> None:
         for each in self._all:
             await each.stop()
-        self._admission.stop()
+        for admission in (self._admission, *self._others):
+            admission.stop()
         await self._close()
         await self._memory.whenWritten()
+        for fallback in self._fallbacks:
+            await fallback.close()
+            await fallback.memory.whenWritten()
+
+
+def _asking(admission: Admission, advise: Advise) -> Advise:
+    return lambda chain: admission.ask(lambda: advise(chain))
 
 
 def _sources(config: Config) -> tuple[CertificateSource, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 
-from ..config.model import Config
+from ..config.model import Authority, Config
 from ..facts import Credential
 from ..interfaces import IAccountStore, IPlane
 from .milestones import Milestones
@@ -30,7 +30,13 @@ class LateIssuer:
     """
 
     def __init__(
-        self, reactor: Any, config: Config, plane: IPlane, accounts: IAccountStore, milestones: Milestones
+        self,
+        reactor: Any,
+        config: Config,
+        plane: IPlane,
+        accounts: IAccountStore,
+        milestones: Milestones,
+        authority: Authority | None = None,
     ) -> None:
         """
         @param reactor: For connections and time.
@@ -39,9 +45,11 @@ class LateIssuer:
         @param accounts: Where the account rests.
         @param milestones: Told when a first challenge is presented, and a
             first certificate installed.
+        @param authority: Which of the configuration's; by default the preferred.
         """
         self._reactor = reactor
         self._config = config
+        self._authority = authority or config.acme
         self._plane = plane
         self._accounts = accounts
         self._milestones = milestones
@@ -87,7 +95,7 @@ class LateIssuer:
 
         return Issuer(
             self._reactor,
-            self._config.acme,
+            self._authority,
             challenges=self._config.challenges,
             accounts=self._accounts,
             plane=self._plane,

@@ -49,6 +49,9 @@ Advise = Callable[[bytes], "Deferred[RenewalFacts | None]"]
 class Renewal:
     """
     Of the certificate that is served under one identity.
+
+    @ivar advise: Asks whoever issued it; to be set before L{follow} where that
+        changes.
     """
 
     _log = Logger()
@@ -71,7 +74,7 @@ class Renewal:
         @param changed: Called when L{due} has changed.
         """
         self._names = ", ".join(names)
-        self._advise = advise
+        self.advise = advise
         self._clock = clock
         self._chance = chance
         self._changed = changed
@@ -99,7 +102,7 @@ class Renewal:
         self._hurries = self._hurries + 1 if isHurry else 0
         self._since = now
         self._facts, self._chain, self._window, self._failures = facts, chain, None, 0
-        self._canReplace = self._advise is not None
+        self._canReplace = self.advise is not None
         if self._mayAsk:
             self._askSoon()
 
@@ -160,12 +163,12 @@ class Renewal:
             self._asking.cancel()
 
     def _askSoon(self) -> None:
-        if self._advise is not None and self._facts is not None:
+        if self.advise is not None and self._facts is not None:
             self._bell.set(self._clock.seconds() + _SPREAD * self._chance.random())
 
     def _ask(self) -> None:
-        if self._advise is not None:
-            self._asking = asking = self._advise(self._chain)
+        if self.advise is not None:
+            self._asking = asking = self.advise(self._chain)
             asking.addCallbacks(self._advised, self._unadvised)
 
     def _advised(self, said: RenewalFacts | None) -> None:

@@ -18,11 +18,14 @@ class Stock:
     What there is.
     """
 
-    def __init__(self, stored: Mapping[str, Credential]) -> None:
+    def __init__(self, stored: Mapping[str, Credential], issuers: Mapping[str, int] | None = None) -> None:
         """
         @param stored: By identity
             (L{Auto.key<smartproxy_tw.config.model.Auto.key>}).
+        @param issuers: Which of the fallback authorities issued what, counted
+            from 1, by identity; what is missing there is by the preferred one.
         """
+        self._issuers = {stored[key].chain: number for key, number in (issuers or {}).items()}
         self._stored = stored
         self._byName: defaultdict[str, list[str]] = defaultdict(list)
         for key in stored:
@@ -34,6 +37,12 @@ class Stock:
         The one of an identity.
         """
         return self._stored.get(key)
+
+    def issuerOf(self, credential: Credential) -> int:
+        """
+        Which authority issued one of them; 0: the preferred.
+        """
+        return self._issuers.get(credential.chain, 0)
 
     def covering(self, names: Iterable[str]) -> list[tuple[tuple[str, ...], Credential]]:
         """

@@ -5,7 +5,8 @@ The state directory in use: locked, with what rests in it at hand.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..store.accounts import DirectoryAccounts
@@ -21,7 +22,25 @@ if TYPE_CHECKING:
     from ..interfaces import IAccountStore
     from ..store.certificates import Run
 
-__all__ = ["Storage"]
+__all__ = ["Shelf", "Storage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """
+    What is kept of one authority.
+
+    @ivar directory: The URL of its directory.
+    @ivar certificates: What it issued.
+    @ivar attempts: Orders there that failed; where several authorities are
+        asked, only those of the preferred one count.
+    @ivar uses: What of its budget is used.
+    """
+
+    directory: str
+    certificates: ICertificateStore
+    attempts: DirectoryAttempts
+    uses: DirectoryUses
 
 
 class Storage:
@@ -33,6 +52,7 @@ class Storage:
         another one issued, staging for instance, does not pass for its own.
     @ivar attempts: Orders there that failed.
     @ivar uses: What of its budget is used.
+    @ivar fallbacks: The same of the authorities that are asked besides.
     @ivar authority: The local authority; not opened, since not everybody
         needs one.
     """
@@ -41,6 +61,7 @@ class Storage:
     certificates: ICertificateStore
     attempts: DirectoryAttempts
     uses: DirectoryUses
+    fallbacks: tuple[Shelf, ...]
     authority: LocalAuthority
 
     def __init__(
@@ -50,6 +71,7 @@ class Storage:
         seconds: Callable[[], float],
         run: Run,
         *,
+        fallbacks: Sequence[str] = (),
         certificates: ICertificateStore | None = None,
         accounts: IAccountStore | None = None,
         files: Files = os,
@@ -60,13 +82,14 @@ class Storage:
         @param seconds: The time, POSIX seconds.
         @param run: Does what waits for the disk, see
             L{DirectoryCertificates<smartproxy_tw.store.certificates.DirectoryCertificates>}.
+        @param fallbacks: The URLs of those that are asked besides.
         @param certificates: A store to use in place of the directory's.
         @param accounts: Likewise.
         @param files: What does the writing.
         """
         self._directory = SecureDirectory(path, files)
         self._lock = Lock(self._directory)
-        self._authorityName = authorityName(directory)
+        self._authorities = (directory, *fallbacks)
         self._seconds = seconds
         self._run = run
         self._certificates = certificates
@@ -79,17 +102,12 @@ class Storage:
         @raise StateError: It is not safe, cannot be used, or another process
             uses it.
         """
-        from ..store.certificates import DirectoryCertificates
-
         self._directory.open()
         self._lock.take()
         try:
-            issued = self._directory.child("certificates").child(self._authorityName)
-            self.attempts = DirectoryAttempts(issued)
-            self.uses = DirectoryUses(issued)
-            self.certificates = (
-                DirectoryCertificates(issued, self._run) if self._certificates is None else self._certificates
-            )
+            own, *others = map(self._shelf, self._authorities)
+            self.certificates, self.attempts, self.uses = own.certificates, own.attempts, own.uses
+            self.fallbacks = tuple(others)
             self.accounts = (
                 DirectoryAccounts(self._directory.child("accounts"))
                 if self._accounts is None
@@ -105,3 +123,12 @@ class Storage:
         Let the next process have it.  Without effect when it is not open.
         """
         self._lock.release()
+
+    def _shelf(self, directory: str) -> Shelf:
+        from ..store.certificates import DirectoryCertificates
+
+        issued = self._directory.child("certificates").child(authorityName(directory))
+        certificates = self._certificates
+        if certificates is None:
+            certificates = DirectoryCertificates(issued, self._run)
+        return Shelf(directory, certificates, DirectoryAttempts(issued), DirectoryUses(issued))

@@ -19,7 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from ..config.model import Config
 from ..interfaces import IAccountStore, IPlane
-from .certificates import Certificates
+from .certificates import Certificates, Fallback
 from .gathering import gathered
 from .issuing import LateIssuer
 from .life import Life
@@ -195,6 +195,7 @@ class SmartProxy(MultiService):
             self.config.acme.directory,
             reactor.seconds,
             run,
+            fallbacks=[each.directory for each in self.config.acme.fallbacks],
             certificates=self._certificateStore,
             accounts=self._accounts,
         )
@@ -243,7 +244,18 @@ class SmartProxy(MultiService):
             chance=self._chance,
             probe=issuer.probe if self._obtain is None else self._probe,
             advise=issuer.advise if self._obtain is None else self._advise,
+            fallbacks=() if self._obtain else self._makeFallbacks(storage, run, plane, milestones),
         )
+
+    def _makeFallbacks(
+        self, storage: Storage, run: Run, plane: IPlane, milestones: Milestones
+    ) -> list[Fallback]:
+        made = []
+        for authority, shelf in zip(self.config.acme.fallbacks, storage.fallbacks, strict=True):
+            issuer = LateIssuer(self._reactor, self.config, plane, storage.accounts, milestones, authority)
+            memory = Memory(shelf.attempts, shelf.uses, run)
+            made.append(Fallback(shelf, issuer.obtain, issuer.close, memory, issuer.probe, issuer.advise))
+        return made
 
 
 def _inThread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:

@@ -86,6 +86,15 @@ class WholeTests(SynchronousTestCase):
         said = only("acme: {external_account: {key_id: k, hmac_key_file: /nowhere}}\nsites: {a.b: 1}")
         self.assertIn("does not exist", said)
 
+    def test_fallbacks(self) -> None:
+        """
+        Each authority is there once.
+        """
+        twice = "acme: {fallbacks: [{directory: https://a.b/}, {directory: https://a.b/}]}\nsites: {a.b: 1}"
+        self.assertIn("acme.fallbacks[1].directory", only(twice))
+        again = only("acme: {fallbacks: [{directory: letsencrypt}]}\nsites: {a.b: 1}")
+        self.assertIn("is an authority that is asked before", again)
+
     def test_acme(self) -> None:
         """
         Challenges are named once each, and there is at least one.

@@ -20,6 +20,7 @@ from smartproxy_tw.config.model import (
     TLS,
     AccessLog,
     Acme,
+    Authority,
     Auto,
     Block,
     Config,
@@ -161,6 +162,37 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         "acme: {profile: tlsserver}\n" + ROUTE,
         lambda c: c.acme,
         Acme(profile="tlsserver"),
+    ),
+    "Acme.fallbacks": (
+        "acme: {email: a@b, fallbacks: [{directory: letsencrypt-staging}]}\n" + ROUTE,
+        lambda c: c.acme.fallbacks,
+        (Authority("a@b", LETSENCRYPT_STAGING),),
+    ),
+    "Fallback.directory": (
+        "acme: {fallbacks: [{directory: https://ca.b/d}]}\n" + ROUTE,
+        lambda c: c.acme.fallbacks[0].directory,
+        "https://ca.b/d",
+    ),
+    "Fallback.email": (
+        "acme: {email: a@b, fallbacks: [{directory: https://ca.b/d, email: c@d}]}\n" + ROUTE,
+        lambda c: c.acme.fallbacks[0].email,
+        "c@d",
+    ),
+    "Fallback.ca_file": (
+        "acme: {fallbacks: [{directory: https://ca.b/d, ca_file: c.pem}]}\n" + ROUTE,
+        lambda c: os.path.basename(c.acme.fallbacks[0].caFile),
+        "c.pem",
+    ),
+    "Fallback.external_account": (
+        "acme: {fallbacks: [{directory: https://ca.b/d, external_account: {key_id: k, hmac_key: a-_A}}]}\n"
+        + ROUTE,
+        lambda c: c.acme.fallbacks[0].external,
+        ExternalAccount("k", "a-_A"),
+    ),
+    "Fallback.profile": (
+        "acme: {fallbacks: [{directory: https://ca.b/d, profile: short}]}\n" + ROUTE,
+        lambda c: c.acme.fallbacks[0].profile,
+        "short",
     ),
     "Acme.challenges": (
         "acme: {challenges: [tls-alpn-01]}\n" + ROUTE,

@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import os
 from random import Random
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.x509 import Signer
+from smartproxy_tw.acme.x509 import Signer, describe
 from smartproxy_tw.config.model import CertificateSource, Files, Internal
-from smartproxy_tw.service.certificates import Certificates
+from smartproxy_tw.service.certificates import Certificates, Fallback
 from smartproxy_tw.service.errors import CertificateError, StoppedError
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.service.storage import Storage
+from smartproxy_tw.store.certificates import Credentials
 from smartproxy_tw.store.directory import StateError
 from smartproxy_tw.testing.fakes import FakeAuthority, FakePlane, Story
 
@@ -44,7 +46,7 @@ class CertificatesTests(SynchronousTestCase):
         self.gate: Deferred[None] = succeed(None)
         self.closed = 0
 
-    def make(self, *sources: CertificateSource | None) -> Certificates:
+    def make(self, *sources: CertificateSource | None, **parts: Any) -> Certificates:
         """
         For routes with these certificates.
         """
@@ -59,6 +61,7 @@ class CertificatesTests(SynchronousTestCase):
             memory=Memory(self.storage.attempts, self.storage.uses, maybeDeferred),
             chance=Random(0),
             probe=self.authority.probe,
+            **parts,
         )
         self.addCleanup(certificates.stop)
         return certificates
@@ -80,6 +83,40 @@ class CertificatesTests(SynchronousTestCase):
         with open(path, "wb") as file:
             file.write(credential.key + credential.chain)
         return Files(path, path)
+
+    def test_newestOfAllAuthorities(self) -> None:
+        """
+        Of what several authorities issued for the same names, the newest is served,
+        and who issued it is who is asked when to renew it.
+        """
+        storage = Storage(
+            self.path + "2",
+            "https://ca.example/",
+            self.clock.seconds,
+            maybeDeferred,
+            fallbacks=["https://b.example/"],
+        )
+        storage.open()
+        self.addCleanup(storage.close)
+        self.storage = storage
+        (shelf,) = storage.fallbacks
+        other = FakeAuthority(self.story, self.plane, SIGNER, self.clock.seconds)
+        memory = Memory(shelf.attempts, shelf.uses, maybeDeferred)
+        fallback = Fallback(shelf, other.obtain, self.close, memory, other.probe, other.advise)
+        for source, ages in ((SHOP, (2, 1)), (BLOG, (1, 2))):
+            for age, store in zip(ages, (storage.certificates, shelf.certificates), strict=True):
+                made = SIGNER.issue(source.names, lifetime=90 * 86400.0, now=NOW - age * 3600)
+                self.successResultOf(Credentials(store).save(made))
+        certificates = self.make(SHOP, BLOG, fallbacks=[fallback])
+        self.successResultOf(certificates.load())
+        for source in (SHOP, BLOG):
+            chain = self.plane.installed[source.key].chain
+            self.assertEqual(describe(chain).notAfter, NOW - 3600 + 90 * 86400)
+        self.successResultOf(certificates.provisionAll())
+        self.clock.pump([60.0] * 10)
+        self.assertEqual((dict(self.authority.orders), other.questions), ({}, 1))
+        self.successResultOf(certificates.stop())
+        self.assertEqual(self.closed, 2)
 
     def test_everySource(self) -> None:
         """

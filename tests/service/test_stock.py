@@ -29,6 +29,13 @@ class StockTests(SynchronousTestCase):
         self.assertEqual(self.stock.get("auto:shop.example"), SHOP)
         self.assertIsNone(self.stock.get("auto:blog.example"))
 
+    def test_issuers(self) -> None:
+        """
+        Each is by the preferred authority, if it is not said to be by another.
+        """
+        stock = Stock({"auto:a.example": SHOP, "auto:b.example": STAR}, {"auto:b.example": 2})
+        self.assertEqual((stock.issuerOf(SHOP), stock.issuerOf(STAR)), (0, 2))
+
     def test_covering(self) -> None:
         """
         All are found that cover a name, by itself or by a wildcard, once each,

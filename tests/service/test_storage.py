@@ -65,6 +65,24 @@ class StorageTests(SynchronousTestCase):
         os.chmod(os.path.join(self.path, "accounts"), 0o700)
         self.storage().open()
 
+    def test_severalAuthorities(self) -> None:
+        """
+        Each has a place of its own, the same whether it is preferred or not.
+        """
+        storage = self.storage("https://ca.example/", fallbacks=["https://other.example/"])
+        storage.open()
+        (other,) = storage.fallbacks
+        self.assertEqual(other.directory, "https://other.example/")
+        credential = selfSigned(("a.example",))
+        self.successResultOf(Credentials(other.certificates).save(credential))
+        self.assertEqual(self.successResultOf(Credentials(storage.certificates).load()), {})
+        storage.close()
+        alone = self.storage("https://other.example/")
+        alone.open()
+        self.assertEqual(
+            list(self.successResultOf(Credentials(alone.certificates).load())), ["auto:a.example"]
+        )
+
     def test_storesOfSomebodyElse(self) -> None:
         """
         Stores that were handed in are used in place of the directory's.
