@@ -67,7 +67,7 @@ class Admission:
     def __init__(
         self,
         limits: Limits,
-        memory: Memory,
+        memory: Memory | None,
         clock: IReactorTime,
         chance: Random,
         probe: Probe | None = None,
@@ -76,7 +76,8 @@ class Admission:
     ) -> None:
         """
         @param limits: What is known of the authority beforehand.
-        @param memory: Remembers the budget beyond this process.
+        @param memory: Remembers the budget beyond this process; L{None}: nobody
+            does.
         @param clock: The time, POSIX seconds.
         @param chance: Spreads what would happen at one moment.
         @param probe: Looks whether the authority answers; where there is none,
@@ -87,7 +88,8 @@ class Admission:
         self._clock = clock
         self._chance = chance
         self._probe = probe
-        self._budget = Budget(limits, memory.uses.buckets, memory.uses.holds)
+        uses = Uses() if memory is None else memory.uses
+        self._budget = Budget(limits, uses.buckets, uses.holds)
         self._agenda = Agenda(self._budget, atOnce)
         self._waiting: dict[Wish, Deferred[None]] = {}
         self._alarm = Alarm(clock, self._pump)
@@ -347,4 +349,5 @@ class Admission:
     def _write(self) -> None:
         self._writing = None
         now = self._clock.seconds()
-        self._memory.noteUses(Uses(self._budget.uses(now), self._budget.holds(now)))
+        if self._memory is not None:
+            self._memory.noteUses(Uses(self._budget.uses(now), self._budget.holds(now)))

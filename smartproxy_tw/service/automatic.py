@@ -14,46 +14,34 @@ backoff of the ones that failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..acme.agenda import Wish
-from ..acme.budget import Kind, Wait
-from ..acme.errors import AuthorityProblem, AuthorityUnreachable
+from ..acme.errors import AuthorityUnreachable
 from ..config.model import Auto
 from ..facts import Credential
 from ..interfaces import IPlane
 from .admission import Admission
 from .alarm import Timetable
+from .asking import Asking
 from .backoff import Backoff
 from .keeper import Keeper
 from .memory import Memory
 from .readiness import Readiness
+from .rehearsal import Rehearsal
 from .renewal import Advise, Renewal
+from .served import Served
 from .status import CertificateState, CertificateStatus, when
 from .stock import Stock, isCovered
-from .ways import Way, Ways
-
-if TYPE_CHECKING:
-    from ..acme.x509 import CertificateFacts
+from .ways import Way
 
 __all__ = ["AutoCertificate", "Obtain"]
-
-#: A certificate for all the names is kept, when some of them cannot be proved any
-#: more, until this part of its life is left.  The renewal of all of them has been
-#: tried since a third was left.
-_ENDING = 1 / 5
-
-#: What an authority says of a certificate that it does not let another one replace
-#: (RFC 9773 section 5): another account's, one it does not know, one that has a
-#: successor.
-_NOT_REPLACEABLE = frozenset({"alreadyReplaced", "conflict", "malformed", "notFound", "unauthorized"})
 
 
 class Obtain(Protocol):
@@ -100,6 +88,7 @@ class AutoCertificate:
         advise: Advise | None = None,
         directory: str = "",
         fallbacks: Sequence[Way] = (),
+        rehearsal: Rehearsal | None = None,
     ) -> None:
         """
         @param auto: The names.
@@ -114,24 +103,25 @@ class AutoCertificate:
         @param advise: Asks the authority when to renew; L{None}: nobody is asked.
         @param directory: The URL of its directory, for the log.
         @param fallbacks: Whom else to ask, in this order.
+        @param rehearsal: Tries out what failed again and again; L{None}: nothing
+            is tried out.
         """
         self.auto = auto
         self._plane = plane
         self._clock = clock
         self._names = ", ".join(auto.names)
         self._every = (Way(directory, admission, obtain, save, advise), *fallbacks)
-        self._ways = Ways(self._every, clock, self._names)
-        # Who issued what is served, and whom the order under way was placed with.
-        self._issuer = self._asked = self._every[0]
+        self._served = Served(self._every[0], clock)
         self._keeper = Keeper(self._save, clock, auto.names)
         self._backoff = Backoff(auto.key, auto.names, memory, clock, chance)
         self._alarm = timetable.bell(self.provision)
         self._passing = timetable.bell(self._passOn)
         self._renewal = Renewal(auto.names, advise, timetable, clock, chance, self._renewalMoved)
-        self._facts: CertificateFacts | None = None
+        self._orders = Asking(
+            auto.names, self._every, self._served, self._renewal, self._install, clock, rehearsal
+        )
         self._running: Readiness | None = None
         self._asking: Deferred[None] | None = None
-        self._wish: Wish | None = None
         self._return: Deferred[None] | None = None
         self._stopped = False
 
@@ -191,60 +181,56 @@ class AutoCertificate:
             source="auto",
             names=self.auto.names,
             state=self._state(),
-            expires=None if self._facts is None else self._facts.notAfter,
+            expires=None if self._served.facts is None else self._served.facts.notAfter,
             problem=self._backoff.problem or self._keeper.problem,
             **self._next(),
         )
 
     def _next(self) -> dict[str, Any]:
-        wish = self._wish
-        if wish is not None and self._asked.admission.isWaiting(wish):
-            held = self._held()
+        if self._orders.isWaiting:
+            held = self._orders.wait()
             if held is None:
                 return {"reason": "other orders are under way"}
             return {"reason": held.why, "nextAttempt": None if held.until == inf else held.until}
         if self._return is not None:
             why = "then it is looked whether the authority can be reached again"
-            return {"reason": why, "nextAttempt": self._ways.nextProbe()}
+            return {"reason": why, "nextAttempt": self._orders.ways.nextProbe()}
         reason = None
-        if self._backoff.problem is None and self._facts is not None and self._alarm.at is not None:
+        if self._backoff.problem is None and self._served.facts is not None and self._alarm.at is not None:
             reason = self._renewal.due().why
         return {"nextAttempt": self._alarm.at or self._keeper.nextAttempt, "reason": reason}
 
     def _state(self) -> CertificateState:
-        if self._wish is not None and self._asked.admission.isWaiting(self._wish):
+        if self._orders.isWaiting:
             return "waiting"
         if self._running is not None:
             return "ordering"
         if self._backoff.problem is not None:
             return "failed"
-        if self._facts is None:
+        if self._served.facts is None:
             return "missing"
-        if self._facts.notAfter <= self._clock.seconds():
+        if self._served.isOver:
             return "expired"
         return "unsaved" if self._keeper.isBehind else "valid"
 
     def _dueAt(self) -> float:
         if self._backoff.problem is not None and self._alarm.at is not None:
             return self._alarm.at
-        if self._facts is None or not self._covers(self.auto.names):
+        if not self._served.covers(self.auto.names):
             return 0.0
         return self._renewal.due().at
-
-    def _covers(self, names: Iterable[str]) -> bool:
-        return self._facts is not None and all(isCovered(name, self._facts.names) for name in names)
 
     def _isWanting(self, names: tuple[str, ...]) -> bool:
         """
         Whether a certificate for just these would be better than what is
         served.
         """
-        if self._facts is None or not self._covers(names):
+        if not self._served.covers(names):
             return True
-        if self._covers(self.auto.names):
-            left = self._facts.notAfter - self._clock.seconds()
-            return left < _ENDING * self._facts.lifetime
-        return self._renewal.due().at <= self._clock.seconds()
+        now = self._clock.seconds()
+        if self._served.covers(self.auto.names):
+            return now > self._served.urgentAt(self.auto.names)
+        return self._renewal.due().at <= now
 
     async def _load(self, stored: Stock) -> None:
         from ..acme.x509 import selfSigned
@@ -252,6 +238,7 @@ class AutoCertificate:
         again = self._backoff.recall()
         if again is not None:
             self._alarm.set(again)
+            self._orders.recall(self._backoff.failures)
         credential = self._choose(stored)
         if credential is not None:
             try:
@@ -288,7 +275,7 @@ class AutoCertificate:
 
         facts = describe(credential.chain)
         await self._plane.install(self.auto.key, credential)
-        self._facts, self._issuer = facts, way
+        self._served.facts, self._served.issuer = facts, way
         if not self._stopped:
             self._renewal.advise = way.advise
             self._renewal.follow(facts, credential.chain)
@@ -310,7 +297,7 @@ class AutoCertificate:
 
     async def _order(self) -> None:
         try:
-            await self._ask(self.auto.names)
+            await self._orders.askForAll()
         except CancelledError:
             if not self._stopped:
                 self._again(RuntimeError("the order was given up"))
@@ -326,7 +313,7 @@ class AutoCertificate:
     async def _orderOthers(self, names: tuple[str, ...]) -> None:
         # When to try again is settled already, by the names that failed.
         try:
-            await self._ask(names)
+            await self._orders.askFor(names)
         except Exception as why:
             if isinstance(why, CancelledError):
                 raise
@@ -344,58 +331,14 @@ class AutoCertificate:
                 all=self._names,
             )
 
-    async def _ask(self, names: tuple[str, ...]) -> None:
-        await self._ways.follow(lambda way: self._askAt(way, names), self._held, self._urgentAt(names))
-
-    def _urgentAt(self, names: tuple[str, ...]) -> float:
-        facts = self._facts
-        if facts is None or not self._covers(names):
-            return 0.0
-        return facts.notAfter - _ENDING * facts.lifetime
-
-    def _held(self) -> Wait | None:
-        return None if self._wish is None else self._asked.admission.waitOf(self._wish)
-
-    async def _askAt(self, way: Way, names: tuple[str, ...]) -> None:
-        def install(credential: Credential) -> Deferred[None]:
-            return Deferred.fromCoroutine(self._install(credential, way))
-
-        def order() -> Deferred[Credential]:
-            if replaces is None:
-                return way.obtain(names, install)
-            return way.obtain(names, install, replaces=replaces)
-
-        isOwn = way is self._issuer and names == self.auto.names and self._covers(names)
-        replaces = self._renewal.replaces if isOwn else None
-        self._asked, self._wish = way, self._wishFor(names, way, replaces)
-        try:
-            await way.admission.admit(self._wish, order)
-        except AuthorityProblem as why:
-            if replaces is None or why.byName or why.problem.word not in _NOT_REPLACEABLE:
-                raise
-            self._renewal.refused()
-        else:
-            return
-        finally:
-            self._wish = None
-        await self._askAt(way, names)
-
-    def _wishFor(self, names: tuple[str, ...], way: Way, replaces: bytes | None) -> Wish:
-        facts = self._facts
-        isSame = facts is not None and set(facts.names) == set(names)
-        kind: Kind = "renewal" if isSame and way is self._issuer else "new"
-        if replaces is not None and self._renewal.isSuggested:
-            kind = "suggested"
-        return Wish(names, kind, ends=facts.notAfter if facts is not None and self._covers(names) else 0.0)
-
     def _save(self, credential: Credential) -> Deferred[None]:
-        return self._issuer.save(credential)
+        return self._served.issuer.save(credential)
 
     def _again(self, why: Exception) -> None:
         if isinstance(why, AuthorityUnreachable):
             self._backoff.stall(why)
             if not self._stopped:
-                self._return = back = self._ways.whenBack()
+                self._return = back = self._orders.ways.whenBack()
                 back.addCallbacks(self._returned, lambda _: None)
                 self._passLater()
             return
@@ -404,7 +347,7 @@ class AutoCertificate:
             self._alarm.set(at)
 
     def _passLater(self) -> None:
-        at = self._ways.passesOnAt(self._urgentAt(self.auto.names))
+        at = self._orders.ways.passesOnAt(self._served.urgentAt(self.auto.names))
         if at is not None and self._return is not None:
             self._passing.set(at)
 
@@ -426,7 +369,8 @@ class AutoCertificate:
             self._alarm.set(self._clock.seconds())
 
     def _succeeded(self) -> None:
-        assert self._facts is not None
+        facts = self._served.facts
+        assert facts is not None
         self._backoff.succeed()
         due = max(self._dueAt(), self._clock.seconds() + 1.0)
         self._alarm.set(due)
@@ -434,8 +378,8 @@ class AutoCertificate:
             "Serving a certificate for {names} by {issuer}, valid until {expires}, renewed from {due}",
             event="certificate-issued",
             names=self._names,
-            issuer=self._facts.issuer,
-            expires=when(self._facts.notAfter),
+            issuer=facts.issuer,
+            expires=when(facts.notAfter),
             due=when(due),
         )
 

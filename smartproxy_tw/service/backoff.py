@@ -49,6 +49,13 @@ class Backoff:
         self._failures = 0
         self.problem: str | None = None
 
+    @property
+    def failures(self) -> int:
+        """
+        How many in a row.
+        """
+        return self._failures
+
     def recall(self) -> float | None:
         """
         Take up what an earlier process ran into.  It is not waited for in full,

@@ -30,6 +30,7 @@ from .files import FileCertificate, interval
 from .gathering import gathered
 from .internal import InternalCertificate
 from .memory import Memory
+from .rehearsal import Rehearsal
 from .renewal import Advise
 from .status import CertificateStatus
 from .stock import Stock
@@ -86,6 +87,7 @@ class Certificates:
         probe: Probe | None = None,
         advise: Advise | None = None,
         fallbacks: Sequence[Fallback] = (),
+        rehearsal: Rehearsal | None = None,
     ) -> None:
         """
         @param config: Which are wanted.
@@ -101,6 +103,7 @@ class Certificates:
         @param probe: Looks whether the authority can be reached.
         @param advise: Asks it when to renew a certificate.
         @param fallbacks: Whom else to ask, in this order.
+        @param rehearsal: Tries out what failed again and again.
         """
         from ..store.certificates import Credentials
 
@@ -112,6 +115,7 @@ class Certificates:
         limits = limitsOf(config.acme.directory)
         self._admission = Admission(limits, memory, clock, chance, probe)
         self._fallbacks = tuple(fallbacks)
+        self._rehearsal = rehearsal
         self._others: list[Admission] = []
         ways = [self._way(each, clock, chance) for each in fallbacks]
         self._timetable = Timetable(clock)
@@ -136,6 +140,7 @@ class Certificates:
                         advise=None if advise is None else _asking(self._admission, advise),
                         directory=config.acme.directory,
                         fallbacks=ways,
+                        rehearsal=rehearsal,
                     )
                 )
             elif isinstance(source, Internal):
@@ -258,6 +263,8 @@ class Certificates:
             await each.stop()
         for admission in (self._admission, *self._others):
             admission.stop()
+        if self._rehearsal is not None:
+            await self._rehearsal.stop()
         await self._close()
         await self._memory.whenWritten()
         for fallback in self._fallbacks:

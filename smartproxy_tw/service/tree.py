@@ -9,6 +9,7 @@ never ends the process it lives in.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,11 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.threads import deferToThreadPool
 
+from ..acme.budget import limitsOf
+from ..acme.rehearsal import stagingOf
 from ..config.model import Config
 from ..interfaces import IAccountStore, IPlane
+from .admission import Admission
 from .certificates import Certificates, Fallback
 from .gathering import gathered
 from .issuing import LateIssuer
@@ -26,6 +30,7 @@ from .life import Life
 from .listeners import Listen, Listeners, listenBy
 from .memory import Memory
 from .milestones import Milestones
+from .rehearsal import Rehearsal
 from .storage import Storage
 
 if TYPE_CHECKING:
@@ -245,7 +250,19 @@ class SmartProxy(MultiService):
             probe=issuer.probe if self._obtain is None else self._probe,
             advise=issuer.advise if self._obtain is None else self._advise,
             fallbacks=() if self._obtain else self._makeFallbacks(storage, run, plane, milestones),
+            rehearsal=None if self._obtain else self._makeRehearsal(storage, plane),
         )
+
+    def _makeRehearsal(self, storage: Storage, plane: IPlane) -> Rehearsal | None:
+        directory = stagingOf(self.config.acme.directory)
+        if directory is None:
+            return None
+        authority = replace(self.config.acme, directory=directory, external=None)
+        # What happens there is no milestone of a start.
+        milestones = Milestones(self._reactor.seconds)
+        issuer = LateIssuer(self._reactor, self.config, plane, storage.accounts, milestones, authority)
+        admission = Admission(limitsOf(directory), None, self._reactor, self._chance, issuer.probe)
+        return Rehearsal(directory, admission, issuer.obtain, issuer.close)
 
     def _makeFallbacks(
         self, storage: Storage, run: Run, plane: IPlane, milestones: Milestones

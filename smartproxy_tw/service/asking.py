@@ -1,0 +1,146 @@
+"""
+The orders for one certificate: of whom they are asked, how they count, what they
+replace, and whether they are rehearsed.  When to ask, and what is done after a
+failure, is L{smartproxy_tw.service.automatic}'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from ..acme.agenda import Wish
+from ..acme.budget import Kind, Wait
+from ..acme.errors import AuthorityProblem
+from ..acme.rehearsal import isUnproved, rehearses
+from ..facts import Credential
+from .renewal import Renewal
+from .served import Served
+from .ways import Way, Ways
+
+if TYPE_CHECKING:
+    from .rehearsal import Rehearsal
+
+__all__ = ["Asking"]
+
+#: What an authority says of a certificate that it does not let another one replace
+#: (RFC 9773 section 5): another account's, one it does not know, one that has a
+#: successor.
+_NOT_REPLACEABLE = frozenset({"alreadyReplaced", "conflict", "malformed", "notFound", "unauthorized"})
+
+
+class Asking:
+    """
+    One order at a time.
+    """
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        ways: Sequence[Way],
+        served: Served,
+        renewal: Renewal,
+        install: Callable[[Credential, Way], Awaitable[None]],
+        clock: IReactorTime,
+        rehearsal: Rehearsal | None = None,
+    ) -> None:
+        """
+        @param names: All that the certificate is to be for.
+        @param ways: Whom to ask, in this order.
+        @param served: What there is.
+        @param renewal: Knows what is replaced.
+        @param install: Serves a certificate, and keeps it.
+        @param clock: The time, POSIX seconds.
+        @param rehearsal: Tries out what failed again and again; L{None}: nothing
+            is tried out.
+        """
+        self._names = names
+        self._served = served
+        self._renewal = renewal
+        self._install = install
+        self._clock = clock
+        self._rehearsal = rehearsal
+        self.ways = Ways(ways, clock, ", ".join(names))
+        self._way = ways[0]
+        self._wish: Wish | None = None
+        self._unproved = 0
+        self._real = 0.0
+
+    def recall(self, failures: int) -> None:
+        """
+        An earlier process has failed so often.
+        """
+        self._unproved, self._real = failures, self._clock.seconds()
+
+    @property
+    def isWaiting(self) -> bool:
+        """
+        Whether an order's turn has not come.
+        """
+        return self._wish is not None and self._way.admission.isWaiting(self._wish)
+
+    def wait(self) -> Wait | None:
+        """
+        Why an order waits; L{None}: it does not, or just for its turn.
+        """
+        return None if self._wish is None else self._way.admission.waitOf(self._wish)
+
+    async def askForAll(self) -> None:
+        """
+        Have a certificate for all the names.
+
+        @raise IssuanceFailed: There is none.
+        """
+        try:
+            if self._rehearsal is not None and rehearses(self._unproved, self._clock.seconds() - self._real):
+                await self._rehearsal.tryOut(self._names)
+            self._real = self._clock.seconds()
+            await self.askFor(self._names)
+        except Exception as why:
+            self._unproved = self._unproved + 1 if isUnproved(why) else 0
+            raise
+        self._unproved = 0
+
+    async def askFor(self, names: tuple[str, ...]) -> None:
+        """
+        Have a certificate for some of the names.
+
+        @raise IssuanceFailed: There is none.
+        """
+        await self.ways.follow(lambda way: self._ask(way, names), self.wait, self._served.urgentAt(names))
+
+    async def _ask(self, way: Way, names: tuple[str, ...]) -> None:
+        def install(credential: Credential) -> Deferred[None]:
+            return Deferred.fromCoroutine(self._installed(credential, way))
+
+        def order() -> Deferred[Credential]:
+            if replaces is None:
+                return way.obtain(names, install)
+            return way.obtain(names, install, replaces=replaces)
+
+        isOwn = way is self._served.issuer and names == self._names and self._served.covers(names)
+        replaces = self._renewal.replaces if isOwn else None
+        self._way, self._wish = way, self._wishFor(names, way, replaces)
+        try:
+            await way.admission.admit(self._wish, order)
+        except AuthorityProblem as why:
+            if replaces is None or why.byName or why.problem.word not in _NOT_REPLACEABLE:
+                raise
+            self._renewal.refused()
+        else:
+            return
+        finally:
+            self._wish = None
+        await self._ask(way, names)
+
+    async def _installed(self, credential: Credential, way: Way) -> None:
+        await self._install(credential, way)
+
+    def _wishFor(self, names: tuple[str, ...], way: Way, replaces: bytes | None) -> Wish:
+        kind: Kind = "renewal" if self._served.isFor(names) and way is self._served.issuer else "new"
+        if replaces is not None and self._renewal.isSuggested:
+            kind = "suggested"
+        return Wish(names, kind, ends=self._served.ends(names))
