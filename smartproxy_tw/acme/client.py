@@ -16,6 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
+    ERRORS,
     AuthorityNonsense,
     AuthorityProblem,
     AuthorityUnreachable,
@@ -348,13 +349,15 @@ class Client:
 
     def _refusal(self, doing: str, url: str, answer: Answer) -> IssuanceFailed:
         wait = self._retryAfter(answer)
-        if answer.fields.get("content-type", "").partition(";")[0].strip().lower().endswith("json"):
-            try:
-                said = json.loads(answer.body)
-            except ValueError:
-                said = None
-            if isinstance(said, dict) and isinstance(said.get("type"), str):
-                return AuthorityProblem(doing, readProblem(said, answer.status), retryAfter=wait)
+        try:
+            said = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            said = None
+        kind = said.get("type") if isinstance(said, dict) else None
+        # One of ACME's own is taken for what it is, whatever it is sent as.
+        isCalledSo = answer.fields.get("content-type", "").partition(";")[0].strip().lower().endswith("json")
+        if isinstance(kind, str) and (isCalledSo or kind.startswith(ERRORS)):
+            return AuthorityProblem(doing, readProblem(said, answer.status), retryAfter=wait)
         if answer.status >= 500 or answer.status == 429:
             return AuthorityUnreachable(url, f"it answers with status {answer.status}", retryAfter=wait)
         return AuthorityNonsense(url, f"status {answer.status} without a problem document")

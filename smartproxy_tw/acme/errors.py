@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = [
+    "ERRORS",
     "AccountNotKept",
     "AuthorityNonsense",
     "AuthorityNotTrusted",
@@ -27,7 +28,8 @@ __all__ = [
     "ProfileNotOffered",
 ]
 
-_ERRORS = "urn:ietf:params:acme:error:"
+#: What the types of ACME's own problems begin with (RFC 8555 section 6.7).
+ERRORS = "urn:ietf:params:acme:error:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Problem:
         The type without the prefix that ACME's own types share, for instance
         C{"rateLimited"}.
         """
-        return self.type.removeprefix(_ERRORS)
+        return self.type.removeprefix(ERRORS)
 
     def __str__(self) -> str:
         about = f"{self.name}: " if self.name else ""

@@ -11,6 +11,7 @@ about what it signs: it really looks whether a challenge is answered.
     >>> authority.orders, authority.validations, authority.invalid
     >>> authority.renewalWindow = (-0.2, -0.1)   # all are to be renewed at once (RFC 9773)
     >>> authority.revoked               # reasons by serial number
+    >>> authority.faults.slow(2.0)      # and more, see smartproxy_tw.testing.faults
     >>> yield authority.stop()          # and start() again: an outage; it forgets nothing
 
 It knows no DNS: a wildcard can be ordered, but not proved.  It keeps everything
@@ -19,7 +20,6 @@ in memory.  It is no authority to run for others.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
@@ -30,12 +30,13 @@ from twisted.internet.ssl import CertificateOptions, KeyPair, PrivateCertificate
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from ..acme.x509 import Signer
+from .faults import Faults, Reply
 from .limits import Limits
 from .profiles import Profile
-from .registry import Registry, Reply
+from .registry import Registry
 from .signed import Nonces, Refused, SignedRequest, readSigned
 from .validation import Validator
 
@@ -58,16 +59,31 @@ class _Front(Resource):
 
     def render(self, request: Request) -> bytes:
         reply = self._authority.reply(request)
+        if reply.delay:
+            later = self._authority.later(reply.delay, lambda: self._send(request, reply))
+            request.notifyFinish().addErrback(lambda _: later.active() and later.cancel())
+        else:
+            self._send(request, reply)
+        return NOT_DONE_YET  # type: ignore[return-value]
+
+    def _send(self, request: Any, reply: Reply) -> None:
+        if reply.cut is not None and reply.cut < 0:
+            request.transport.abortConnection()
+            return
+        content = reply.content
+        if content and not isinstance(reply.body, bytes):
+            kind = "application/problem+json" if reply.status >= 400 else "application/json"
+            reply.fields.setdefault("Content-Type", kind)
         request.setResponseCode(reply.status)
+        request.setHeader("Content-Length", str(len(content)))
         for name, value in reply.fields.items():
-            request.setHeader(name, value)  # type: ignore[no-untyped-call]
-        if reply.body is None:
-            return b""
-        if isinstance(reply.body, bytes):
-            return reply.body
-        kind = "application/problem+json" if reply.status >= 400 else "application/json"
-        request.setHeader("Content-Type", kind)  # type: ignore[no-untyped-call]
-        return json.dumps(reply.body).encode("ascii")
+            request.setHeader(name, value)
+        if reply.cut is None:
+            request.write(content)
+            request.finish()
+            return
+        request.write(content[: int(len(content) * reply.cut)])
+        request.channel.forceAbortClient()
 
 
 class _Site(Site):
@@ -120,6 +136,7 @@ class Authority:
     @ivar invalid: How many of those were to no avail.
     @ivar issued: How many certificates it signed.
     @ivar requests: How many it was asked, those refused included.
+    @ivar faults: How it misbehaves.
     """
 
     _log = Logger()
@@ -192,6 +209,7 @@ class Authority:
         self._renewalRetryAfter = renewalRetryAfter
         self._port: Any = None
         self._number = 0
+        self.faults = Faults(chance or Random())
         self._doors: _Doors | None = None
         self.requests = 0
 
@@ -292,16 +310,38 @@ class Authority:
     def renewalWindow(self, window: tuple[float, float]) -> None:
         self._registry.archive.window = window
 
+    @property
+    def nonceReject(self) -> float:
+        """
+        The part of good nonces that it refuses, 0 to 1; to be set anew at any
+        time.
+        """
+        return self._nonces.reject
+
+    @nonceReject.setter
+    def nonceReject(self, part: float) -> None:
+        self._nonces.reject = part
+
+    def later(self, seconds: float, send: Callable[[], object]) -> Any:
+        """
+        Send an answer after a while; called by the HTTP side.
+        """
+        return self._reactor.callLater(seconds, send)
+
     def reply(self, request: Request) -> Reply:
         """
         Answer one request; called by the HTTP side.
         """
         self.requests += 1
         path = request.path.decode("latin-1")
-        try:
-            reply = self._answer(request, path)
-        except Refused as why:
-            reply = Registry.refusal(why)
+
+        def answer() -> Reply:
+            try:
+                return self._answer(request, path)
+            except Refused as why:
+                return Registry.refusal(why)
+
+        reply = self.faults.pass_(path, answer)
         if path != "/directory":
             # RFC 8555 sections 6.5 and 7.1.
             reply.fields.setdefault("Replay-Nonce", self._nonces.give())

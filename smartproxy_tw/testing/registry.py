@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from random import Random
 from typing import Any
@@ -20,6 +19,7 @@ from ..acme.x509 import Signer, readRequest, requestedKey
 from .accounts import Accounts
 from .archive import Archive, Issued
 from .background import Background
+from .faults import Reply
 from .ledger import AccountEntry, Authorization, Challenge, Order, problemDocument
 from .limits import Limits
 from .profiles import Profile, select
@@ -37,20 +37,6 @@ _NAME = re.compile(
 
 #: RFC 8555 section 7.1.1: an order of more names than this is refused.
 _MOST_NAMES = 100
-
-
-@dataclass(slots=True)
-class Reply:
-    """
-    An answer.
-
-    @ivar body: To be JSON, or bytes as they are, or L{None} for none.
-    @ivar fields: Of the head.
-    """
-
-    status: int
-    body: dict[str, Any] | bytes | None
-    fields: dict[str, str] = field(default_factory=dict)
 
 
 class Registry:

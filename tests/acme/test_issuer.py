@@ -30,6 +30,7 @@ from smartproxy_tw.acme.errors import (
 from smartproxy_tw.acme.x509 import Signer
 from smartproxy_tw.facts import Account
 from smartproxy_tw.testing.authority import Authority
+from smartproxy_tw.testing.faults import whatIs
 from smartproxy_tw.testing.ledger import problemDocument
 from smartproxy_tw.testing.registry import Reply
 from smartproxy_tw.testing.signed import Refused
@@ -37,18 +38,6 @@ from smartproxy_tw.testing.signed import Refused
 from .suite import AuthorityStory, Opened
 
 HTML = Reply(200, b"<html>Welcome to nginx!</html>", {"Content-Type": "text/html"})
-
-
-def whatIs(path: str) -> str:
-    """
-    What a path of the testing authority is for.
-    """
-    last = path.rpartition("/")[2]
-    if last in ("finalize", "certificate", "directory", "nonce", "order", "account"):
-        return last
-    if last in ("http-01", "tls-alpn-01", "dns-01"):
-        return "challenge"
-    return "authorization" if "/authorization/" in path else "an order"
 
 
 def refusal(status: int, word: str, detail: str, **members: Any) -> Reply:
