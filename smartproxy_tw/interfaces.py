@@ -94,6 +94,14 @@ class IPlane(Interface):
         @return: Fires with the number of connections that were cut.
         """
 
+    def recent() -> Deferred[tuple[str, ...]]:
+        """
+        Which certificates clients have asked for of late: the keys that
+        L{install} was given, the one asked for last first.  Some hundreds at
+        most; what was asked for long ago may be missing, and so may what was
+        asked for before the last L{install} under its key.
+        """
+
     def tally() -> Deferred[dict[str, int]]:
         """
         Counts since the start and gauges of now, by name.

@@ -14,7 +14,7 @@ has changed, and says when it is to be asked again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 
 from .budget import Budget, Kind, Wait
@@ -64,6 +64,9 @@ class Agenda:
         self._lanes: dict[Kind, list[tuple[_Rank, Wish]]] = {"new": [], "renewal": [], "suggested": []}
         self._later: list[tuple[float, int, Wish]] = []
         self._waits: dict[Wish, Wait] = {}
+        self._asked: dict[Wish, float] = {}
+        # Where each stands in its lane: older entries there count no more.
+        self._ranks: dict[Wish, _Rank] = {}
 
     def __len__(self) -> int:
         """
@@ -84,14 +87,27 @@ class Agenda:
         """
         self._count += 1
         self._numbers[wish] = self._count
+        if wish.asked:
+            self._asked[wish] = wish.asked
         self._line(wish, now)
 
     def remove(self, wish: Wish) -> None:
         """
         One who waits has changed its mind.
         """
-        self._numbers.pop(wish, None)
-        self._waits.pop(wish, None)
+        self._forget(wish)
+
+    def touch(self, wish: Wish, asked: float, now: float) -> None:
+        """
+        A client has asked for what somebody waits for.
+
+        @param asked: When, POSIX seconds; what was known before counts where it
+            was later.
+        """
+        if wish in self._numbers and asked > self._asked.get(wish, 0.0):
+            self._asked[wish] = asked
+            if wish not in self._waits:
+                self._line(wish, now)
 
     def next(self, now: float) -> Wish | None:
         """
@@ -106,18 +122,18 @@ class Agenda:
         open = [lane for kind, lane in self._lanes.items() if lane and self._budget.opens(kind, now) is None]
         while open:
             lane = min(open, key=lambda each: each[0][0])
-            wish = heappop(lane)[1]
+            rank, wish = heappop(lane)
             if not lane:
                 open.remove(lane)
-            if wish not in self._numbers:
-                continue
+            if self._ranks.get(wish) != rank:
+                continue  # it does not wait any more, or elsewhere in the line
+            del self._ranks[wish]
             held = self._budget.wait(wish.names, wish.kind, now)
             if held is not None:
                 self._waits[wish] = held
                 heappush(self._later, (held.until, self._numbers[wish], wish))
                 continue
-            del self._numbers[wish]
-            self._waits.pop(wish, None)
+            self._forget(wish)
             self._underWay.add(wish)
             self._budget.take(wish.names, wish.kind, now)
             return wish
@@ -167,11 +183,18 @@ class Agenda:
         if number is None:
             return
         self._waits.pop(wish, None)
-        if wish.ends <= now:
-            rank = (False, -wish.asked, 0.0, number)
-        else:
-            rank = (True, wish.ends, -wish.asked, number)
-        heappush(self._lanes[wish.kind], (rank, wish))
+        asked = self._asked.get(wish, 0.0)
+        rank = (False, -asked, 0.0, number) if wish.ends <= now else (True, wish.ends, -asked, number)
+        self._ranks[wish] = rank
+        lane = self._lanes[wish.kind]
+        heappush(lane, (rank, wish))
+        if len(lane) > 2 * len(self._numbers) + 64:
+            lane[:] = [entry for entry in lane if self._ranks.get(entry[1]) == entry[0]]
+            heapify(lane)
+
+    def _forget(self, wish: Wish) -> None:
+        for known in (self._numbers, self._waits, self._asked, self._ranks):
+            known.pop(wish, None)
 
     def _recall(self, now: float) -> None:
         while self._later and not now < self._later[0][0] <= now + LONGEST_WAIT:

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from ..interfaces import IPlane
 from .errors import Broken, Refused
 from .handed import HandedPort
-from .messages import Drain, Leaving, Report, Talk, Tally, Tell, opened, tallyText
+from .messages import Drain, Leaving, Recent, Report, Talk, Tally, Tell, keysText, opened, tallyText
 from .state import Adopt, Change, Install, Present, Release, UseTable, Withdraw
 
 __all__ = ["Duty"]
@@ -90,6 +90,13 @@ class Duty(Talk):
         See L{Tally}.
         """
         return self._plane.tally().addCallback(lambda tally: {"tally": tallyText(tally)})
+
+    @Recent.responder
+    def tellRecent(self) -> Deferred[dict[str, Any]]:
+        """
+        See L{Recent}.
+        """
+        return self._plane.recent().addCallback(lambda keys: {"keys": keysText(keys)})
 
     def leave(self) -> None:
         """

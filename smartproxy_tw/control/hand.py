@@ -169,6 +169,22 @@ class Hand:
         self._ask(self.line.tally).addBoth(told)
         return counted
 
+    def recent(self) -> Deferred[tuple[str, ...]]:
+        """
+        Ask which certificates clients have asked it for of late.
+
+        @return: Fires with none when it has ended.
+        """
+        if self._isGone:
+            return succeed(())
+        told: Deferred[tuple[str, ...]] = Deferred()
+
+        def tell(answer: tuple[str, ...] | Failure) -> None:
+            told.callback(answer if isinstance(answer, tuple) else ())
+
+        self._ask(self.line.recent).addBoth(tell)
+        return told
+
     def condemn(self, why: str) -> None:
         """
         Kill it.

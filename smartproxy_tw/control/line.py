@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from .messages import Drain, Leaving, Letter, Report, Talk, Tally, Tell, tallied
+from .messages import Drain, Leaving, Letter, Recent, Report, Talk, Tally, Tell, keysOf, tallied
 
 __all__ = ["Hearer", "ILine", "Line"]
 
@@ -59,6 +59,11 @@ class ILine(Protocol):
         See L{Tally}.
         """
 
+    def recent(self) -> Deferred[tuple[str, ...]]:
+        """
+        See L{Recent}.
+        """
+
     def hangUp(self) -> None:
         """
         End the line.
@@ -94,6 +99,12 @@ class Line(Talk):
         See L{ILine}.
         """
         return self.ask(Tally).addCallback(lambda answer: tallied(answer["tally"]))
+
+    def recent(self) -> Deferred[tuple[str, ...]]:
+        """
+        See L{ILine}.
+        """
+        return self.ask(Recent).addCallback(lambda answer: keysOf(answer["keys"]))
 
     def hangUp(self) -> None:
         """

@@ -196,6 +196,12 @@ class LocalPlane:
         self._reactor.callLater(_LOOK, pause.callback, None)
         return pause
 
+    def recent(self) -> Deferred[tuple[str, ...]]:
+        """
+        See L{IPlane}.
+        """
+        return succeed(self.engine.showcase.recent())
+
     def tally(self) -> Deferred[dict[str, int]]:
         """
         See L{IPlane}.

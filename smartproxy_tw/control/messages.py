@@ -26,7 +26,21 @@ from twisted.python.failure import Failure
 from .errors import Broken, Refused
 from .state import Change
 
-__all__ = ["Drain", "Leaving", "Letter", "Report", "Talk", "Tally", "Tell", "opened", "tallied", "tallyText"]
+__all__ = [
+    "Drain",
+    "Leaving",
+    "Letter",
+    "Recent",
+    "Report",
+    "Talk",
+    "Tally",
+    "Tell",
+    "keysOf",
+    "keysText",
+    "opened",
+    "tallied",
+    "tallyText",
+]
 
 #: A longer letter goes as memory, in bytes; the rest of AMP's bound is left for AMP.
 _INLINE = 60000
@@ -69,6 +83,14 @@ class Tally(Command):
     """
 
     response = [(b"tally", String())]  # type: ignore[no-untyped-call]
+
+
+class Recent(Command):
+    """
+    Tell which certificates clients have asked for of late.
+    """
+
+    response = [(b"keys", String())]  # type: ignore[no-untyped-call]
 
 
 class Leaving(Command):
@@ -216,3 +238,24 @@ def tallied(text: bytes) -> dict[str, int]:
     """
     found: dict[str, int] = json.loads(text)
     return found
+
+
+def keysText(keys: Iterable[str]) -> bytes:
+    """
+    @param keys: Of certificates, the first ones matter most.
+    @return: As they travel: as many as AMP takes.
+    """
+    text = ""
+    for key in keys:
+        if len(text) + len(key) >= _INLINE:
+            break
+        text += key + "\n"
+    return text.encode("ascii", "replace")
+
+
+def keysOf(text: bytes) -> tuple[str, ...]:
+    """
+    @param text: As they travel.
+    @return: Keys.
+    """
+    return tuple(text.decode("ascii").split("\n")[:-1])

@@ -22,6 +22,7 @@ unusable what another one uses is killed at once: both are then gone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +192,13 @@ class Supervisor:
         """
         asked = gatherResults([hand.tally() for hand in self._everyone if hand.isSettled])
         return asked.addCallback(lambda living: added(living, self._past))
+
+    def recent(self) -> Deferred[tuple[str, ...]]:
+        """
+        See L{IPlane}.  The first of each worker first.
+        """
+        asked = gatherResults([hand.recent() for hand in self._everyone if hand.isSettled])
+        return asked.addCallback(_merged)
 
     # Changes.
 
@@ -431,3 +439,11 @@ class Supervisor:
             hand.hangUp()
         await DeferredList([hand.whenGone() for hand in self._everyone])
         return sum(cut)
+
+
+def _merged(told: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    places: dict[str, int] = {}
+    for keys in told:
+        for place, key in enumerate(keys):
+            places[key] = min(place, places.get(key, place))
+    return tuple(sorted(places, key=places.__getitem__))

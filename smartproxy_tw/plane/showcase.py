@@ -77,6 +77,12 @@ class Showcase:
         self._contexts[wanted] = context
         return context
 
+    def recent(self) -> tuple[str, ...]:
+        """
+        The identities that were asked for last, the very last first.
+        """
+        return tuple(dict.fromkeys(known[0] for known in reversed(self._contexts)))
+
     def readAgain(self) -> None:
         """
         Read the files anew that say who may sign for clients.

@@ -143,6 +143,14 @@ class Admission:
         """
         return wish in self._waiting
 
+    def touch(self, wish: Wish, asked: float) -> None:
+        """
+        A client has asked for what an order waits for.
+
+        @param asked: When, POSIX seconds.
+        """
+        self._agenda.touch(wish, asked, self._clock.seconds())
+
     def whenBack(self) -> Deferred[None]:
         """
         Wait until the authority can be reached; fires at once when it can.

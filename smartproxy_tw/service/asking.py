@@ -88,6 +88,15 @@ class Asking:
         """
         return None if self._wish is None else self._way.admission.waitOf(self._wish)
 
+    def touch(self, asked: float) -> None:
+        """
+        A client has asked for the certificate.
+
+        @param asked: When, POSIX seconds.
+        """
+        if self._wish is not None and self.isWaiting:
+            self._way.admission.touch(self._wish, asked)
+
     async def askForAll(self) -> None:
         """
         Have a certificate for all the names.

@@ -172,6 +172,15 @@ class AutoCertificate:
             self._return.cancel()
         return Deferred.fromCoroutine(self._end())
 
+    def touch(self, asked: float) -> None:
+        """
+        A client has asked for it: an order that waits for its turn goes before
+        those that nobody asks for.
+
+        @param asked: When, POSIX seconds.
+        """
+        self._orders.touch(asked)
+
     def status(self) -> CertificateStatus:
         """
         How it stands.

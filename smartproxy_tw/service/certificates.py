@@ -25,6 +25,7 @@ from ..store.directory import StateError
 from .admission import Admission, Probe
 from .alarm import Timetable
 from .automatic import AutoCertificate, Obtain
+from .crowd import Crowd
 from .errors import CertificateError
 from .files import FileCertificate, interval
 from .gathering import gathered
@@ -119,6 +120,7 @@ class Certificates:
         self._others: list[Admission] = []
         ways = [self._way(each, clock, chance) for each in fallbacks]
         self._timetable = Timetable(clock)
+        self._crowd = Crowd(plane, clock, self._isBusy, self._touch)
         self._automatic: list[AutoCertificate] = []
         self._internal: list[InternalCertificate] = []
         self._files: list[FileCertificate] = []
@@ -147,6 +149,8 @@ class Certificates:
                 self._internal.append(InternalCertificate(source, plane, storage.authority, clock))
             else:
                 self._files.append(FileCertificate(source, plane, clock, seconds))
+
+        self._byKey = {each.auto.key: each for each in self._automatic}
 
     def load(self) -> Deferred[None]:
         """
@@ -253,12 +257,22 @@ class Certificates:
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
+        self._crowd.watch()
         with self._admission.gathering():
             ended = gathered([each.provision() for each in self._automatic])
         await ended
         return self.status()
 
+    def _isBusy(self) -> bool:
+        return any(each.waiting for each in (self._admission, *self._others))
+
+    def _touch(self, key: str, asked: float) -> None:
+        certificate = self._byKey.get(key)
+        if certificate is not None:
+            certificate.touch(asked)
+
     async def _stop(self) -> None:
+        self._crowd.stop()
         for each in self._all:
             await each.stop()
         for admission in (self._admission, *self._others):

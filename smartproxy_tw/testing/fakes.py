@@ -207,6 +207,8 @@ class FakePlane:
     @ivar installed: What it would serve, by key.
     @ivar presented: What it would answer.
     @ivar config: What it would route by.
+    @ivar asked: The keys of certificates that clients would have asked for, the
+        last first.
     """
 
     def __init__(self, story: Story) -> None:
@@ -222,6 +224,7 @@ class FakePlane:
         self.installed: dict[str, Credential] = {}
         self.presented: list[Challenge] = []
         self.config: Config | None = None
+        self.asked: list[str] = []
 
     def holds(self, verb: str) -> None:
         """
@@ -341,6 +344,12 @@ class FakePlane:
         return self._do("drain", lambda: self._story.tell(f"drained within {seconds:g} s")).addCallback(
             lambda _: 0
         )
+
+    def recent(self) -> Deferred[tuple[str, ...]]:
+        """
+        See L{IPlane}.
+        """
+        return succeed(tuple(self.asked))
 
     def tally(self) -> Deferred[dict[str, int]]:
         """

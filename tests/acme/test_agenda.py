@@ -108,6 +108,35 @@ class AgendaTests(SynchronousTestCase):
         self.assertEqual([each.names for each in self.agenda.waiting], [("b.test",)])
         self.assertEqual(self.everybody(), ["b.test"])
 
+    def test_askedMeanwhile(self) -> None:
+        """
+        What clients ask for while it waits goes before what they do not ask for,
+        the last asked for first; what is held back, and who does not wait, stay
+        as they are.
+        """
+        self.budget.refused(("held.test",), "exact set of identifiers", 3600.0, NOW)
+        wishes = {name: self.add(name) for name in ("held.test", "a", "b", "c", "d")}
+        soon = self.add("renewal", kind="renewal", ends=NOW + DAY)
+        gone = self.agenda.next(NOW)
+        assert gone is wishes["a"]
+        self.agenda.settle(gone, NOW, isPlaced=True, isIssued=True)
+        for name, asked in (("d", 5), ("held.test", 9), ("a", 9), ("c", 7), ("c", 6), ("d", 8)):
+            self.agenda.touch(wishes[name], NOW + asked, NOW)
+        self.agenda.touch(soon, NOW + 9, NOW)
+        self.assertEqual(self.everybody(), ["d", "c", "b", "renewal"])
+        self.now += 3600.0
+        self.assertEqual(self.everybody(), ["held.test"])
+
+    def test_askedAgainAndAgain(self) -> None:
+        """
+        Who is asked for ten thousand times stands in line once.
+        """
+        wish, _ = self.add("a"), self.add("b")
+        for number in range(10_000):
+            self.agenda.touch(wish, NOW + number, NOW)
+        self.assertLess(sum(map(len, self.agenda._lanes.values())), 200)
+        self.assertEqual(self.everybody(), ["a", "b"])
+
     def test_heldBackAlone(self) -> None:
         """
         One whose own names have to wait lets the others pass, says why, and

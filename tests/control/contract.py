@@ -211,6 +211,18 @@ class PlaneContract(_Base):
         await self.plane.adopt(bound, port)
         await late.message()
 
+    async def test_recent(self) -> None:
+        """
+        It is known which certificates clients ask for.
+        """
+        port = await self.port()
+        self.assertEqual(await self.plane.recent(), ())
+        await self.plane.install("auto:a.test", selfSigned(("a.test",)))
+        tls = TLS("terminate", Auto(("a.test",)))
+        await self.use(Route("a", (port,), Respond(body="a"), "http", ("a.test",), tls=tls))
+        self.assertTrue((await self.tls(port)).isShaken)
+        self.assertEqual(await self.plane.recent(), ("auto:a.test",))
+
     async def test_tally(self) -> None:
         """
         Everything is counted once.

@@ -194,3 +194,4 @@ class DutyTests(SynchronousTestCase):
         It counts.
         """
         self.assertEqual(self.successResultOf(self.duty.count()), {"tally": b"{}"})
+        self.assertEqual(self.successResultOf(self.duty.tellRecent()), {"keys": b""})

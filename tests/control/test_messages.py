@@ -11,7 +11,7 @@ import pickle
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import Config
-from smartproxy_tw.control.messages import Letter, opened, tallied, tallyText
+from smartproxy_tw.control.messages import Letter, keysOf, keysText, opened, tallied, tallyText
 from smartproxy_tw.control.state import Install, UseTable
 from smartproxy_tw.facts import Credential
 
@@ -77,6 +77,20 @@ class LetterTests(SynchronousTestCase):
                 memory = letter.arguments.get("memory")
                 handed = None if memory is None else os.dup(memory)
                 self.assertEqual(opened(letter.arguments.get("letter"), handed), (change,))
+
+    def test_keys(self) -> None:
+        """
+        Keys travel as they are, as many as there is room for, the first ones
+        first.
+        """
+        self.assertEqual(keysOf(keysText(())), ())
+        few = ("auto:a.test,b.test", "internal:")
+        self.assertEqual(keysOf(keysText(few)), few)
+        many = [f"auto:{number}.{'x' * 200}.test" for number in range(1000)]
+        text = keysText(many)
+        self.assertLess(len(text), 65536)
+        self.assertEqual(keysOf(text), tuple(many[: len(keysOf(text))]))
+        self.assertGreater(len(keysOf(text)), 200)
 
     def test_tally(self) -> None:
         """

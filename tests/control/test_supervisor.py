@@ -506,6 +506,20 @@ class LifeTests(SupervisorCase):
         workers[1].dies("ended")
         self.assertEqual(self.successResultOf(self.plane.tally()), {"requests": 18, "open": 2})
 
+    def test_recent(self) -> None:
+        """
+        What clients asked any of the workers for, the last one of each first; of
+        one that has ended nothing is told.
+        """
+        workers = self.begun()
+        for worker, wanted in zip(workers, (("a", "b", "c"), ("c", "d"), ()), strict=True):
+            worker.wanted = wanted
+        self.assertEqual(self.successResultOf(self.plane.recent()), ("a", "c", "b", "d"))
+        hand = workers[0].hand
+        workers[0].dies()
+        self.assertEqual(self.successResultOf(hand.recent()), ())
+        self.assertEqual(self.successResultOf(self.plane.recent()), ("c", "d"))
+
     def test_tallyOfOneThatHangs(self) -> None:
         """
         One that hangs holds up the counts for a bounded time.

@@ -61,6 +61,7 @@ class FakeWorker:
         self.draining: Deferred[int] | None = None
         self.hungUp = False
         self.tallied = {"requests": 0, "open": 0}
+        self.wanted: tuple[str, ...] = ()
         self._inbox: deque[tuple[tuple[Change, ...], bool, Deferred[Any]]] = deque()
         self._outbox: deque[Callable[[], None]] = deque()
         self._asking: list[Deferred[Any]] = []
@@ -85,6 +86,14 @@ class FakeWorker:
             self._asking.append(answer)
         else:
             answer.callback(dict(self.tallied))
+        return answer
+
+    def recent(self) -> Deferred[tuple[str, ...]]:
+        answer: Deferred[tuple[str, ...]] = Deferred()
+        if self.isDeaf:
+            self._asking.append(answer)
+        else:
+            answer.callback(self.wanted)
         return answer
 
     def hangUp(self) -> None:

@@ -44,6 +44,19 @@ class ShowcaseTests(SynchronousTestCase):
         after = [self.showcase.context("key", *kind) for kind in kinds]
         self.assertEqual(set(before) & set(after), set())
 
+    def test_recent(self) -> None:
+        """
+        It is known who was asked for last, each once, whatever the kind.
+        """
+        self.assertEqual(self.showcase.recent(), ())
+        for key in ("a", "b"):
+            self.showcase.install(key, selfSigned(("a.test",)))
+        for key, isHTTP in (("a", True), ("b", True), ("a", False)):
+            self.showcase.context(key, isHTTP, DEFAULT)
+        self.assertEqual(self.showcase.recent(), ("a", "b"))
+        self.showcase.context("b", True, DEFAULT)
+        self.assertEqual(self.showcase.recent(), ("b", "a"))
+
     def test_broken(self) -> None:
         """
         What cannot be used replaces nothing; where there is nothing to replace

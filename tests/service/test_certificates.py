@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.x509 import Signer, describe
-from smartproxy_tw.config.model import CertificateSource, Files, Internal
+from smartproxy_tw.config.model import Auto, CertificateSource, Files, Internal
 from smartproxy_tw.service.certificates import Certificates, Fallback
 from smartproxy_tw.service.errors import CertificateError, StoppedError
 from smartproxy_tw.service.memory import Memory
@@ -177,6 +177,22 @@ class CertificatesTests(SynchronousTestCase):
         self.successResultOf(provisioned)
         self.gate = fail(StoppedError())
         self.failureResultOf(certificates.provisionAll(), StoppedError)
+
+    def test_whatClientsAskFor(self) -> None:
+        """
+        Of many that wait, those that clients ask for go first.
+        """
+        wanted = [Auto((f"site{number}.example",)) for number in range(40)]
+        certificates = self.make(*wanted)
+        self.successResultOf(certificates.load())
+        self.authority.thinks()
+        certificates.provisionAll()
+        self.assertEqual(len(self.authority.orders), 16)
+        self.plane.asked = [wanted[30].key, "auto:unknown.example", wanted[39].key, wanted[2].key]
+        self.clock.advance(15.0)
+        self.authority.decides()
+        asked = [line for line in self.story.lines if line.startswith("asked for")]
+        self.assertEqual(asked[16:19], [f"asked for site{number}.example" for number in (30, 39, 16)])
 
     def test_storedAcrossStarts(self) -> None:
         """
