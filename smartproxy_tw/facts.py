@@ -111,10 +111,13 @@ class Account:
     @ivar url: The account's URL (RFC 8555 section 7.3), or L{None} while the
         key has been made and saved but the authority has not answered yet:
         registering again with the same key finds the same account.
+    @ivar nextKey: The key that the account is just being given (RFC 8555 section
+        7.3.5), likewise; L{None} when it is known that it has L{key}.
     """
 
     key: bytes = field(repr=False)
     url: str | None = None
+    nextKey: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

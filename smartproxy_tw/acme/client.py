@@ -25,7 +25,7 @@ from .errors import (
 )
 from .exchange import Answer, Exchange
 from .external import ExternalKey
-from .jose import AccountKey, externalBinding
+from .jose import AccountKey, RequestKey, externalBinding
 from .objects import (
     AuthorizationFacts,
     DirectoryFacts,
@@ -158,13 +158,29 @@ class Client:
                 self.directoryURL, "this authority demands an external account, and none is configured"
             )
         try:
-            answer = await self._post("registering an account", url, payload, asKey=True)
+            answer = await self._post("registering an account", url, payload, asKey=self.key)
         except AuthorityProblem as why:
             if why.problem.word != "externalAccountRequired":
                 raise
             raise ExternalAccountUnusable(self.directoryURL, f"it answers: {why.problem}") from why
         self.account = _location(url, answer)
         return self.account
+
+    async def find(self, key: AccountKey) -> str | None:
+        """
+        Find the account that a key has (RFC 8555 section 7.3.1).
+
+        @return: Its URL, or L{None} when there is none.
+        """
+        url = (await self.directory()).newAccount
+        said = {"onlyReturnExisting": True}
+        try:
+            answer = await self._post("looking for an account", url, said, asKey=key)
+        except AuthorityProblem as why:
+            if why.problem.word == "accountDoesNotExist":
+                return None
+            raise
+        return _location(url, answer)
 
     async def changeKey(self, newKey: AccountKey) -> None:
         """
@@ -189,7 +205,9 @@ class Client:
         await self._post("deactivating the account", self.account, {"status": "deactivated"})
         self.account = None
 
-    async def revoke(self, certificate: bytes, reason: int | None = None) -> None:
+    async def revoke(
+        self, certificate: bytes, reason: int | None = None, key: RequestKey | None = None
+    ) -> None:
         """
         Have a certificate declared invalid, as the account that ordered it
         (RFC 8555 section 7.6).
@@ -197,13 +215,15 @@ class Client:
         @param certificate: PEM, leaf first.
         @param reason: One of RFC 5280 section 5.3.1, for instance 1 for a key
             that others know, 4 for one that was superseded.
+        @param key: The certificate's own, to ask in its name in place of the
+            account's.
         @raise ValueError: The certificate cannot be read.
         """
         payload: dict[str, Any] = {"certificate": _base64url(leafDER(certificate))}
         if reason is not None:
             payload["reason"] = reason
         url = self._offered((await self.directory()).revokeCert, "revokeCert")
-        await self._post("revoking a certificate", url, payload)
+        await self._post("revoking a certificate", url, payload, asKey=key)
 
     async def renewalInfo(self, certificate: bytes) -> RenewalFacts | None:
         """
@@ -310,18 +330,20 @@ class Client:
         self._directoryRead = self._reactor.seconds()
         return self._directory
 
-    async def _post(self, doing: str, url: str, payload: Any = None, *, asKey: bool = False) -> Answer:
+    async def _post(
+        self, doing: str, url: str, payload: Any = None, *, asKey: RequestKey | None = None
+    ) -> Answer:
         """
         One signed request.
 
         @param doing: For complaints, to stand after "while".
         @param payload: L{None} for POST-as-GET.
-        @param asKey: To be signed as the key and not as the account.
+        @param asKey: To be signed as this key and not as the account.
         """
-        account = None if asKey else self.account
         for _ in range(_NONCE_TRIES):
             nonce = self._nonces.pop() if self._nonces else await self._newNonce()
-            answer = await self._exchange.ask("POST", url, self.key.sign(url, nonce, payload, account))
+            signed = (asKey or self.key).sign(url, nonce, payload, None if asKey else self.account)
+            answer = await self._exchange.ask("POST", url, signed)
             self._keepNonce(answer)
             if 200 <= answer.status < 300:
                 return answer

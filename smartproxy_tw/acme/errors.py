@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = [
+    "AccountBusy",
     "AccountNotKept",
     "AuthorityNonsense",
     "AuthorityNotTrusted",
@@ -322,3 +323,20 @@ class HeldBack(IssuanceFailed):
         """
         self.retryAfter = seconds
         super().__init__(f"The certificate authority is not asked for {seconds:.0f} s: {why}.")
+
+
+class AccountBusy(IssuanceFailed):
+    """
+    Orders are under way, and would be spoiled by what was to be done with the
+    account.  Mended by time.
+    """
+
+    def __init__(self, directory: str, count: int) -> None:
+        """
+        @param directory: Whose account it is.
+        @param count: How many orders are under way.
+        """
+        super().__init__(
+            f"The account for {directory} is in use, {count} orders are under way:"
+            " nothing was changed. Try again when they have ended."
+        )

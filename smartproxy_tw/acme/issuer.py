@@ -14,13 +14,13 @@ This module is cheap to import; what costs time is imported by the first order.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from ..facts import Account, Credential
-from .errors import AccountNotKept, AuthorityProblem
+from .errors import AccountBusy, AccountNotKept, AuthorityProblem
 from .shared import Shared
 from .turns import Turns
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .objects import OrderFacts, RenewalFacts
 
 __all__ = ["Issuer"]
+
+T = TypeVar("T")
 
 
 class Issuer:
@@ -78,7 +80,8 @@ class Issuer:
         self._observe: Observe = observe or _unobserved
         self._makeClient = makeClient or self._newClient
         self._client: Client | None = None
-        self._pem = b""
+        self._account: Account | None = None
+        self._underWay = 0
         self._signingUp: Shared[Client] = Shared(self._signUp)
         self._turns = Turns()
 
@@ -100,7 +103,41 @@ class Issuer:
             it is cancelled, all answers are withdrawn before it fails with
             L{CancelledError<twisted.internet.defer.CancelledError>}.
         """
-        return Deferred.fromCoroutine(self._obtain(names, install, replaces))
+        self._underWay += 1
+        return Deferred.fromCoroutine(self._obtain(names, install, replaces)).addBoth(self._ended)
+
+    def changeKey(self) -> Deferred[None]:
+        """
+        Give the account a new key; one that does not exist yet is registered.
+
+        @return: Fires when the new key is kept.  Fails with
+            L{AccountBusy<smartproxy_tw.acme.errors.AccountBusy>} while orders are
+            under way, otherwise as L{changeKey<smartproxy_tw.acme.account.changeKey>}.
+        """
+        return Deferred.fromCoroutine(self._changeKey())
+
+    def deactivate(self) -> Deferred[None]:
+        """
+        Give the account up for good.  The next order registers another one.
+
+        @return: Fires when that is done.  Fails as L{changeKey} does.
+        """
+        return Deferred.fromCoroutine(self._deactivate())
+
+    def revoke(
+        self, credential: Credential, reason: int | None = None, *, byKey: bool = False
+    ) -> Deferred[None]:
+        """
+        Have a certificate declared invalid.
+
+        @param reason: One of L{REASONS<smartproxy_tw.acme.account.REASONS>}, or
+            L{None}.
+        @param byKey: Whether its own key is to ask for it, and not the account.
+        @return: Fires when it is revoked.  Fails with an
+            L{IssuanceFailed<smartproxy_tw.acme.errors.IssuanceFailed>}, or with
+            L{ValueError} when the certificate or its key cannot be read.
+        """
+        return Deferred.fromCoroutine(self._revoke(credential, reason, byKey))
 
     def advise(self, chain: bytes) -> Deferred[RenewalFacts | None]:
         """
@@ -134,6 +171,38 @@ class Issuer:
 
     async def _probe(self) -> None:
         await self._loaded().refresh()
+
+    async def _changeKey(self) -> None:
+        from .account import changeKey
+
+        client = await self._atLeisure()
+        assert self._account is not None
+        await changeKey(client, self._account, self._save)
+
+    async def _deactivate(self) -> None:
+        from .account import deactivate
+
+        client = await self._atLeisure()
+        await deactivate(client, self._save)
+        self._client = None
+        await client.close()
+
+    async def _revoke(self, credential: Credential, reason: int | None, byKey: bool) -> None:
+        from .account import revoke
+
+        # Who has the key needs no account.
+        client = self._loaded() if byKey else await self._signedUp()
+        await revoke(client, credential, reason, byKey=byKey)
+
+    async def _atLeisure(self) -> Client:
+        client = await self._signedUp()
+        if self._underWay:
+            raise AccountBusy(self._settings.directory, self._underWay)
+        return client
+
+    def _ended(self, result: T) -> T:
+        self._underWay -= 1
+        return result
 
     async def _advise(self, chain: bytes) -> RenewalFacts | None:
         return await self._loaded().renewalInfo(chain)
@@ -187,17 +256,23 @@ class Issuer:
         return choose(url, wanted, names, directory.profiles)
 
     async def _signedUp(self) -> Client:
-        if self._client is not None and self._client.account is not None:
+        isSettled = self._account is not None and self._account.nextKey is None
+        if self._client is not None and self._client.account is not None and isSettled:
             return self._client
         return await self._signingUp.join()
 
     async def _signUp(self) -> Client:
         client = self._loaded()
+        assert self._account is not None
+        if self._account.nextKey is not None:
+            from .account import settle
+
+            await settle(client, self._account, self._save)
         if client.account is None:
             from .external import readExternalKey
 
             url = await client.register(self._settings.email, readExternalKey(self._settings))
-            self._save(Account(self._pem, url))
+            self._save(Account(self._account.key, url))
             terms = (await client.directory()).termsOfService
             self._log.info(
                 "Registered with {directory}, which agrees to its terms of service: {terms}",
@@ -227,7 +302,7 @@ class Issuer:
             key = AccountKey(account.key)
         except ValueError as why:
             raise AccountNotKept(self._settings.directory, str(why).rstrip(".")) from why
-        self._pem = account.key
+        self._account = account
         return self._makeClient(key, account.url)
 
     def _save(self, account: Account) -> None:
@@ -235,6 +310,7 @@ class Issuer:
             self._accounts.save(self._settings.directory, account)
         except OSError as why:
             raise AccountNotKept(self._settings.directory, str(why)) from why
+        self._account = account
 
     def _newClient(self, key: AccountKey, account: str | None) -> Client:
         from .client import Client

@@ -13,35 +13,49 @@ from typing import Any
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OctKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
 
-__all__ = ["AccountKey", "externalBinding", "keyAuthorization"]
+__all__ = ["AccountKey", "RequestKey", "externalBinding", "keyAuthorization"]
+
+_CURVES = {"P-256": "ES256", "P-384": "ES384"}
 
 
-class AccountKey:
+class RequestKey:
     """
-    An account's private key on P-256: signs by ES256.
+    A private key that signs requests: EC on P-256 or P-384, or RSA, as those of
+    certificates are.
 
     @ivar jwk: The public half (RFC 7517).
     @ivar thumbprint: Its RFC 7638 digest, base64url.
+    @ivar algorithm: How it signs (RFC 7518 section 3.1).
     """
 
     def __init__(self, pem: bytes) -> None:
         """
         @param pem: As L{smartproxy_tw.acme.x509.newKey} makes it.
-        @raise ValueError: It is not a private key on P-256.
+        @raise ValueError: It is no such key.
         """
         try:
-            self._key = ECKey.import_key(pem)
-            isPrivate, curve = self._key.is_private, self._key.curve_name
+            self._key = self._import(pem)
+            isPrivate = self._key.is_private
+            algorithm = _CURVES.get(self._key.curve_name) if isinstance(self._key, ECKey) else "RS256"
         except (JoseError, ValueError, TypeError) as why:
-            raise ValueError(f"The account's key cannot be read: {why}") from why
-        if not isPrivate or curve != "P-256":
-            raise ValueError("The account's key is not a private key on the curve P-256.")
+            raise ValueError(f"The key cannot be read: {why}") from why
+        if not isPrivate or algorithm is None:
+            raise ValueError("The key is not a private key on P-256 or P-384, and not one of RSA.")
+        self.algorithm = algorithm
         public = self._key.as_dict(private=False)
-        self.jwk: dict[str, Any] = {member: public[member] for member in ("crv", "kty", "x", "y")}
+        members = ("crv", "kty", "x", "y") if isinstance(self._key, ECKey) else ("e", "kty", "n")
+        self.jwk: dict[str, Any] = {member: public[member] for member in members}
         self.thumbprint: str = self._key.thumbprint()
-        self._registry = jws.JWSRegistry(algorithms=["ES256"], strict_check_header=False)
+        self._registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+
+    @staticmethod
+    def _import(pem: bytes) -> ECKey | RSAKey:
+        try:
+            return ECKey.import_key(pem)
+        except (JoseError, ValueError, TypeError):
+            return RSAKey.import_key(pem)
 
     def sign(self, url: str, nonce: str | None, payload: Any, account: str | None = None) -> bytes:
         """
@@ -57,7 +71,7 @@ class AccountKey:
             instead, as is due while registering.
         @return: A flattened JWS in JSON.
         """
-        protected: dict[str, Any] = {"alg": "ES256", "url": url}
+        protected: dict[str, Any] = {"alg": self.algorithm, "url": url}
         if nonce is not None:
             protected["nonce"] = nonce
         if account is None:
@@ -67,6 +81,24 @@ class AccountKey:
         said = "" if payload is None else json.dumps(payload)
         signed = jws.serialize_json({"protected": protected}, said, self._key, registry=self._registry)
         return json.dumps(signed).encode("ascii")
+
+
+class AccountKey(RequestKey):
+    """
+    An account's private key, on P-256: signs by ES256.
+    """
+
+    def __init__(self, pem: bytes) -> None:
+        """
+        @param pem: As L{smartproxy_tw.acme.x509.newKey} makes it.
+        @raise ValueError: It is not a private key on P-256.
+        """
+        try:
+            super().__init__(pem)
+        except ValueError as why:
+            raise ValueError(f"The account's key cannot be used: {why}") from why
+        if self.algorithm != "ES256":
+            raise ValueError("The account's key is not a private key on the curve P-256.")
 
 
 def keyAuthorization(token: str, thumbprint: str) -> str:

@@ -1,6 +1,6 @@
 """
 ACME accounts at rest: each in a file of its own, JSON with the URL of the
-directory, the URL of the account and its key.
+directory, the URL of the account and its key, or both keys while it is being given another.
 
 The file of an account is called as L{authorityName} says.
 """
@@ -72,6 +72,8 @@ class DirectoryAccounts:
         @raise OSError: It could not be written; what was there stays.
         """
         content = {"directory": directory, "url": account.url, "key": account.key.decode("ascii")}
+        if account.nextKey is not None:
+            content["next_key"] = account.nextKey.decode("ascii")
         self._directory.write(_fileName(directory), json.dumps(content, indent=1).encode("utf-8") + b"\n")
 
 
@@ -83,7 +85,9 @@ def _parse(content: bytes, directory: str) -> Account:
     found = json.loads(content)
     if not isinstance(found, dict) or found.get("directory") != directory:
         raise ValueError("it is not about that directory")
-    key, url = found.get("key"), found.get("url")
+    key, url, following = found.get("key"), found.get("url"), found.get("next_key")
     if not isinstance(key, str) or "PRIVATE KEY" not in key or not isinstance(url, str | None):
         raise ValueError("it has no key, or its URL is none")
-    return Account(key=key.encode("ascii"), url=url)
+    if not isinstance(following, str | None):
+        raise ValueError("its next key is none")
+    return Account(key.encode("ascii"), url, None if following is None else following.encode("ascii"))

@@ -287,6 +287,29 @@ class AuthoritySuite(AuthorityStory):
         self.assertEqual(self.accounts.kept[directory].key, lost.key)
         self.assertNotEqual(self.accounts.kept[directory].url, lost.url)
 
+    async def test_account(self) -> None:
+        """
+        The account gets another key, revokes what it ordered, and is given up; a
+        certificate's own key revokes it too.
+        """
+        await self.opens()
+        issuer = self.issuer()
+        first = await issuer.obtain(("a.example",), self.install)
+        [(directory, before)] = self.accounts.kept.items()
+        await issuer.changeKey()
+        after = self.accounts.kept[directory]
+        self.assertEqual((after.url, after.nextKey), (before.url, None))
+        self.assertNotEqual(after.key, before.key)
+        second = await self.issuer().obtain(("b.example",), self.install)
+        await issuer.revoke(first, 4)
+        await issuer.revoke(second, 1, byKey=True)
+        for each in (first, second):
+            why = await self.assertFailure(issuer.revoke(each), AuthorityProblem)
+            self.assertEqual(why.problem.word, "alreadyRevoked")
+        await issuer.deactivate()
+        await issuer.obtain(("c.example",), self.install)
+        self.assertNotIn(self.accounts.kept[directory].url, (None, before.url))
+
     async def test_wrongAnswer(self) -> None:
         """
         A name that could not be proved is named with the authority's reason;

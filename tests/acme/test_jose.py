@@ -9,6 +9,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
@@ -19,9 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc.jwk import import_key
+from joserfc.jws import JWSRegistry, deserialize_json
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.jose import AccountKey, keyAuthorization
+from smartproxy_tw.acme.jose import AccountKey, RequestKey, keyAuthorization
 
 # The key of RFC 7515 appendix A.3.1.
 X = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
@@ -121,6 +124,27 @@ class AccountKeyTests(SynchronousTestCase):
         ):
             why = self.assertRaises(ValueError, AccountKey, pem)
             self.assertIn("account's key", str(why))
+
+    def test_certificateKeys(self) -> None:
+        """
+        Keys of certificates sign what is asked in their name, those of RSA and on
+        P-384 too; each has just its public half in the request.
+        """
+        rsa = generate_private_key(65537, 2048)
+        for private, algorithm, members in (
+            (PRIVATE, "ES256", {"crv", "kty", "x", "y"}),
+            (ec.generate_private_key(ec.SECP384R1()), "ES384", {"crv", "kty", "x", "y"}),
+            (rsa, "RS256", {"e", "kty", "n"}),
+        ):
+            pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            key = RequestKey(pem)
+            message = json.loads(key.sign("https://ca.example/revoke", "nonce", {}))
+            header = json.loads(plain(message["protected"]))
+            self.assertEqual((header["alg"], set(header["jwk"])), (algorithm, members))
+            registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+            registry.max_header_length = 4096
+            found = deserialize_json(message, import_key(key.jwk), registry=registry)
+            self.assertEqual(found.payload, b"{}")
 
     def test_keyAuthorization(self) -> None:
         """

@@ -49,6 +49,15 @@ class Contract:
             store.save(PRODUCTION, account)
             self.assertEqual(store.load(PRODUCTION), account)
 
+    def test_twoKeys(self) -> None:
+        """
+        An account that is being given another key has both.
+        """
+        store = self.makeStore()
+        account = Account(newKey(), "https://ca.example/account/1", newKey())
+        store.save(PRODUCTION, account)
+        self.assertEqual(store.load(PRODUCTION), account)
+
     def test_eachDirectoryItsOwn(self) -> None:
         """
         Two directories of one host never mix.
