@@ -33,12 +33,13 @@ from .asking import Asking
 from .backoff import Backoff
 from .keeper import Keeper
 from .memory import Memory
+from .outage import Outage
 from .readiness import Readiness
 from .rehearsal import Rehearsal
 from .renewal import Advise, Renewal
 from .served import Served
 from .status import CertificateState, CertificateStatus, when
-from .stock import Stock, isCovered
+from .stock import Stock
 from .ways import Way
 
 __all__ = ["AutoCertificate", "Obtain"]
@@ -115,14 +116,13 @@ class AutoCertificate:
         self._keeper = Keeper(self._save, clock, auto.names)
         self._backoff = Backoff(auto.key, auto.names, memory, clock, chance)
         self._alarm = timetable.bell(self.provision)
-        self._passing = timetable.bell(self._passOn)
         self._renewal = Renewal(auto.names, advise, timetable, clock, chance, self._renewalMoved)
         self._orders = Asking(
             auto.names, self._every, self._served, self._renewal, self._install, clock, rehearsal
         )
         self._running: Readiness | None = None
         self._asking: Deferred[None] | None = None
-        self._return: Deferred[None] | None = None
+        self._outage = Outage(self._orders.ways, timetable, self._outageOver)
         self._stopped = False
 
     def load(self, stored: Stock) -> Deferred[None]:
@@ -143,7 +143,7 @@ class AutoCertificate:
             it was written to the store or could not be; at once when there is
             nothing to be done now.
         """
-        if self._stopped or self._return is not None:
+        if self._stopped or self._outage.isOn:
             return succeed(None)
         self._renewal.begin()
         if self._running is not None:
@@ -166,10 +166,8 @@ class AutoCertificate:
         """
         self._stopped = True
         self._alarm.clear()
-        self._passing.clear()
         self._renewal.stop()
-        if self._return is not None:
-            self._return.cancel()
+        self._outage.stop()
         return Deferred.fromCoroutine(self._end())
 
     def touch(self, asked: float) -> None:
@@ -201,7 +199,7 @@ class AutoCertificate:
             if held is None:
                 return {"reason": "other orders are under way"}
             return {"reason": held.why, "nextAttempt": None if held.until == inf else held.until}
-        if self._return is not None:
+        if self._outage.isOn:
             why = "then it is looked whether the authority can be reached again"
             return {"reason": why, "nextAttempt": self._orders.ways.nextProbe()}
         reason = None
@@ -248,7 +246,7 @@ class AutoCertificate:
         if again is not None:
             self._alarm.set(again)
             self._orders.recall(self._backoff.failures)
-        credential = self._choose(stored)
+        credential = stored.bestFor(self.auto.key, self.auto.names, self._clock.seconds())
         if credential is not None:
             try:
                 await self._serve(credential, self._every[stored.issuerOf(credential)])
@@ -261,23 +259,6 @@ class AutoCertificate:
                     why=str(why),
                 )
         await self._plane.install(self.auto.key, selfSigned(self.auto.names, now=self._clock.seconds()))
-
-    def _choose(self, stored: Stock) -> Credential | None:
-        from ..acme.x509 import describe
-
-        exact = stored.get(self.auto.key)
-        if exact is not None:
-            return exact
-        # An authority may have added names to what was asked for, and a route
-        # may have lost one: what covers all that is wanted needs no order.  What
-        # covers a part is better than nothing until there is the whole.
-        best: tuple[int, float, Credential] | None = None
-        for offered, credential in stored.covering(self.auto.names):
-            covered = sum(isCovered(name, offered) for name in self.auto.names)
-            rank = (covered, describe(credential.chain).notAfter)
-            if rank[1] > self._clock.seconds() and (best is None or rank > best[:2]):
-                best = (*rank, credential)
-        return None if best is None else best[2]
 
     async def _serve(self, credential: Credential, way: Way) -> None:
         from ..acme.x509 import describe
@@ -347,30 +328,13 @@ class AutoCertificate:
         if isinstance(why, AuthorityUnreachable):
             self._backoff.stall(why)
             if not self._stopped:
-                self._return = back = self._orders.ways.whenBack()
-                back.addCallbacks(self._returned, lambda _: None)
-                self._passLater()
+                self._outage.wait(self._served.urgentAt(self.auto.names))
             return
         at = self._backoff.fail(why)
         if not self._stopped:
             self._alarm.set(at)
 
-    def _passLater(self) -> None:
-        at = self._orders.ways.passesOnAt(self._served.urgentAt(self.auto.names))
-        if at is not None and self._return is not None:
-            self._passing.set(at)
-
-    def _passOn(self) -> None:
-        """
-        Who is away has been away for long enough.
-        """
-        if self._return is not None:
-            self._return.cancel()
-            self._returned(None)
-
-    def _returned(self, _: None) -> None:
-        self._return = None
-        self._passing.clear()
+    def _outageOver(self) -> None:
         if self._running is None:
             self.provision()
         else:

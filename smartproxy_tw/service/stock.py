@@ -55,6 +55,31 @@ class Stock:
                 found.update(dict.fromkeys(self._byName.get(offered, ())))
         return [(_names(key), self._stored[key]) for key in found]
 
+    def bestFor(self, key: str, names: tuple[str, ...], now: float) -> Credential | None:
+        """
+        What to serve for some names.  An authority may have added names to what
+        was asked for, and a route may have lost one: what covers all that is
+        wanted needs no order.  What covers a part is better than nothing until
+        there is the whole.
+
+        @param key: Their identity.
+        @param now: POSIX seconds.
+        @return: The one of just these names, even if it is over; or else of
+            those that are not the one that covers most; or L{None}.
+        """
+        from ..acme.x509 import describe
+
+        exact = self.get(key)
+        if exact is not None:
+            return exact
+        best: tuple[int, float, Credential] | None = None
+        for offered, credential in self.covering(names):
+            covered = sum(isCovered(name, offered) for name in names)
+            rank = (covered, describe(credential.chain).notAfter)
+            if rank[1] > now and (best is None or rank > best[:2]):
+                best = (*rank, credential)
+        return None if best is None else best[2]
+
 
 def isCovered(name: str, offered: Iterable[str]) -> bool:
     """
