@@ -47,6 +47,8 @@ class Wish:
 class Agenda:
     """
     Those who wait for their turn.
+
+    @ivar atOnce: So many orders may be under way.
     """
 
     def __init__(self, budget: Budget, atOnce: int) -> None:
@@ -55,7 +57,7 @@ class Agenda:
         @param atOnce: So many orders may be under way.
         """
         self._budget = budget
-        self._atOnce = atOnce
+        self.atOnce = atOnce
         self._numbers: dict[Wish, int] = {}
         self._count = 0
         self._underWay: set[Wish] = set()
@@ -116,7 +118,7 @@ class Agenda:
 
         @return: L{None}: nobody may now; see L{wakeAt}.
         """
-        if len(self._underWay) >= self._atOnce:
+        if len(self._underWay) >= self.atOnce:
             return None
         self._recall(now)
         open = [lane for kind, lane in self._lanes.items() if lane and self._budget.opens(kind, now) is None]
@@ -161,7 +163,7 @@ class Agenda:
         When L{next} may have another answer without anything else happening,
         POSIX seconds; L{None}: not before something happens.
         """
-        if len(self._underWay) >= self._atOnce:
+        if len(self._underWay) >= self.atOnce:
             return None
         times = [self._later[0][0]] if self._later else []
         for kind, lane in self._lanes.items():

@@ -6,7 +6,8 @@ The order of those who wait, and the budget, are L{smartproxy_tw.acme.agenda}'s 
 L{smartproxy_tw.acme.budget}'s; here they meet the time.  And the way is closed
 here, for all at once, when the authority cannot be reached: one cheap request
 looks whether it is back, again and again, while nobody else asks it anything; when
-it answers, all go on, as the agenda has them.
+it answers, all go on, as the agenda has them.  If then it takes no order after all,
+one order at a time follows each probe, until one is dealt with.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class Admission:
         uses = Uses() if memory is None else memory.uses
         self._budget = Budget(limits, uses.buckets, uses.holds)
         self._agenda = Agenda(self._budget, atOnce)
+        self._atOnce = atOnce
         self._waiting: dict[Wish, Deferred[None]] = {}
         self._alarm = Alarm(clock, self._pump)
         self._isBusy = False
@@ -279,6 +281,7 @@ class Admission:
         The authority has dealt with an order.
         """
         self._probes = 0
+        self._agenda.atOnce = self._atOnce
         if self.outage is not None:
             self._returned()
 
@@ -291,6 +294,9 @@ class Admission:
         if self.outage is not None:
             return
         self.outage = why
+        # It was there for a probe, and not for an order: next time one finds out,
+        # and not all.
+        self._agenda.atOnce = 1 if self._probes else self._atOnce
         self._since = self._clock.seconds()
         self._back = Readiness()
         self._alarm.clear()

@@ -166,6 +166,36 @@ class AdmissionTests(SynchronousTestCase):
         assert self.admission.nextProbe is not None
         self.assertLessEqual(self.admission.nextProbe - self.clock.seconds(), 1.0)
 
+    def test_relapseOfMany(self) -> None:
+        """
+        Where the directory answers and orders do not get through, all go on once,
+        and after that one follows each probe; when that is taken, all.
+        """
+        self.isSlow = True
+        names = [f"site{number}.test" for number in range(40)]
+
+        def go(_: None) -> None:
+            del self.orders[:]
+            with self.admission.gathering():
+                for name in names:
+                    self.admit(name)
+
+        def fail() -> None:
+            for name in list(self.orders):
+                self.underWay[name].errback(AWAY)
+            self.admission.whenBack().addCallback(go)
+
+        go(None)
+        fail()
+        self.clock.advance(1.0)
+        self.assertEqual(len(self.orders), 16)
+        for _ in range(3):
+            fail()
+            self.clock.advance(2.0)
+            self.assertEqual(len(self.orders), 1)
+        self.underWay[self.orders[0]].callback("done")
+        self.assertEqual(len(self.orders), 17)
+
     def test_anOrderIsAsGoodAsAProbe(self) -> None:
         """
         When an order that was under way succeeds, the authority is back.
