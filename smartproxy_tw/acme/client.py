@@ -340,9 +340,12 @@ class Client:
         @param payload: L{None} for POST-as-GET.
         @param asKey: To be signed as this key and not as the account.
         """
+        # As it was asked: while it waits for a nonce another request may find that the
+        # account is unknown, and leave the client without one.
+        account = None if asKey else self.account
         for _ in range(_NONCE_TRIES):
             nonce = self._nonces.pop() if self._nonces else await self._newNonce()
-            signed = (asKey or self.key).sign(url, nonce, payload, None if asKey else self.account)
+            signed = (asKey or self.key).sign(url, nonce, payload, account)
             answer = await self._exchange.ask("POST", url, signed)
             self._keepNonce(answer)
             if 200 <= answer.status < 300:

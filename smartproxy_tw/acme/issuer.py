@@ -229,8 +229,10 @@ class Issuer:
             return credential
 
     async def _place(self, client: Client, names: tuple[str, ...], replaces: bytes | None) -> OrderFacts:
-        account = client.account
         profile = await self._profile(client, names)
+        # Another order may have found meanwhile that the account is unknown.
+        client = await self._signedUp()
+        account = client.account
         try:
             return await client.placeOrder(names, profile, replaces)
         except AuthorityProblem as why:
