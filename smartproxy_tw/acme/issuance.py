@@ -93,6 +93,7 @@ class Issuance:
         names: tuple[str, ...],
         challenges: tuple[Kind, ...],
         observe: Observe,
+        key: bytes | None = None,
     ) -> None:
         """
         @param reactor: Tells the time.
@@ -101,6 +102,7 @@ class Issuance:
         @param names: What the certificate is to be for.
         @param challenges: The kinds that can be answered, best first.
         @param observe: Told of each milestone.
+        @param key: The certificate's, PEM; by default a new one on P-256.
         """
         self._reactor = reactor
         self._client = client
@@ -108,7 +110,7 @@ class Issuance:
         self._names = names
         self._challenges = challenges
         self._observe = observe
-        self._key = newKey()
+        self._key = key or newKey()
         self._presented: list[Challenge] = []
         self._notReady = 0
 

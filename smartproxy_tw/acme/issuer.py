@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from ..facts import Account, Credential
@@ -216,7 +217,10 @@ class Issuer:
             order = await self._place(client, names, replaces)
             self._log.info("Ordered a certificate for {names}", event="order-placed", names=", ".join(names))
             self._observe("ordered", names=names, order=order.url)
-            issuance = Issuance(self._reactor, client, self._plane, names, self._challenges, self._observe)
+            key = await self._newKey()
+            issuance = Issuance(
+                self._reactor, client, self._plane, names, self._challenges, self._observe, key
+            )
             credential = await issuance.run(order, install)
             seconds = self._reactor.seconds() - began
             self._log.debug(
@@ -246,6 +250,15 @@ class Issuer:
             if client.account == account:  # else another order has seen to it
                 client.account = None
             return await (await self._signedUp()).placeOrder(names, profile, replaces)
+
+    async def _newKey(self) -> bytes:
+        from .x509 import newKey
+
+        kind = self._settings.keyType
+        if kind == "ecdsa":
+            return newKey()
+        # Too long for the data path to stand still.
+        return await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), newKey, kind)
 
     async def _profile(self, client: Client, names: tuple[str, ...]) -> str | None:
         from .profiles import choose

@@ -26,6 +26,7 @@ from itertools import pairwise
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
@@ -42,6 +43,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ..config.model import KeyType
 from ..facts import TLSALPN01, Credential
 
 __all__ = [
@@ -74,6 +76,9 @@ _PLACEHOLDER_LIFETIME = 30 * 86400.0
 
 #: RFC 5280's upper bound of a common name.
 _LONGEST_COMMON_NAME = 64
+
+#: Sizes of RSA keys.
+_BITS = {"rsa": 2048, "rsa-3072": 3072}
 
 #: A PEM block (RFC 7468).
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----")
@@ -108,13 +113,18 @@ class CertificateFacts:
         return self.notAfter - self.notBefore
 
 
-def newKey() -> bytes:
+def newKey(kind: KeyType = "ecdsa") -> bytes:
     """
-    Make a private key on the curve P-256.
+    Make a private key.
 
+    @param kind: On the curve P-256, made at once; or of RSA, which takes a tenth
+        of a second and more, not always the same.
     @return: Unencrypted PEM (PKCS #8).
     """
-    return _keyPEM(generate_private_key(SECP256R1()))
+    bits = _BITS.get(kind)
+    if bits is None:
+        return _keyPEM(generate_private_key(SECP256R1()))
+    return _keyPEM(rsa.generate_private_key(65537, bits))
 
 
 def certificateRequest(names: Iterable[str], key: bytes) -> bytes:

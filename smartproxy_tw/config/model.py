@@ -29,6 +29,7 @@ __all__ = [
     "Files",
     "Forward",
     "Internal",
+    "KeyType",
     "Limits",
     "Pool",
     "Redirect",
@@ -366,6 +367,10 @@ class Limits:
     minRate: int = 240
 
 
+#: What the key of a certificate is: EC on P-256, or RSA of 2048 or 3072 bits.
+KeyType = Literal["ecdsa", "rsa", "rsa-3072"]
+
+
 @dataclass(frozen=True, slots=True)
 class ExternalAccount:
     """
@@ -386,7 +391,7 @@ class ExternalAccount:
 @dataclass(frozen=True, slots=True)
 class Authority:
     """
-    Whom to ask for certificates, and as who.
+    Whom to ask for certificates, as who, and for what kind.
 
     @ivar email: For the account, or L{None}.
     @ivar directory: URL of the directory (RFC 8555 section 7.1.1).
@@ -395,6 +400,7 @@ class Authority:
     @ivar external: What a new account is to be bound to, or L{None}.
     @ivar profile: The kind of certificate to ask for, by the authority's own
         word for it, or L{None}: see L{smartproxy_tw.acme.profiles}.
+    @ivar keyType: What the keys of its certificates are.
     """
 
     email: str | None = None
@@ -402,6 +408,7 @@ class Authority:
     caFile: str | None = None
     external: ExternalAccount | None = field(default=None, kw_only=True)
     profile: str | None = field(default=None, kw_only=True)
+    keyType: KeyType = field(default="ecdsa", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

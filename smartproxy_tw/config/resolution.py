@@ -185,6 +185,7 @@ class _Resolver:
             caFile=None if caFile is None else self._files.existing(("acme", "ca_file"), caFile),
             external=self._external(("acme", "external_account"), written.externalAccount),
             profile=written.profile,
+            keyType=written.keyType,
             challenges=tuple(written.challenges),
             fallbacks=self._fallbacks(written),
             httpPort=written.httpPort,
@@ -209,6 +210,7 @@ class _Resolver:
                     caFile=None if file is None else self._files.existing((*path, "ca_file"), file),
                     external=self._external((*path, "external_account"), each.externalAccount),
                     profile=each.profile,
+                    keyType=written.keyType,
                 )
             )
         return tuple(made)

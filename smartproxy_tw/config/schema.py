@@ -787,6 +787,12 @@ class Acme(_Section):
     challenges: Annotated[
         list[Literal["http-01", "tls-alpn-01"]], Field(min_length=1), AfterValidator(_unique)
     ] = Field(default=list(_ACME.challenges), description="How names may be proved, the preferred way first.")
+    keyType: model.KeyType = Field(
+        default=_ACME.keyType,
+        description="What the keys of the certificates are: `ecdsa`, on P-256, which every browser of "
+        "today takes; `rsa` (2048 bits) or `rsa-3072`, for clients that know nothing else, at many "
+        "times the work for each handshake. What is there keeps its key until it is renewed.",
+    )
     fallbacks: list[Fallback] = Field(
         default_factory=list,
         description="Other authorities, asked in this order for a certificate that the one before cannot "

@@ -287,6 +287,18 @@ class AuthoritySuite(AuthorityStory):
         self.assertEqual(self.accounts.kept[directory].key, lost.key)
         self.assertNotEqual(self.accounts.kept[directory].url, lost.url)
 
+    async def test_keyType(self) -> None:
+        """
+        The key of a certificate is of the kind that is configured.
+        """
+        await self.opens()
+        for keyType, size in (("rsa", 2048), ("rsa-3072", 3072)):
+            got = await self.issuer(keyType=keyType).obtain(("a.example",), self.install)
+            self.verify(got, "a.example")
+            public: Any = x509.load_pem_x509_certificate(got.chain).public_key()
+            self.assertEqual((type(public).__name__, public.key_size), ("RSAPublicKey", size))
+            await self.issuer().revoke(got, byKey=True)
+
     async def test_account(self) -> None:
         """
         The account gets another key, revokes what it ordered, and is given up; a

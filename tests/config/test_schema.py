@@ -163,6 +163,11 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         lambda c: c.acme,
         Acme(profile="tlsserver"),
     ),
+    "Acme.key_type": (
+        "acme: {key_type: rsa-3072, fallbacks: [{directory: https://ca.b/d}]}\n" + ROUTE,
+        lambda c: (c.acme.keyType, c.acme.fallbacks[0].keyType),
+        ("rsa-3072", "rsa-3072"),
+    ),
     "Acme.fallbacks": (
         "acme: {email: a@b, fallbacks: [{directory: letsencrypt-staging}]}\n" + ROUTE,
         lambda c: c.acme.fallbacks,
