@@ -94,6 +94,17 @@ class PebbleVariantTests(PebbleStory, TestCase):
         self.verify(got, "a.example")
         self.assertEqual(got.chain.count(b"BEGIN CERTIFICATE"), 4)
 
+    async def test_alternateRoots(self) -> None:
+        """
+        Of an authority that offers its certificates with chains to several roots,
+        the chain that it gives by itself is served.
+        """
+        self.environment = {"PEBBLE_ALTERNATE_ROOTS": "2"}
+        await self.opens()
+        got = await self.issuer().obtain(("a.example",), self.install)
+        self.verify(got, "a.example")
+        self.assertEqual(got.chain.count(b"BEGIN CERTIFICATE"), 2)
+
     async def test_reusedAuthorization(self) -> None:
         """
         A name that was proved is not presented again where the authority
