@@ -170,7 +170,7 @@ class ClientTests(FaultyStory):
         def makeClient(key: Any, account: str | None) -> Client:
             authority = self.authority
             return Client(
-                reactor, authority.directoryURL, key, account=account, caFile=authority.caFile, timeout=0.4
+                reactor, authority.directoryURL, key, account=account, caFile=authority.caFile, timeout=1.5
             )
 
         issuer._makeClient = makeClient
@@ -209,7 +209,7 @@ class ClientTests(FaultyStory):
         """
         await self.endures(lambda faults: faults.slow(0.05))
         await self.tells(
-            AuthorityUnreachable, "no whole answer within 0.4 s", lambda faults: faults.slow(1.0)
+            AuthorityUnreachable, "no whole answer within 1.5 s", lambda faults: faults.slow(4.0)
         )
 
     async def test_cut(self) -> None:
