@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IListeningPort
 
+    from .acme.entry import Entry
     from .config.model import Config, Target, UpstreamTLS
     from .facts import Account, Challenge, ConnectionFacts, Credential, RequestFacts
 
@@ -22,6 +23,7 @@ __all__ = [
     "IAccountStore",
     "IAction",
     "IExchange",
+    "IOrderStore",
     "IPlane",
     "IStream",
     "IUpstream",
@@ -255,4 +257,27 @@ class IAccountStore(Interface):
     def save(directory: str, account: Account) -> None:
         """
         Keep the account durably before returning.
+        """
+
+
+class IOrderStore(Interface):
+    """
+    Where the notes of orders under way rest between starts, one for each set
+    of names.  Failures are L{OSError}; what waits for the disk must not block.
+    """
+
+    def load() -> Deferred[list[Entry]]:
+        """
+        All of them.  What makes no sense is left out, and reported.
+        """
+
+    def save(entry: Entry) -> Deferred[None]:
+        """
+        Keep the entry durably, in place of one for the same names; fires when
+        it is kept.
+        """
+
+    def remove(names: tuple[str, ...]) -> Deferred[None]:
+        """
+        Forget the entry for these names.  That there is none is no error.
         """

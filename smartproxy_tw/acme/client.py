@@ -57,6 +57,10 @@ _NONCES_KEPT = 16
 #: A directory is asked for again when it is older than this, in seconds.
 _DIRECTORY_AGE = 3600.0
 
+#: So many pages of the list of orders are read.
+_ORDER_PAGES = 4
+
+_NEXT_PAGE = re.compile(r'<([^<>]*)>\s*;[^,]*\brel="?next"?')
 _NONCE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _BAD_NONCE = "badNonce"
 
@@ -271,6 +275,28 @@ class Client:
         own = _location(url, answer)
         return self._order(own, answer)
 
+    async def listOrders(self) -> tuple[str, ...]:
+        """
+        The URLs of the account's orders, as the authority lists them (RFC 8555
+        section 7.1.2.1): its newest may be anywhere.
+
+        @return: None at all where the authority keeps no such list.  Of a list
+            of many pages only the first few are read.
+        """
+        assert self.account is not None, "not registered"
+        said = _json(self.account, await self._post("looking at the account", self.account))
+        page = said.get("orders") if isinstance(said, dict) else None
+        found: list[str] = []
+        for _ in range(_ORDER_PAGES):
+            if not isinstance(page, str) or not page.startswith("https://"):
+                break
+            answer = await self._post("listing the orders", page)
+            said = _json(page, answer)
+            listed = said.get("orders") if isinstance(said, dict) else None
+            found += [url for url in listed or () if isinstance(url, str) and url.startswith("https://")]
+            page = _nextPage(answer.fields.get("link", ""))
+        return tuple(found)
+
     async def readOrder(self, url: str) -> OrderFacts:
         """
         See where an order stands.
@@ -396,6 +422,11 @@ def _json(url: str, answer: Answer) -> Any:
         return json.loads(answer.body)
     except (ValueError, RecursionError) as why:
         raise AuthorityNonsense(url, f"it is no JSON ({why})") from why
+
+
+def _nextPage(link: str) -> str | None:
+    found = _NEXT_PAGE.search(link)
+    return None if found is None else found[1]
 
 
 def _location(url: str, answer: Answer) -> str:

@@ -7,6 +7,9 @@ line: the authority is told only what the data path has taken up
 (C{presented}), and an answer is withdrawn only when the data path serves the
 certificate (C{installed}), or when nothing will come of the order any more,
 cancellation included.
+
+What the next process would need is written to the journal before the authority
+can act on it (L{smartproxy_tw.acme.journal}).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from ..facts import Challenge, Credential
 from ..interfaces import IPlane
 from .challenges import Kind, answer
 from .client import Client
+from .entry import Answer
 from .errors import (
     AuthorityNonsense,
     AuthorityNotTrusted,
@@ -31,6 +35,7 @@ from .errors import (
     ChallengeNotServed,
 )
 from .jose import keyAuthorization
+from .journal import Journal
 from .objects import AuthorizationFacts, OrderFacts
 from .order import (
     AskForCertificate,
@@ -53,7 +58,7 @@ from .order import (
 )
 from .schedule import lookAfter
 from .together import together
-from .x509 import certificateRequest, checkCredential, newKey
+from .x509 import certificateRequest, checkCredential
 
 __all__ = ["Install", "Issuance", "Observe"]
 
@@ -93,7 +98,10 @@ class Issuance:
         names: tuple[str, ...],
         challenges: tuple[Kind, ...],
         observe: Observe,
-        key: bytes | None = None,
+        *,
+        key: bytes,
+        journal: Journal,
+        presented: list[Challenge],
     ) -> None:
         """
         @param reactor: Tells the time.
@@ -102,7 +110,10 @@ class Issuance:
         @param names: What the certificate is to be for.
         @param challenges: The kinds that can be answered, best first.
         @param observe: Told of each milestone.
-        @param key: The certificate's, PEM; by default a new one on P-256.
+        @param key: The private key that it is to be for, as PEM.
+        @param journal: Has an entry for the names.
+        @param presented: What is served for this order already; withdrawn with
+            the rest.
         """
         self._reactor = reactor
         self._client = client
@@ -110,8 +121,9 @@ class Issuance:
         self._names = names
         self._challenges = challenges
         self._observe = observe
-        self._key = key or newKey()
-        self._presented: list[Challenge] = []
+        self._key = key
+        self._journal = journal
+        self._presented = presented
         self._notReady = 0
 
     async def run(self, order: OrderFacts, install: Install) -> Credential:
@@ -162,7 +174,11 @@ class Issuance:
             case ReadAuthorization(url):
                 return await self._patiently(lambda: self._client.readAuthorization(url))
             case Present(proofs):
-                await together([self._present(proof) for proof in proofs])
+                answers = tuple(self._answer(proof) for proof in proofs)
+                # Both before the authority is told, so they need not wait for one another.
+                noting = self._journal.answering(self._names, answers)
+                await together([self._present(each) for each in answers])
+                await noting
                 self._observe("presented", names=tuple(proof.name for proof in proofs))
                 return Presented()
             case Prove(proof):
@@ -178,9 +194,12 @@ class Issuance:
             case Fetch():
                 raise RuntimeError("an order that is issued asks for nothing more")
 
-    async def _present(self, proof: Proof) -> None:
+    def _answer(self, proof: Proof) -> Answer:
         authorization = keyAuthorization(proof.token, self._client.key.thumbprint)
-        challenge = answer(proof.kind, proof.name, proof.token, authorization)
+        return Answer(proof.kind, proof.name, proof.token, authorization)
+
+    async def _present(self, wanted: Answer) -> None:
+        challenge = answer(wanted.kind, wanted.name, wanted.token, wanted.keyAuthorization)
         # Noted first: one that may be half presented is to be withdrawn too.
         self._presented.append(challenge)
         try:
@@ -188,9 +207,9 @@ class Issuance:
         except CancelledError:
             raise
         except Exception as why:
-            raise ChallengeNotServed(proof.name, str(why).rstrip(".") or type(why).__name__) from why
+            raise ChallengeNotServed(wanted.name, str(why).rstrip(".") or type(why).__name__) from why
         self._log.debug(
-            "Presented {kind} for {name}", event="challenge-presented", kind=proof.kind, name=proof.name
+            "Presented {kind} for {name}", event="challenge-presented", kind=wanted.kind, name=wanted.name
         )
 
     async def _prove(self, proof: Proof) -> AuthorizationFacts:

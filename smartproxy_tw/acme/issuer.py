@@ -4,7 +4,9 @@ as are asked for.
 
 The account is found in its store or registered once, however many ask at the
 same time; its key is saved before it is used, so that no start makes a second
-account.  Orders that share a name follow one another.  How one order goes is
+account.  Orders that share a name follow one another.  An order that was under
+way when the process ended, or the last try, is taken up again rather than placed
+a second time, by what L{smartproxy_tw.acme.journal} has of it.  How one order goes is
 L{smartproxy_tw.acme.issuance}'s; when to ask again after a failure is the
 caller's, with L{smartproxy_tw.acme.schedule}.
 
@@ -21,7 +23,15 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from ..facts import Account, Credential
-from .errors import AccountBusy, AccountNotKept, AuthorityProblem
+from .entry import Entry
+from .errors import (
+    AccountBusy,
+    AccountNotKept,
+    AuthorityNonsense,
+    AuthorityProblem,
+    NoChallengeUsable,
+)
+from .journal import Journal
 from .shared import Shared
 from .turns import Turns
 
@@ -37,6 +47,9 @@ if TYPE_CHECKING:
 __all__ = ["Issuer"]
 
 T = TypeVar("T")
+
+#: So many of the account's last orders are looked through for one whose URL was lost.
+_ORDERS_READ = 10
 
 
 class Issuer:
@@ -55,6 +68,7 @@ class Issuer:
         accounts: IAccountStore,
         plane: IPlane,
         observe: Observe | None = None,
+        journal: Journal | None = None,
         makeClient: Callable[[AccountKey, str | None], Client] | None = None,
     ) -> None:
         """
@@ -66,10 +80,13 @@ class Issuer:
         @param accounts: Where the account rests.
         @param plane: What serves the answers.
         @param observe: Called as C{observe(event, **facts)} at each milestone,
-            with C{names} among the facts: C{"ordered"} (C{order}, its URL),
+            with C{names} among the facts: C{"ordered"} (C{order}, its URL), or
+            C{"resumed"} in its place (likewise),
             C{"presented"}, C{"authorized"}, C{"issued"} (C{notAfter},
             C{issuer}), C{"installed"} (C{seconds} since the order).  What it
             raises ends the order.
+        @param journal: The orders under way, read already; by default one that
+            is forgotten with the process.
         @param makeClient: Makes a client from an account's key and URL; by
             default one that asks C{settings.directory}.
         """
@@ -79,6 +96,7 @@ class Issuer:
         self._accounts = accounts
         self._plane = plane
         self._observe: Observe = observe or _unobserved
+        self._journal = journal or Journal()
         self._makeClient = makeClient or self._newClient
         self._client: Client | None = None
         self._account: Account | None = None
@@ -209,19 +227,25 @@ class Issuer:
         return await self._loaded().renewalInfo(chain)
 
     async def _obtain(self, names: tuple[str, ...], install: Install, replaces: bytes | None) -> Credential:
-        from .issuance import Issuance
-
         async with self._turns.of(names):
             began = self._reactor.seconds()
-            client = await self._signedUp()
-            order = await self._place(client, names, replaces)
-            self._log.info("Ordered a certificate for {names}", event="order-placed", names=", ".join(names))
-            self._observe("ordered", names=names, order=order.url)
-            key = await self._newKey()
-            issuance = Issuance(
-                self._reactor, client, self._plane, names, self._challenges, self._observe, key
-            )
-            credential = await issuance.run(order, install)
+            entry = self._journal.unfinished(names)
+            wasInherited = self._journal.isInherited(names)
+            order = None if entry is None else await self._resume(entry)
+            try:
+                credential = await self._follow(names, order, install, replaces)
+            except AuthorityProblem as why:
+                if order is None or not wasInherited:
+                    raise
+                # While nobody answered, the authority may have come in vain: that
+                # is no fault of the names, and is tried anew at once.
+                self._log.info(
+                    "Nothing came of the order for {names} that was taken up, another is placed: {why}",
+                    event="order-abandoned",
+                    names=", ".join(names),
+                    why=str(why),
+                )
+                credential = await self._follow(names, None, install, replaces)
             seconds = self._reactor.seconds() - began
             self._log.debug(
                 "The certificate for {names} took {seconds:.3f} s",
@@ -232,10 +256,67 @@ class Issuer:
             self._observe("installed", names=names, seconds=seconds)
             return credential
 
-    async def _place(self, client: Client, names: tuple[str, ...], replaces: bytes | None) -> OrderFacts:
-        profile = await self._profile(client, names)
-        # Another order may have found meanwhile that the account is unknown.
-        client = await self._signedUp()
+    async def _follow(
+        self, names: tuple[str, ...], order: OrderFacts | None, install: Install, replaces: bytes | None
+    ) -> Credential:
+        """
+        Go through with an order.
+
+        @param order: One to be taken up, or L{None} to place one.
+        """
+        from .issuance import Issuance
+
+        if order is None:
+            order = await self._place(names, replaces)
+        entry, client = self._journal.find(names), self._client
+        assert entry is not None and client is not None
+        issuance = Issuance(
+            self._reactor,
+            client,
+            self._plane,
+            names,
+            self._challenges,
+            self._observe,
+            key=entry.key,
+            journal=self._journal,
+            presented=self._journal.challengesOf(entry),
+        )
+        try:
+            credential = await issuance.run(order, install)
+        except (AuthorityProblem, AuthorityNonsense, NoChallengeUsable):
+            await self._journal.forget(names)
+            raise
+        self._journal.done(names)
+        return credential
+
+    async def _place(self, names: tuple[str, ...], replaces: bytes | None) -> OrderFacts:
+        entry = Entry(self._settings.directory, names, await self._newKey(), self._reactor.seconds())
+        # The note is on its way to the disk while the authority is asked for its directory.
+        noting = self._journal.begin(entry)
+        try:
+            client = await self._signedUp()
+            profile = await self._profile(client, names)
+            # Another order may have found meanwhile that the account is unknown.
+            client = await self._signedUp()
+            await noting
+        except Exception:
+            # Nothing was asked for.
+            await self._journal.forget(names)
+            raise
+        try:
+            order = await self._placeWith(client, names, profile, replaces)
+        except AuthorityProblem:
+            # It was heard, and refused: there is no order.
+            await self._journal.forget(names)
+            raise
+        await self._journal.placed(names, client.account, order.url)
+        self._log.info("Ordered a certificate for {names}", event="order-placed", names=", ".join(names))
+        self._observe("ordered", names=names, order=order.url)
+        return order
+
+    async def _placeWith(
+        self, client: Client, names: tuple[str, ...], profile: str | None, replaces: bytes | None
+    ) -> OrderFacts:
         account = client.account
         try:
             return await client.placeOrder(names, profile, replaces)
@@ -269,6 +350,53 @@ class Issuer:
             # What is known of the directory may be an hour old.
             directory = await client.refresh()
         return choose(url, wanted, names, directory.profiles)
+
+    async def _resume(self, entry: Entry) -> OrderFacts | None:
+        """
+        See whether an order that was under way can be gone on with.
+
+        @return: As the authority tells it now; L{None} when it knows of none,
+            or none can come of it, and the entry is forgotten then.
+        """
+        client = await self._signedUp()
+        order = None
+        if entry.isOpen(self._reactor.seconds()) and entry.account in (None, client.account):
+            try:
+                order = await self._lookFor(client, entry)
+            except (AuthorityProblem, AuthorityNonsense) as why:
+                self._log.info(
+                    "The order for {names} that was under way is there no more: {why}",
+                    event="order-lost",
+                    names=", ".join(entry.names),
+                    why=str(why),
+                )
+        if order is None or order.status == "invalid":
+            await self._dismiss(entry)
+            return None
+        await self._journal.placed(entry.names, client.account, order.url)
+        self._log.info(
+            "Taking up the order for {names} that was under way",
+            event="order-resumed",
+            names=", ".join(entry.names),
+        )
+        self._observe("resumed", names=entry.names, order=order.url)
+        return order
+
+    async def _lookFor(self, client: Client, entry: Entry) -> OrderFacts | None:
+        if entry.order is not None:
+            return await client.readOrder(entry.order)
+        # The answer to it was lost, if it was placed at all.  One that is
+        # finished is no use: it may be for another key.
+        for url in (await client.listOrders())[-_ORDERS_READ:][::-1]:
+            order = await client.readOrder(url)
+            if set(order.names) == set(entry.names) and order.status in ("pending", "ready"):
+                return order
+        return None
+
+    async def _dismiss(self, entry: Entry) -> None:
+        for challenge in self._journal.challengesOf(entry):
+            await self._plane.withdraw(challenge)
+        await self._journal.forget(entry.names)
 
     async def _signedUp(self) -> Client:
         isSettled = self._account is not None and self._account.nextKey is None

@@ -157,6 +157,14 @@ class AutoCertificate:
         self._asking = Deferred.fromCoroutine(self._run(running))
         return running.when()
 
+    @property
+    def isWanting(self) -> bool:
+        """
+        Whether an order is due, under way, or to be tried again.
+        """
+        isFailing = self._backoff.problem is not None
+        return self._running is not None or isFailing or self._dueAt() <= self._clock.seconds()
+
     def stop(self) -> Deferred[None]:
         """
         End the order that is under way, and ask for nothing any more.
@@ -227,7 +235,7 @@ class AutoCertificate:
             return 0.0
         return self._renewal.due().at
 
-    def _isWanting(self, names: tuple[str, ...]) -> bool:
+    def _isBetter(self, names: tuple[str, ...]) -> bool:
         """
         Whether a certificate for just these would be better than what is
         served.
@@ -295,7 +303,7 @@ class AutoCertificate:
         except Exception as why:
             self._again(why)
             others = _unconcerned(self.auto.names, why)
-            if others and self._isWanting(others):
+            if others and self._isBetter(others):
                 await self._orderOthers(others)
         else:
             self._succeeded()

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..acme.budget import limitsOf
+from ..acme.entry import Entry
+from ..acme.journal import Journal
 from ..config.model import Auto, CertificateSource, Config, Files, Internal
+from ..facts import Credential
 from ..interfaces import IPlane
 from ..store.directory import StateError
 from .admission import Admission, Probe
@@ -38,7 +42,13 @@ from .stock import Stock
 from .storage import Shelf, Storage
 from .ways import Way
 
+if TYPE_CHECKING:
+    from ..store.certificates import Credentials
+
 __all__ = ["Certificates", "Fallback"]
+
+#: Keeps a certificate.
+Save = Callable[[Credential], Deferred[None]]
 
 #: What the states are called where they are counted.
 _WORDS = {
@@ -63,6 +73,7 @@ class Fallback:
     memory: Memory
     probe: Probe | None = None
     advise: Advise | None = None
+    journal: Journal = field(default_factory=Journal)
 
 
 class Certificates:
@@ -83,6 +94,7 @@ class Certificates:
         *,
         gate: Callable[[], Deferred[None]],
         close: Callable[[], Deferred[None]],
+        journal: Journal,
         memory: Memory,
         chance: Random,
         probe: Probe | None = None,
@@ -99,6 +111,7 @@ class Certificates:
         @param gate: Gives a Deferred that fires once every port is bound and
             adopted, and fails when that cannot be.
         @param close: Closes the way to the authority, after the last order.
+        @param journal: The orders under way.
         @param memory: Remembers failed orders, and the authority's budget.
         @param chance: Spreads what would happen at one moment.
         @param probe: Looks whether the authority can be reached.
@@ -110,14 +123,17 @@ class Certificates:
 
         self._gate = gate
         self._close = close
+        self._plane = plane
         self._memory = memory
         self._storage = storage
         self._credentials = Credentials(storage.certificates)
+        save = self._saving(journal, self._credentials)
         limits = limitsOf(config.acme.directory)
         self._admission = Admission(limits, memory, clock, chance, probe)
         self._fallbacks = tuple(fallbacks)
         self._rehearsal = rehearsal
         self._others: list[Admission] = []
+        self._journals = (journal, *(each.journal for each in fallbacks))
         ways = [self._way(each, clock, chance) for each in fallbacks]
         self._timetable = Timetable(clock)
         self._crowd = Crowd(plane, clock, self._isBusy, self._touch)
@@ -133,7 +149,7 @@ class Certificates:
                         source,
                         plane,
                         obtain,
-                        self._credentials.save,
+                        save,
                         clock,
                         admission=self._admission,
                         timetable=self._timetable,
@@ -203,12 +219,13 @@ class Certificates:
             directory,
             admission,
             fallback.obtain,
-            Credentials(fallback.shelf.certificates).save,
+            self._saving(fallback.journal, Credentials(fallback.shelf.certificates)),
             None if fallback.advise is None else _asking(admission, fallback.advise),
         )
 
     async def _load(self) -> None:
         stored = await self._stored()
+        await self._answer()
         if self._internal:
             self._storage.authority.open()
         problems: list[str] = []
@@ -231,6 +248,57 @@ class Certificates:
             event="certificates-loaded",
             summary=", ".join(f"{count} {_WORDS[state]}" for state, count in states.items()) or "none wanted",
         )
+
+    def _saving(self, journal: Journal, credentials: Credentials) -> Save:
+        return lambda credential: Deferred.fromCoroutine(self._keep(journal, credentials, credential))
+
+    async def _keep(self, journal: Journal, credentials: Credentials, credential: Credential) -> None:
+        entry = journal.ofKey(credential.key)
+        await credentials.save(credential)
+        if entry is None:
+            return
+        await journal.forget(entry.names)
+        for other in self._journals:
+            # What another authority was asked for before is needed no more.
+            asked = other.find(entry.names)
+            if asked is not None:
+                await self._abandon(other, asked)
+
+    async def _answer(self) -> None:
+        """
+        Have what an authority may come for served from the first connection
+        on: whoever ran before us told it that it may.
+        """
+        if not self._automatic:
+            return
+        for journal in self._journals:
+            await journal.load()
+            for challenge in journal.challenges():
+                try:
+                    await self._plane.present(challenge)
+                except ValueError as why:
+                    self._log.warn(
+                        "The answer for {name} that an order left behind cannot be served: {why}",
+                        event="order-answer-unusable",
+                        name=challenge.name,
+                        why=str(why),
+                    )
+
+    async def _dismiss(self) -> None:
+        """
+        Forget the orders that nobody will go on with.
+        """
+        wanted = {frozenset(each.auto.names) for each in self._automatic if each.isWanting}
+        for journal in self._journals:
+            for entry in journal.entries:
+                names = frozenset(entry.names)
+                if names not in wanted and not any(each.issuperset(names) for each in wanted):
+                    await self._abandon(journal, entry)
+
+    async def _abandon(self, journal: Journal, entry: Entry) -> None:
+        for challenge in journal.challengesOf(entry):
+            await self._plane.withdraw(challenge)
+        await journal.forget(entry.names)
 
     async def _stored(self) -> Stock:
         """
@@ -257,6 +325,7 @@ class Certificates:
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
+        await self._dismiss()
         self._crowd.watch()
         with self._admission.gathering():
             ended = gathered([each.provision() for each in self._automatic])

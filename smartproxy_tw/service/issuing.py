@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 
+from ..acme.journal import Journal
 from ..config.model import Authority, Config
 from ..facts import Credential
 from ..interfaces import IAccountStore, IPlane
@@ -35,6 +36,7 @@ class LateIssuer:
         config: Config,
         plane: IPlane,
         accounts: IAccountStore,
+        journal: Journal,
         milestones: Milestones,
         authority: Authority | None = None,
     ) -> None:
@@ -43,6 +45,7 @@ class LateIssuer:
         @param config: Whom to ask, and which challenges can be answered.
         @param plane: What answers them.
         @param accounts: Where the account rests.
+        @param journal: The orders under way.
         @param milestones: Told when a first challenge is presented, and a
             first certificate installed.
         @param authority: Which of the configuration's; by default the preferred.
@@ -52,6 +55,7 @@ class LateIssuer:
         self._authority = authority or config.acme
         self._plane = plane
         self._accounts = accounts
+        self._journal = journal
         self._milestones = milestones
         self._issuer: Issuer | None = None
 
@@ -100,6 +104,7 @@ class LateIssuer:
             accounts=self._accounts,
             plane=self._plane,
             observe=self._observe,
+            journal=self._journal,
         )
 
     def _observe(self, event: str, **_: object) -> None:

@@ -19,7 +19,7 @@ from ..store.uses import DirectoryUses
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore
 
-    from ..interfaces import IAccountStore
+    from ..interfaces import IAccountStore, IOrderStore
     from ..store.certificates import Run
 
 __all__ = ["Shelf", "Storage"]
@@ -32,6 +32,7 @@ class Shelf:
 
     @ivar directory: The URL of its directory.
     @ivar certificates: What it issued.
+    @ivar orders: Orders under way there.
     @ivar attempts: Orders there that failed; where several authorities are
         asked, only those of the preferred one count.
     @ivar uses: What of its budget is used.
@@ -39,6 +40,7 @@ class Shelf:
 
     directory: str
     certificates: ICertificateStore
+    orders: IOrderStore
     attempts: DirectoryAttempts
     uses: DirectoryUses
 
@@ -50,6 +52,7 @@ class Storage:
     @ivar accounts: ACME accounts.
     @ivar certificates: Certificates by the ACME authority in question: what
         another one issued, staging for instance, does not pass for its own.
+    @ivar orders: Orders under way.
     @ivar attempts: Orders there that failed.
     @ivar uses: What of its budget is used.
     @ivar fallbacks: The same of the authorities that are asked besides.
@@ -59,6 +62,7 @@ class Storage:
 
     accounts: IAccountStore
     certificates: ICertificateStore
+    orders: IOrderStore
     attempts: DirectoryAttempts
     uses: DirectoryUses
     fallbacks: tuple[Shelf, ...]
@@ -107,6 +111,7 @@ class Storage:
         try:
             own, *others = map(self._shelf, self._authorities)
             self.certificates, self.attempts, self.uses = own.certificates, own.attempts, own.uses
+            self.orders = own.orders
             self.fallbacks = tuple(others)
             self.accounts = (
                 DirectoryAccounts(self._directory.child("accounts"))
@@ -126,9 +131,12 @@ class Storage:
 
     def _shelf(self, directory: str) -> Shelf:
         from ..store.certificates import DirectoryCertificates
+        from ..store.journal import DirectoryOrders
 
-        issued = self._directory.child("certificates").child(authorityName(directory))
+        name = authorityName(directory)
+        issued = self._directory.child("certificates").child(name)
+        orders = DirectoryOrders(self._directory.child("orders").child(name), self._run)
         certificates = self._certificates
         if certificates is None:
             certificates = DirectoryCertificates(issued, self._run)
-        return Shelf(directory, certificates, DirectoryAttempts(issued), DirectoryUses(issued))
+        return Shelf(directory, certificates, orders, DirectoryAttempts(issued), DirectoryUses(issued))

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.threads import deferToThreadPool
 
 from ..acme.budget import limitsOf
+from ..acme.journal import Journal
 from ..acme.rehearsal import stagingOf
 from ..config.model import Config
 from ..interfaces import IAccountStore, IPlane
@@ -236,7 +237,8 @@ class SmartProxy(MultiService):
         gate: Callable[[], Deferred[None]],
         milestones: Milestones,
     ) -> Certificates:
-        issuer = LateIssuer(self._reactor, self.config, plane, storage.accounts, milestones)
+        journal = Journal(storage.orders, self.config.acme.directory, self._reactor.seconds())
+        issuer = LateIssuer(self._reactor, self.config, plane, storage.accounts, journal, milestones)
         return Certificates(
             self.config,
             plane,
@@ -246,6 +248,7 @@ class SmartProxy(MultiService):
             gate=gate,
             close=issuer.close,
             memory=Memory(storage.attempts, storage.uses, run),
+            journal=journal,
             chance=self._chance,
             probe=issuer.probe if self._obtain is None else self._probe,
             advise=issuer.advise if self._obtain is None else self._advise,
@@ -260,7 +263,9 @@ class SmartProxy(MultiService):
         authority = replace(self.config.acme, directory=directory, external=None)
         # What happens there is no milestone of a start.
         milestones = Milestones(self._reactor.seconds)
-        issuer = LateIssuer(self._reactor, self.config, plane, storage.accounts, milestones, authority)
+        issuer = LateIssuer(
+            self._reactor, self.config, plane, storage.accounts, Journal(), milestones, authority
+        )
         admission = Admission(limitsOf(directory), None, self._reactor, self._chance, issuer.probe)
         return Rehearsal(directory, admission, issuer.obtain, issuer.close)
 
@@ -269,9 +274,14 @@ class SmartProxy(MultiService):
     ) -> list[Fallback]:
         made = []
         for authority, shelf in zip(self.config.acme.fallbacks, storage.fallbacks, strict=True):
-            issuer = LateIssuer(self._reactor, self.config, plane, storage.accounts, milestones, authority)
+            journal = Journal(shelf.orders, authority.directory, self._reactor.seconds())
+            issuer = LateIssuer(
+                self._reactor, self.config, plane, storage.accounts, journal, milestones, authority
+            )
             memory = Memory(shelf.attempts, shelf.uses, run)
-            made.append(Fallback(shelf, issuer.obtain, issuer.close, memory, issuer.probe, issuer.advise))
+            made.append(
+                Fallback(shelf, issuer.obtain, issuer.close, memory, issuer.probe, issuer.advise, journal)
+            )
         return made
 
 

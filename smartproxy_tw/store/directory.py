@@ -196,6 +196,19 @@ class SecureDirectory:
             raise
         self._force()
 
+    def remove(self, name: str) -> None:
+        """
+        Remove an entry, durably.  That there is none is no error.
+
+        @raise OSError: It could not be removed.
+        @raise ValueError: As in L{pathOf}.
+        """
+        try:
+            os.unlink(self.pathOf(name))
+        except FileNotFoundError:
+            return
+        self._force()
+
     def setAside(self, name: str) -> str:
         """
         Move an entry that makes no sense out of the way, for somebody to look

@@ -5,6 +5,7 @@ Tests for L{smartproxy_tw.service.certificates}.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -12,7 +13,9 @@ from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.x509 import Signer, describe
+from smartproxy_tw.acme.entry import Answer, Entry
+from smartproxy_tw.acme.journal import Journal
+from smartproxy_tw.acme.x509 import Signer, describe, newKey
 from smartproxy_tw.config.model import Auto, CertificateSource, Files, Internal
 from smartproxy_tw.service.certificates import Certificates, Fallback
 from smartproxy_tw.service.errors import CertificateError, StoppedError
@@ -58,6 +61,7 @@ class CertificatesTests(SynchronousTestCase):
             self.clock,
             gate=lambda: self.gate,
             close=self.close,
+            journal=Journal(self.storage.orders, "https://ca.example/", NOW),
             memory=Memory(self.storage.attempts, self.storage.uses, maybeDeferred),
             chance=Random(0),
             probe=self.authority.probe,
@@ -244,3 +248,62 @@ class CertificatesTests(SynchronousTestCase):
             self.story.lines[-2:], ["withdrew http-01 shop.example", "closed the way to the authority"]
         )
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def underWay(self, *names: str) -> Entry:
+        """
+        An order that the process before this one left.
+        """
+        answers = (Answer("http-01", names[0], "t" * 22, "t" * 22 + ".print"),)
+        entry = Entry("https://ca.example/", names, newKey(), NOW - 5, None, "https://ca.example/1", answers)
+        self.successResultOf(self.storage.orders.save(entry))
+        return entry
+
+    def test_answersFirst(self) -> None:
+        """
+        What an order left behind may be asked for is served with the
+        certificates, long before anything is asked of the authority.
+        """
+        self.underWay("blog.example")
+        self.gate = Deferred()
+        certificates = self.make(BLOG)
+        self.successResultOf(certificates.load())
+        self.assertEqual([each.name for each in self.plane.presented], ["blog.example"])
+        self.noResult = certificates.provisionAll()
+        self.assertEqual([each.name for each in self.plane.presented], ["blog.example"])
+        self.assertEqual(dict(self.authority.orders), {})
+
+    def test_ordersNobodyWants(self) -> None:
+        """
+        An order for what is wanted no more, or is there already, is forgotten
+        and its answers are withdrawn.
+        """
+        first = self.make(BLOG)
+        self.successResultOf(first.load())
+        self.successResultOf(first.provisionAll())
+        self.successResultOf(first.stop())
+        for name in ("blog.example", "gone.example"):
+            self.underWay(name)
+        second = self.make(BLOG)
+        self.successResultOf(second.load())
+        self.assertEqual(len(self.plane.presented), 2)
+        self.successResultOf(second.provisionAll())
+        self.assertEqual(self.plane.presented, [])
+        self.assertEqual(self.successResultOf(self.storage.orders.load()), [])
+
+    def test_savedThenForgotten(self) -> None:
+        """
+        The note of an order goes once its certificate is in the store.
+        """
+        key = newKey()
+        entry = self.underWay("blog.example")
+        certificates = self.make(BLOG)
+        self.successResultOf(certificates.load())
+        credential = SIGNER.issue(("blog.example",), lifetime=86400.0, now=NOW)
+        save = certificates._automatic[0]._keeper._save
+        self.assertNotEqual(key, entry.key)
+        self.successResultOf(save(credential))
+        self.assertEqual(self.successResultOf(self.storage.orders.load()), [entry])
+        mine = replace(entry, key=credential.key)
+        self.successResultOf(certificates._journals[0].begin(mine))
+        self.successResultOf(save(credential))
+        self.assertEqual(self.successResultOf(self.storage.orders.load()), [])

@@ -9,6 +9,7 @@ import os
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.acme.journal import Journal
 from smartproxy_tw.service.issuing import LateIssuer
 from smartproxy_tw.service.milestones import Milestones
 from smartproxy_tw.store.memory import MemoryAccounts
@@ -28,7 +29,7 @@ class LateIssuerTests(SynchronousTestCase):
         """
         config = configuration(os.path.abspath(self.mktemp()), SHOP)
         milestones = Milestones(lambda: 0.0)
-        issuer = LateIssuer(None, config, FakePlane(Story()), MemoryAccounts(), milestones)
+        issuer = LateIssuer(None, config, FakePlane(Story()), MemoryAccounts(), Journal(), milestones)
         self.successResultOf(issuer.close())
 
     def test_usesWhatTheConfigurationSays(self) -> None:
@@ -60,7 +61,7 @@ class LateIssuerTests(SynchronousTestCase):
         config = configuration(os.path.abspath(self.mktemp()), SHOP)
         milestones = Milestones(lambda: 0.0)
         accounts, plane = MemoryAccounts(), FakePlane(Story())
-        issuer = LateIssuer(None, config, plane, accounts, milestones)
+        issuer = LateIssuer(None, config, plane, accounts, Journal(), milestones)
         for _ in range(2):
             self.successResultOf(issuer.obtain(SHOP.names, lambda _: succeed(None)))
         self.assertEqual(self.successResultOf(issuer.probe()), "probed")

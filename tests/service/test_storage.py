@@ -41,7 +41,9 @@ class StorageTests(SynchronousTestCase):
         self.assertFalse(os.path.exists(self.path))
         storage.open()
         self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o700)
-        self.assertEqual(sorted(os.listdir(self.path)), ["accounts", "authority", "certificates", "lock"])
+        self.assertEqual(
+            sorted(os.listdir(self.path)), ["accounts", "authority", "certificates", "lock", "orders"]
+        )
 
     def test_oneProcess(self) -> None:
         """
@@ -92,7 +94,7 @@ class StorageTests(SynchronousTestCase):
         storage.open()
         self.assertIs(storage.certificates, certificates)
         self.assertIs(storage.accounts, accounts)
-        self.assertEqual(sorted(os.listdir(self.path)), ["authority", "certificates", "lock"])
+        self.assertEqual(sorted(os.listdir(self.path)), ["authority", "certificates", "lock", "orders"])
 
     def test_eachAuthorityItsOwn(self) -> None:
         """
