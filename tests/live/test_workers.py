@@ -154,10 +154,15 @@ class EmbeddedWorkerTests(TestCase):
 
     async def _killed(self) -> None:
         await self.begin()
-        kept = await self.keep(20)
         before = dict(self.plane.pids)
         victim = before[1]
         assert victim is not None
+        had = self.descriptors()
+        kept = await self.keep(20)
+        # Which of them takes a connection is the kernel's choice; on a starved machine one may take many.
+        while min(held := [now - then for now, then in zip(self.descriptors(), had, strict=True)]) < 5:
+            kept += await self.keep(1)
+            self.assertLess(len(kept), 1000, "each of them accepts")
         os.kill(victim, signal.SIGKILL)
         # Nobody who comes meanwhile is refused.
         for _ in range(5):
@@ -165,7 +170,7 @@ class EmbeddedWorkerTests(TestCase):
         took = await self.until(lambda: self.plane.pids.get(1) != victim and self.isWhole())
         self.assertLess(took, 5.0, "far more than it needs on an idle machine")
         alive = [await deferToThread(talk, each) for each in kept]
-        self.assertIn(sum(alive), range(1, 20), "the other one keeps its connections")
+        self.assertEqual(sum(alive), held[1], "the other one keeps its connections, each of them")
         self.assertEqual(self.plane.pids[2], before[2])
         (died,) = self.logged("worker-died")
         self.assertEqual((died["worker"], died["pid"], died["how"]), (1, victim, "ended by signal 9"))
@@ -178,6 +183,13 @@ class EmbeddedWorkerTests(TestCase):
         and the connections of the other one go on.
         """
         return Deferred.fromCoroutine(self._killed())
+
+    def descriptors(self) -> list[int]:
+        """
+        How many descriptors each worker has open, in the order of their numbers.
+        """
+        pids = [pid for _, pid in sorted(self.plane.pids.items()) if pid is not None]
+        return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
 
     async def keep(self, number: int) -> list[socket.socket]:
         """
@@ -192,10 +204,9 @@ class EmbeddedWorkerTests(TestCase):
 
     async def _shared(self) -> None:
         await self.begin()
-        pids = [pid for pid in self.plane.pids.values() if pid is not None]
-        before = [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+        before = self.descriptors()
         await self.keep(100)
-        took = [len(os.listdir(f"/proc/{pid}/fd")) - had for pid, had in zip(pids, before, strict=True)]
+        took = [now - then for now, then in zip(self.descriptors(), before, strict=True)]
         self.assertEqual(sum(took), 100)
         self.assertGreaterEqual(min(took), 20)
 
