@@ -18,6 +18,8 @@ __all__ = [
     "Challenge",
     "ConnectionFacts",
     "Credential",
+    "DNS01",
+    "Evidence",
     "HTTP01",
     "RequestFacts",
     "TLSALPN01",
@@ -151,5 +153,29 @@ class TLSALPN01:
     credential: Credential
 
 
+@dataclass(frozen=True, slots=True)
+class DNS01:
+    """
+    An answer that RFC 8555 section 8.4 has us put into the DNS.  There may be
+    several at one name at a time: a name and the wildcard below it share it.
+
+    @ivar name: The identifier being proved, lower-case ASCII, without C{*.}.
+    @ivar value: The text of the TXT record.
+    """
+
+    name: str
+    value: str
+
+    @property
+    def owner(self) -> str:
+        """
+        Where the authority begins to look for the record.
+        """
+        return f"_acme-challenge.{self.name}"
+
+
 #: Either kind of answer that the data path serves.
 Challenge = HTTP01 | TLSALPN01
+
+#: Whatever an authority may look at.
+Evidence = Challenge | DNS01

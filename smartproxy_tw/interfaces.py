@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .acme.entry import Entry
     from .config.model import Config, Target, UpstreamTLS
-    from .facts import Account, Challenge, ConnectionFacts, Credential, RequestFacts
+    from .facts import DNS01, Account, Challenge, ConnectionFacts, Credential, Evidence, RequestFacts
 
 __all__ = [
     "IAccountStore",
@@ -25,6 +25,8 @@ __all__ = [
     "IExchange",
     "IOrderStore",
     "IPlane",
+    "IPresenter",
+    "IRecords",
     "IStream",
     "IUpstream",
 ]
@@ -107,6 +109,53 @@ class IPlane(Interface):
     def tally() -> Deferred[dict[str, int]]:
         """
         Counts since the start and gauges of now, by name.
+        """
+
+
+class IPresenter(Interface):
+    """
+    Puts what proves a name where the authority looks.  Called by each order, for
+    as many names at a time as it has.
+    """
+
+    def present(evidence: Evidence) -> Deferred[None]:
+        """
+        Have it seen from now on.
+
+        @return: Fires once whoever looks sees it.  Fails when that cannot be,
+            in words for the operator; it may be there in part then, and is
+            withdrawn as if it were there.
+        """
+
+    def withdraw(evidence: Evidence) -> Deferred[None]:
+        """
+        Take it away.  What is not there is no error.
+        """
+
+
+class IRecords(Interface):
+    """
+    Where TXT records that prove names are put: one way into the DNS.
+    """
+
+    def present(record: DNS01) -> Deferred[None]:
+        """
+        Add a record beside those that are there.
+
+        @return: Fires once all servers of its zone answer with it.  Fails with
+            L{RecordFailed<smartproxy_tw.records.errors.RecordFailed>}.
+        """
+
+    def withdraw(record: DNS01) -> Deferred[None]:
+        """
+        Remove just this one, also when an earlier process added it.  Fails as
+        L{present} does.
+        """
+
+    def recall(record: DNS01) -> Deferred[None]:
+        """
+        Called before the first connection is accepted, for what an earlier
+        process has presented.  Not to wait for other machines.
         """
 
 

@@ -1,20 +1,22 @@
 """
-Which of the offered proofs to give, and what to serve for it.
+Which of the offered proofs to give, and what the authority is to find for it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from typing import Literal, cast
 
-from ..facts import HTTP01, Challenge
+from ..facts import DNS01, HTTP01, Evidence
 from .objects import AuthorizationFacts, Offer
 
 __all__ = ["Kind", "answer", "choose"]
 
-#: The kinds that the data path serves.
-Kind = Literal["http-01", "tls-alpn-01"]
+#: The kinds that can be answered; the data path serves the first two.
+Kind = Literal["http-01", "tls-alpn-01", "dns-01"]
 
 #: RFC 8555 section 8.3: base64url, at least 128 bits; the upper bound is ours.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,512}", re.ASCII)
@@ -36,9 +38,9 @@ def choose(authorization: AuthorizationFacts, preference: Iterable[Kind]) -> Off
     return None
 
 
-def answer(kind: str, name: str, token: str, keyAuthorization: str) -> Challenge:
+def answer(kind: str, name: str, token: str, keyAuthorization: str) -> Evidence:
     """
-    Make what the data path is to serve.
+    Make what is to be presented.
 
     @param kind: A L{Kind}.
     @param name: The identifier being proved.
@@ -48,6 +50,9 @@ def answer(kind: str, name: str, token: str, keyAuthorization: str) -> Challenge
     """
     if cast(Kind, kind) == "http-01":
         return HTTP01(name, token, keyAuthorization)
+    if kind == "dns-01":
+        digest = hashlib.sha256(keyAuthorization.encode("ascii")).digest()
+        return DNS01(name, urlsafe_b64encode(digest).rstrip(b"=").decode("ascii"))
     from .x509 import acmeTLS
 
     return acmeTLS(name, keyAuthorization)

@@ -238,22 +238,23 @@ class NoChallengeUsable(IssuanceFailed):
         super().__init__(
             f"{name} cannot be proved: the certificate authority offers"
             f" {', '.join(offered) or 'nothing'}, and what can be answered here is"
-            f" {', '.join(usable) or 'nothing'}. Check acme.challenges and the ports that routes listen on."
+            f" {', '.join(usable) or 'nothing'}. Check acme.challenges, the ports that routes listen on,"
+            " and acme.dns, which wildcards need."
         )
 
 
 class ChallengeNotServed(IssuanceFailed):
     """
-    The data path could not take up an answer; the authority was not told of
+    An answer could not be put where the authority looks; it was not told of
     it.  Mended here.
     """
 
     def __init__(self, name: str, why: str) -> None:
         """
         @param name: The name to be proved.
-        @param why: What the data path said, without a full stop.
+        @param why: What the data path, or who keeps the DNS, said, without a full stop.
         """
-        super().__init__(f"The answer that proves {name} could not be served by the data path: {why}.")
+        super().__init__(f"The answer that proves {name} could not be presented: {why}.")
 
 
 class AccountNotKept(IssuanceFailed):

@@ -21,8 +21,8 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from ..facts import Challenge, Credential
-from ..interfaces import IPlane
+from ..facts import Credential, Evidence
+from ..interfaces import IPresenter
 from .challenges import Kind, answer
 from .client import Client
 from .entry import Answer
@@ -94,19 +94,19 @@ class Issuance:
         self,
         reactor: Any,
         client: Client,
-        plane: IPlane,
+        plane: IPresenter,
         names: tuple[str, ...],
         challenges: tuple[Kind, ...],
         observe: Observe,
         *,
         key: bytes,
         journal: Journal,
-        presented: list[Challenge],
+        presented: list[Evidence],
     ) -> None:
         """
         @param reactor: Tells the time.
         @param client: Our account at the authority.
-        @param plane: What serves the answers.
+        @param plane: What presents the answers.
         @param names: What the certificate is to be for.
         @param challenges: The kinds that can be answered, best first.
         @param observe: Told of each milestone.
@@ -300,7 +300,7 @@ class Issuance:
         presented, self._presented = self._presented, []
         await DeferredList([Deferred.fromCoroutine(self._withdraw(each)) for each in presented])
 
-    async def _withdraw(self, challenge: Challenge) -> None:
+    async def _withdraw(self, challenge: Evidence) -> None:
         try:
             await self._plane.withdraw(challenge)
         except Exception:

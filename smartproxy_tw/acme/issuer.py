@@ -37,7 +37,7 @@ from .turns import Turns
 
 if TYPE_CHECKING:
     from ..config.model import Authority
-    from ..interfaces import IAccountStore, IPlane
+    from ..interfaces import IAccountStore, IPresenter
     from .challenges import Kind
     from .client import Client
     from .issuance import Install, Observe
@@ -66,7 +66,7 @@ class Issuer:
         *,
         challenges: tuple[Kind, ...],
         accounts: IAccountStore,
-        plane: IPlane,
+        plane: IPresenter,
         observe: Observe | None = None,
         journal: Journal | None = None,
         makeClient: Callable[[AccountKey, str | None], Client] | None = None,
@@ -78,7 +78,7 @@ class Issuer:
             L{Config.challenges<smartproxy_tw.config.model.Config.challenges>}
             has them.
         @param accounts: Where the account rests.
-        @param plane: What serves the answers.
+        @param plane: What presents the answers.
         @param observe: Called as C{observe(event, **facts)} at each milestone,
             with C{names} among the facts: C{"ordered"} (C{order}, its URL), or
             C{"resumed"} in its place (likewise),
@@ -395,7 +395,15 @@ class Issuer:
 
     async def _dismiss(self, entry: Entry) -> None:
         for challenge in self._journal.challengesOf(entry):
-            await self._plane.withdraw(challenge)
+            try:
+                await self._plane.withdraw(challenge)
+            except Exception as why:
+                self._log.warn(
+                    "The answer for {name} that an order left behind could not be withdrawn: {why}",
+                    event="order-answer-left",
+                    name=challenge.name,
+                    why=str(why),
+                )
         await self._journal.forget(entry.names)
 
     async def _signedUp(self) -> Client:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, get_args
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from ..facts import Challenge
+from ..facts import Evidence
 from .challenges import Kind, answer
 from .entry import Answer, Entry
 from .turns import Turns
@@ -77,21 +77,21 @@ class Journal:
         """
         return tuple(self._entries.values())
 
-    def challenges(self) -> list[Challenge]:
+    def challenges(self) -> list[Evidence]:
         """
         What the authority may come for by the entries, as the data path
         serves it.  An answer that cannot be made is left out.
         """
-        found: list[Challenge] = []
+        found: list[Evidence] = []
         for entry in self._entries.values():
             found += self.challengesOf(entry)
         return found
 
-    def challengesOf(self, entry: Entry) -> list[Challenge]:
+    def challengesOf(self, entry: Entry) -> list[Evidence]:
         """
         Likewise, of one entry.
         """
-        made: list[Challenge] = []
+        made: list[Evidence] = []
         for each in entry.answers:
             try:
                 if each.kind not in get_args(Kind):

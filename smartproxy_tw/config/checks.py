@@ -36,11 +36,12 @@ class Placed:
         return f"'{self.route.name}'{where}"
 
 
-def certificateProblem(source: CertificateSource) -> str | None:
+def certificateProblem(source: CertificateSource, *, byDNS: bool = False) -> str | None:
     """
     Why a certificate cannot be had.
 
     @param source: Where it should come from.
+    @param byDNS: Whether names can be proved by dns-01.
     @return: A message that says what to do, or L{None}.
     """
     if isinstance(source, Auto):
@@ -50,7 +51,7 @@ def certificateProblem(source: CertificateSource) -> str | None:
                 "add them to match, or use internal or {cert: , key: }"
             )
         for name in source.names:
-            why = names.certifiable(name)
+            why = names.certifiable(name, byDNS=byDNS)
             if why is not None:
                 return (
                     f"a certificate by ACME (auto) cannot be had: {name} {why}: "

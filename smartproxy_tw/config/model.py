@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
+from ..facts import Address
+
 __all__ = [
     "AccessLog",
     "Acme",
@@ -23,8 +25,10 @@ __all__ = [
     "Auto",
     "Block",
     "CertificateSource",
+    "Challenges",
     "ClientCertificates",
     "Config",
+    "DynamicUpdate",
     "ExternalAccount",
     "Files",
     "Forward",
@@ -367,6 +371,43 @@ class Limits:
     minRate: int = 240
 
 
+#: How names may be proved.
+Challenges = tuple[Literal["http-01", "tls-alpn-01", "dns-01"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicUpdate:
+    """
+    Records are put into the DNS by dynamic updates (RFC 2136), signed with a key
+    (TSIG, RFC 8945) unless it has none.  Of secret and file there is exactly one
+    where there is a key.
+
+    @ivar server: The primary server of the zone; a name or an IP address.
+    @ivar keyName: What the server calls the key.
+    @ivar keyAlgorithm: For instance C{hmac-sha256}.
+    @ivar keySecret: The key, base64; a secret.
+    @ivar keySecretFile: Absolute path of a file with just that.
+    @ivar ttl: Of the records, in seconds.
+    @ivar zone: To which the records belong, or L{None}: it is looked for.
+    @ivar resolvers: Asked where that is, and what CNAME leads elsewhere; IP
+        addresses.  Empty: those of the system.
+    @ivar nameServers: Which have to answer with a record before the authority is
+        told of it; IP addresses.  Empty: all that the zone names.
+    @ivar patience: How long that may take, in seconds.
+    """
+
+    server: Address
+    keyName: str | None = None
+    keyAlgorithm: str = "hmac-sha256"
+    keySecret: str | None = field(default=None, repr=False)
+    keySecretFile: str | None = None
+    ttl: int = 60
+    zone: str | None = None
+    resolvers: tuple[Address, ...] = ()
+    nameServers: tuple[Address, ...] = ()
+    patience: float = 120.0
+
+
 #: What the key of a certificate is: EC on P-256, or RSA of 2048 or 3072 bits.
 KeyType = Literal["ecdsa", "rsa", "rsa-3072"]
 
@@ -417,25 +458,27 @@ class Acme(Authority):
     Whom to ask for certificates, and how to prove a name.
 
     @ivar fallbacks: Whom else to ask, in this order, when that one gives none.
-    @ivar challenges: In order of preference.
+    @ivar challenges: In order of preference; with dns-01 there is C{dns}.
+    @ivar dns: How records are put into the DNS, or L{None}.
     @ivar httpPort: Where http-01 is served; the authority connects to 80, so
         another number needs a forwarding in front.
     @ivar tlsPort: Where tls-alpn-01 is served; likewise 443.
     """
 
-    challenges: tuple[Literal["http-01", "tls-alpn-01"], ...] = ("http-01", "tls-alpn-01")
+    challenges: Challenges = ("http-01", "tls-alpn-01")
     httpPort: int = 80
     tlsPort: int = 443
     fallbacks: tuple[Authority, ...] = field(default=(), kw_only=True)
+    dns: DynamicUpdate | None = field(default=None, kw_only=True)
 
-    def port(self, kind: Literal["http-01", "tls-alpn-01"]) -> int:
+    def port(self, kind: Literal["http-01", "tls-alpn-01", "dns-01"]) -> int | None:
         """
         Where a kind of challenge is served.
 
         @param kind: One of L{challenges}.
-        @return: The local port.
+        @return: The local port; L{None} for dns-01, which needs none.
         """
-        return self.httpPort if kind == "http-01" else self.tlsPort
+        return {"http-01": self.httpPort, "tls-alpn-01": self.tlsPort}.get(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,12 +527,12 @@ class Config:
         return tuple(found.values())
 
     @property
-    def challenges(self) -> tuple[Literal["http-01", "tls-alpn-01"], ...]:
+    def challenges(self) -> Challenges:
         """
         The challenges that can be answered, in order of preference: those
-        whose port is among L{ports}.
+        whose port is among L{ports}, and dns-01.
         """
-        ports = self.ports
+        ports = (*self.ports, None)
         return tuple(kind for kind in self.acme.challenges if self.acme.port(kind) in ports)
 
     @property
@@ -503,6 +546,7 @@ class Config:
         wanted = {port for route in self.routes for port in route.ports}
         if self.autoCertificates:
             for place, kind in enumerate(self.acme.challenges):
-                if place == 0 or kind == "http-01":
-                    wanted.add(self.acme.port(kind))
+                port = self.acme.port(kind)
+                if port is not None and (place == 0 or kind == "http-01"):
+                    wanted.add(port)
         return tuple(sorted(wanted))

@@ -162,16 +162,19 @@ def pattern(text: str) -> str:
     return host(text)
 
 
-def certifiable(name: str) -> str | None:
+def certifiable(name: str, *, byDNS: bool = False) -> str | None:
     """
-    Why no authority can certify a name by http-01 or tls-alpn-01.
+    Why no authority can certify a name.
 
     @param name: A normal form of L{pattern}.
+    @param byDNS: Whether names can be proved by dns-01.
     @return: The end of a sentence that begins with the name; L{None} when
         nothing is known to be in the way.
     """
-    if "*" in name:
-        return "is a wildcard, which only dns-01 could prove"
+    if name == "*" or name.startswith("**."):
+        return "is a wildcard of any depth, and a certificate goes one label deep, as *.example.com does"
+    if "*" in name and not byDNS:
+        return "is a wildcard, which only dns-01 proves (see acme.dns)"
     if isAddress(name):
         return "is an IP address, which ACME is not asked for"
     if "_" in name:

@@ -33,7 +33,14 @@ class _Reader:
     What routes and sites have in common: targets and certificates.
     """
 
-    def __init__(self, findings: Findings, files: Locations, path: Path) -> None:
+    def __init__(self, findings: Findings, files: Locations, path: Path, *, byDNS: bool = False) -> None:
+        """
+        @param findings: Where mistakes are told.
+        @param files: Makes paths absolute.
+        @param path: Where the one stands.
+        @param byDNS: Whether names can be proved by dns-01.
+        """
+        self._byDNS = byDNS
         self._findings = findings
         self._files = files
         self._path = path
@@ -99,7 +106,7 @@ class _Reader:
         if isinstance(written, schema.KeyPair):
             return self.keyPair(below, written)
         source = model.Auto(domains) if written == "auto" else model.Internal(domains)
-        why = checks.certificateProblem(source)
+        why = checks.certificateProblem(source, byDNS=self._byDNS)
         if why is not None:
             self.wrong(below, why)
         return source

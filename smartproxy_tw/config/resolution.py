@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from ipaddress import ip_network
 from typing import Any
 
 from pydantic import ValidationError
 
+from ..facts import Address
 from . import checks, model, names, schema, sites, texts
 from .defaults import stateDir
 from .document import Node, Path, plain
@@ -137,7 +139,7 @@ class _Resolver:
         """
         acme = self._acme(written.acme)
         wrong = {path[:2] for path in self._findings.places}
-        placed = self._routes(written.routes, kept)
+        placed = self._routes(written.routes, kept, acme)
         ofSites = self._sites(written.sites, acme)
         if not wrong & {("acme",), ("acme", "http_port"), ("acme", "tls_port")}:
             placed += ofSites
@@ -186,10 +188,43 @@ class _Resolver:
             external=self._external(("acme", "external_account"), written.externalAccount),
             profile=written.profile,
             keyType=written.keyType,
-            challenges=tuple(written.challenges),
+            challenges=self._challenges(written),
+            dns=None if written.dns is None else self._dns(written.dns),
             fallbacks=self._fallbacks(written),
             httpPort=written.httpPort,
             tlsPort=written.tlsPort,
+        )
+
+    def _challenges(self, written: schema.Acme) -> model.Challenges:
+        if written.challenges is None:
+            usual = model.Acme().challenges
+            return usual if written.dns is None else (*usual, "dns-01")
+        if "dns-01" in written.challenges and written.dns is None:
+            self._findings.add(
+                ("acme", "challenges"), "lists dns-01, which needs acme.dns: how records are put into the DNS"
+            )
+        elif "dns-01" not in written.challenges and written.dns is not None:
+            self._findings.add(("acme", "dns"), "has no effect: add dns-01 to acme.challenges")
+        return tuple(written.challenges)
+
+    def _dns(self, written: schema.DynamicUpdate) -> model.DynamicUpdate:
+        path: Path = ("acme", "dns")
+        if find_spec("dns") is None:
+            self._findings.add(
+                path, "needs the library dnspython, which is not there: pip install smartproxy_tw[dns]"
+            )
+        file = written.keySecretFile
+        return model.DynamicUpdate(
+            server=_address(written.server),
+            keyName=written.keyName,
+            keyAlgorithm=written.keyAlgorithm,
+            keySecret=written.keySecret,
+            keySecretFile=None if file is None else self._files.existing((*path, "key_secret_file"), file),
+            ttl=written.ttl,
+            zone=written.zone,
+            resolvers=tuple(map(_address, listed(written.resolvers))),
+            nameServers=tuple(map(_address, listed(written.nameServers))),
+            patience=written.patience,
         )
 
     def _fallbacks(self, written: schema.Acme) -> tuple[model.Authority, ...]:
@@ -231,12 +266,13 @@ class _Resolver:
             hmacKeyFile=None if file is None else self._files.existing((*path, "hmac_key_file"), file),
         )
 
-    def _routes(self, written: list[schema.Route], kept: list[int]) -> list[checks.Placed]:
+    def _routes(self, written: list[schema.Route], kept: list[int], acme: model.Acme) -> list[checks.Placed]:
         placed: list[checks.Placed] = []
+        byDNS = "dns-01" in acme.challenges
         taken = {route.name for route in written if route.name is not None and route.enabled}
         for index, route in zip(kept, written, strict=True):
             path: Path = ("routes", index)
-            made = RouteReader(self._findings, self._files, path).route(route)
+            made = RouteReader(self._findings, self._files, path, byDNS=byDNS).route(route)
             if not route.enabled:
                 continue
             if route.name is None:
@@ -256,11 +292,18 @@ class _Resolver:
                 self._findings.add(path, f"is the same name as {seen[name]} above: give it once", atKey=True)
                 continue
             seen[name] = key
-            site = SiteReader(self._findings, self._files, path).site(name, value)
+            site = SiteReader(self._findings, self._files, path, byDNS="dns-01" in acme.challenges).site(
+                name, value
+            )
             if site is not None:
                 mark = self._findings.mark(path)
                 placed += [checks.Placed(route, path, mark) for route in sites.expand(site, acme)]
         return placed
+
+
+def _address(text: str) -> Address:
+    host, port = texts.nameServer(text)
+    return Address(host, port)
 
 
 def _nameOf(route: model.Route) -> str:

@@ -28,6 +28,7 @@ from pydantic.alias_generators import to_snake
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from ..facts import Address
 from . import model, names, targets, texts
 from .document import FromEnvironment
 
@@ -37,6 +38,7 @@ __all__ = [
     "Action",
     "Block",
     "ClientCertificates",
+    "DynamicUpdate",
     "ExternalAccount",
     "Fallback",
     "File",
@@ -735,6 +737,85 @@ class ExternalAccount(_Section):
         return self
 
 
+def _server(text: str) -> str:
+    texts.nameServer(text)
+    return text
+
+
+def _serverAddress(text: str) -> str:
+    if not names.isAddress(texts.nameServer(text)[0]):
+        raise ValueError("is no IP address: names cannot be looked up here")
+    return text
+
+
+_Server = Annotated[str, AfterValidator(_server)]
+_ServerAddress = Annotated[str, AfterValidator(_serverAddress)]
+_ServerAddresses = Annotated[
+    Annotated[_ServerAddress, Tag(TAG + "text")]
+    | Annotated[list[_ServerAddress], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
+    _byShape("has to be an IP address, perhaps with a port, or a list of them"),
+]
+_DYNAMIC = model.DynamicUpdate(Address("", 0))
+
+
+class DynamicUpdate(_Section):
+    """
+    Records are put into the DNS by dynamic updates (RFC 2136), which BIND, Knot,
+    PowerDNS and others take.
+    """
+
+    type: Literal["rfc2136"] = Field(description="By dynamic updates.")
+    server: _Server = Field(
+        description="The primary server of the zone: an IP address or a name, with a port if it is not 53. "
+        "It is spoken to by TCP."
+    )
+    keyName: Annotated[str, AfterValidator(names.host)] | None = Field(
+        default=None, description="What the server calls the key that updates are signed with (TSIG)."
+    )
+    keyAlgorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1"] = Field(
+        default="hmac-sha256", description="What the key is for, as the server has it."
+    )
+    keySecret: _Nonempty | None = Field(
+        default=None,
+        description="The key itself, in base64: from the environment, as in `${TSIG_KEY}`, rather than "
+        "written here.",
+    )
+    keySecretFile: PathText | None = Field(
+        default=None, description="A file that holds just the key, in place of key_secret."
+    )
+    ttl: Annotated[int, Field(ge=0, le=86400), BeforeValidator(_number)] = Field(
+        default=_DYNAMIC.ttl, description="Of the records, in seconds."
+    )
+    zone: Annotated[str, AfterValidator(names.host)] | None = Field(
+        default=None, description="The zone to be changed. Default: the one that the name is in."
+    )
+    resolvers: _ServerAddresses | None = Field(
+        default=None,
+        description="Who is asked for the zone of a name, and whether a CNAME leads elsewhere: IP "
+        "addresses, with a port if it is not 53. Default: the resolvers of the system.",
+    )
+    nameServers: _ServerAddresses | None = Field(
+        default=None,
+        description="Which servers have to answer with a record before the authority is told of it, "
+        "likewise. Default: all servers of the zone.",
+    )
+    patience: Seconds = Field(
+        default=_DYNAMIC.patience, description="How long that may take until it counts as failed, in seconds."
+    )
+
+    @model_validator(mode="after")
+    def _hasOneKey(self) -> Self:
+        secrets = (self.keySecret is not None) + (self.keySecretFile is not None)
+        if secrets != (self.keyName is not None):
+            raise ValueError(
+                "needs key_name, and the key that belongs to it: either key_secret_file or key_secret"
+            )
+        if self.keySecret is not None:
+            # Not quoted: it is a secret.
+            texts.sharedSecret(self.keySecret)
+        return self
+
+
 class Fallback(_Section):
     """
     Another authority.
@@ -784,9 +865,20 @@ class Acme(_Section):
         description="The kind of certificate to ask for, one that the authority lists in its directory. "
         "Default: `shortlived` for IP addresses where it lists that, otherwise what it gives by itself.",
     )
-    challenges: Annotated[
-        list[Literal["http-01", "tls-alpn-01"]], Field(min_length=1), AfterValidator(_unique)
-    ] = Field(default=list(_ACME.challenges), description="How names may be proved, the preferred way first.")
+    challenges: (
+        Annotated[
+            list[Literal["http-01", "tls-alpn-01", "dns-01"]], Field(min_length=1), AfterValidator(_unique)
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="How names may be proved, the preferred way first; of those that the authority offers "
+        "for a name. Wildcards can be proved by dns-01 only. "
+        "Default: `[http-01, tls-alpn-01]`, and dns-01 where there is `dns`.",
+    )
+    dns: DynamicUpdate | None = Field(
+        default=None, description="How records are put into the DNS, for dns-01."
+    )
     keyType: model.KeyType = Field(
         default=_ACME.keyType,
         description="What the keys of the certificates are: `ecdsa`, on P-256, which every browser of "

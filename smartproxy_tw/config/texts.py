@@ -9,7 +9,7 @@ L{ValueError} with the end of a sentence that begins with what was written.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode
+from base64 import b64decode, urlsafe_b64decode
 from urllib.parse import urlsplit
 
 from . import names
@@ -26,7 +26,9 @@ __all__ = [
     "location",
     "macKey",
     "name",
+    "nameServer",
     "routePath",
+    "sharedSecret",
 ]
 
 #: Directories that have a name of their own.
@@ -191,6 +193,39 @@ def macKey(text: str) -> bytes:
     if not re.fullmatch(r"[A-Za-z0-9_-]{2,}", plain) or len(plain) % 4 == 1:
         raise ValueError("is no key in base64url: give it just as the authority shows it")
     return urlsafe_b64decode(plain + "=" * (-len(plain) % 4))
+
+
+def sharedSecret(text: str) -> bytes:
+    """
+    A key as C{tsig-keygen} writes it: in base64.
+
+    @raise ValueError: It is none; the text is not in the message.
+    """
+    try:
+        found = b64decode(text.strip(), validate=True)
+    except ValueError:
+        found = b""
+    if not found:
+        raise ValueError("has a key that is no base64: give it just as the server's configuration has it")
+    return found
+
+
+def nameServer(text: str) -> tuple[str, int]:
+    """
+    A server of the DNS.
+
+    @param text: An IP address or a name, with a port or without.
+    @return: Its host in normal form, and the port, 53 where none is given.
+    @raise ValueError: It is none.
+    """
+    if names.isAddress(text):
+        return names.host(text), 53
+    rest, colon, digits = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        return names.host(text), 53
+    if not re.fullmatch("[0-9]{1,5}", digits) or not 0 < int(digits) < 65536:
+        raise ValueError("has no port from 1 to 65535 after its last colon")
+    return names.host(rest), int(digits)
 
 
 def directory(text: str) -> str:

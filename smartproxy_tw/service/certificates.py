@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ..acme.budget import limitsOf
 from ..acme.entry import Entry
@@ -35,6 +36,7 @@ from .files import FileCertificate, interval
 from .gathering import gathered
 from .internal import InternalCertificate
 from .memory import Memory
+from .presenting import Presenter
 from .rehearsal import Rehearsal
 from .renewal import Advise
 from .status import CertificateStatus
@@ -95,6 +97,7 @@ class Certificates:
         gate: Callable[[], Deferred[None]],
         close: Callable[[], Deferred[None]],
         journal: Journal,
+        presenter: Presenter | None = None,
         memory: Memory,
         chance: Random,
         probe: Probe | None = None,
@@ -112,6 +115,7 @@ class Certificates:
             adopted, and fails when that cannot be.
         @param close: Closes the way to the authority, after the last order.
         @param journal: The orders under way.
+        @param presenter: Presents their answers; by default the data path alone does.
         @param memory: Remembers failed orders, and the authority's budget.
         @param chance: Spreads what would happen at one moment.
         @param probe: Looks whether the authority can be reached.
@@ -124,6 +128,8 @@ class Certificates:
         self._gate = gate
         self._close = close
         self._plane = plane
+        self._presenter = presenter or Presenter(plane, None)
+        self._dismissing: Deferred[None] = succeed(None)
         self._memory = memory
         self._storage = storage
         self._credentials = Credentials(storage.certificates)
@@ -275,7 +281,7 @@ class Certificates:
             await journal.load()
             for challenge in journal.challenges():
                 try:
-                    await self._plane.present(challenge)
+                    await self._presenter.recall(challenge)
                 except ValueError as why:
                     self._log.warn(
                         "The answer for {name} that an order left behind cannot be served: {why}",
@@ -297,7 +303,15 @@ class Certificates:
 
     async def _abandon(self, journal: Journal, entry: Entry) -> None:
         for challenge in journal.challengesOf(entry):
-            await self._plane.withdraw(challenge)
+            try:
+                await self._presenter.withdraw(challenge)
+            except Exception as why:
+                self._log.warn(
+                    "The answer for {name} that an order left behind could not be withdrawn: {why}",
+                    event="order-answer-left",
+                    name=challenge.name,
+                    why=str(why),
+                )
         await journal.forget(entry.names)
 
     async def _stored(self) -> Stock:
@@ -325,7 +339,8 @@ class Certificates:
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
-        await self._dismiss()
+        # In the background: records in the DNS take their time.
+        self._dismissing = Deferred.fromCoroutine(self._dismiss())
         self._crowd.watch()
         with self._admission.gathering():
             ended = gathered([each.provision() for each in self._automatic])
@@ -342,6 +357,8 @@ class Certificates:
 
     async def _stop(self) -> None:
         self._crowd.stop()
+        self._dismissing.addErrback(_cancelled)
+        self._dismissing.cancel()
         for each in self._all:
             await each.stop()
         for admission in (self._admission, *self._others):
@@ -357,6 +374,10 @@ class Certificates:
 
 def _asking(admission: Admission, advise: Advise) -> Advise:
     return lambda chain: admission.ask(lambda: advise(chain))
+
+
+def _cancelled(failure: Failure) -> None:
+    failure.trap(CancelledError)  # type: ignore[no-untyped-call]
 
 
 def _sources(config: Config) -> tuple[CertificateSource, ...]:

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from ..acme.journal import Journal
 from ..config.model import Authority, Config
 from ..facts import Credential
-from ..interfaces import IAccountStore, IPlane
+from ..interfaces import IAccountStore, IPresenter
 from .milestones import Milestones
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class LateIssuer:
         self,
         reactor: Any,
         config: Config,
-        plane: IPlane,
+        plane: IPresenter,
         accounts: IAccountStore,
         journal: Journal,
         milestones: Milestones,
@@ -43,7 +43,7 @@ class LateIssuer:
         """
         @param reactor: For connections and time.
         @param config: Whom to ask, and which challenges can be answered.
-        @param plane: What answers them.
+        @param plane: What presents the answers.
         @param accounts: Where the account rests.
         @param journal: The orders under way.
         @param milestones: Told when a first challenge is presented, and a

@@ -31,6 +31,7 @@ from .life import Life
 from .listeners import Listen, Listeners, listenBy
 from .memory import Memory
 from .milestones import Milestones
+from .presenting import Presenter, recordsOf
 from .rehearsal import Rehearsal
 from .storage import Storage
 
@@ -238,7 +239,8 @@ class SmartProxy(MultiService):
         milestones: Milestones,
     ) -> Certificates:
         journal = Journal(storage.orders, self.config.acme.directory, self._reactor.seconds())
-        issuer = LateIssuer(self._reactor, self.config, plane, storage.accounts, journal, milestones)
+        presenter = Presenter(plane, recordsOf(self._reactor, self.config))
+        issuer = LateIssuer(self._reactor, self.config, presenter, storage.accounts, journal, milestones)
         return Certificates(
             self.config,
             plane,
@@ -249,14 +251,15 @@ class SmartProxy(MultiService):
             close=issuer.close,
             memory=Memory(storage.attempts, storage.uses, run),
             journal=journal,
+            presenter=presenter,
             chance=self._chance,
             probe=issuer.probe if self._obtain is None else self._probe,
             advise=issuer.advise if self._obtain is None else self._advise,
-            fallbacks=() if self._obtain else self._makeFallbacks(storage, run, plane, milestones),
-            rehearsal=None if self._obtain else self._makeRehearsal(storage, plane),
+            fallbacks=() if self._obtain else self._makeFallbacks(storage, run, presenter, milestones),
+            rehearsal=None if self._obtain else self._makeRehearsal(storage, presenter),
         )
 
-    def _makeRehearsal(self, storage: Storage, plane: IPlane) -> Rehearsal | None:
+    def _makeRehearsal(self, storage: Storage, presenter: Presenter) -> Rehearsal | None:
         directory = stagingOf(self.config.acme.directory)
         if directory is None:
             return None
@@ -264,19 +267,19 @@ class SmartProxy(MultiService):
         # What happens there is no milestone of a start.
         milestones = Milestones(self._reactor.seconds)
         issuer = LateIssuer(
-            self._reactor, self.config, plane, storage.accounts, Journal(), milestones, authority
+            self._reactor, self.config, presenter, storage.accounts, Journal(), milestones, authority
         )
         admission = Admission(limitsOf(directory), None, self._reactor, self._chance, issuer.probe)
         return Rehearsal(directory, admission, issuer.obtain, issuer.close)
 
     def _makeFallbacks(
-        self, storage: Storage, run: Run, plane: IPlane, milestones: Milestones
+        self, storage: Storage, run: Run, presenter: Presenter, milestones: Milestones
     ) -> list[Fallback]:
         made = []
         for authority, shelf in zip(self.config.acme.fallbacks, storage.fallbacks, strict=True):
             journal = Journal(shelf.orders, authority.directory, self._reactor.seconds())
             issuer = LateIssuer(
-                self._reactor, self.config, plane, storage.accounts, journal, milestones, authority
+                self._reactor, self.config, presenter, storage.accounts, journal, milestones, authority
             )
             memory = Memory(shelf.attempts, shelf.uses, run)
             made.append(

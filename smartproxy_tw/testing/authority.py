@@ -14,7 +14,7 @@ about what it signs: it really looks whether a challenge is answered.
     >>> authority.faults.slow(2.0)      # and more, see smartproxy_tw.testing.faults
     >>> yield authority.stop()          # and start() again: an outage; it forgets nothing
 
-It knows no DNS: a wildcard can be ordered, but not proved.  It keeps everything
+It asks one server of the DNS for what proves a wildcard.  It keeps everything
 in memory.  It is no authority to run for others.
 """
 
@@ -33,6 +33,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from ..acme.x509 import Signer
+from ..facts import Address
 from .faults import Faults, Reply
 from .limits import Limits
 from .profiles import Profile
@@ -148,6 +149,7 @@ class Authority:
         httpPort: int,
         tlsPort: int,
         resolve: Callable[[str], str] = lambda name: "127.0.0.1",
+        nameServer: Address | None = None,
         lifetime: float = 90 * 86400.0,
         nonceReject: float = 0.0,
         validationDelay: float = 0.0,
@@ -167,6 +169,7 @@ class Authority:
         @param httpPort: Where http-01 is looked for, in place of 80.
         @param tlsPort: Where tls-alpn-01 is looked for, in place of 443.
         @param resolve: The address of a name; by default all are here.
+        @param nameServer: Whom it asks for records (dns-01); L{None}: it knows no DNS.
         @param lifetime: Of certificates, in seconds.
         @param nonceReject: The part of good nonces that it refuses, 0 to 1.
         @param validationDelay: Seconds until it looks at a challenge.
@@ -191,7 +194,7 @@ class Authority:
         self._root = signer or Signer.create("smartproxy_tw testing root", now=reactor.seconds())
         self._registry = Registry(
             reactor,
-            Validator(reactor, httpPort=httpPort, tlsPort=tlsPort, resolve=resolve),
+            Validator(reactor, httpPort=httpPort, tlsPort=tlsPort, resolve=resolve, nameServer=nameServer),
             self._root.delegate("smartproxy_tw testing intermediate", now=reactor.seconds()),
             lifetime=lifetime,
             validationDelay=validationDelay,

@@ -242,7 +242,13 @@ class Registry:
         url = f"{order}/authorization/{len(self._objects)}"
         authorization = Authorization(url, account, (kind, value), isWildcard, [], self._now + _GOOD_FOR)
         self._objects[url] = authorization
-        for way in ("dns-01",) if isWildcard else ("http-01", "tls-alpn-01"):
+        for way in (
+            ("dns-01",)
+            if isWildcard
+            else ("http-01", "tls-alpn-01", "dns-01")
+            if kind == "dns"
+            else ("http-01", "tls-alpn-01")
+        ):
             token = urlsafe_b64encode(self._chance.randbytes(32)).rstrip(b"=").decode("ascii")
             challenge = Challenge(f"{url}/{way}", way, token)
             authorization.challenges.append(challenge)
@@ -266,8 +272,6 @@ class Registry:
         proof = keyAuthorization(challenge.token, authorization.account.thumbprint)
         self.validationCount += 1
         try:
-            if challenge.kind == "dns-01":
-                raise Refused(400, "dns", "this authority knows no DNS")
             await self._validator.look(challenge.kind, name, challenge.token, proof)
         except Refused as why:
             self.invalidCount += 1

@@ -1,13 +1,14 @@
 """
 How an authority looks whether a challenge is answered: http-01 by RFC 8555
 section 8.3, tls-alpn-01 by RFC 8737, over real connections, to wherever C{resolve}
-says that a name is.
+says that a name is, and dns-01 by RFC 8555 section 8.4, of one server of the DNS.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,10 @@ from zope.interface import implementer
 from ..acme.exchange import BoundedBody
 from ..acme.within import within
 from ..acme.x509 import ACME_IDENTIFIER, namesIn, serverNameFor
+from ..facts import Address
+from ..records.errors import RecordFailed
+from ..records.lookup import Lookup
+from ..records.questions import Questions
 from .signed import Refused
 
 __all__ = ["Validator"]
@@ -120,6 +125,7 @@ class Validator:
         httpPort: int,
         tlsPort: int,
         resolve: Callable[[str], str],
+        nameServer: Address | None = None,
         timeout: float = 10.0,
     ) -> None:
         """
@@ -127,19 +133,21 @@ class Validator:
         @param httpPort: Where http-01 is looked for.
         @param tlsPort: Where tls-alpn-01 is looked for.
         @param resolve: The address of a name.
+        @param nameServer: Whom it asks for records; L{None}: it knows no DNS.
         @param timeout: Seconds for one look.
         """
         self._reactor = reactor
         self._httpPort = httpPort
         self._tlsPort = tlsPort
         self._resolve = resolve
+        self._nameServer = nameServer
         self._timeout = timeout
 
     def look(self, kind: str, name: str, token: str, keyAuthorization: str) -> Deferred[None]:
         """
         See whether a name is proved.
 
-        @param kind: C{"http-01"} or C{"tls-alpn-01"}.
+        @param kind: C{"http-01"}, C{"tls-alpn-01"} or C{"dns-01"}.
         @param name: The identifier.
         @param token: Of the challenge.
         @param keyAuthorization: What it is to be answered with.
@@ -148,7 +156,7 @@ class Validator:
         return Deferred.fromCoroutine(self._look(kind, name, token, keyAuthorization))
 
     async def _look(self, kind: str, name: str, token: str, keyAuthorization: str) -> None:
-        way = self._byHTTP if kind == "http-01" else self._byTLS
+        way = {"http-01": self._byHTTP, "tls-alpn-01": self._byTLS, "dns-01": self._byDNS}[kind]
         looking = Deferred.fromCoroutine(way(name, token, keyAuthorization))
         try:
             await within(self._timeout, self._reactor, looking)
@@ -195,6 +203,20 @@ class Validator:
                 if extension.critical and hmac.compare_digest(given, b"\x04\x20" + proof):
                     return
         raise Refused(403, "unauthorized", "the certificate has no critical acmeIdentifier that fits")
+
+    async def _byDNS(self, name: str, token: str, keyAuthorization: str) -> None:
+        if self._nameServer is None:
+            raise Refused(400, "dns", "this authority knows no DNS")
+        digest = hashlib.sha256(keyAuthorization.encode("ascii")).digest()
+        wanted = urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+        lookup = Lookup(Questions(self._reactor).ask, [self._nameServer])
+        try:
+            owner = await lookup.aliased(f"_acme-challenge.{name}")
+            found = await lookup.texts(owner, self._nameServer)
+        except RecordFailed as why:
+            raise Refused(400, "dns", str(why)) from why
+        if wanted not in found:
+            raise Refused(403, "unauthorized", f"none of the {len(found)} TXT records at {owner} is the one")
 
     def _endpoint(self, name: str, port: int) -> IStreamClientEndpoint:
         address = self._resolve(name)

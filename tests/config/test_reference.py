@@ -41,7 +41,7 @@ class RenderTests(SynchronousTestCase):
             "``enabled`` : ``true`` or ``false``, default ``true``",
             "``match`` : mapping (`routes.match`_), needed",
             "``certificate`` : ``auto`` or ``internal`` or mapping (`Certificate files`_), default ``auto``",
-            "``challenges`` : list of (``http-01`` or ``tls-alpn-01``), default ``http-01, tls-alpn-01``",
+            "``challenges`` : list of (``http-01`` or ``tls-alpn-01`` or ``dns-01``)",
             "``bind`` : text, or a list of these",
             (
                 "``ports`` : whole number from 1 to 65535 or mapping (`A range of ports`_), or a list of "

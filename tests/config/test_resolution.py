@@ -86,6 +86,39 @@ class WholeTests(SynchronousTestCase):
         said = only("acme: {external_account: {key_id: k, hmac_key_file: /nowhere}}\nsites: {a.b: 1}")
         self.assertIn("does not exist", said)
 
+    def test_dns(self) -> None:
+        """
+        dns-01 is there with acme.dns, and so are wildcards, which are an error
+        without it; its key is never shown, however wrong it is.
+        """
+        server = "type: rfc2136, server: ns.a.b"
+        made = understood(f"acme: {{dns: {{{server}}}}}\nsites: {{'*.a.b': 1}}")
+        self.assertEqual(made.challenges, ("http-01", "tls-alpn-01", "dns-01"))
+        alone = understood(f"acme: {{challenges: [dns-01], dns: {{{server}}}}}\nsites: {{'*.a.b': 1}}")
+        self.assertEqual(alone.challenges, ("dns-01",))
+        self.assertIn("*.a.b is a wildcard, which only dns-01 proves", only("sites: {'*.a.b': 1}"))
+        deep = only(f"acme: {{dns: {{{server}}}}}\nsites: {{'**.a.b': 1}}")
+        self.assertIn("**.a.b is a wildcard of any depth", deep)
+        self.assertIn("needs acme.dns", only("acme: {challenges: [dns-01]}\nsites: {a.b: 1}"))
+        idle = only(f"acme: {{challenges: [http-01], dns: {{{server}}}}}\nsites: {{a.b: 1}}")
+        self.assertIn("acme.dns: has no effect: add dns-01 to acme.challenges", idle)
+        for keys in ("key_name: k", "key_secret: Z2VoZWlt", "key_name: k, key_secret: 'geheim!'"):
+            said = only(f"acme: {{dns: {{{server}, {keys}}}}}\nsites: {{a.b: 1}}")
+            self.assertIn("acme.dns", said)
+            self.assertNotIn("geheim", said)
+            self.assertNotIn("Z2Vo", said)
+        for wrong in ("server: 'ns.a.b:0'", "server: ns.a.b, resolvers: ns.a.b", "server: 'a b'"):
+            self.assertIn("acme.dns.", only(f"acme: {{dns: {{type: rfc2136, {wrong}}}}}\nsites: {{a.b: 1}}"))
+
+    def test_dnsPorts(self) -> None:
+        """
+        Who proves names by the DNS alone needs no port for that.
+        """
+        route = "{match: {ports: 8443, domains: a.b}, action: {type: block, tls: {mode: terminate}}}"
+        acme = "acme: {challenges: [dns-01], dns: {type: rfc2136, server: '[::1]:5353'}}"
+        made = understood(f"{acme}\nroutes: [{route}]")
+        self.assertEqual(made.ports, (8443,))
+
     def test_fallbacks(self) -> None:
         """
         Each authority is there once.
@@ -102,7 +135,8 @@ class WholeTests(SynchronousTestCase):
         self.assertIn("is empty", only("acme: {challenges: []}\nsites: {a.b: 1}"))
         self.assertIn("lists http-01 twice", only("acme: {challenges: [http-01, http-01]}\nsites: {a.b: 1}"))
         self.assertIn(
-            "acme.challenges[0]: has to be http-01 or tls-alpn-01, not 'http01'; did you mean http-01?",
+            "acme.challenges[0]: has to be http-01, tls-alpn-01 or dns-01, not 'http01';"
+            " did you mean http-01?",
             only("acme: {challenges: [http01]}\nsites: {a.b: 1}"),
         )
 

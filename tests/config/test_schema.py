@@ -24,6 +24,7 @@ from smartproxy_tw.config.model import (
     Auto,
     Block,
     Config,
+    DynamicUpdate,
     ExternalAccount,
     Files,
     Forward,
@@ -37,6 +38,7 @@ from smartproxy_tw.config.model import (
     TLSPolicy,
     UpstreamTLS,
 )
+from smartproxy_tw.facts import Address
 
 from .reading import ENVIRONMENT, complaints, understood
 
@@ -172,6 +174,66 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         "acme: {email: a@b, fallbacks: [{directory: letsencrypt-staging}]}\n" + ROUTE,
         lambda c: c.acme.fallbacks,
         (Authority("a@b", LETSENCRYPT_STAGING),),
+    ),
+    "Acme.dns": (
+        "acme: {dns: {type: rfc2136, server: ns.a}}\n" + ROUTE,
+        lambda c: c.acme.dns,
+        DynamicUpdate(Address("ns.a", 53)),
+    ),
+    "DynamicUpdate.type": (
+        "acme: {dns: {type: rfc2136, server: ns.a}}\n" + ROUTE,
+        lambda c: type(c.acme.dns),
+        DynamicUpdate,
+    ),
+    "DynamicUpdate.server": (
+        "acme: {dns: {type: rfc2136, server: '[::1]:5353'}}\n" + ROUTE,
+        lambda c: c.acme.dns.server,
+        Address("::1", 5353),
+    ),
+    "DynamicUpdate.key_name": (
+        "acme: {dns: {type: rfc2136, server: a.b, key_name: Key., key_secret: YWJj}}\n" + ROUTE,
+        lambda c: c.acme.dns.keyName,
+        "key",
+    ),
+    "DynamicUpdate.key_algorithm": (
+        "acme: {dns: {type: rfc2136, server: a.b, key_algorithm: hmac-sha512}}\n" + ROUTE,
+        lambda c: c.acme.dns.keyAlgorithm,
+        "hmac-sha512",
+    ),
+    "DynamicUpdate.key_secret": (
+        "acme: {dns: {type: rfc2136, server: a.b, key_name: k, key_secret: YWJj}}\n" + ROUTE,
+        lambda c: c.acme.dns.keySecret,
+        "YWJj",
+    ),
+    "DynamicUpdate.ttl": (
+        "acme: {dns: {type: rfc2136, server: a.b, ttl: 5}}\n" + ROUTE,
+        lambda c: c.acme.dns.ttl,
+        5,
+    ),
+    "DynamicUpdate.zone": (
+        "acme: {dns: {type: rfc2136, server: a.b, zone: B.C.}}\n" + ROUTE,
+        lambda c: c.acme.dns.zone,
+        "b.c",
+    ),
+    "DynamicUpdate.resolvers": (
+        "acme: {dns: {type: rfc2136, server: a.b, resolvers: 192.0.2.1}}\n" + ROUTE,
+        lambda c: c.acme.dns.resolvers,
+        (Address("192.0.2.1", 53),),
+    ),
+    "DynamicUpdate.name_servers": (
+        "acme: {dns: {type: rfc2136, server: a.b, name_servers: ['192.0.2.1:54', '::1']}}\n" + ROUTE,
+        lambda c: c.acme.dns.nameServers,
+        (Address("192.0.2.1", 54), Address("::1", 53)),
+    ),
+    "DynamicUpdate.patience": (
+        "acme: {dns: {type: rfc2136, server: a.b, patience: 5}}\n" + ROUTE,
+        lambda c: c.acme.dns.patience,
+        5.0,
+    ),
+    "DynamicUpdate.key_secret_file": (
+        "acme: {dns: {type: rfc2136, server: a.b, key_name: k, key_secret_file: c.pem}}\n" + ROUTE,
+        lambda c: os.path.basename(c.acme.dns.keySecretFile),
+        "c.pem",
     ),
     "Fallback.directory": (
         "acme: {fallbacks: [{directory: https://ca.b/d}]}\n" + ROUTE,

@@ -129,8 +129,8 @@ class ShortTests(SynchronousTestCase):
                 "--site a b=x: 'x' has no port: x:3000, for instance, was expected",
                 (
                     "--site *.example.com=1: a certificate by ACME (auto) cannot be had: *.example.com is "
-                    "a wildcard, "
-                    "which only dns-01 could prove: list the host names one by one, or use internal or "
+                    "a wildcard, which only dns-01 proves (see acme.dns): "
+                    "list the host names one by one, or use internal or "
                     "{cert: , key: }"
                 ),
             ],

@@ -142,6 +142,7 @@ class Pebble:
         sleep: bool = False,
         externalKeys: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
+        nameServer: str | None = None,
     ) -> None:
         """
         @param reactor: Runs the processes; any POSIX reactor.
@@ -158,12 +159,15 @@ class Pebble:
         @param environment: Further variables for it, for instance
             C{{"PEBBLE_AUTHZREUSE": "100"}}; authorizations are not reused
             unless this says so.
+        @param nameServer: Whom it asks, as C{"127.0.0.1:53"}, in place of its own
+            DNS.
         """
         self._reactor = reactor
         self._directory = Path(directory).resolve()
         self._challengePorts = httpPort, tlsPort
         self._validity = validity
         self._externalKeys = externalKeys
+        self._nameServer = nameServer
         self._environment = {
             **os.environ,
             "PEBBLE_WFE_NONCEREJECT": str(nonceReject),
@@ -247,7 +251,7 @@ class Pebble:
             *("-dns01", f"{local}:{dns}", "-management", f"{local}:{names}"),
             *("-defaultIPv4", local, "-defaultIPv6", ""),
         )
-        self._spawn("pebble", "-config", "pebble.json", "-dnsserver", f"{local}:{dns}")
+        self._spawn("pebble", "-config", "pebble.json", "-dnsserver", self._nameServer or f"{local}:{dns}")
         for port in (dns, names, directory, management):
             await self._answers(port)
         self.root = await self._get(f"https://{local}:{management}/roots/0")

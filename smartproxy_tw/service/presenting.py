@@ -1,0 +1,74 @@
+"""
+Who answers which kind of challenge: the data path those that come by connections,
+whoever keeps the records those that come by the DNS.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from ..facts import DNS01, Evidence
+from ..interfaces import IPlane, IPresenter, IRecords
+
+if TYPE_CHECKING:
+    from ..config.model import Config
+
+__all__ = ["Presenter", "recordsOf"]
+
+
+def recordsOf(reactor: Any, config: Config) -> IRecords | None:
+    """
+    The way into the DNS that is configured, if one is and a certificate wants it.
+    """
+    if config.acme.dns is None or not config.autoCertificates:
+        return None
+    from ..records.update import Updates
+
+    return Updates(reactor, config.acme.dns)
+
+
+@implementer(IPresenter)
+class Presenter:
+    """
+    Hands each on.
+    """
+
+    def __init__(self, plane: IPlane, records: IRecords | None) -> None:
+        """
+        @param plane: The data path.
+        @param records: The way into the DNS, or L{None}.
+        """
+        self._plane = plane
+        self._records = records
+
+    def present(self, evidence: Evidence) -> Deferred[None]:
+        """
+        Have it seen from now on.
+        """
+        if not isinstance(evidence, DNS01):
+            return self._plane.present(evidence)
+        return _withoutDNS() if self._records is None else self._records.present(evidence)
+
+    def withdraw(self, evidence: Evidence) -> Deferred[None]:
+        """
+        Take it away.
+        """
+        if not isinstance(evidence, DNS01):
+            return self._plane.withdraw(evidence)
+        return _withoutDNS() if self._records is None else self._records.withdraw(evidence)
+
+    def recall(self, evidence: Evidence) -> Deferred[None]:
+        """
+        Have what an earlier process presented seen still, as
+        L{IRecords.recall<smartproxy_tw.interfaces.IRecords.recall>}.
+        """
+        if not isinstance(evidence, DNS01):
+            return self._plane.present(evidence)
+        return _withoutDNS() if self._records is None else self._records.recall(evidence)
+
+
+def _withoutDNS() -> Deferred[None]:
+    return fail(ValueError("acme.dns is not there any more: remove its record by hand"))

@@ -1,0 +1,124 @@
+"""
+Runs BIND, with zones that a key may change.
+
+    >>> names = Named(reactor, self.mktemp(), "a.test")
+    >>> yield names.start()
+    >>> names.address                   # of UDP and TCP
+    >>> names.keyName, names.secret     # for updates
+    >>> yield names.stop()
+
+Put C{skip = missing} on a test case that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from smartproxy_tw.facts import Address
+
+from .pebble import _Process, freePorts
+
+__all__ = ["Named", "missing"]
+
+#: Debian has it where not every user's PATH goes.
+_PATH = os.environ.get("PATH", "") + ":/usr/sbin"
+
+#: Why the tests that need BIND are skipped here, or C{None}.
+missing: str | None = None if shutil.which("named", path=_PATH) else "needs the Debian package bind9"
+
+_ZONE = """$TTL 60
+@ IN SOA ns.{zone}. ops.{zone}. 1 3600 600 86400 1
+@ IN NS ns.{zone}.
+@ IN A 127.0.0.1
+ns IN A 127.0.0.1
+* IN A 127.0.0.1
+{more}
+"""
+
+_OPTIONS = """options {{
+  directory "{directory}";
+  listen-on port {port} {{ 127.0.0.1; }};
+  listen-on-v6 {{ none; }};
+  pid-file none;
+  session-keyfile "{directory}/session.key";
+  recursion no;
+  dnssec-validation no;
+}};
+controls {{ }};
+key "{key}" {{ algorithm hmac-sha256; secret "{secret}"; }};
+"""
+
+
+class Named:
+    """
+    A running BIND.
+    """
+
+    keyName = "acme"
+    secret = "c2VjcmV0IG9mIHRoZSB0ZXN0cw=="
+
+    def __init__(self, reactor: Any, directory: str, *zones: str, more: str = "") -> None:
+        """
+        @param reactor: Runs the process.
+        @param directory: For its files; made if need be.
+        @param zones: Which it is primary for.
+        @param more: Further records of the first.
+        """
+        self._reactor = reactor
+        self._directory = Path(directory).resolve()
+        self._zones = zones
+        self._more = more
+        self._process: _Process | None = None
+        self.address = Address("127.0.0.1", freePorts(1)[0])
+
+    def start(self) -> Deferred[None]:
+        """
+        Start it; fires when it answers.
+        """
+        return Deferred.fromCoroutine(self._start())
+
+    def stop(self) -> Deferred[None]:
+        """
+        End it.
+        """
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _start(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        text = _OPTIONS.format(
+            directory=self._directory, port=self.address.port, key=self.keyName, secret=self.secret
+        )
+        for index, zone in enumerate(self._zones):
+            file = self._directory / f"{zone}.zone"
+            file.write_text(_ZONE.format(zone=zone, more="" if index else self._more))
+            text += (
+                f'zone "{zone}" {{ type primary; file "{file}";'
+                f' update-policy {{ grant "{self.keyName}" zonesub TXT; }}; }};\n'
+            )
+        (self._directory / "named.conf").write_text(text)
+        process = self._process = _Process("named", self._directory / "named.log")
+        program = shutil.which("named", path=_PATH)
+        arguments = ["named", "-g", "-c", str(self._directory / "named.conf")]
+        self._reactor.spawnProcess(process, program, arguments, env={"PATH": _PATH})
+        giveUp = self._reactor.seconds() + 30.0
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(self.address) == 0:
+                    return
+            if process.ended or self._reactor.seconds() > giveUp:
+                log = (self._directory / "named.log").read_text("utf-8", "replace")
+                await self._stop()
+                raise RuntimeError(f"named does not answer:\n{log[-2000:]}")
+            await deferLater(self._reactor, 0.05)
+
+    async def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            await process.end()

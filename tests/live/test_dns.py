@@ -1,0 +1,131 @@
+"""
+Names proved by the DNS (dns-01): a whole proxy, Pebble and our own authority, and
+BIND, which both ask for the records that the proxy put there.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from smartproxy_tw.config.model import (
+    TLS,
+    AccessLog,
+    Acme,
+    Auto,
+    Config,
+    DynamicUpdate,
+    Respond,
+    Route,
+    Timeouts,
+)
+from smartproxy_tw.records.lookup import Lookup
+from smartproxy_tw.records.questions import Questions
+from smartproxy_tw.service.tree import SmartProxy
+from smartproxy_tw.testing.authority import Authority
+
+from .named import Named
+from .named import missing as missingNamed
+from .pebble import Pebble, freePorts, missing
+from .test_promise import Client, story
+
+reactor: Any = _reactor
+
+
+class WildcardTests(TestCase):
+    """
+    A name and its wildcard on one certificate: two records at one place.
+    """
+
+    timeout = 90
+
+    @story
+    async def test_pebble(self) -> None:
+        """
+        Pebble asks BIND.
+        """
+        names = await self.names("a.test")
+        authority = Pebble(reactor, self.mktemp(), httpPort=1, tlsPort=1, nameServer=str(names.address))
+        await authority.start()
+        self.addCleanup(authority.stop)
+        acme = Acme(directory=authority.directoryURL, caFile=authority.caFile)
+        await self.proved(names, acme, authority.root)
+        self.assertEqual((authority.tally().orders, authority.tally().invalid), (1, 0))
+
+    test_pebble.skip = missing or missingNamed  # type: ignore[attr-defined]
+
+    @story
+    async def test_ours(self) -> None:
+        """
+        Our own authority does; the name is an alias into another zone.
+        """
+        alias = "_acme-challenge IN CNAME a.proofs.test."
+        names = await self.names("a.test", "proofs.test", more=alias)
+        authority = Authority(reactor, httpPort=1, tlsPort=1, nameServer=names.address)
+        await authority.start()
+        self.addCleanup(authority.stop)
+        trust = Path(self.mktemp())
+        trust.write_bytes(authority.root)
+        acme = Acme(directory=authority.directoryURL, caFile=str(trust.absolute()))
+        await self.proved(names, acme, authority.root, owner="a.proofs.test")
+        self.assertEqual(authority.orders, 1)
+
+    test_ours.skip = missingNamed  # type: ignore[attr-defined]
+
+    async def names(self, *zones: str, more: str = "") -> Named:
+        """
+        BIND, until the test is over.
+        """
+        names = Named(reactor, self.mktemp(), *zones, more=more)
+        await names.start()
+        self.addCleanup(names.stop)
+        return names
+
+    async def proved(
+        self, names: Named, acme: Acme, root: bytes, owner: str = "_acme-challenge.a.test"
+    ) -> None:
+        """
+        Have a certificate, see it served for both names, and the records gone.
+        """
+        (port,) = freePorts(1)
+        both = ("a.test", "*.a.test")
+        dns = DynamicUpdate(
+            names.address,
+            names.keyName,
+            keySecret=names.secret,
+            resolvers=(names.address,),
+            nameServers=(names.address,),
+        )
+        config = Config(
+            routes=(Route("a", (port,), Respond(body="a"), "http", both, tls=TLS("terminate", Auto(both))),),
+            stateDir=os.path.abspath(self.mktemp()),
+            bind=("127.0.0.1",),
+            accessLog=AccessLog("off"),
+            timeouts=Timeouts(drain=1.0),
+            acme=replace(acme, challenges=("dns-01",), dns=dns),
+        )
+        proxy = SmartProxy(config, reactor)
+        proxy.startService()
+        self.addCleanup(proxy.stopService)
+        await proxy.whenReady()
+        for _ in range(400):
+            (status,) = proxy.status()
+            if status.state == "valid" and not status.problem:
+                break
+            self.assertIsNone(status.problem)
+            await deferLater(reactor, 0.05)
+        client = Client(root)
+        for name in ("a.test", "www.a.test"):
+            (await client.connect(port, name)).close()
+        lookup = Lookup(Questions(reactor).ask, [names.address])
+        for _ in range(100):
+            if not (left := await lookup.texts(owner, names.address)):
+                break
+            await deferLater(reactor, 0.05)
+        self.assertEqual(left, frozenset())

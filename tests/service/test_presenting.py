@@ -1,0 +1,81 @@
+"""
+Tests for L{smartproxy_tw.service.presenting}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from smartproxy_tw.config.model import TLS, Acme, Auto, Block, Config, DynamicUpdate, Route
+from smartproxy_tw.facts import DNS01, HTTP01, Address
+from smartproxy_tw.interfaces import IRecords
+from smartproxy_tw.records.update import Updates
+from smartproxy_tw.service.presenting import Presenter, recordsOf
+from smartproxy_tw.testing.fakes import FakePlane, Story
+
+TOKEN, RECORD = HTTP01("a.test", "t" * 22, "t.k"), DNS01("a.test", "text")
+
+
+@implementer(IRecords)
+class Records:
+    """
+    Keeps what it was given.
+    """
+
+    def __init__(self) -> None:
+        self.there: list[DNS01] = []
+        self.recalled: list[DNS01] = []
+
+    def present(self, record: DNS01) -> Deferred[None]:
+        self.there.append(record)
+        return succeed(None)
+
+    def withdraw(self, record: DNS01) -> Deferred[None]:
+        self.there.remove(record)
+        return succeed(None)
+
+    def recall(self, record: DNS01) -> Deferred[None]:
+        self.recalled.append(record)
+        return succeed(None)
+
+
+class PresenterTests(SynchronousTestCase):
+    def test_each(self) -> None:
+        """
+        What comes by connections goes to the data path, what comes by the DNS to
+        who keeps the records.
+        """
+        plane, records = FakePlane(Story()), Records()
+        presenter = Presenter(plane, records)
+        for each in (TOKEN, RECORD):
+            self.successResultOf(presenter.present(each))
+        self.assertEqual((plane.presented, records.there), ([TOKEN], [RECORD]))
+        for each in (TOKEN, RECORD):
+            self.successResultOf(presenter.withdraw(each))
+        self.assertEqual((plane.presented, records.there), ([], []))
+        for each in (TOKEN, RECORD):
+            self.successResultOf(presenter.recall(each))
+        self.assertEqual((plane.presented, records.there, records.recalled), ([TOKEN], [], [RECORD]))
+
+    def test_gone(self) -> None:
+        """
+        A record that is left from when acme.dns was there is the operator's.
+        """
+        presenter = Presenter(FakePlane(Story()), None)
+        for deed in (presenter.present, presenter.withdraw, presenter.recall):
+            self.assertIn("by hand", str(self.failureResultOf(deed(RECORD), ValueError).value))
+
+
+class RecordsTests(SynchronousTestCase):
+    def test_configured(self) -> None:
+        """
+        There is a way into the DNS where it is configured and something wants it.
+        """
+        acme = Acme(dns=DynamicUpdate(Address("192.0.2.1", 53)))
+        route = Route("a", (443,), Block(), "http", ("a.test",), tls=TLS("terminate", Auto(("a.test",))))
+        self.assertIsInstance(recordsOf(Clock(), Config((route,), "/", acme=acme)), Updates)
+        self.assertIsNone(recordsOf(Clock(), Config((), "/", acme=acme)))
+        self.assertIsNone(recordsOf(Clock(), Config((route,), "/")))
