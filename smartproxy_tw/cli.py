@@ -1,5 +1,6 @@
 """
-The C{smartproxy} command: look at configurations without running anything.
+The C{smartproxy} command: look at configurations, and take over certificates,
+without running anything.
 
 Running is C{twistd smartproxy}'s business; this command never opens a port.  Its
 exit status is one of L{OK}, L{TROUBLE}, L{USAGE} and L{CONFIGURATION}.  Whatever
@@ -50,7 +51,8 @@ To run a configuration: twistd -n smartproxy --config smartproxy.yaml
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smartproxy",
-        description="Look at configurations of smartproxy: check them, explain them, begin one.",
+        description="Look at configurations of smartproxy: check them, explain them, begin one; take over "
+        "certificates.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -92,7 +94,27 @@ def _parser() -> argparse.ArgumentParser:
         description="Write a configuration to start with, with comments. An existing file is never replaced.",
     )
     init.add_argument("file", metavar="FILE", nargs="?", default=_DEFAULT_FILE, help="default: %(default)s")
+    _addCertificates(commands)
     return parser
+
+
+def _addCertificates(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    certificates = commands.add_parser("certificates", help="take over certificates from another program")
+    verbs = certificates.add_subparsers(dest="verb", metavar="VERB", required=True)
+    take = verbs.add_parser(
+        "import",
+        help="take certificates and the account from certbot, Caddy, Traefik or txacme",
+        description="Take every certificate that is valid, fits its key and is the configured authority's, "
+        "and the account there, into the state directory. What is there and valid longer stays. PATH is "
+        "only read. Run it as the user who runs the proxy, while the proxy does not run.",
+    )
+    take.add_argument(
+        "path",
+        metavar="PATH",
+        help="/etc/letsencrypt, Caddy's data directory, Traefik's acme.json, or a directory of txacme's",
+    )
+    take.add_argument("-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s")
+    take.add_argument("--dry-run", action="store_true", help="tell what would be taken, and change nothing")
 
 
 def _complain(message: str) -> None:
@@ -230,6 +252,20 @@ def _init(file: str) -> int:
     return OK
 
 
+def _import(file: str, path: str, isDry: bool) -> int:
+    from .config.errors import ConfigError
+    from .config.loading import load
+
+    try:
+        config = load(file)
+    except ConfigError as why:
+        _complain(str(why))
+        return CONFIGURATION
+    from .commands.certificates import take
+
+    return OK if take(config, path, isDry=isDry) else TROUBLE
+
+
 def _run(options: argparse.Namespace) -> int:
     if options.command == "check":
         return _check(options.file, options.quiet)
@@ -237,6 +273,8 @@ def _run(options: argparse.Namespace) -> int:
         return _explain(options.config, options.url)
     if options.command == "schema":
         return _schema()
+    if options.command == "certificates":
+        return _import(options.config, options.path, options.dry_run)
     return _init(options.file)
 
 

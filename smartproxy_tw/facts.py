@@ -109,7 +109,7 @@ class Account:
     """
     Who we are to a certificate authority.
 
-    @ivar key: The account's private key (EC P-256), as unencrypted PEM.
+    @ivar key: The account's private key (EC on P-256 or P-384, or RSA), as unencrypted PEM.
     @ivar url: The account's URL (RFC 8555 section 7.3), or L{None} while the
         key has been made and saved but the authority has not answered yet:
         registering again with the same key finds the same account.

@@ -19,6 +19,9 @@ __all__ = ["AccountKey", "RequestKey", "externalBinding", "keyAuthorization"]
 
 _CURVES = {"P-256": "ES256", "P-384": "ES384"}
 
+#: RFC 8555 leaves it to RFC 7518 section 3.3 how long a key of RSA has to be.
+_LEAST_BITS = 2048
+
 
 class RequestKey:
     """
@@ -85,20 +88,24 @@ class RequestKey:
 
 class AccountKey(RequestKey):
     """
-    An account's private key, on P-256: signs by ES256.
+    An account's private key.  Those that we make are on P-256; those that other
+    programs made and left to us may be on P-384, or of RSA.
     """
 
     def __init__(self, pem: bytes) -> None:
         """
         @param pem: As L{smartproxy_tw.acme.x509.newKey} makes it.
-        @raise ValueError: It is not a private key on P-256.
+        @raise ValueError: It is no such key, or one of RSA with less than 2048
+            bits, which no authority takes.
         """
         try:
             super().__init__(pem)
         except ValueError as why:
             raise ValueError(f"The account's key cannot be used: {why}") from why
-        if self.algorithm != "ES256":
-            raise ValueError("The account's key is not a private key on the curve P-256.")
+        if isinstance(self._key, RSAKey) and self._key.raw_value.key_size < _LEAST_BITS:
+            raise ValueError(
+                f"The account's key cannot be used: it is of RSA with less than {_LEAST_BITS} bits."
+            )
 
 
 def keyAuthorization(token: str, thumbprint: str) -> str:

@@ -114,16 +114,26 @@ class AccountKeyTests(SynchronousTestCase):
 
     def test_otherKeys(self) -> None:
         """
-        What is no private key on P-256 is refused, with the reason.
+        What is no private key that authorities take is refused, with the reason.
         """
-        rsa = generate_private_key(65537, 2048)
+        short = generate_private_key(65537, 1024)
+        other = ec.generate_private_key(ec.SECP521R1())
         for pem in (
             b"",
             b"nonsense",
-            rsa.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            short.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
         ):
             why = self.assertRaises(ValueError, AccountKey, pem)
             self.assertIn("account's key", str(why))
+
+    def test_importedKeys(self) -> None:
+        """
+        An account that another program made may have a key of RSA.
+        """
+        private = generate_private_key(65537, 2048)
+        key = AccountKey(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        self.assertEqual((key.algorithm, key.jwk["kty"]), ("RS256", "RSA"))
 
     def test_certificateKeys(self) -> None:
         """

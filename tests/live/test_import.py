@@ -1,0 +1,150 @@
+"""
+The day of a change, in earnest: another program has certificates by Pebble, we take
+over what it has, and nothing is asked of Pebble that it was not asked before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.trial.unittest import TestCase
+
+from smartproxy_tw.acme.x509 import describe
+from smartproxy_tw.commands.certificates import take
+from smartproxy_tw.config.model import Config
+from smartproxy_tw.service.tree import SmartProxy
+
+from .pebble import Pebble, freePorts, missing
+from .test_certbot import NEEDS_CERTBOT
+from .test_promise import Client, configuration, fresh, story
+
+reactor: Any = _reactor
+
+NAMES = ("a.example", "b.example")
+
+
+class Migration(TestCase):
+    """
+    What is common to all whom one can come from.
+    """
+
+    timeout = 120
+
+    async def opens(self) -> None:
+        self.ports = freePorts(2)
+        self.authority = Pebble(reactor, self.mktemp(), httpPort=self.ports[0], tlsPort=self.ports[1])
+        self.addCleanup(self.authority.stop)
+        await self.authority.start()
+        self.directory = Path(fresh(self))
+        self.directory.mkdir(parents=True)
+        self.client = Client(self.authority.root)
+        self.config = configuration(self.authority, fresh(self), self.ports, *NAMES)
+
+    def takes(self, path: Path) -> str:
+        """
+        Import, and what was said.
+        """
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            isWell = take(self.config, str(path), isDry=False)
+        self.assertTrue(isWell, out.getvalue())
+        return out.getvalue()
+
+    async def shown(self, config: Config) -> dict[str, int]:
+        """
+        Run a proxy until it has nothing to order any more: by which certificate,
+        by its serial number, each name is served then.
+        """
+        proxy = SmartProxy(config, reactor)
+        proxy.startService()
+        try:
+            await proxy.whenReady()
+            assert proxy.certificates is not None
+            for status in await proxy.certificates.provisionAll():
+                self.assertEqual(status.state, "valid", status)
+            serials = {}
+            for route in config.routes:
+                assert route.domains
+                name = str(route.domains[0])
+                connection = await self.client.connect(self.ports[1], name)
+                serials[name] = int(dict(connection.getpeercert() or {})["serialNumber"], 16)  # type: ignore[arg-type]
+                connection.close()
+            return serials
+        finally:
+            await proxy.stopService()
+
+    async def migrates(self, path: Path, serials: dict[str, int], *, withAccount: bool = True) -> None:
+        """
+        Import, start, and start once more with a name that is new: the first
+        start asks for nothing and serves what was imported, and what is new is
+        asked for as the account that was imported.
+        """
+        before = self.authority.tally()
+        said = self.takes(path)
+        self.assertNotIn("to order", said)
+        self.assertEqual("the account" in said, withAccount, said)
+        self.assertEqual(await self.shown(self.config), serials)
+        self.assertEqual(self.authority.tally(), before)
+        more = configuration(self.authority, self.config.stateDir, self.ports, *NAMES, "new.example")
+        shown = await self.shown(more)
+        self.assertEqual({name: shown[name] for name in NAMES}, serials)
+        after = self.authority.tally()
+        self.assertEqual(
+            (after.orders - before.orders, after.accounts - before.accounts, after.invalid),
+            (1, 0 if withAccount else 1, 0),
+        )
+
+
+class CertbotTests(Migration):
+    """
+    Coming from certbot.
+    """
+
+    skip = missing or NEEDS_CERTBOT
+
+    async def certbot(self, *arguments: str) -> None:
+        folders = [f"--{each}-dir={self.directory / each}" for each in ("config", "work", "logs")]
+        out, err, code = await getProcessOutputAndValue(
+            shutil.which("certbot"),
+            [
+                *("certonly", "--standalone", "--non-interactive", "--agree-tos"),
+                *("--register-unsafely-without-email", "--server", self.authority.directoryURL),
+                *(f"--http-01-port={self.ports[0]}", "--http-01-address=127.0.0.1"),
+                *folders,
+                *arguments,
+            ],
+            env={**os.environ, "REQUESTS_CA_BUNDLE": self.authority.caFile},
+        )
+        self.assertEqual(code, 0, (out + err).decode("utf-8", "replace"))
+
+    def serial(self, name: str) -> int:
+        chain = (self.directory / "config" / "live" / name / "fullchain.pem").read_bytes()
+        return describe(chain).serial
+
+    @story
+    async def test_oneForEach(self) -> None:
+        """
+        A certificate for each name.
+        """
+        await self.opens()
+        for name in NAMES:
+            await self.certbot("-d", name)
+        await self.migrates(self.directory / "config", {name: self.serial(name) for name in NAMES})
+
+    @story
+    async def test_oneForAll(self) -> None:
+        """
+        One certificate, with a key of RSA, for both of two routes: it serves
+        them both.
+        """
+        await self.opens()
+        await self.certbot("--key-type", "rsa", "-d", NAMES[0], "-d", NAMES[1])
+        serial = self.serial(NAMES[0])
+        await self.migrates(self.directory / "config", dict.fromkeys(NAMES, serial))
