@@ -32,10 +32,12 @@ __all__ = [
     "ExternalAccount",
     "Files",
     "Forward",
+    "Hook",
     "Internal",
     "KeyType",
     "Limits",
     "Pool",
+    "Records",
     "Redirect",
     "Respond",
     "Route",
@@ -376,7 +378,41 @@ Challenges = tuple[Literal["http-01", "tls-alpn-01", "dns-01"], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class DynamicUpdate:
+class Records:
+    """
+    What is common to all ways into the DNS: where records belong, and when they
+    count as there.
+
+    @ivar zone: To which the records belong, or L{None}: it is looked for.
+    @ivar resolvers: Asked where that is, and what CNAME leads elsewhere; IP
+        addresses.  Empty: those of the system.
+    @ivar nameServers: Which have to answer with a record before the authority is
+        told of it; IP addresses.  Empty: all that the zone names.
+    @ivar patience: How long that may take, in seconds.
+    """
+
+    zone: str | None = field(default=None, kw_only=True)
+    resolvers: tuple[Address, ...] = field(default=(), kw_only=True)
+    nameServers: tuple[Address, ...] = field(default=(), kw_only=True)
+    patience: float = field(default=120.0, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Hook(Records):
+    """
+    Records are put into the DNS by a program.
+
+    @ivar command: The program, by absolute path or found by PATH, and its
+        arguments; no shell has a part in it.
+    @ivar timeout: How long it may run, in seconds.
+    """
+
+    command: tuple[str, ...]
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicUpdate(Records):
     """
     Records are put into the DNS by dynamic updates (RFC 2136), signed with a key
     (TSIG, RFC 8945) unless it has none.  Of secret and file there is exactly one
@@ -388,12 +424,6 @@ class DynamicUpdate:
     @ivar keySecret: The key, base64; a secret.
     @ivar keySecretFile: Absolute path of a file with just that.
     @ivar ttl: Of the records, in seconds.
-    @ivar zone: To which the records belong, or L{None}: it is looked for.
-    @ivar resolvers: Asked where that is, and what CNAME leads elsewhere; IP
-        addresses.  Empty: those of the system.
-    @ivar nameServers: Which have to answer with a record before the authority is
-        told of it; IP addresses.  Empty: all that the zone names.
-    @ivar patience: How long that may take, in seconds.
     """
 
     server: Address
@@ -402,10 +432,6 @@ class DynamicUpdate:
     keySecret: str | None = field(default=None, repr=False)
     keySecretFile: str | None = None
     ttl: int = 60
-    zone: str | None = None
-    resolvers: tuple[Address, ...] = ()
-    nameServers: tuple[Address, ...] = ()
-    patience: float = 120.0
 
 
 #: What the key of a certificate is: EC on P-256, or RSA of 2048 or 3072 bits.
@@ -469,7 +495,7 @@ class Acme(Authority):
     httpPort: int = 80
     tlsPort: int = 443
     fallbacks: tuple[Authority, ...] = field(default=(), kw_only=True)
-    dns: DynamicUpdate | None = field(default=None, kw_only=True)
+    dns: DynamicUpdate | Hook | None = field(default=None, kw_only=True)
 
     def port(self, kind: Literal["http-01", "tls-alpn-01", "dns-01"]) -> int | None:
         """

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from ipaddress import ip_network
+from os import defpath
+from shutil import which
 from typing import Any
 
 from pydantic import ValidationError
@@ -207,12 +209,21 @@ class _Resolver:
             self._findings.add(("acme", "dns"), "has no effect: add dns-01 to acme.challenges")
         return tuple(written.challenges)
 
-    def _dns(self, written: schema.DynamicUpdate) -> model.DynamicUpdate:
+    def _dns(self, written: schema.DynamicUpdate | schema.Hook) -> model.DynamicUpdate | model.Hook:
         path: Path = ("acme", "dns")
         if find_spec("dns") is None:
             self._findings.add(
                 path, "needs the library dnspython, which is not there: pip install smartproxy_tw[dns]"
             )
+        common: dict[str, Any] = {
+            "zone": written.zone,
+            "resolvers": tuple(map(_address, listed(written.resolvers))),
+            "nameServers": tuple(map(_address, listed(written.nameServers))),
+            "patience": written.patience,
+        }
+        if isinstance(written, schema.Hook):
+            self._program((*path, "command"), written.command[0])
+            return model.Hook(tuple(written.command), written.timeout, **common)
         file = written.keySecretFile
         return model.DynamicUpdate(
             server=_address(written.server),
@@ -221,11 +232,14 @@ class _Resolver:
             keySecret=written.keySecret,
             keySecretFile=None if file is None else self._files.existing((*path, "key_secret_file"), file),
             ttl=written.ttl,
-            zone=written.zone,
-            resolvers=tuple(map(_address, listed(written.resolvers))),
-            nameServers=tuple(map(_address, listed(written.nameServers))),
-            patience=written.patience,
+            **common,
         )
+
+    def _program(self, path: Path, name: str) -> None:
+        if "/" in name and not name.startswith("/"):
+            self._findings.add(path, f"begins with {name}: give the absolute path of the program")
+        elif which(name, path=self._environ.get("PATH", defpath)) is None:
+            self._findings.add(path, f"begins with {name}, which is no program that this user can run")
 
     def _fallbacks(self, written: schema.Acme) -> tuple[model.Authority, ...]:
         made: list[model.Authority] = []

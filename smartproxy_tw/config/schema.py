@@ -43,6 +43,7 @@ __all__ = [
     "Fallback",
     "File",
     "Forward",
+    "Hook",
     "KeyPair",
     "Limits",
     "Log",
@@ -756,9 +757,47 @@ _ServerAddresses = Annotated[
     _byShape("has to be an IP address, perhaps with a port, or a list of them"),
 ]
 _DYNAMIC = model.DynamicUpdate(Address("", 0))
+_RECORDS = model.Records()
 
 
-class DynamicUpdate(_Section):
+class _Records(_Section):
+    zone: Annotated[str, AfterValidator(names.host)] | None = Field(
+        default=None, description="The zone that records belong to. Default: the one that the name is in."
+    )
+    resolvers: _ServerAddresses | None = Field(
+        default=None,
+        description="Who is asked for the zone of a name, and whether a CNAME leads elsewhere: IP "
+        "addresses, with a port if it is not 53. Default: the resolvers of the system.",
+    )
+    nameServers: _ServerAddresses | None = Field(
+        default=None,
+        description="Which servers have to answer with a record before the authority is told of it, "
+        "likewise. Default: all servers of the zone.",
+    )
+    patience: Seconds = Field(
+        default=_RECORDS.patience, description="How long that may take until it counts as failed, in seconds."
+    )
+
+
+class Hook(_Records):
+    """
+    Records are put into the DNS by a program of yours, which is run for each record
+    that is to be added, and again when it is to be removed.
+    """
+
+    type: Literal["exec"] = Field(description="By a program.")
+    command: Annotated[list[_Nonempty], Field(min_length=1)] = Field(
+        description="The program, by its absolute path or found by PATH, and its arguments; never a shell "
+        "command line. What it is to do is in its environment: SMARTPROXY_ACTION (`present` or `cleanup`), "
+        "SMARTPROXY_RECORD (the name of the TXT record), SMARTPROXY_VALUE (its text), SMARTPROXY_DOMAIN (the "
+        "name to be proved)."
+    )
+    timeout: Seconds = Field(
+        default=model.Hook(("",)).timeout, description="How long it may run until it is ended, in seconds."
+    )
+
+
+class DynamicUpdate(_Records):
     """
     Records are put into the DNS by dynamic updates (RFC 2136), which BIND, Knot,
     PowerDNS and others take.
@@ -785,22 +824,6 @@ class DynamicUpdate(_Section):
     )
     ttl: Annotated[int, Field(ge=0, le=86400), BeforeValidator(_number)] = Field(
         default=_DYNAMIC.ttl, description="Of the records, in seconds."
-    )
-    zone: Annotated[str, AfterValidator(names.host)] | None = Field(
-        default=None, description="The zone to be changed. Default: the one that the name is in."
-    )
-    resolvers: _ServerAddresses | None = Field(
-        default=None,
-        description="Who is asked for the zone of a name, and whether a CNAME leads elsewhere: IP "
-        "addresses, with a port if it is not 53. Default: the resolvers of the system.",
-    )
-    nameServers: _ServerAddresses | None = Field(
-        default=None,
-        description="Which servers have to answer with a record before the authority is told of it, "
-        "likewise. Default: all servers of the zone.",
-    )
-    patience: Seconds = Field(
-        default=_DYNAMIC.patience, description="How long that may take until it counts as failed, in seconds."
     )
 
     @model_validator(mode="after")
@@ -876,9 +899,13 @@ class Acme(_Section):
         "for a name. Wildcards can be proved by dns-01 only. "
         "Default: `[http-01, tls-alpn-01]`, and dns-01 where there is `dns`.",
     )
-    dns: DynamicUpdate | None = Field(
-        default=None, description="How records are put into the DNS, for dns-01."
-    )
+    dns: (
+        Annotated[
+            Annotated[DynamicUpdate, Tag(TAG + "rfc2136")] | Annotated[Hook, Tag(TAG + "exec")],
+            _byKey("type", "rfc2136 or exec was expected"),
+        ]
+        | None
+    ) = Field(default=None, description="How records are put into the DNS, for dns-01.")
     keyType: model.KeyType = Field(
         default=_ACME.keyType,
         description="What the keys of the certificates are: `ecdsa`, on P-256, which every browser of "

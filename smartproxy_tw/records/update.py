@@ -8,20 +8,18 @@ side by side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..config.texts import sharedSecret
-from ..facts import DNS01, Address
+from ..facts import DNS01
 from ..interfaces import IRecords
 from .errors import RecordFailed
-from .lookup import Ask, Lookup, systemResolvers
+from .lookup import Ask
+from .places import Place, Places
 from .questions import Questions
-from .spread import whenSeen
 
 if TYPE_CHECKING:
     from dns.message import Message
@@ -44,23 +42,11 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """
-    Where a record goes.
-    """
-
-    owner: str
-    zone: str
-
-
 @implementer(IRecords)
 class Updates:
     """
     Changes zones.
     """
-
-    _log = Logger()
 
     def __init__(self, reactor: Any, settings: DynamicUpdate, ask: Ask | None = None) -> None:
         """
@@ -68,11 +54,9 @@ class Updates:
         @param settings: Whom to ask, and signed by what.
         @param ask: Asks one server; by default over the network.
         """
-        self._reactor = reactor
         self._settings = settings
         self._ask = ask or Questions(reactor).ask
-        self._lookup = Lookup(self._ask, settings.resolvers or systemResolvers())
-        self._places: dict[str, _Place] = {}
+        self._places = Places(reactor, settings, self._ask)
         self._turns = DeferredSemaphore(_AT_ONCE)
 
     def present(self, record: DNS01) -> Deferred[None]:
@@ -98,43 +82,14 @@ class Updates:
         return done
 
     async def _present(self, record: DNS01) -> None:
-        place = self._places[record.name] = await self._place(record)
+        place = await self._places.find(record)
         await self._change(place, record, isAdded=True)
-        await whenSeen(
-            self._lookup,
-            self._reactor,
-            place.owner,
-            record.value,
-            await self._servers(place.zone),
-            self._settings.patience,
-        )
-        self._log.debug(
-            "All servers of {zone} have the record at {owner}",
-            event="record-seen",
-            zone=place.zone,
-            owner=place.owner,
-        )
+        await self._places.whenSeen(place, record)
 
     async def _withdraw(self, record: DNS01) -> None:
-        place = self._places.get(record.name) or await self._place(record)
-        await self._change(place, record, isAdded=False)
+        await self._change(await self._places.recall(record), record, isAdded=False)
 
-    async def _place(self, record: DNS01) -> _Place:
-        owner = await self._lookup.aliased(record.owner)
-        zone = self._settings.zone
-        if zone is None:
-            return _Place(owner, await self._lookup.zone(owner))
-        if owner != zone and not owner.endswith(f".{zone}"):
-            raise RecordFailed(f"{owner} is not in the zone {zone} that acme.dns.zone names")
-        return _Place(owner, zone)
-
-    async def _servers(self, zone: str) -> dict[str, tuple[Address, ...]]:
-        chosen = self._settings.nameServers
-        if chosen:
-            return {str(each): (each,) for each in chosen}
-        return await self._lookup.servers(zone)
-
-    async def _change(self, place: _Place, record: DNS01, *, isAdded: bool) -> None:
+    async def _change(self, place: Place, record: DNS01, *, isAdded: bool) -> None:
         from dns.rcode import NOERROR, to_text
 
         answer: Message = await self._ask(self._update(place, record, isAdded), self._settings.server)
@@ -147,7 +102,7 @@ class Updates:
                 f" the zone {place.zone}{hint}"
             )
 
-    def _update(self, place: _Place, record: DNS01, isAdded: bool) -> UpdateMessage:
+    def _update(self, place: Place, record: DNS01, isAdded: bool) -> UpdateMessage:
         from dns.name import from_text
         from dns.update import UpdateMessage
 

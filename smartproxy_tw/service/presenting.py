@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
+from ..config.model import Hook
 from ..facts import DNS01, Evidence
 from ..interfaces import IPlane, IPresenter, IRecords
 
@@ -25,6 +26,10 @@ def recordsOf(reactor: Any, config: Config) -> IRecords | None:
     """
     if config.acme.dns is None or not config.autoCertificates:
         return None
+    if isinstance(config.acme.dns, Hook):
+        from ..records.hook import Hooks
+
+        return Hooks(reactor, config.acme.dns)
     from ..records.update import Updates
 
     return Updates(reactor, config.acme.dns)

@@ -110,6 +110,15 @@ class WholeTests(SynchronousTestCase):
         for wrong in ("server: 'ns.a.b:0'", "server: ns.a.b, resolvers: ns.a.b", "server: 'a b'"):
             self.assertIn("acme.dns.", only(f"acme: {{dns: {{type: rfc2136, {wrong}}}}}\nsites: {{a.b: 1}}"))
 
+    def test_hook(self) -> None:
+        """
+        A program has to be there, by its absolute path or by PATH.
+        """
+        for name in ("bin/hook", "/nowhere/hook", "no-such-hook"):
+            said = only(f"acme: {{dns: {{type: exec, command: [{name}]}}}}\nsites: {{a.b: 1}}")
+            self.assertIn(f"acme.dns.command: begins with {name}", said)
+        self.assertIn("rfc2136 or exec was expected", only("acme: {dns: {type: route53}}\nsites: {a.b: 1}"))
+
     def test_dnsPorts(self) -> None:
         """
         Who proves names by the DNS alone needs no port for that.

@@ -28,6 +28,7 @@ from smartproxy_tw.config.model import (
     ExternalAccount,
     Files,
     Forward,
+    Hook,
     Internal,
     Limits,
     Pool,
@@ -179,6 +180,41 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         "acme: {dns: {type: rfc2136, server: ns.a}}\n" + ROUTE,
         lambda c: c.acme.dns,
         DynamicUpdate(Address("ns.a", 53)),
+    ),
+    "Hook.type": (
+        "acme: {dns: {type: exec, command: [sh]}}\n" + ROUTE,
+        lambda c: type(c.acme.dns),
+        Hook,
+    ),
+    "Hook.command": (
+        "acme: {dns: {type: exec, command: [/bin/sh, -c, ls]}}\n" + ROUTE,
+        lambda c: c.acme.dns.command,
+        ("/bin/sh", "-c", "ls"),
+    ),
+    "Hook.timeout": (
+        "acme: {dns: {type: exec, command: [sh], timeout: 5}}\n" + ROUTE,
+        lambda c: c.acme.dns.timeout,
+        5.0,
+    ),
+    "Hook.zone": (
+        "acme: {dns: {type: exec, command: [sh], zone: B.C.}}\n" + ROUTE,
+        lambda c: c.acme.dns.zone,
+        "b.c",
+    ),
+    "Hook.resolvers": (
+        "acme: {dns: {type: exec, command: [sh], resolvers: 192.0.2.1}}\n" + ROUTE,
+        lambda c: c.acme.dns.resolvers,
+        (Address("192.0.2.1", 53),),
+    ),
+    "Hook.name_servers": (
+        "acme: {dns: {type: exec, command: [sh], name_servers: 192.0.2.1}}\n" + ROUTE,
+        lambda c: c.acme.dns.nameServers,
+        (Address("192.0.2.1", 53),),
+    ),
+    "Hook.patience": (
+        "acme: {dns: {type: exec, command: [sh], patience: 5}}\n" + ROUTE,
+        lambda c: c.acme.dns.patience,
+        5.0,
     ),
     "DynamicUpdate.type": (
         "acme: {dns: {type: rfc2136, server: ns.a}}\n" + ROUTE,

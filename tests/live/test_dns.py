@@ -6,6 +6,7 @@ BIND, which both ask for the records that the proxy put there.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from smartproxy_tw.config.model import (
     Auto,
     Config,
     DynamicUpdate,
+    Hook,
     Respond,
     Route,
     Timeouts,
@@ -36,6 +38,20 @@ from .pebble import Pebble, freePorts, missing
 from .test_promise import Client, story
 
 reactor: Any = _reactor
+
+#: What an operator might write.
+_HOOK = """
+import os, sys
+import dns.query, dns.rcode, dns.tsig, dns.update
+
+port, name, secret = sys.argv[1:]
+update = dns.update.UpdateMessage("a.test")
+update.use_tsig(dns.tsig.Key(name, secret, "hmac-sha256"))
+change = update.add if os.environ["SMARTPROXY_ACTION"] == "present" else update.delete
+ttl = [60] if os.environ["SMARTPROXY_ACTION"] == "present" else []
+change(os.environ["SMARTPROXY_RECORD"] + ".", *ttl, "TXT", os.environ["SMARTPROXY_VALUE"])
+sys.exit(dns.query.tcp(update, "127.0.0.1", port=int(port)).rcode())
+"""
 
 
 class WildcardTests(TestCase):
@@ -78,6 +94,32 @@ class WildcardTests(TestCase):
 
     test_ours.skip = missingNamed  # type: ignore[attr-defined]
 
+    @story
+    async def test_hook(self) -> None:
+        """
+        A program puts the records there.
+        """
+        names = await self.names("a.test")
+        authority = Authority(reactor, httpPort=1, tlsPort=1, nameServer=names.address)
+        await authority.start()
+        self.addCleanup(authority.stop)
+        trust, script = Path(self.mktemp()), Path(self.mktemp())
+        trust.write_bytes(authority.root)
+        script.write_text(_HOOK)
+        acme = Acme(directory=authority.directoryURL, caFile=str(trust.absolute()))
+        program = (
+            sys.executable,
+            str(script.absolute()),
+            str(names.address.port),
+            names.keyName,
+            names.secret,
+        )
+        hook = Hook(program, resolvers=(names.address,), nameServers=(names.address,))
+        await self.proved(names, acme, authority.root, dns=hook)
+        self.assertEqual(authority.orders, 1)
+
+    test_hook.skip = missingNamed  # type: ignore[attr-defined]
+
     async def names(self, *zones: str, more: str = "") -> Named:
         """
         BIND, until the test is over.
@@ -88,14 +130,14 @@ class WildcardTests(TestCase):
         return names
 
     async def proved(
-        self, names: Named, acme: Acme, root: bytes, owner: str = "_acme-challenge.a.test"
+        self, names: Named, acme: Acme, root: bytes, owner: str = "_acme-challenge.a.test", dns: Any = None
     ) -> None:
         """
         Have a certificate, see it served for both names, and the records gone.
         """
         (port,) = freePorts(1)
         both = ("a.test", "*.a.test")
-        dns = DynamicUpdate(
+        dns = dns or DynamicUpdate(
             names.address,
             names.keyName,
             keySecret=names.secret,

@@ -9,9 +9,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from smartproxy_tw.config.model import TLS, Acme, Auto, Block, Config, DynamicUpdate, Route
+from smartproxy_tw.config.model import TLS, Acme, Auto, Block, Config, DynamicUpdate, Hook, Route
 from smartproxy_tw.facts import DNS01, HTTP01, Address
 from smartproxy_tw.interfaces import IRecords
+from smartproxy_tw.records.hook import Hooks
 from smartproxy_tw.records.update import Updates
 from smartproxy_tw.service.presenting import Presenter, recordsOf
 from smartproxy_tw.testing.fakes import FakePlane, Story
@@ -77,5 +78,7 @@ class RecordsTests(SynchronousTestCase):
         acme = Acme(dns=DynamicUpdate(Address("192.0.2.1", 53)))
         route = Route("a", (443,), Block(), "http", ("a.test",), tls=TLS("terminate", Auto(("a.test",))))
         self.assertIsInstance(recordsOf(Clock(), Config((route,), "/", acme=acme)), Updates)
+        hook = Acme(dns=Hook(("/bin/true",)))
+        self.assertIsInstance(recordsOf(Clock(), Config((route,), "/", acme=hook)), Hooks)
         self.assertIsNone(recordsOf(Clock(), Config((), "/", acme=acme)))
         self.assertIsNone(recordsOf(Clock(), Config((route,), "/")))
