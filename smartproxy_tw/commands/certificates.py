@@ -158,9 +158,8 @@ class _Intake:
         for route in self._config.routes:
             source = route.tls.certificate if route.tls is not None else None
             if isinstance(source, Auto) and not self._isHad(source, stock):
-                print(
-                    f"  to order  {', '.join(source.names)}: no certificate for all of them (route {route.name})"
-                )
+                names = ", ".join(source.names)
+                print(f"  to order  {names}: no certificate for all of them (route {route.name})")
 
     def _isHad(self, wanted: Auto, stock: Stock) -> bool:
         from ..acme.x509 import describe

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..store.accounts import DirectoryAccounts
 from ..store.attempts import DirectoryAttempts
 from ..store.directory import Files, Lock, SecureDirectory
+from ..store.layout import bringUp
 from ..store.localauthority import LocalAuthority
 from ..store.naming import authorityName
 from ..store.uses import DirectoryUses
@@ -103,12 +104,13 @@ class Storage:
         """
         Make the directory if need be, and take it into use.
 
-        @raise StateError: It is not safe, cannot be used, or another process
-            uses it.
+        @raise StateError: It is not safe, cannot be used, was left by a newer
+            release, or another process uses it.
         """
         self._directory.open()
         self._lock.take()
         try:
+            bringUp(self._directory)
             own, *others = map(self._shelf, self._authorities)
             self.certificates, self.attempts, self.uses = own.certificates, own.attempts, own.uses
             self.orders = own.orders

@@ -42,7 +42,8 @@ class StorageTests(SynchronousTestCase):
         storage.open()
         self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o700)
         self.assertEqual(
-            sorted(os.listdir(self.path)), ["accounts", "authority", "certificates", "lock", "orders"]
+            sorted(os.listdir(self.path)),
+            ["accounts", "authority", "certificates", "layout", "lock", "orders"],
         )
 
     def test_oneProcess(self) -> None:
@@ -94,7 +95,8 @@ class StorageTests(SynchronousTestCase):
         storage.open()
         self.assertIs(storage.certificates, certificates)
         self.assertIs(storage.accounts, accounts)
-        self.assertEqual(sorted(os.listdir(self.path)), ["authority", "certificates", "lock", "orders"])
+        found = sorted(os.listdir(self.path))
+        self.assertEqual(found, ["authority", "certificates", "layout", "lock", "orders"])
 
     def test_eachAuthorityItsOwn(self) -> None:
         """
