@@ -36,6 +36,7 @@ __all__ = [
     "Internal",
     "KeyType",
     "Limits",
+    "OwnZones",
     "Pool",
     "Records",
     "Redirect",
@@ -412,6 +413,22 @@ class Hook(Records):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnZones:
+    """
+    Records are answered by the proxy itself, as the name server of zones that are
+    there for nothing else.
+
+    @ivar zones: Their names; lower-case ASCII, no trailing dot.
+    @ivar name: What the delegation calls this name server, likewise.
+    @ivar listen: IP addresses and ports, of UDP and TCP.
+    """
+
+    zones: tuple[str, ...]
+    name: str
+    listen: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DynamicUpdate(Records):
     """
     Records are put into the DNS by dynamic updates (RFC 2136), signed with a key
@@ -495,7 +512,7 @@ class Acme(Authority):
     httpPort: int = 80
     tlsPort: int = 443
     fallbacks: tuple[Authority, ...] = field(default=(), kw_only=True)
-    dns: DynamicUpdate | Hook | None = field(default=None, kw_only=True)
+    dns: DynamicUpdate | Hook | OwnZones | None = field(default=None, kw_only=True)
 
     def port(self, kind: Literal["http-01", "tls-alpn-01", "dns-01"]) -> int | None:
         """

@@ -209,8 +209,13 @@ class _Resolver:
             self._findings.add(("acme", "dns"), "has no effect: add dns-01 to acme.challenges")
         return tuple(written.challenges)
 
-    def _dns(self, written: schema.DynamicUpdate | schema.Hook) -> model.DynamicUpdate | model.Hook:
+    def _dns(
+        self, written: schema.DynamicUpdate | schema.Hook | schema.OwnZones
+    ) -> model.DynamicUpdate | model.Hook | model.OwnZones:
         path: Path = ("acme", "dns")
+        if isinstance(written, schema.OwnZones):
+            listen = tuple(map(_address, listed(written.listen)))
+            return model.OwnZones(tuple(written.zones), written.name, listen)
         if find_spec("dns") is None:
             self._findings.add(
                 path, "needs the library dnspython, which is not there: pip install smartproxy_tw[dns]"

@@ -50,6 +50,7 @@ __all__ = [
     "Match",
     "Passthrough",
     "Pool",
+    "OwnZones",
     "PortRange",
     "Redirect",
     "Reencrypt",
@@ -797,6 +798,29 @@ class Hook(_Records):
     )
 
 
+class OwnZones(_Section):
+    """
+    Records are answered by the proxy itself, as the name server of zones that are
+    there for nothing else. Nobody is asked and nothing has to be changed anywhere.
+    """
+
+    type: Literal["zone"] = Field(description="By a name server of its own.")
+    zones: Annotated[
+        list[Annotated[str, AfterValidator(names.host)]], Field(min_length=1), AfterValidator(_unique)
+    ] = Field(
+        description="The zones that are delegated to it: `_acme-challenge.NAME` itself, or any other, such "
+        "as `proofs.example.com`, to which `_acme-challenge.NAME` refers by a CNAME to "
+        "`NAME.proofs.example.com`."
+    )
+    name: Annotated[str, AfterValidator(names.host)] = Field(
+        description="The name of this name server, as the delegation has it (NS)."
+    )
+    listen: _ServerAddresses = Field(
+        description="The IP addresses that it answers on by UDP and TCP, one or a list, with a port if it is "
+        "not 53; `0.0.0.0` or `::` for all of them."
+    )
+
+
 class DynamicUpdate(_Records):
     """
     Records are put into the DNS by dynamic updates (RFC 2136), which BIND, Knot,
@@ -901,8 +925,10 @@ class Acme(_Section):
     )
     dns: (
         Annotated[
-            Annotated[DynamicUpdate, Tag(TAG + "rfc2136")] | Annotated[Hook, Tag(TAG + "exec")],
-            _byKey("type", "rfc2136 or exec was expected"),
+            Annotated[DynamicUpdate, Tag(TAG + "rfc2136")]
+            | Annotated[Hook, Tag(TAG + "exec")]
+            | Annotated[OwnZones, Tag(TAG + "zone")],
+            _byKey("type", "rfc2136, exec or zone was expected"),
         ]
         | None
     ) = Field(default=None, description="How records are put into the DNS, for dns-01.")

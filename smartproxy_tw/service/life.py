@@ -32,6 +32,7 @@ from .errors import ListenError, StartError, StoppedError
 from .gathering import gathered
 from .listeners import Listeners
 from .milestones import Milestones
+from .nameserver import NameServer
 from .readable import requireReadable, unreadable
 from .readiness import Readiness
 from .storage import Storage
@@ -62,6 +63,7 @@ class Life:
         makePlane: Callable[[], IPlane],
         makeCertificates: MakeCertificates,
         clock: IReactorTime,
+        nameServer: NameServer | None = None,
     ) -> None:
         """
         @param config: What to do.
@@ -72,7 +74,9 @@ class Life:
         @param makeCertificates: Makes the certificates; called once the
             storage is open and the data path has its routes.
         @param clock: Measures how long it takes.
+        @param nameServer: The proxy's own, if it has one.
         """
+        self._nameServer = nameServer
         self._config = config
         self.listeners = listeners
         self._storage = storage
@@ -128,10 +132,21 @@ class Life:
             bound = self._bound = Readiness()
             self._binding = self.listeners.bind(self._config.ports)
             self._binding.addCallbacks(self._haveBound, lambda failure: bound.fail(failure.value))
+            self._bindNames()
         if self.listeners.refusal is not None:
             self._error = self.listeners.refusal
             self.end()
             raise self._error
+
+    def _bindNames(self) -> None:
+        if self._nameServer is None:
+            return
+        try:
+            self._nameServer.bind()
+        except ListenError as why:
+            self._error = why
+            self.end()
+            raise
 
     def begin(self) -> None:
         """
@@ -185,6 +200,9 @@ class Life:
         preparing = Deferred.fromCoroutine(self._prepare(plane))
         self.certificates = self._makeCertificates(plane, self._gate.when, self.milestones)
         await gathered([preparing, self.certificates.load()])
+        if self._nameServer is not None:
+            # It knows now what the process before this one has presented.
+            self._nameServer.begin()
         # Link one, bound: every listen has answered.
         await self._bound.when()
         # Link two, adopted: all of the data path accepts on all of them.
@@ -243,6 +261,8 @@ class Life:
             except (ListenError, CancelledError):
                 pass
         await self.listeners.stop()
+        if self._nameServer is not None:
+            await self._nameServer.close()
 
     async def _drain(self, plane: IPlane) -> None:
         cut = await plane.drain(self._config.timeouts.drain)

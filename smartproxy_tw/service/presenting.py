@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from ..config.model import Hook
+from ..config.model import Hook, OwnZones
 from ..facts import DNS01, Evidence
 from ..interfaces import IPlane, IPresenter, IRecords
 
 if TYPE_CHECKING:
     from ..config.model import Config
+    from .nameserver import NameServer
 
-__all__ = ["Presenter", "recordsOf"]
+__all__ = ["Presenter", "nameServerOf", "recordsOf"]
 
 
 def recordsOf(reactor: Any, config: Config) -> IRecords | None:
@@ -26,6 +27,10 @@ def recordsOf(reactor: Any, config: Config) -> IRecords | None:
     """
     if config.acme.dns is None or not config.autoCertificates:
         return None
+    if isinstance(config.acme.dns, OwnZones):
+        from ..records.zone import Zones
+
+        return Zones(config.acme.dns.zones, config.acme.dns.name)
     if isinstance(config.acme.dns, Hook):
         from ..records.hook import Hooks
 
@@ -33,6 +38,19 @@ def recordsOf(reactor: Any, config: Config) -> IRecords | None:
     from ..records.update import Updates
 
     return Updates(reactor, config.acme.dns)
+
+
+def nameServerOf(reactor: Any, config: Config, records: IRecords | None) -> NameServer | None:
+    """
+    The proxy's own name server, if those records are answered by one.
+    """
+    if records is None or not isinstance(config.acme.dns, OwnZones):
+        return None
+    from ..records.zone import Zones
+    from .nameserver import NameServer
+
+    assert isinstance(records, Zones)
+    return NameServer(reactor, records, config.acme.dns.listen)
 
 
 @implementer(IPresenter)

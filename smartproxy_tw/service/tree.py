@@ -22,7 +22,7 @@ from ..acme.budget import limitsOf
 from ..acme.journal import Journal
 from ..acme.rehearsal import stagingOf
 from ..config.model import Config
-from ..interfaces import IAccountStore, IPlane
+from ..interfaces import IAccountStore, IPlane, IRecords
 from .admission import Admission
 from .certificates import Certificates, Fallback
 from .gathering import gathered
@@ -31,7 +31,7 @@ from .life import Life
 from .listeners import Listen, Listeners, listenBy
 from .memory import Memory
 from .milestones import Milestones
-from .presenting import Presenter, recordsOf
+from .presenting import Presenter, nameServerOf, recordsOf
 from .rehearsal import Rehearsal
 from .storage import Storage
 
@@ -206,14 +206,16 @@ class SmartProxy(MultiService):
             certificates=self._certificateStore,
             accounts=self._accounts,
         )
+        records = recordsOf(reactor, self.config)
         listeners = Listeners(self._listen or listenBy(reactor), self.config.bind)
         return Life(
             self.config,
             listeners,
             storage,
             self._plane or self._usualPlane,
-            partial(self._makeCertificates, storage, run),
+            partial(self._makeCertificates, storage, run, records),
             reactor,
+            nameServerOf(reactor, self.config, records),
         )
 
     def _usualPlane(self) -> IPlane:
@@ -234,12 +236,13 @@ class SmartProxy(MultiService):
         self,
         storage: Storage,
         run: Run,
+        records: IRecords | None,
         plane: IPlane,
         gate: Callable[[], Deferred[None]],
         milestones: Milestones,
     ) -> Certificates:
         journal = Journal(storage.orders, self.config.acme.directory, self._reactor.seconds())
-        presenter = Presenter(plane, recordsOf(self._reactor, self.config))
+        presenter = Presenter(plane, records)
         issuer = LateIssuer(self._reactor, self.config, presenter, storage.accounts, journal, milestones)
         return Certificates(
             self.config,

@@ -117,7 +117,9 @@ class WholeTests(SynchronousTestCase):
         for name in ("bin/hook", "/nowhere/hook", "no-such-hook"):
             said = only(f"acme: {{dns: {{type: exec, command: [{name}]}}}}\nsites: {{a.b: 1}}")
             self.assertIn(f"acme.dns.command: begins with {name}", said)
-        self.assertIn("rfc2136 or exec was expected", only("acme: {dns: {type: route53}}\nsites: {a.b: 1}"))
+        self.assertIn(
+            "rfc2136, exec or zone was expected", only("acme: {dns: {type: route53}}\nsites: {a.b: 1}")
+        )
 
     def test_dnsPorts(self) -> None:
         """

@@ -31,6 +31,7 @@ from smartproxy_tw.config.model import (
     Hook,
     Internal,
     Limits,
+    OwnZones,
     Pool,
     Redirect,
     Respond,
@@ -180,6 +181,26 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         "acme: {dns: {type: rfc2136, server: ns.a}}\n" + ROUTE,
         lambda c: c.acme.dns,
         DynamicUpdate(Address("ns.a", 53)),
+    ),
+    "OwnZones.type": (
+        "acme: {dns: {type: zone, zones: [p.a.b], name: ns.a.b, listen: 127.0.0.1}}\n" + ROUTE,
+        lambda c: type(c.acme.dns),
+        OwnZones,
+    ),
+    "OwnZones.zones": (
+        "acme: {dns: {type: zone, zones: [P.a.b., q.a.b], name: ns.a.b, listen: 127.0.0.1}}\n" + ROUTE,
+        lambda c: c.acme.dns.zones,
+        ("p.a.b", "q.a.b"),
+    ),
+    "OwnZones.name": (
+        "acme: {dns: {type: zone, zones: [p.a.b], name: NS2.a.b, listen: 127.0.0.1}}\n" + ROUTE,
+        lambda c: c.acme.dns.name,
+        "ns2.a.b",
+    ),
+    "OwnZones.listen": (
+        "acme: {dns: {type: zone, zones: [p.a.b], name: ns.a.b, listen: ['127.0.0.1:5353', '::']}}\n" + ROUTE,
+        lambda c: c.acme.dns.listen,
+        (Address("127.0.0.1", 5353), Address("::", 53)),
     ),
     "Hook.type": (
         "acme: {dns: {type: exec, command: [sh]}}\n" + ROUTE,
