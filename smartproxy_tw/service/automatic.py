@@ -14,7 +14,7 @@ backoff of the ones that failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from random import Random
 from typing import Any, Protocol
@@ -31,6 +31,7 @@ from .admission import Admission
 from .alarm import Timetable
 from .asking import Asking
 from .backoff import Backoff
+from .events import Events, Herald
 from .keeper import Keeper
 from .memory import Memory
 from .outage import Outage
@@ -90,6 +91,8 @@ class AutoCertificate:
         directory: str = "",
         fallbacks: Sequence[Way] = (),
         rehearsal: Rehearsal | None = None,
+        events: Events | None = None,
+        fileOf: Callable[[Iterable[str]], str | None] = lambda _: None,
     ) -> None:
         """
         @param auto: The names.
@@ -106,14 +109,17 @@ class AutoCertificate:
         @param fallbacks: Whom else to ask, in this order.
         @param rehearsal: Tries out what failed again and again; L{None}: nothing
             is tried out.
+        @param events: Told what happens.
+        @param fileOf: As of L{Way}.
         """
         self.auto = auto
         self._plane = plane
         self._clock = clock
         self._names = ", ".join(auto.names)
-        self._every = (Way(directory, admission, obtain, save, advise), *fallbacks)
+        self._every = (Way(directory, admission, obtain, save, advise, fileOf), *fallbacks)
         self._served = Served(self._every[0], clock)
-        self._keeper = Keeper(self._save, clock, auto.names)
+        self._keeper = Keeper(self._save, clock, auto.names, self._kept)
+        self._herald = Herald(auto.key, auto.names, events or Events(), clock)
         self._backoff = Backoff(auto.key, auto.names, memory, clock, chance)
         self._alarm = timetable.bell(self.provision)
         self._renewal = Renewal(auto.names, advise, timetable, clock, chance, self._renewalMoved)
@@ -198,6 +204,7 @@ class AutoCertificate:
             state=self._state(),
             expires=None if self._served.facts is None else self._served.facts.notAfter,
             problem=self._backoff.problem or self._keeper.problem,
+            failures=self._backoff.failures,
             **self._next(),
         )
 
@@ -279,7 +286,10 @@ class AutoCertificate:
             self._renewal.follow(facts, credential.chain)
 
     async def _install(self, credential: Credential, way: Way) -> None:
+        before = self._served.facts
         await self._serve(credential, way)
+        assert self._served.facts is not None
+        self._herald.served(before, self._served.facts)
         self._keeper.keep(credential)
 
     async def _run(self, running: Readiness) -> None:
@@ -332,13 +342,23 @@ class AutoCertificate:
     def _save(self, credential: Credential) -> Deferred[None]:
         return self._served.issuer.save(credential)
 
+    def _kept(self) -> None:
+        facts = self._served.facts
+        assert facts is not None
+        self._herald.kept(self._served.issuer.fileOf(facts.names), self._dueAt())
+
     def _again(self, why: Exception) -> None:
+        before, facts = self._backoff.problem, self._served.facts
+        expires = None if facts is None else facts.notAfter
         if isinstance(why, AuthorityUnreachable):
             self._backoff.stall(why)
+            if self._backoff.problem != before:
+                self._herald.failed(self._backoff.problem, expires, self._orders.ways.nextProbe())
             if not self._stopped:
                 self._outage.wait(self._served.urgentAt(self.auto.names))
             return
         at = self._backoff.fail(why)
+        self._herald.failed(self._backoff.problem, expires, at)
         if not self._stopped:
             self._alarm.set(at)
 

@@ -32,6 +32,7 @@ from .alarm import Timetable
 from .automatic import AutoCertificate, Obtain
 from .crowd import Crowd
 from .errors import CertificateError
+from .events import Events
 from .files import FileCertificate, interval
 from .gathering import gathered
 from .internal import InternalCertificate
@@ -104,6 +105,7 @@ class Certificates:
         advise: Advise | None = None,
         fallbacks: Sequence[Fallback] = (),
         rehearsal: Rehearsal | None = None,
+        events: Events | None = None,
     ) -> None:
         """
         @param config: Which are wanted.
@@ -122,6 +124,7 @@ class Certificates:
         @param advise: Asks it when to renew a certificate.
         @param fallbacks: Whom else to ask, in this order.
         @param rehearsal: Tries out what failed again and again.
+        @param events: Told what happens.
         """
         from ..store.certificates import Credentials
 
@@ -165,6 +168,8 @@ class Certificates:
                         directory=config.acme.directory,
                         fallbacks=ways,
                         rehearsal=rehearsal,
+                        events=events,
+                        fileOf=self._credentials.fileOf,
                     )
                 )
             elif isinstance(source, Internal):
@@ -221,12 +226,14 @@ class Certificates:
         directory = fallback.shelf.directory
         admission = Admission(limitsOf(directory), fallback.memory, clock, chance, fallback.probe)
         self._others.append(admission)
+        credentials = Credentials(fallback.shelf.certificates)
         return Way(
             directory,
             admission,
             fallback.obtain,
-            self._saving(fallback.journal, Credentials(fallback.shelf.certificates)),
+            self._saving(fallback.journal, credentials),
             None if fallback.advise is None else _asking(admission, fallback.advise),
+            credentials.fileOf,
         )
 
     async def _load(self) -> None:

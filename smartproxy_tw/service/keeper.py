@@ -35,14 +35,20 @@ class Keeper:
     _log = Logger()
 
     def __init__(
-        self, save: Callable[[Credential], Deferred[None]], clock: IReactorTime, names: tuple[str, ...]
+        self,
+        save: Callable[[Credential], Deferred[None]],
+        clock: IReactorTime,
+        names: tuple[str, ...],
+        kept: Callable[[], object] = lambda: None,
     ) -> None:
         """
         @param save: Writes it durably, or fails.
         @param clock: For the next try.
         @param names: What the certificate is for, for the log.
+        @param kept: Called when the newest is in the store.  It never raises.
         """
         self._save = save
+        self._kept = kept
         self._names = ", ".join(names)
         self._alarm = Alarm(clock, self._try)
         self._clock = clock
@@ -116,6 +122,7 @@ class Keeper:
                 await self._save(credential)
                 if self._unsaved is credential:
                     self._unsaved = None
+                    self._kept()
             if self.problem is not None:
                 self._log.info(
                     "The certificate for {names} is saved", event="certificate-saved", names=self._names

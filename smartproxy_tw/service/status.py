@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-__all__ = ["CertificateState", "CertificateStatus", "when"]
+__all__ = ["CertificateState", "CertificateStatus", "Figures", "figuresOf", "when"]
 
 #: C{missing}: a self-signed certificate answers and no order has begun.
 #: C{waiting}: an order is due and its turn has not come, C{reason} says why.
@@ -35,6 +35,7 @@ class CertificateStatus:
     @ivar nextAttempt: When something is tried next, POSIX seconds, or L{None}.
     @ivar reason: Why then and not before, for people; L{None} where that goes
         without saying.
+    @ivar failures: How many orders in a row came to nothing.
     """
 
     key: str
@@ -45,6 +46,55 @@ class CertificateStatus:
     problem: str | None = None
     nextAttempt: float | None = None
     reason: str | None = None
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """
+    One certificate in numbers, for what watches and draws them.
+
+    @ivar key: Its identity in the configuration.
+    @ivar source: Where it comes from.
+    @ivar names: What it is for.
+    @ivar state: See L{CertificateState}.
+    @ivar expiresIn: Seconds to the end of what is served, negative after it;
+        L{None} while that is self-signed.
+    @ivar failures: How many orders in a row came to nothing.
+    @ivar attemptIn: Seconds to the next attempt or to the renewal, never
+        negative; L{None} where nothing is planned.
+    @ivar reason: Why then: what went wrong last, and what is waited for; L{None}
+        where that goes without saying.
+    """
+
+    key: str
+    source: Literal["auto", "internal", "files"]
+    names: tuple[str, ...]
+    state: CertificateState
+    expiresIn: float | None
+    failures: int
+    attemptIn: float | None
+    reason: str | None
+
+
+def figuresOf(status: CertificateStatus, now: float) -> Figures:
+    """
+    How it stands, in numbers.
+
+    @param status: Of one certificate.
+    @param now: POSIX seconds.
+    """
+    attempt = status.nextAttempt
+    return Figures(
+        key=status.key,
+        source=status.source,
+        names=status.names,
+        state=status.state,
+        expiresIn=None if status.expires is None else status.expires - now,
+        failures=status.failures,
+        attemptIn=None if attempt is None else max(0.0, attempt - now),
+        reason="; ".join(filter(None, (status.problem, status.reason))) or None,
+    )
 
 
 def when(seconds: float) -> str:

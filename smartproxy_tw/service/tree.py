@@ -25,6 +25,7 @@ from ..config.model import Config
 from ..interfaces import IAccountStore, IPlane, IRecords
 from .admission import Admission
 from .certificates import Certificates, Fallback
+from .events import Events
 from .gathering import gathered
 from .issuing import LateIssuer
 from .life import Life
@@ -33,6 +34,7 @@ from .memory import Memory
 from .milestones import Milestones
 from .presenting import Presenter, nameServerOf, recordsOf
 from .rehearsal import Rehearsal
+from .status import figuresOf
 from .storage import Storage
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from .admission import Probe
     from .automatic import Obtain
     from .renewal import Advise
-    from .status import CertificateStatus
+    from .status import CertificateStatus, Figures
 
 __all__ = ["SmartProxy"]
 
@@ -58,6 +60,9 @@ class SmartProxy(MultiService):
     may be started again after that.
 
     Services that are added to it are started and stopped along with it.
+
+    @ivar events: Tells whoever observes it what happens to certificates, for as
+        long as the service exists.
     """
 
     def __init__(
@@ -110,6 +115,7 @@ class SmartProxy(MultiService):
         self._run = run
         self._chance = chance or Random()
         self._linger = linger
+        self.events = Events()
         self._life = self._newLife()
 
     @property
@@ -146,6 +152,13 @@ class SmartProxy(MultiService):
         How it stands with each certificate.
         """
         return () if self.certificates is None else self.certificates.status()
+
+    def figures(self) -> tuple[Figures, ...]:
+        """
+        How it stands with each certificate, in numbers.
+        """
+        now = self._reactor.seconds()
+        return tuple(figuresOf(each, now) for each in self.status())
 
     def whenReady(self) -> Deferred[None]:
         """
@@ -260,6 +273,7 @@ class SmartProxy(MultiService):
             advise=issuer.advise if self._obtain is None else self._advise,
             fallbacks=() if self._obtain else self._makeFallbacks(storage, run, presenter, milestones),
             rehearsal=None if self._obtain else self._makeRehearsal(storage, presenter),
+            events=self.events,
         )
 
     def _makeRehearsal(self, storage: Storage, presenter: Presenter) -> Rehearsal | None:

@@ -17,7 +17,7 @@ anything being remembered.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, TypeVar
@@ -55,6 +55,8 @@ class Way:
     @ivar obtain: Places an order.
     @ivar save: Keeps what it issued.
     @ivar advise: Asks it when to renew what it issued; L{None}: it is not asked.
+    @ivar fileOf: The path of the file that L{save} keeps a certificate in, by its
+        names; L{None} where there is no such file.
     """
 
     directory: str
@@ -62,6 +64,7 @@ class Way:
     obtain: Obtain
     save: Callable[[Credential], Deferred[None]]
     advise: Advise | None = None
+    fileOf: Callable[[Iterable[str]], str | None] = lambda _: None
 
 
 class Ways:

@@ -89,6 +89,15 @@ class DirectoryCertificates:
         self._directory = directory
         self._run = run
 
+    def pathOf(self, server_name: str) -> str:
+        """
+        Where an entry is, or would be.
+
+        @param server_name: What the entry is called, see L{entryName}.
+        @return: An absolute path.
+        """
+        return self._directory.pathOf(server_name + _SUFFIX)
+
     def get(self, server_name: str) -> Deferred[list[Any]]:
         """
         The C{pem} objects of one entry.
@@ -182,6 +191,16 @@ class Credentials:
             certificate do not belong together.
         """
         return Deferred.fromCoroutine(self._save(credential))
+
+    def fileOf(self, names: Iterable[str]) -> str | None:
+        """
+        The absolute path of the file that L{save} keeps a certificate in.
+
+        @param names: What it is for.
+        @return: L{None} where the store is not L{DirectoryCertificates}.
+        """
+        store = self._certificates
+        return store.pathOf(entryName(names)) if isinstance(store, DirectoryCertificates) else None
 
     async def _load(self) -> dict[str, Credential]:
         return self._byNames(await self._certificates.as_dict())

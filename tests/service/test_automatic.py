@@ -22,6 +22,7 @@ from smartproxy_tw.facts import Credential
 from smartproxy_tw.service.admission import Admission
 from smartproxy_tw.service.alarm import Timetable
 from smartproxy_tw.service.automatic import AutoCertificate
+from smartproxy_tw.service.events import CertificateEvent, Events
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.service.stock import Stock
 from smartproxy_tw.store.attempts import DirectoryAttempts
@@ -64,6 +65,9 @@ class AutoCertificateTests(SynchronousTestCase):
         self.memory = Memory(self.attempts, self.uses, maybeDeferred)
         self.admission = self.admitting()
         self.timetable = Timetable(self.clock)
+        self.events = Events()
+        self.told: list[CertificateEvent] = []
+        self.events.observe(self.told.append)
         self.certificate = self.make(SHOP)
         self.warnings: list[str] = []
         globalLogPublisher.addObserver(self.observe)
@@ -91,6 +95,8 @@ class AutoCertificateTests(SynchronousTestCase):
             memory=Memory(self.attempts, self.uses, maybeDeferred),
             chance=Random(0),
             advise=self.authority.advise,
+            events=self.events,
+            fileOf=lambda names: "/certificates/" + "+".join(names),
         )
 
     def admitting(self) -> Admission:
@@ -177,6 +183,29 @@ class AutoCertificateTests(SynchronousTestCase):
         self.assertNotEqual(self.served, first)
         self.assertEqual(self.saved, [first, self.served])
         self.assertEqual(self.certificate.status().state, "valid")
+
+    def test_told(self) -> None:
+        """
+        Whoever observes is told of the first certificate, of a renewal that fails,
+        with why and until when, and of one that succeeds.
+        """
+        self.begin()
+        self.authority.refuses(refusal())
+        self.clock.pump([DAY / 4] * 4 * 60)
+        (issued, failed, *_) = self.told
+        self.assertEqual((issued.kind, issued.names, issued.at), ("issued", SHOP.names, NOW))
+        self.assertEqual(issued.file, "/certificates/shop.example+www.shop.example")
+        self.assertEqual((issued.expires, failed.expires), (NOW + 90 * DAY, NOW + 90 * DAY))
+        assert issued.nextAttempt is not None and failed.nextAttempt is not None
+        self.assertTrue(NOW + 55 * DAY < issued.nextAttempt <= failed.at < failed.nextAttempt)
+        self.assertEqual((failed.kind, failed.file), ("failed", None))
+        self.assertIn("wrong answer", failed.problem or "")
+        self.assertTrue(all(each.kind == "failed" for each in self.told[1:]))
+        self.assertEqual(self.certificate.status().failures, len(self.told) - 1)
+        self.authority.agrees()
+        self.clock.pump([DAY / 4] * 8)
+        self.assertEqual(self.told[-1].kind, "renewed")
+        self.assertEqual(self.certificate.status().failures, 0)
 
     def test_shortLives(self) -> None:
         """
@@ -395,6 +424,7 @@ class AutoCertificateTests(SynchronousTestCase):
         self.assertIn("connection refused", status.problem or "")
         assert status.nextAttempt is not None
         self.assertLess(status.nextAttempt, self.clock.seconds() + 31.0)
+        self.assertEqual([each.kind for each in self.told], ["failed"])
         self.authority.agrees()
         self.clock.pump([1.0] * 40)
         self.assertEqual(self.certificate.status().state, "valid")
@@ -422,9 +452,10 @@ class AutoCertificateTests(SynchronousTestCase):
         status = self.certificate.status()
         self.assertEqual(status.state, "unsaved")
         self.assertIn("No space left", status.problem or "")
-        self.assertEqual(self.orders, 1)
+        self.assertEqual((self.orders, self.told), (1, []))
         self.isFull = False
         self.clock.pump([5.0])
+        self.assertEqual([each.kind for each in self.told], ["issued"])
         self.assertEqual(self.saved, [self.served])
         self.assertEqual(self.certificate.status().state, "valid")
         self.assertEqual(self.orders, 1)
@@ -531,6 +562,8 @@ class AutoCertificateTests(SynchronousTestCase):
         status = self.certificate.status()
         self.assertEqual((status.state, status.expires), ("failed", NOW + 90 * DAY))
         self.assertIn("www.shop.example", status.problem or "")
+        said = [(each.kind, each.names) for each in self.told]
+        self.assertEqual(said, [("failed", SHOP.names), ("issued", ("shop.example",))])
         self.clock.pump([3600.0] * 24 * 7)
         # One order for the part, and no more as long as that is good.
         self.assertEqual(self.authority.orders[("shop.example",)], 1)

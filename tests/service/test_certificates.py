@@ -19,6 +19,7 @@ from smartproxy_tw.acme.x509 import Signer, describe, newKey
 from smartproxy_tw.config.model import Auto, CertificateSource, Files, Internal
 from smartproxy_tw.service.certificates import Certificates, Fallback
 from smartproxy_tw.service.errors import CertificateError, StoppedError
+from smartproxy_tw.service.events import CertificateEvent, Events
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.service.storage import Storage
 from smartproxy_tw.store.certificates import Credentials
@@ -121,6 +122,23 @@ class CertificatesTests(SynchronousTestCase):
         self.assertEqual((dict(self.authority.orders), other.questions), ({}, 1))
         self.successResultOf(certificates.stop())
         self.assertEqual(self.closed, 2)
+
+    def test_toldWhereItIs(self) -> None:
+        """
+        Who is told of a certificate finds it in the file that is named.
+        """
+        events, found = Events(), []
+
+        def look(event: CertificateEvent) -> None:
+            assert event.file is not None
+            with open(event.file, "rb") as file:
+                found.append((event.kind, event.names, describe(file.read()).names))
+
+        events.observe(look)
+        certificates = self.make(SHOP, events=events)
+        self.successResultOf(certificates.load())
+        self.successResultOf(certificates.provisionAll())
+        self.assertEqual(found, [("issued", SHOP.names, SHOP.names)])
 
     def test_everySource(self) -> None:
         """
