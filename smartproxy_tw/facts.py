@@ -161,10 +161,15 @@ class DNS01:
 
     @ivar name: The identifier being proved, lower-case ASCII, without C{*.}.
     @ivar value: The text of the TXT record.
+    @ivar token: Of the challenge, base64url; with L{keyAuthorization} for those
+        who make the text themselves.
+    @ivar keyAuthorization: What the text is the digest of.
     """
 
     name: str
     value: str
+    token: str = field(default="", compare=False, repr=False)
+    keyAuthorization: str = field(default="", compare=False, repr=False)
 
     @property
     def owner(self) -> str:

@@ -52,7 +52,8 @@ def answer(kind: str, name: str, token: str, keyAuthorization: str) -> Evidence:
         return HTTP01(name, token, keyAuthorization)
     if kind == "dns-01":
         digest = hashlib.sha256(keyAuthorization.encode("ascii")).digest()
-        return DNS01(name, urlsafe_b64encode(digest).rstrip(b"=").decode("ascii"))
+        text = urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+        return DNS01(name, text, token, keyAuthorization)
     from .x509 import acmeTLS
 
     return acmeTLS(name, keyAuthorization)

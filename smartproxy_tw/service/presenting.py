@@ -1,6 +1,8 @@
 """
 Who answers which kind of challenge: the data path those that come by connections,
-whoever keeps the records those that come by the DNS.
+whoever keeps the records those that come by the DNS.  A responder for http-01 that
+somebody handed in answers besides the data path, which answers all the same: it
+costs nothing, and whoever asks here is not told that there is no such file.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from ..config.model import Hook, OwnZones
-from ..facts import DNS01, Evidence
+from ..facts import DNS01, HTTP01, Evidence
 from ..interfaces import IPlane, IPresenter, IRecords
+from .gathering import gathered
 
 if TYPE_CHECKING:
     from ..config.model import Config
     from .nameserver import NameServer
+    from .responders import Responding
 
 __all__ = ["Presenter", "nameServerOf", "recordsOf"]
 
@@ -59,18 +63,22 @@ class Presenter:
     Hands each on.
     """
 
-    def __init__(self, plane: IPlane, records: IRecords | None) -> None:
+    def __init__(self, plane: IPlane, records: IRecords | None, http: Responding | None = None) -> None:
         """
         @param plane: The data path.
         @param records: The way into the DNS, or L{None}.
+        @param http: Who else answers http-01, or L{None}.
         """
         self._plane = plane
         self._records = records
+        self._http = http
 
     def present(self, evidence: Evidence) -> Deferred[None]:
         """
         Have it seen from now on.
         """
+        if isinstance(evidence, HTTP01) and self._http is not None:
+            return _all(self._plane.present(evidence), self._http.start(evidence))
         if not isinstance(evidence, DNS01):
             return self._plane.present(evidence)
         return _withoutDNS() if self._records is None else self._records.present(evidence)
@@ -79,6 +87,8 @@ class Presenter:
         """
         Take it away.
         """
+        if isinstance(evidence, HTTP01) and self._http is not None:
+            return _all(self._plane.withdraw(evidence), self._http.stop(evidence))
         if not isinstance(evidence, DNS01):
             return self._plane.withdraw(evidence)
         return _withoutDNS() if self._records is None else self._records.withdraw(evidence)
@@ -88,9 +98,15 @@ class Presenter:
         Have what an earlier process presented seen still, as
         L{IRecords.recall<smartproxy_tw.interfaces.IRecords.recall>}.
         """
+        if isinstance(evidence, HTTP01) and self._http is not None:
+            self._http.startAgain(evidence)
         if not isinstance(evidence, DNS01):
             return self._plane.present(evidence)
         return _withoutDNS() if self._records is None else self._records.recall(evidence)
+
+
+def _all(*doing: Deferred[None]) -> Deferred[None]:
+    return gathered(doing).addCallback(lambda _: None)
 
 
 def _withoutDNS() -> Deferred[None]:

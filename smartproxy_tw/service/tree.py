@@ -8,7 +8,7 @@ never ends the process it lives in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -34,11 +34,12 @@ from .memory import Memory
 from .milestones import Milestones
 from .presenting import Presenter, nameServerOf, recordsOf
 from .rehearsal import Rehearsal
+from .responders import Respondents
 from .status import figuresOf
 from .storage import Storage
 
 if TYPE_CHECKING:
-    from txacme.interfaces import ICertificateStore
+    from txacme.interfaces import ICertificateStore, IResponder
 
     from ..store.certificates import Run
     from .admission import Probe
@@ -77,6 +78,7 @@ class SmartProxy(MultiService):
         advise: Advise | None = None,
         certificates: ICertificateStore | None = None,
         accounts: IAccountStore | None = None,
+        responders: Iterable[IResponder] = (),
         run: Run | None = None,
         chance: Random | None = None,
         linger: float = 0.0,
@@ -95,6 +97,11 @@ class SmartProxy(MultiService):
         @param certificates: Where certificates rest; by default, in
             C{config.stateDir}.  Any C{txacme.interfaces.ICertificateStore}.
         @param accounts: Where ACME accounts rest; likewise.
+        @param responders: Who else answers challenges: any
+            C{txacme.interfaces.IResponder} for http-01, asked besides the data
+            path, or for dns-01, asked in place of C{config.acme.dns}.  With one for
+            dns-01 that is the way preferred, unless C{config.acme.challenges} has
+            it in a place of its own.
         @param run: Does what waits for the disk; by default, in a thread of
             the reactor's.
         @param chance: Spreads what would happen at one moment.
@@ -103,7 +110,8 @@ class SmartProxy(MultiService):
             see L{Poller<smartproxy_tw.plane.poller.Poller>}.
         """
         super().__init__()  # type: ignore[no-untyped-call]
-        self.config = config
+        self._respondents = Respondents(reactor, responders)
+        self.config = self._withRespondents(config)
         self._reactor = reactor
         self._plane = plane
         self._listen = listen
@@ -201,6 +209,12 @@ class SmartProxy(MultiService):
         life, self._life = self._life, self._newLife()
         return gathered([children, life.end()]).addCallback(lambda _: None)
 
+    def _withRespondents(self, config: Config) -> Config:
+        acme = config.acme
+        if self._respondents.records is None or "dns-01" in acme.challenges:
+            return config
+        return replace(config, acme=replace(acme, challenges=("dns-01", *acme.challenges)))
+
     def _fresh(self) -> Life:
         if self._life.isOver:
             # The last start failed, and somebody tries again.
@@ -255,7 +269,8 @@ class SmartProxy(MultiService):
         milestones: Milestones,
     ) -> Certificates:
         journal = Journal(storage.orders, self.config.acme.directory, self._reactor.seconds())
-        presenter = Presenter(plane, records)
+        respondents = self._respondents
+        presenter = Presenter(plane, respondents.records or records, respondents.http)
         issuer = LateIssuer(self._reactor, self.config, presenter, storage.accounts, journal, milestones)
         return Certificates(
             self.config,
