@@ -1,6 +1,6 @@
 """
-The C{smartproxy} command: look at configurations, and take over certificates,
-without running anything.
+The C{smartproxy} command: look at configurations and certificates, and take
+certificates over, without running anything.
 
 Running is C{twistd smartproxy}'s business; this command never opens a port.  Its
 exit status is one of L{OK}, L{TROUBLE}, L{USAGE} and L{CONFIGURATION}.  Whatever
@@ -37,6 +37,17 @@ _DEFAULT_FILE = "smartproxy.yaml"
 #: How OpenSSL says that a key belongs to another certificate.
 _MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 
+#: What only looks at certificates.
+_VERBS = {
+    "list": "how it stands with each certificate: issuer, end, next renewal, state, last failure",
+    "explain": "which certificate serves a name, who wants it, whose it is, and what comes next",
+    "plan": "what would be ordered, in which order, when, and what holds it back",
+}
+_LOOKING = (
+    "It is read from the configuration and the state directory, whether the proxy runs or not, and nothing is"
+    " changed or asked of anybody. Run it as the user who runs the proxy."
+)
+
 _EPILOG = """\
 exit status:
   0  all is well
@@ -51,8 +62,8 @@ To run a configuration: twistd -n smartproxy --config smartproxy.yaml
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smartproxy",
-        description="Look at configurations of smartproxy: check them, explain them, begin one; take over "
-        "certificates.",
+        description="Look at configurations of smartproxy: check them, explain them, begin one. Look at "
+        "certificates, and take them over.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -99,7 +110,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _addCertificates(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    certificates = commands.add_parser("certificates", help="take over certificates from another program")
+    certificates = commands.add_parser(
+        "certificates", help="look at certificates, and take them over from another program"
+    )
     verbs = certificates.add_subparsers(dest="verb", metavar="VERB", required=True)
     take = verbs.add_parser(
         "import",
@@ -115,6 +128,15 @@ def _addCertificates(commands: argparse._SubParsersAction[argparse.ArgumentParse
     )
     take.add_argument("-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s")
     take.add_argument("--dry-run", action="store_true", help="tell what would be taken, and change nothing")
+    for name, words in _VERBS.items():
+        verb = verbs.add_parser(name, help=words, description=f"Tell {words}. {_LOOKING}")
+        if name == "explain":
+            verb.add_argument("name", metavar="NAME", help="as a client asks for it: shop.example")
+        if name == "list":
+            verb.add_argument("--json", action="store_true", help="all that is known, for programs")
+        verb.add_argument(
+            "-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s"
+        )
 
 
 def _complain(message: str) -> None:
@@ -252,18 +274,28 @@ def _init(file: str) -> int:
     return OK
 
 
-def _import(file: str, path: str, isDry: bool) -> int:
+def _certificates(options: argparse.Namespace) -> int:
     from .config.errors import ConfigError
     from .config.loading import load
 
     try:
-        config = load(file)
+        config = load(options.config)
     except ConfigError as why:
         _complain(str(why))
         return CONFIGURATION
-    from .commands.certificates import take
+    if options.verb == "import":
+        from .commands.certificates import take
 
-    return OK if take(config, path, isDry=isDry) else TROUBLE
+        return OK if take(config, options.path, isDry=options.dry_run) else TROUBLE
+    from .commands import report
+
+    if options.verb == "list":
+        isWell = report.show(config, asJSON=options.json)
+    elif options.verb == "explain":
+        isWell = report.explain(config, options.name)
+    else:
+        isWell = report.plan(config)
+    return OK if isWell else TROUBLE
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -274,7 +306,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "schema":
         return _schema()
     if options.command == "certificates":
-        return _import(options.config, options.path, options.dry_run)
+        return _certificates(options)
     return _init(options.file)
 
 

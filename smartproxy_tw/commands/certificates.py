@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.python.failure import Failure
+from twisted.internet.defer import maybeDeferred
 
 from ..config.model import Auto
 from ..service.stock import Stock, isCovered
@@ -24,6 +23,7 @@ from ..store.certificates import Credentials, DirectoryCertificates
 from ..store.directory import SecureDirectory, StateError
 from ..store.imports import FoundCertificate, Holding, day, objection, read
 from ..store.naming import authorityName
+from .waiting import result
 
 if TYPE_CHECKING:
     from ..config.model import Config
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from ..service.storage import Storage
 
 __all__ = ["take"]
-
-_T = TypeVar("_T")
 
 
 def take(config: Config, path: str, *, isDry: bool, now: Callable[[], float] = time.time) -> bool:
@@ -98,7 +96,7 @@ class _Intake:
             self._leave(bad.where, bad.why, isFault=not bad.isAccount)
         for directory, shelf in self._shelves.items():
             try:
-                self._have[directory] = _result(shelf.load())
+                self._have[directory] = result(shelf.load())
             except FileNotFoundError:
                 self._have[directory] = {}
         for found in self._holding.certificates:
@@ -136,7 +134,7 @@ class _Intake:
             print(f"  taken     {', '.join(facts.names)}: valid until {day(facts.notAfter)} ({found.where})")
 
     def _save(self, shelf: Credentials, credential: Credential) -> None:
-        _result(shelf.save(credential))
+        result(shelf.save(credential))
 
     def _takeAccount(self, directory: str) -> None:
         isThere = os.path.exists(self._place("accounts", directory) + ".json")
@@ -184,13 +182,3 @@ class _Intake:
     def _leave(self, where: str, why: str, *, isFault: bool = False) -> None:
         self._isWell = self._isWell and not isFault
         print(f"  {'UNUSABLE' if isFault else 'left':<9} {where}: {why}")
-
-
-def _result(deferred: Deferred[_T]) -> _T:
-    # Nothing here waits for anything: the store does its work in this thread.
-    results: list[_T | Failure] = []
-    deferred.addBoth(results.append)
-    (result,) = results
-    if isinstance(result, Failure):
-        result.raiseException()
-    return result
