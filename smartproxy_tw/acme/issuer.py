@@ -69,6 +69,7 @@ class Issuer:
         plane: IPresenter,
         observe: Observe | None = None,
         journal: Journal | None = None,
+        twins: Journal | None = None,
         makeClient: Callable[[AccountKey, str | None], Client] | None = None,
     ) -> None:
         """
@@ -87,6 +88,7 @@ class Issuer:
             raises ends the order.
         @param journal: The orders under way, read already; by default one that
             is forgotten with the process.
+        @param twins: Likewise, of the second certificates for the same names.
         @param makeClient: Makes a client from an account's key and URL; by
             default one that asks C{settings.directory}.
         """
@@ -97,6 +99,7 @@ class Issuer:
         self._plane = plane
         self._observe: Observe = observe or _unobserved
         self._journal = journal or Journal()
+        self._twins = twins or Journal()
         self._makeClient = makeClient or self._newClient
         self._client: Client | None = None
         self._account: Account | None = None
@@ -105,7 +108,7 @@ class Issuer:
         self._turns = Turns()
 
     def obtain(
-        self, names: tuple[str, ...], install: Install, *, replaces: bytes | None = None
+        self, names: tuple[str, ...], install: Install, *, replaces: bytes | None = None, isTwin: bool = False
     ) -> Deferred[Credential]:
         """
         Order a certificate and see it installed.
@@ -116,6 +119,8 @@ class Issuer:
             is what this fails with.
         @param replaces: PEM of the certificate that this one follows, leaf first
             (RFC 9773 section 5), or L{None}.
+        @param isTwin: Whether it is the one with a key of RSA, where there are
+            two for the same names.
         @return: Fires with the certificate when it is installed and no answer
             is presented any more.  Fails with an
             L{IssuanceFailed<smartproxy_tw.acme.errors.IssuanceFailed>}.  When
@@ -123,7 +128,7 @@ class Issuer:
             L{CancelledError<twisted.internet.defer.CancelledError>}.
         """
         self._underWay += 1
-        return Deferred.fromCoroutine(self._obtain(names, install, replaces)).addBoth(self._ended)
+        return Deferred.fromCoroutine(self._obtain(names, install, replaces, isTwin)).addBoth(self._ended)
 
     def changeKey(self) -> Deferred[None]:
         """
@@ -226,14 +231,17 @@ class Issuer:
     async def _advise(self, chain: bytes) -> RenewalFacts | None:
         return await self._loaded().renewalInfo(chain)
 
-    async def _obtain(self, names: tuple[str, ...], install: Install, replaces: bytes | None) -> Credential:
+    async def _obtain(
+        self, names: tuple[str, ...], install: Install, replaces: bytes | None, isTwin: bool
+    ) -> Credential:
+        journal = self._twins if isTwin else self._journal
         async with self._turns.of(names):
             began = self._reactor.seconds()
-            entry = self._journal.unfinished(names)
-            wasInherited = self._journal.isInherited(names)
-            order = None if entry is None else await self._resume(entry)
+            entry = journal.unfinished(names)
+            wasInherited = journal.isInherited(names)
+            order = None if entry is None else await self._resume(entry, journal)
             try:
-                credential = await self._follow(names, order, install, replaces)
+                credential = await self._follow(names, order, install, replaces, journal)
             except AuthorityProblem as why:
                 if order is None or not wasInherited:
                     raise
@@ -245,7 +253,7 @@ class Issuer:
                     names=", ".join(names),
                     why=str(why),
                 )
-                credential = await self._follow(names, None, install, replaces)
+                credential = await self._follow(names, None, install, replaces, journal)
             seconds = self._reactor.seconds() - began
             self._log.debug(
                 "The certificate for {names} took {seconds:.3f} s",
@@ -257,18 +265,24 @@ class Issuer:
             return credential
 
     async def _follow(
-        self, names: tuple[str, ...], order: OrderFacts | None, install: Install, replaces: bytes | None
+        self,
+        names: tuple[str, ...],
+        order: OrderFacts | None,
+        install: Install,
+        replaces: bytes | None,
+        journal: Journal,
     ) -> Credential:
         """
         Go through with an order.
 
         @param order: One to be taken up, or L{None} to place one.
+        @param journal: Where it is noted.
         """
         from .issuance import Issuance
 
         if order is None:
-            order = await self._place(names, replaces)
-        entry, client = self._journal.find(names), self._client
+            order = await self._place(names, replaces, journal)
+        entry, client = journal.find(names), self._client
         assert entry is not None and client is not None
         issuance = Issuance(
             self._reactor,
@@ -278,21 +292,22 @@ class Issuer:
             self._challenges,
             self._observe,
             key=entry.key,
-            journal=self._journal,
-            presented=self._journal.challengesOf(entry),
+            journal=journal,
+            presented=journal.challengesOf(entry),
         )
         try:
             credential = await issuance.run(order, install)
         except (AuthorityProblem, AuthorityNonsense, NoChallengeUsable):
-            await self._journal.forget(names)
+            await journal.forget(names)
             raise
-        self._journal.done(names)
+        journal.done(names)
         return credential
 
-    async def _place(self, names: tuple[str, ...], replaces: bytes | None) -> OrderFacts:
-        entry = Entry(self._settings.directory, names, await self._newKey(), self._reactor.seconds())
+    async def _place(self, names: tuple[str, ...], replaces: bytes | None, journal: Journal) -> OrderFacts:
+        key = await self._newKey(journal is self._twins)
+        entry = Entry(self._settings.directory, names, key, self._reactor.seconds())
         # The note is on its way to the disk while the authority is asked for its directory.
-        noting = self._journal.begin(entry)
+        noting = journal.begin(entry)
         try:
             client = await self._signedUp()
             profile = await self._profile(client, names)
@@ -301,15 +316,15 @@ class Issuer:
             await noting
         except Exception:
             # Nothing was asked for.
-            await self._journal.forget(names)
+            await journal.forget(names)
             raise
         try:
             order = await self._placeWith(client, names, profile, replaces)
         except AuthorityProblem:
             # It was heard, and refused: there is no order.
-            await self._journal.forget(names)
+            await journal.forget(names)
             raise
-        await self._journal.placed(names, client.account, order.url)
+        await journal.placed(names, client.account, order.url)
         self._log.info("Ordered a certificate for {names}", event="order-placed", names=", ".join(names))
         self._observe("ordered", names=names, order=order.url)
         return order
@@ -332,10 +347,12 @@ class Issuer:
                 client.account = None
             return await (await self._signedUp()).placeOrder(names, profile, replaces)
 
-    async def _newKey(self) -> bytes:
+    async def _newKey(self, isTwin: bool) -> bytes:
         from .x509 import newKey
 
         kind = self._settings.keyType
+        if kind == "both":
+            kind = "rsa" if isTwin else "ecdsa"
         if kind == "ecdsa":
             return newKey()
         # Too long for the data path to stand still.
@@ -351,7 +368,7 @@ class Issuer:
             directory = await client.refresh()
         return choose(url, wanted, names, directory.profiles)
 
-    async def _resume(self, entry: Entry) -> OrderFacts | None:
+    async def _resume(self, entry: Entry, journal: Journal) -> OrderFacts | None:
         """
         See whether an order that was under way can be gone on with.
 
@@ -371,9 +388,9 @@ class Issuer:
                     why=str(why),
                 )
         if order is None or order.status == "invalid":
-            await self._dismiss(entry)
+            await self._dismiss(entry, journal)
             return None
-        await self._journal.placed(entry.names, client.account, order.url)
+        await journal.placed(entry.names, client.account, order.url)
         self._log.info(
             "Taking up the order for {names} that was under way",
             event="order-resumed",
@@ -387,14 +404,17 @@ class Issuer:
             return await client.readOrder(entry.order)
         # The answer to it was lost, if it was placed at all.  One that is
         # finished is no use: it may be for another key.
+        others = {each.order for each in (*self._journal.entries, *self._twins.entries)}
         for url in (await client.listOrders())[-_ORDERS_READ:][::-1]:
+            if url in others:
+                continue
             order = await client.readOrder(url)
             if set(order.names) == set(entry.names) and order.status in ("pending", "ready"):
                 return order
         return None
 
-    async def _dismiss(self, entry: Entry) -> None:
-        for challenge in self._journal.challengesOf(entry):
+    async def _dismiss(self, entry: Entry, journal: Journal) -> None:
+        for challenge in journal.challengesOf(entry):
             try:
                 await self._plane.withdraw(challenge)
             except Exception as why:
@@ -404,7 +424,7 @@ class Issuer:
                     name=challenge.name,
                     why=str(why),
                 )
-        await self._journal.forget(entry.names)
+        await journal.forget(entry.names)
 
     async def _signedUp(self) -> Client:
         isSettled = self._account is not None and self._account.nextKey is None

@@ -41,7 +41,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, PublicKeyAlgorithmOID
 
 from ..config.model import KeyType
 from ..facts import TLSALPN01, Credential
@@ -97,6 +97,7 @@ class CertificateFacts:
     @ivar notAfter: Valid until, POSIX seconds.
     @ivar issuer: The name of who signed it, for people (RFC 4514 text).
     @ivar serial: Its serial number.
+    @ivar isRSA: Whether its key is of RSA.
     """
 
     names: tuple[str, ...]
@@ -104,6 +105,7 @@ class CertificateFacts:
     notAfter: float
     issuer: str
     serial: int
+    isRSA: bool = False
 
     @property
     def lifetime(self) -> float:
@@ -566,6 +568,7 @@ def _facts(certificate: x509.Certificate) -> CertificateFacts:
         notAfter=certificate.not_valid_after_utc.timestamp(),
         issuer=certificate.issuer.rfc4514_string(),
         serial=certificate.serial_number,
+        isRSA=certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5,
     )
 
 

@@ -49,12 +49,15 @@ __all__ = [
     "UpstreamTLS",
     "LETSENCRYPT",
     "LETSENCRYPT_STAGING",
+    "twinOf",
 ]
 
 #: The directory of Let's Encrypt.
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 #: The directory of Let's Encrypt's staging environment.
 LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
+
+_AUTO, _TWIN = "auto:", "rsa:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +68,29 @@ class Auto:
     @ivar names: All the names that it is to cover, in the order of the route;
         lower-case ASCII, no trailing dot.  The set of names is the identity of
         the certificate: routes with the same set share it.
+    @ivar isTwin: Whether it is the second one for its names, with a key of RSA,
+        for clients that do not take the first one.
     """
 
     names: tuple[str, ...]
+    isTwin: bool = False
 
     @property
     def key(self) -> str:
         """
         The identity of the certificate, equal for equal sets of names.
         """
-        return "auto:" + ",".join(sorted(self.names))
+        return (_TWIN if self.isTwin else _AUTO) + ",".join(sorted(self.names))
+
+
+def twinOf(key: str) -> str | None:
+    """
+    The identity of the certificate that is shown to those who do not take one.
+
+    @param key: As L{Auto.key} has it.
+    @return: L{None} when it has none, or is itself the second.
+    """
+    return _TWIN + key.removeprefix(_AUTO) if key.startswith(_AUTO) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,8 +467,9 @@ class DynamicUpdate(Records):
     ttl: int = 60
 
 
-#: What the key of a certificate is: EC on P-256, or RSA of 2048 or 3072 bits.
-KeyType = Literal["ecdsa", "rsa", "rsa-3072"]
+#: What the key of a certificate is: EC on P-256, or RSA of 2048 or 3072 bits; or
+#: there are two certificates, C{ecdsa} and C{rsa}.
+KeyType = Literal["ecdsa", "rsa", "rsa-3072", "both"]
 
 
 @dataclass(frozen=True, slots=True)

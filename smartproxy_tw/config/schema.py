@@ -936,7 +936,9 @@ class Acme(_Section):
         default=_ACME.keyType,
         description="What the keys of the certificates are: `ecdsa`, on P-256, which every browser of "
         "today takes; `rsa` (2048 bits) or `rsa-3072`, for clients that know nothing else, at many "
-        "times the work for each handshake. What is there keeps its key until it is renewed.",
+        "times the work for each handshake; `both`: two certificates for the same names, `ecdsa` and "
+        "`rsa`, of which a client gets the one that it takes, for two orders instead of one. What is "
+        "there keeps its key until it is renewed.",
     )
     fallbacks: list[Fallback] = Field(
         default_factory=list,

@@ -17,6 +17,7 @@ and with no other.
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ from .binding import limitGroups
 from .identity import noteDistrust, reasonOf
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..config.model import ClientCertificates, TLSPolicy, UpstreamTLS
     from ..facts import Credential
 
@@ -70,7 +73,12 @@ def _context(method: int, ciphers: str) -> SSL.Context:
     return context
 
 
-def serverContext(credential: Credential, isHTTP: bool, policy: TLSPolicy | None = None) -> SSL.Context:
+def serverContext(
+    credential: Credential,
+    isHTTP: bool,
+    policy: TLSPolicy | None = None,
+    twin: Credential | None = None,
+) -> SSL.Context:
     """
     A context that shows a certificate.
 
@@ -78,6 +86,9 @@ def serverContext(credential: Credential, isHTTP: bool, policy: TLSPolicy | None
     @param isHTTP: Whether to agree on C{http/1.1} by ALPN; otherwise no
         protocol is agreed on.
     @param policy: What the handshake has to be like; L{None} for the defaults.
+    @param twin: What to show to those who do not take that, with a key of
+        another kind; the library chooses by the signature algorithms (RFC 8446
+        section 4.2.3) and ciphers that are offered.
     @raise ValueError: The credential, or the file of those who may sign for
         clients, cannot be used; the message says why and holds nothing of the
         key.
@@ -93,16 +104,24 @@ def serverContext(credential: Credential, isHTTP: bool, policy: TLSPolicy | None
         context.set_max_proto_version(_VERSIONS[policy.highest])
         if policy.clients is not None:
             _askClients(context, policy.clients)
+    if twin is not None:
+        _show(context, twin, _useChainOfItsOwn)
+    _show(context, credential, _useChain if twin is None else _useChainOfItsOwn)
+    if isHTTP:
+        context.set_alpn_select_callback(_offerHTTP)
+    return context
+
+
+def _show(
+    context: SSL.Context, credential: Credential, useChain: Callable[[SSL.Context, list[bytes]], None]
+) -> None:
     marker = b"-----BEGIN CERTIFICATE-----"
     parts = [marker + part for part in credential.chain.split(marker)[1:]]
     if not parts:
         raise ValueError("there is no certificate in the chain")
     try:
-        chain = [crypto.load_certificate(crypto.FILETYPE_PEM, part) for part in parts]
-        context.use_certificate(chain[0])
-        for issuer in chain[1:]:
-            context.add_extra_chain_cert(issuer)
-    except (crypto.Error, SSL.Error, ValueError) as error:
+        useChain(context, parts)
+    except (crypto.Error, SSL.Error, OSError, ValueError) as error:
         raise ValueError(f"the certificate chain cannot be read ({reasonOf(error)})") from None
     try:
         context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, credential.key))
@@ -110,9 +129,24 @@ def serverContext(credential: Credential, isHTTP: bool, policy: TLSPolicy | None
     except (crypto.Error, SSL.Error, ValueError, TypeError) as error:
         why = f"the private key cannot be read or is not the certificate's ({reasonOf(error)})"
         raise ValueError(why) from None
-    if isHTTP:
-        context.set_alpn_select_callback(_offerHTTP)
-    return context
+
+
+def _useChain(context: SSL.Context, parts: list[bytes]) -> None:
+    leaf, *issuers = [crypto.load_certificate(crypto.FILETYPE_PEM, part) for part in parts]
+    context.use_certificate(leaf)
+    for issuer in issuers:
+        context.add_extra_chain_cert(issuer)
+
+
+def _useChainOfItsOwn(context: SSL.Context, parts: list[bytes]) -> None:
+    """
+    Likewise where there are two certificates, each with its own issuers; by
+    pyOpenSSL's public names that is possible only from a file.
+    """
+    with open(os.memfd_create("chain"), "wb") as file:
+        file.write(b"".join(parts))
+        file.flush()
+        context.use_certificate_chain_file(f"/proc/self/fd/{file.fileno()}")
 
 
 def _askClients(context: SSL.Context, clients: ClientCertificates) -> None:

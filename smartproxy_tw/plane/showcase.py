@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
+from ..config.model import twinOf
 from .contexts import serverContext
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from ..facts import Credential
 
 __all__ = ["MOST_CONTEXTS", "Showcase"]
+
+_log = Logger()
 
 #: So many contexts are kept: 22 MiB at most.  One more costs a handshake 0.8 ms
 #: and those clients their tickets that had them from the context that goes.
@@ -53,7 +58,7 @@ class Showcase:
         if before is not None and before != credential:
             serverContext(credential, True)
         self._credentials[key] = credential
-        for known in [each for each in self._contexts if each[0] == key]:
+        for known in [each for each in self._contexts if key in (each[0], twinOf(each[0]))]:
             del self._contexts[known]
 
     def context(self, key: str, isHTTP: bool, policy: TLSPolicy) -> SSL.Context | None:
@@ -71,11 +76,25 @@ class Showcase:
             credential = self._credentials.get(key)
             if credential is None:
                 return None
-            context = serverContext(credential, isHTTP, policy)
+            context = self._made(key, credential, isHTTP, policy)
             if len(self._contexts) >= self._most:
                 del self._contexts[next(iter(self._contexts))]
         self._contexts[wanted] = context
         return context
+
+    def _made(self, key: str, credential: Credential, isHTTP: bool, policy: TLSPolicy) -> SSL.Context:
+        twin = self._credentials.get(twinOf(key) or "")
+        if twin is not None:
+            try:
+                return serverContext(credential, isHTTP, policy, twin)
+            except ValueError as why:
+                _log.warn(
+                    "The second certificate of {key} cannot be shown, the first one is: {why}",
+                    event="certificate-unusable",
+                    key=key,
+                    why=str(why),
+                )
+        return serverContext(credential, isHTTP, policy)
 
     def recent(self) -> tuple[str, ...]:
         """

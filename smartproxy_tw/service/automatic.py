@@ -24,7 +24,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..acme.errors import AuthorityUnreachable
-from ..config.model import Auto
+from ..config.model import Auto, twinOf
 from ..facts import Credential
 from ..interfaces import IPlane
 from .admission import Admission
@@ -57,6 +57,7 @@ class Obtain(Protocol):
         install: Callable[[Credential], Deferred[None]],
         *,
         replaces: bytes | None = None,
+        isTwin: bool = False,
     ) -> Deferred[Credential]:
         """
         @param names: What it is to be for.
@@ -64,6 +65,8 @@ class Obtain(Protocol):
             challenges are withdrawn.
         @param replaces: PEM of the certificate that it follows; given only to
             one who can be asked when to renew.
+        @param isTwin: Given only for the second of two certificates for the
+            same names, L{Auto.isTwin<smartproxy_tw.config.model.Auto.isTwin>}.
         @return: Cancelling it ends the order and withdraws what it presented.
         """
 
@@ -93,6 +96,7 @@ class AutoCertificate:
         rehearsal: Rehearsal | None = None,
         events: Events | None = None,
         fileOf: Callable[[Iterable[str]], str | None] = lambda _: None,
+        then: Callable[[], object] | None = None,
     ) -> None:
         """
         @param auto: The names.
@@ -111,11 +115,13 @@ class AutoCertificate:
             is tried out.
         @param events: Told what happens.
         @param fileOf: As of L{Way}.
+        @param then: Called after each order that was successful.
         """
         self.auto = auto
+        self._then = then
         self._plane = plane
         self._clock = clock
-        self._names = ", ".join(auto.names)
+        self._names = ", ".join(auto.names) + (" (RSA)" if auto.isTwin else "")
         self._every = (Way(directory, admission, obtain, save, advise, fileOf), *fallbacks)
         self._served = Served(self._every[0], clock)
         self._keeper = Keeper(self._save, clock, auto.names, self._kept)
@@ -131,13 +137,16 @@ class AutoCertificate:
         self._outage = Outage(self._orders.ways, timetable, self._outageOver)
         self._stopped = False
 
-    def load(self, stored: Stock) -> Deferred[None]:
+    def load(self, stored: Stock, twins: Stock | None = None) -> Deferred[None]:
         """
-        Serve what the store has for these names, or else something self-signed.
+        Serve what the store has for these names, or else something self-signed;
+        in place of a second certificate nothing.
 
         @param stored: What the store holds.
+        @param twins: What it holds of second certificates: better than something
+            self-signed in any case.
         """
-        return Deferred.fromCoroutine(self._load(stored))
+        return Deferred.fromCoroutine(self._load(stored, twins))
 
     def provision(self) -> Deferred[None]:
         """
@@ -162,6 +171,13 @@ class AutoCertificate:
         running = self._running = Readiness()
         self._asking = Deferred.fromCoroutine(self._run(running))
         return running.when()
+
+    @property
+    def isIssued(self) -> bool:
+        """
+        Whether there is one by an authority.
+        """
+        return self._served.facts is not None
 
     @property
     def isWanting(self) -> bool:
@@ -254,7 +270,7 @@ class AutoCertificate:
             return now > self._served.urgentAt(self.auto.names)
         return self._renewal.due().at <= now
 
-    async def _load(self, stored: Stock) -> None:
+    async def _load(self, stored: Stock, twins: Stock | None) -> None:
         from ..acme.x509 import selfSigned
 
         again = self._backoff.recall()
@@ -273,7 +289,11 @@ class AutoCertificate:
                     names=self._names,
                     why=str(why),
                 )
-        await self._plane.install(self.auto.key, selfSigned(self.auto.names, now=self._clock.seconds()))
+        if self.auto.isTwin:
+            return
+        now = self._clock.seconds()
+        twin = None if twins is None else twins.bestFor(twinOf(self.auto.key) or "", self.auto.names, now)
+        await self._plane.install(self.auto.key, twin or selfSigned(self.auto.names, now=now))
 
     async def _serve(self, credential: Credential, way: Way) -> None:
         from ..acme.x509 import describe
@@ -383,6 +403,8 @@ class AutoCertificate:
             expires=when(facts.notAfter),
             due=when(due),
         )
+        if self._then is not None and not self._stopped:
+            self._then()
 
     def _renewalMoved(self) -> None:
         # An order that is under way, or is tried again after a failure, stays so.

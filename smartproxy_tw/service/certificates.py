@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..acme.budget import limitsOf
-from ..acme.entry import Entry
 from ..acme.journal import Journal
-from ..config.model import Auto, CertificateSource, Config, Files, Internal
-from ..facts import Credential
+from ..config.model import Auto, CertificateSource, Config, Files, Internal, twinOf
 from ..interfaces import IPlane
-from ..store.directory import StateError
 from .admission import Admission, Probe
 from .alarm import Timetable
 from .automatic import AutoCertificate, Obtain
@@ -36,6 +34,7 @@ from .events import Events
 from .files import FileCertificate, interval
 from .gathering import gathered
 from .internal import InternalCertificate
+from .ledger import Ledger
 from .memory import Memory
 from .presenting import Presenter
 from .rehearsal import Rehearsal
@@ -46,12 +45,9 @@ from .storage import Shelf, Storage
 from .ways import Way
 
 if TYPE_CHECKING:
-    from ..store.certificates import Credentials
+    pass
 
 __all__ = ["Certificates", "Fallback"]
-
-#: Keeps a certificate.
-Save = Callable[[Credential], Deferred[None]]
 
 #: What the states are called where they are counted.
 _WORDS = {
@@ -77,6 +73,7 @@ class Fallback:
     probe: Probe | None = None
     advise: Advise | None = None
     journal: Journal = field(default_factory=Journal)
+    twins: Journal = field(default_factory=Journal)
 
 
 class Certificates:
@@ -98,6 +95,7 @@ class Certificates:
         gate: Callable[[], Deferred[None]],
         close: Callable[[], Deferred[None]],
         journal: Journal,
+        twins: Journal | None = None,
         presenter: Presenter | None = None,
         memory: Memory,
         chance: Random,
@@ -117,6 +115,7 @@ class Certificates:
             adopted, and fails when that cannot be.
         @param close: Closes the way to the authority, after the last order.
         @param journal: The orders under way.
+        @param twins: Those for second certificates.
         @param presenter: Presents their answers; by default the data path alone does.
         @param memory: Remembers failed orders, and the authority's budget.
         @param chance: Spreads what would happen at one moment.
@@ -126,8 +125,6 @@ class Certificates:
         @param rehearsal: Tries out what failed again and again.
         @param events: Told what happens.
         """
-        from ..store.certificates import Credentials
-
         self._gate = gate
         self._close = close
         self._plane = plane
@@ -135,49 +132,81 @@ class Certificates:
         self._dismissing: Deferred[None] = succeed(None)
         self._memory = memory
         self._storage = storage
-        self._credentials = Credentials(storage.certificates)
-        save = self._saving(journal, self._credentials)
-        limits = limitsOf(config.acme.directory)
-        self._admission = Admission(limits, memory, clock, chance, probe)
+        self._events = events
+        self._clock = clock
+        self._chance = chance
+        self._advise = advise
+        self._directory = config.acme.directory
+        self._admission = Admission(limitsOf(self._directory), memory, clock, chance, probe)
         self._fallbacks = tuple(fallbacks)
+        self._others = [
+            Admission(limitsOf(each.shelf.directory), each.memory, clock, chance, each.probe)
+            for each in self._fallbacks
+        ]
         self._rehearsal = rehearsal
-        self._others: list[Admission] = []
-        self._journals = (journal, *(each.journal for each in fallbacks))
-        ways = [self._way(each, clock, chance) for each in fallbacks]
         self._timetable = Timetable(clock)
         self._crowd = Crowd(plane, clock, self._isBusy, self._touch)
-        self._automatic: list[AutoCertificate] = []
+        self._first: list[AutoCertificate] = []
+        self._twins: dict[str, AutoCertificate] = {}
         self._internal: list[InternalCertificate] = []
         self._files: list[FileCertificate] = []
+        hasTwins = config.acme.keyType == "both"
+        stores = [storage.certificates, *(each.shelf.certificates for each in self._fallbacks)]
+        journals = [journal, *(each.journal for each in self._fallbacks)]
+        self._ledger = Ledger(stores, journals, self._presenter, False if hasTwins else None)
+        journals = [twins or Journal(), *(each.twins for each in self._fallbacks)]
+        self._twinLedger = Ledger(stores, journals, self._presenter, True) if hasTwins else None
         sources = _sources(config)
         seconds = interval(sum(isinstance(source, Files) for source in sources))
         for source in sources:
             if isinstance(source, Auto):
-                self._automatic.append(
-                    AutoCertificate(
-                        source,
-                        plane,
-                        obtain,
-                        save,
-                        clock,
-                        admission=self._admission,
-                        timetable=self._timetable,
-                        memory=memory,
-                        chance=chance,
-                        advise=None if advise is None else _asking(self._admission, advise),
-                        directory=config.acme.directory,
-                        fallbacks=ways,
-                        rehearsal=rehearsal,
-                        events=events,
-                        fileOf=self._credentials.fileOf,
-                    )
-                )
+                self._add(source, obtain)
             elif isinstance(source, Internal):
                 self._internal.append(InternalCertificate(source, plane, storage.authority, clock))
             else:
                 self._files.append(FileCertificate(source, plane, clock, seconds))
-
         self._byKey = {each.auto.key: each for each in self._automatic}
+
+    def _add(self, auto: Auto, obtain: Obtain) -> None:
+        if self._twinLedger is None:
+            self._first.append(self._made(auto, obtain, self._ledger))
+            return
+        twin = self._made(replace(auto, isTwin=True), obtain, self._twinLedger)
+        self._first.append(self._made(auto, obtain, self._ledger, twin.provision))
+        self._twins[auto.key] = twin
+
+    def _made(
+        self, auto: Auto, obtain: Obtain, ledger: Ledger, then: Callable[[], object] | None = None
+    ) -> AutoCertificate:
+        ways = [
+            Way(
+                fallback.shelf.directory,
+                admission,
+                _asked(fallback.obtain, auto),
+                ledger.saving(number),
+                None if fallback.advise is None else _asking(admission, fallback.advise),
+                ledger.fileOf(number),
+            )
+            for number, (fallback, admission) in enumerate(zip(self._fallbacks, self._others, strict=True), 1)
+        ]
+        return AutoCertificate(
+            auto,
+            self._plane,
+            _asked(obtain, auto),
+            ledger.saving(0),
+            self._clock,
+            admission=self._admission,
+            timetable=self._timetable,
+            memory=self._memory,
+            chance=self._chance,
+            advise=None if self._advise is None else _asking(self._admission, self._advise),
+            directory=self._directory,
+            fallbacks=ways,
+            rehearsal=self._rehearsal,
+            events=self._events,
+            fileOf=ledger.fileOf(0),
+            then=then,
+        )
 
     def load(self) -> Deferred[None]:
         """
@@ -220,25 +249,18 @@ class Certificates:
     def _all(self) -> tuple[AutoCertificate | InternalCertificate | FileCertificate, ...]:
         return (*self._automatic, *self._internal, *self._files)
 
-    def _way(self, fallback: Fallback, clock: IReactorTime, chance: Random) -> Way:
-        from ..store.certificates import Credentials
-
-        directory = fallback.shelf.directory
-        admission = Admission(limitsOf(directory), fallback.memory, clock, chance, fallback.probe)
-        self._others.append(admission)
-        credentials = Credentials(fallback.shelf.certificates)
-        return Way(
-            directory,
-            admission,
-            fallback.obtain,
-            self._saving(fallback.journal, credentials),
-            None if fallback.advise is None else _asking(admission, fallback.advise),
-            credentials.fileOf,
-        )
+    @property
+    def _automatic(self) -> list[AutoCertificate]:
+        return [*self._first, *self._twins.values()]
 
     async def _load(self) -> None:
-        stored = await self._stored()
-        await self._answer()
+        stored, twins = Stock({}), Stock({})
+        if self._first:
+            stored = await self._ledger.stored()
+            await self._ledger.answer()
+        if self._twinLedger is not None and self._first:
+            twins = await self._twinLedger.stored()
+            await self._twinLedger.answer()
         if self._internal:
             self._storage.authority.open()
         problems: list[str] = []
@@ -254,7 +276,8 @@ class Certificates:
                 problems.append(str(why))
         if problems:
             raise CertificateError("\n".join(problems))
-        await gathered(each.load(stored) for each in self._automatic)
+        await gathered(each.load(stored, twins) for each in self._first)
+        await gathered(each.load(twins) for each in self._twins.values())
         states = Counter(status.state for status in self.status())
         self._log.info(
             "Loaded the certificates: {summary}",
@@ -262,87 +285,11 @@ class Certificates:
             summary=", ".join(f"{count} {_WORDS[state]}" for state, count in states.items()) or "none wanted",
         )
 
-    def _saving(self, journal: Journal, credentials: Credentials) -> Save:
-        return lambda credential: Deferred.fromCoroutine(self._keep(journal, credentials, credential))
-
-    async def _keep(self, journal: Journal, credentials: Credentials, credential: Credential) -> None:
-        entry = journal.ofKey(credential.key)
-        await credentials.save(credential)
-        if entry is None:
-            return
-        await journal.forget(entry.names)
-        for other in self._journals:
-            # What another authority was asked for before is needed no more.
-            asked = other.find(entry.names)
-            if asked is not None:
-                await self._abandon(other, asked)
-
-    async def _answer(self) -> None:
-        """
-        Have what an authority may come for served from the first connection
-        on: whoever ran before us told it that it may.
-        """
-        if not self._automatic:
-            return
-        for journal in self._journals:
-            await journal.load()
-            for challenge in journal.challenges():
-                try:
-                    await self._presenter.recall(challenge)
-                except ValueError as why:
-                    self._log.warn(
-                        "The answer for {name} that an order left behind cannot be served: {why}",
-                        event="order-answer-unusable",
-                        name=challenge.name,
-                        why=str(why),
-                    )
-
     async def _dismiss(self) -> None:
-        """
-        Forget the orders that nobody will go on with.
-        """
-        wanted = {frozenset(each.auto.names) for each in self._automatic if each.isWanting}
-        for journal in self._journals:
-            for entry in journal.entries:
-                names = frozenset(entry.names)
-                if names not in wanted and not any(each.issuperset(names) for each in wanted):
-                    await self._abandon(journal, entry)
-
-    async def _abandon(self, journal: Journal, entry: Entry) -> None:
-        for challenge in journal.challengesOf(entry):
-            try:
-                await self._presenter.withdraw(challenge)
-            except Exception as why:
-                self._log.warn(
-                    "The answer for {name} that an order left behind could not be withdrawn: {why}",
-                    event="order-answer-left",
-                    name=challenge.name,
-                    why=str(why),
-                )
-        await journal.forget(entry.names)
-
-    async def _stored(self) -> Stock:
-        """
-        What is there for each identity, the newest of all authorities, and which
-        of the fallbacks issued it.
-        """
-        from ..acme.x509 import describe
-        from ..store.certificates import Credentials
-
-        if not self._automatic:
-            return Stock({})
-        issuers: dict[str, int] = {}
-        try:
-            found = await self._credentials.load()
-            for number, fallback in enumerate(self._fallbacks, 1):
-                for key, credential in (await Credentials(fallback.shelf.certificates).load()).items():
-                    before = found.get(key)
-                    began = 0.0 if before is None else describe(before.chain).notBefore
-                    if describe(credential.chain).notBefore > began:
-                        found[key], issuers[key] = credential, number
-        except OSError as why:
-            raise StateError(f"The stored certificates cannot be read: {why}.") from why
-        return Stock(found, issuers)
+        await self._ledger.dismiss(each.auto.names for each in self._first if each.isWanting)
+        if self._twinLedger is not None:
+            twins = self._twins.values()
+            await self._twinLedger.dismiss(each.auto.names for each in twins if each.isWanting)
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
@@ -350,17 +297,25 @@ class Certificates:
         self._dismissing = Deferred.fromCoroutine(self._dismiss())
         self._crowd.watch()
         with self._admission.gathering():
-            ended = gathered([each.provision() for each in self._automatic])
+            ended = gathered([Deferred.fromCoroutine(self._provision(each)) for each in self._first])
         await ended
         return self.status()
+
+    async def _provision(self, certificate: AutoCertificate) -> None:
+        await certificate.provision()
+        twin = self._twins.get(certificate.auto.key)
+        # Names that cannot be proved are not tried twice.
+        if twin is not None and certificate.isIssued:
+            await twin.provision()
 
     def _isBusy(self) -> bool:
         return any(each.waiting for each in (self._admission, *self._others))
 
     def _touch(self, key: str, asked: float) -> None:
-        certificate = self._byKey.get(key)
-        if certificate is not None:
-            certificate.touch(asked)
+        for each in (key, twinOf(key)):
+            certificate = self._byKey.get(each or "")
+            if certificate is not None:
+                certificate.touch(asked)
 
     async def _stop(self) -> None:
         self._crowd.stop()
@@ -377,6 +332,10 @@ class Certificates:
         for fallback in self._fallbacks:
             await fallback.close()
             await fallback.memory.whenWritten()
+
+
+def _asked(obtain: Obtain, auto: Auto) -> Obtain:
+    return partial(obtain, isTwin=True) if auto.isTwin else obtain
 
 
 def _asking(admission: Admission, advise: Advise) -> Advise:

@@ -39,6 +39,7 @@ class LateIssuer:
         journal: Journal,
         milestones: Milestones,
         authority: Authority | None = None,
+        twins: Journal | None = None,
     ) -> None:
         """
         @param reactor: For connections and time.
@@ -49,6 +50,7 @@ class LateIssuer:
         @param milestones: Told when a first challenge is presented, and a
             first certificate installed.
         @param authority: Which of the configuration's; by default the preferred.
+        @param twins: The orders under way for second certificates.
         """
         self._reactor = reactor
         self._config = config
@@ -56,6 +58,7 @@ class LateIssuer:
         self._plane = plane
         self._accounts = accounts
         self._journal = journal
+        self._twins = twins
         self._milestones = milestones
         self._issuer: Issuer | None = None
 
@@ -65,11 +68,12 @@ class LateIssuer:
         install: Callable[[Credential], Deferred[None]],
         *,
         replaces: bytes | None = None,
+        isTwin: bool = False,
     ) -> Deferred[Credential]:
         """
         See L{Obtain<smartproxy_tw.service.automatic.Obtain>}.
         """
-        return self._made().obtain(names, install, replaces=replaces)
+        return self._made().obtain(names, install, replaces=replaces, isTwin=isTwin)
 
     def advise(self, chain: bytes) -> Deferred[RenewalFacts | None]:
         """
@@ -105,6 +109,7 @@ class LateIssuer:
             plane=self._plane,
             observe=self._observe,
             journal=self._journal,
+            twins=self._twins,
         )
 
     def _observe(self, event: str, **_: object) -> None:

@@ -34,6 +34,7 @@ class Shelf:
     @ivar directory: The URL of its directory.
     @ivar certificates: What it issued.
     @ivar orders: Orders under way there.
+    @ivar twins: Those for second certificates, L{None} where there are none.
     @ivar attempts: Orders there that failed; where several authorities are
         asked, only those of the preferred one count.
     @ivar uses: What of its budget is used.
@@ -42,6 +43,7 @@ class Shelf:
     directory: str
     certificates: ICertificateStore
     orders: IOrderStore
+    twins: IOrderStore | None
     attempts: DirectoryAttempts
     uses: DirectoryUses
 
@@ -54,6 +56,7 @@ class Storage:
     @ivar certificates: Certificates by the ACME authority in question: what
         another one issued, staging for instance, does not pass for its own.
     @ivar orders: Orders under way.
+    @ivar twins: Those for second certificates, L{None} where there are none.
     @ivar attempts: Orders there that failed.
     @ivar uses: What of its budget is used.
     @ivar fallbacks: The same of the authorities that are asked besides.
@@ -64,6 +67,7 @@ class Storage:
     accounts: IAccountStore
     certificates: ICertificateStore
     orders: IOrderStore
+    twins: IOrderStore | None
     attempts: DirectoryAttempts
     uses: DirectoryUses
     fallbacks: tuple[Shelf, ...]
@@ -77,6 +81,7 @@ class Storage:
         run: Run,
         *,
         fallbacks: Sequence[str] = (),
+        hasTwins: bool = False,
         certificates: ICertificateStore | None = None,
         accounts: IAccountStore | None = None,
         files: Files = os,
@@ -88,6 +93,7 @@ class Storage:
         @param run: Does what waits for the disk, see
             L{DirectoryCertificates<smartproxy_tw.store.certificates.DirectoryCertificates>}.
         @param fallbacks: The URLs of those that are asked besides.
+        @param hasTwins: Whether second certificates are asked for.
         @param certificates: A store to use in place of the directory's.
         @param accounts: Likewise.
         @param files: What does the writing.
@@ -96,6 +102,7 @@ class Storage:
         self._lock = Lock(self._directory)
         self._authorities = (directory, *fallbacks)
         self._seconds = seconds
+        self._hasTwins = hasTwins
         self._run = run
         self._certificates = certificates
         self._accounts = accounts
@@ -113,7 +120,7 @@ class Storage:
             bringUp(self._directory)
             own, *others = map(self._shelf, self._authorities)
             self.certificates, self.attempts, self.uses = own.certificates, own.attempts, own.uses
-            self.orders = own.orders
+            self.orders, self.twins = own.orders, own.twins
             self.fallbacks = tuple(others)
             self.accounts = (
                 DirectoryAccounts(self._directory.child("accounts"))
@@ -137,8 +144,10 @@ class Storage:
 
         name = authorityName(directory)
         issued = self._directory.child("certificates").child(name)
-        orders = DirectoryOrders(self._directory.child("orders").child(name), self._run)
+        kept = self._directory.child("orders").child(name)
+        orders = DirectoryOrders(kept, self._run)
+        twins = DirectoryOrders(kept.child("rsa"), self._run) if self._hasTwins else None
         certificates = self._certificates
         if certificates is None:
             certificates = DirectoryCertificates(issued, self._run)
-        return Shelf(directory, certificates, orders, DirectoryAttempts(issued), DirectoryUses(issued))
+        return Shelf(directory, certificates, orders, twins, DirectoryAttempts(issued), DirectoryUses(issued))

@@ -230,6 +230,7 @@ class SmartProxy(MultiService):
             reactor.seconds,
             run,
             fallbacks=[each.directory for each in self.config.acme.fallbacks],
+            hasTwins=self.config.acme.keyType == "both",
             certificates=self._certificateStore,
             accounts=self._accounts,
         )
@@ -271,7 +272,10 @@ class SmartProxy(MultiService):
         journal = Journal(storage.orders, self.config.acme.directory, self._reactor.seconds())
         respondents = self._respondents
         presenter = Presenter(plane, respondents.records or records, respondents.http)
-        issuer = LateIssuer(self._reactor, self.config, presenter, storage.accounts, journal, milestones)
+        twins = Journal(storage.twins, self.config.acme.directory, self._reactor.seconds())
+        issuer = LateIssuer(
+            self._reactor, self.config, presenter, storage.accounts, journal, milestones, twins=twins
+        )
         return Certificates(
             self.config,
             plane,
@@ -282,6 +286,7 @@ class SmartProxy(MultiService):
             close=issuer.close,
             memory=Memory(storage.attempts, storage.uses, run),
             journal=journal,
+            twins=twins,
             presenter=presenter,
             chance=self._chance,
             probe=issuer.probe if self._obtain is None else self._probe,
@@ -310,12 +315,22 @@ class SmartProxy(MultiService):
         made = []
         for authority, shelf in zip(self.config.acme.fallbacks, storage.fallbacks, strict=True):
             journal = Journal(shelf.orders, authority.directory, self._reactor.seconds())
+            twins = Journal(shelf.twins, authority.directory, self._reactor.seconds())
             issuer = LateIssuer(
-                self._reactor, self.config, presenter, storage.accounts, journal, milestones, authority
+                self._reactor,
+                self.config,
+                presenter,
+                storage.accounts,
+                journal,
+                milestones,
+                authority,
+                twins=twins,
             )
             memory = Memory(shelf.attempts, shelf.uses, run)
             made.append(
-                Fallback(shelf, issuer.obtain, issuer.close, memory, issuer.probe, issuer.advise, journal)
+                Fallback(
+                    shelf, issuer.obtain, issuer.close, memory, issuer.probe, issuer.advise, journal, twins
+                )
             )
         return made
 

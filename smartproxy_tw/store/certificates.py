@@ -23,6 +23,7 @@ from txacme.interfaces import ICertificateStore
 from zope.interface import implementer
 
 from ..acme.x509 import CertificateFacts, checkCredential
+from ..config.model import Auto
 from ..facts import Credential
 from .naming import entryName
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Credentials", "DirectoryCertificates", "Run", "credentialOf", "pemObjects"]
 
 _SUFFIX = ".pem"
+#: Follows the name of a second certificate; in the name of a host there is none.
+_TWIN = "_rsa"
 
 #: How work that waits for the disk is done: called with a function and its
 #: arguments.
@@ -166,11 +169,15 @@ class Credentials:
 
     _log = Logger()
 
-    def __init__(self, certificates: ICertificateStore) -> None:
+    def __init__(self, certificates: ICertificateStore, isRSA: bool | None = None) -> None:
         """
         @param certificates: Where they rest.  It need not be one of ours.
+        @param isRSA: Where there are two for the same names: whether these are
+            the ones with a key of RSA, which are second, or the others.
+            L{None}: there is one, whatever its key.
         """
         self._certificates = certificates
+        self._isRSA = isRSA
 
     def load(self) -> Deferred[dict[str, Credential]]:
         """
@@ -200,16 +207,40 @@ class Credentials:
         @return: L{None} where the store is not L{DirectoryCertificates}.
         """
         store = self._certificates
-        return store.pathOf(entryName(names)) if isinstance(store, DirectoryCertificates) else None
+        return store.pathOf(self._entryOf(names)) if isinstance(store, DirectoryCertificates) else None
 
     async def _load(self) -> dict[str, Credential]:
-        return self._byNames(await self._certificates.as_dict())
+        entries = await self._certificates.as_dict()
+        found = self._byNames(entries)
+        if self._isRSA:
+            await self._move(entries, found.values())
+        return found
+
+    async def _move(self, entries: Mapping[str, object], found: Iterable[Credential]) -> None:
+        """
+        Have second certificates under names of their own: where they once were
+        the only ones, the first ones will be.
+        """
+        for credential in found:
+            if self._entryOf(checkCredential(credential).names) in entries:
+                continue
+            try:
+                await self._save(credential)
+            except (OSError, ValueError) as why:
+                self._log.warn(
+                    "A certificate with a key of RSA cannot be stored as the second one: {why}",
+                    event="certificate-unsaved",
+                    why=str(why),
+                )
 
     async def _save(self, credential: Credential) -> None:
         facts = checkCredential(credential)
         if not facts.names:
             raise ValueError("The certificate is for no name at all.")
-        await self._certificates.store(entryName(facts.names), pemObjects(credential))
+        await self._certificates.store(self._entryOf(facts.names), pemObjects(credential))
+
+    def _entryOf(self, names: Iterable[str]) -> str:
+        return entryName(names) + (_TWIN if self._isRSA else "")
 
     def _byNames(self, entries: Mapping[str, Iterable[Any]]) -> dict[str, Credential]:
         found: dict[str, tuple[CertificateFacts, Credential]] = {}
@@ -225,7 +256,9 @@ class Credentials:
                     why=why,
                 )
                 continue
-            key = "auto:" + ",".join(sorted(set(facts.names)))
+            if self._isRSA not in (None, facts.isRSA):
+                continue
+            key = Auto(tuple(set(facts.names)), isTwin=bool(self._isRSA)).key
             best = found.get(key)
             if best is None or best[0].notAfter < facts.notAfter:
                 found[key] = facts, credential

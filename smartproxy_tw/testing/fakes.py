@@ -382,6 +382,7 @@ class FakeAuthority:
     It presents a challenge first and withdraws it last, as an order does.
 
     @ivar orders: How many were placed for each set of names.
+    @ivar twins: How many of them were for the second of two certificates.
     @ivar probes: How often somebody looked whether it is there.
     @ivar questions: How often somebody asked when to renew.
     @ivar replaced: What orders were to replace, PEM, in their order.
@@ -403,6 +404,8 @@ class FakeAuthority:
         self._waiting: list[Deferred[None]] = []
         self._problems: dict[str | None, Exception] = {}
         self.orders: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self.twins: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self._keyOfTwins = b""
         self.probes = 0
         self.questions = 0
         self.replaced: list[bytes] = []
@@ -502,6 +505,7 @@ class FakeAuthority:
         install: Callable[[Credential], Deferred[None]],
         *,
         replaces: bytes | None = None,
+        isTwin: bool = False,
     ) -> Deferred[Credential]:
         """
         Order a certificate.
@@ -511,12 +515,13 @@ class FakeAuthority:
             if self._irreplaceable is not None:
                 self.orders[names] += 1
                 return fail(self._irreplaceable)
-        return Deferred.fromCoroutine(self._obtain(names, install))
+        return Deferred.fromCoroutine(self._obtain(names, install, isTwin))
 
     async def _obtain(
-        self, names: tuple[str, ...], install: Callable[[Credential], Deferred[None]]
+        self, names: tuple[str, ...], install: Callable[[Credential], Deferred[None]], isTwin: bool
     ) -> Credential:
         self.orders[names] += 1
+        self.twins[names] += isTwin
         self._story.tell(f"asked for {' '.join(names)}")
         challenge = HTTP01(names[0], "t" * 22, "t" * 22 + ".thumbprint")
         await self._plane.present(challenge)
@@ -525,11 +530,23 @@ class FakeAuthority:
             for each in (None, *names):
                 if each in self._problems:
                     raise self._problems[each]
-            credential = self._signer.issue(names, lifetime=self._lifetime, now=self._seconds())
+            credential = self._issue(names, isTwin)
             await install(credential)
             return credential
         finally:
             await self._plane.withdraw(challenge)
+
+    def _issue(self, names: tuple[str, ...], isTwin: bool) -> Credential:
+        if not isTwin:
+            return self._signer.issue(names, lifetime=self._lifetime, now=self._seconds())
+        from ..acme.x509 import certificateRequest, newKey
+        from ..facts import Credential
+
+        # Once for all: it takes a tenth of a second.
+        self._keyOfTwins = self._keyOfTwins or newKey("rsa")
+        request = certificateRequest(names, self._keyOfTwins)
+        chain = self._signer.sign(request, names, lifetime=self._lifetime, now=self._seconds())
+        return Credential(chain, self._keyOfTwins)
 
     def _decision(self) -> Deferred[None]:
         if not self._thinking:

@@ -24,7 +24,7 @@ from smartproxy_tw.acme.errors import (
     NoChallengeUsable,
 )
 from smartproxy_tw.acme.issuer import Issuer
-from smartproxy_tw.acme.x509 import newKey
+from smartproxy_tw.acme.x509 import describe, newKey
 from smartproxy_tw.config.model import Authority
 from smartproxy_tw.facts import Account, Credential
 
@@ -292,12 +292,19 @@ class AuthoritySuite(AuthorityStory):
         The key of a certificate is of the kind that is configured.
         """
         await self.opens()
-        for keyType, size in (("rsa", 2048), ("rsa-3072", 3072)):
-            got = await self.issuer(keyType=keyType).obtain(("a.example",), self.install)
+        both = self.issuer(keyType="both")
+        for issuer, isTwin, size in (
+            (self.issuer(keyType="rsa"), False, 2048),
+            (self.issuer(keyType="rsa-3072"), False, 3072),
+            (both, True, 2048),
+        ):
+            got = await issuer.obtain(("a.example",), self.install, isTwin=isTwin)
             self.verify(got, "a.example")
             public: Any = x509.load_pem_x509_certificate(got.chain).public_key()
             self.assertEqual((type(public).__name__, public.key_size), ("RSAPublicKey", size))
             await self.issuer().revoke(got, byKey=True)
+        got = await both.obtain(("a.example",), self.install)
+        self.assertFalse(describe(got.chain).isRSA)
 
     async def test_account(self) -> None:
         """

@@ -6,6 +6,7 @@ certificates.
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import ssl
@@ -27,7 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from twisted.internet.threads import deferToThread
 from twisted.internet.utils import getProcessOutputAndValue
 
-from smartproxy_tw.config.model import ClientCertificates, Respond, Route, TLSPolicy
+from smartproxy_tw.config.model import TLS, Auto, ClientCertificates, Respond, Route, TLSPolicy
 from smartproxy_tw.facts import Credential
 
 from ..plane.harness import TERMINATE, PlaneTests, authority, credentialFor
@@ -126,6 +127,37 @@ class MozillaTests(TLSTests):
             said = (out + err).decode(errors="replace")
             self.assertEqual(code, 0, said)
             self.assertIn("OK - Compliant", said)
+
+
+class TwinTests(TLSTests):
+    """
+    Two certificates for the same name.
+    """
+
+    async def test_signatures(self) -> None:
+        """
+        C{s_client} is shown the one that it has signature algorithms for, be it by
+        TLS 1.2 or 1.3, and a renewed one from the next connection on.
+        """
+        auto, port = Auto(("a.test",)), await self.port()
+        twin = replace(auto, isTwin=True).key
+        await self.plane.install(auto.key, credentialFor("a.test"))
+        tls = TLS("terminate", auto)
+        await self.use(Route("a", (port,), Respond(body="a"), "http", ("a.test",), tls=tls))
+        only = await self.shakes(port, "-tls1_3", "-sigalgs", "rsa_pss_rsae_sha256")
+        self.assertNotIn("BEGIN CERTIFICATE", only)
+        for _ in range(2):
+            second = certifiedByRSA("a.test")
+            await self.plane.install(twin, second)
+            for version in ("-tls1_2", "-tls1_3"):
+                for offered, credential in (
+                    ("ecdsa_secp256r1_sha256", credentialFor("a.test")),
+                    ("rsa_pss_rsae_sha256", second),
+                    ("ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256", credentialFor("a.test")),
+                ):
+                    said = await self.shakes(port, version, "-sigalgs", offered)
+                    shown = re.sub(r"\s", "", credential.chain.decode())[:400]
+                    self.assertIn(shown, re.sub(r"\s", "", said), (version, offered))
 
 
 class ResumptionTests(TLSTests):

@@ -9,12 +9,12 @@ from time import process_time
 from OpenSSL import SSL, crypto
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.x509 import selfSigned
+from smartproxy_tw.acme.x509 import Signer, certificateRequest, newKey, selfSigned
 from smartproxy_tw.config.model import ClientCertificates, TLSPolicy
 from smartproxy_tw.facts import Credential
 from smartproxy_tw.plane.showcase import Showcase
 
-from .harness import authority
+from .harness import authority, shake
 
 DEFAULT = TLSPolicy()
 
@@ -126,3 +126,78 @@ class ShowcaseTests(SynchronousTestCase):
         shown = SSL.Connection(context, None).get_certificate()
         assert shown is not None
         self.assertEqual(crypto.dump_certificate(crypto.FILETYPE_PEM, shown), credential.chain)
+
+
+class TwinTests(SynchronousTestCase):
+    """
+    Two certificates for the same names, each with issuers of its own.
+    """
+
+    names = ("a.test",)
+
+    def setUp(self) -> None:
+        self.showcase = Showcase()
+        self.first = Signer.create("EC root").delegate("EC issuer").issue(self.names, lifetime=86400.0)
+        key = newKey("rsa")
+        signer = Signer.create("Another root").delegate("Issuer of RSA")
+        chain = signer.sign(certificateRequest(self.names, key), self.names, lifetime=86400.0)
+        self.twin = Credential(chain, key)
+
+    def shown(self, client: SSL.Context) -> tuple[str, list[str]] | None:
+        """
+        The kind of the key that a client is shown, and who vouches for it.
+        """
+        context = self.showcase.context("auto:a.test", True, DEFAULT)
+        assert context is not None
+        mine, server = SSL.Connection(client, None), SSL.Connection(context, None)
+        mine.set_connect_state()
+        server.set_accept_state()
+        if not shake(mine, server):
+            return None
+        leaf, *issuers = mine.get_peer_cert_chain() or []
+        kind = {crypto.TYPE_RSA: "RSA", 408: "EC"}[leaf.get_pubkey().type()]
+        return kind, [str(each.get_subject().CN) for each in issuers]
+
+    def modern(self) -> SSL.Context:
+        """
+        A client that takes everything.
+        """
+        return SSL.Context(SSL.TLS_CLIENT_METHOD)
+
+    def old(self) -> SSL.Context:
+        """
+        One that takes no elliptic signature.
+        """
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)
+        context.set_cipher_list(b"ECDHE-RSA-AES128-GCM-SHA256")
+        return context
+
+    def test_both(self) -> None:
+        """
+        Each client is shown the one that it takes, and just its issuers.
+        """
+        self.showcase.install("auto:a.test", self.first)
+        self.assertEqual(self.shown(self.modern()), ("EC", ["EC issuer"]))
+        self.assertIsNone(self.shown(self.old()))
+        self.showcase.install("rsa:a.test", self.twin)
+        self.assertEqual(self.shown(self.modern()), ("EC", ["EC issuer"]))
+        self.assertEqual(self.shown(self.old()), ("RSA", ["Issuer of RSA"]))
+
+    def test_theSame(self) -> None:
+        """
+        While only the second one is there, it is the first one, too.
+        """
+        self.showcase.install("auto:a.test", self.twin)
+        self.showcase.install("rsa:a.test", self.twin)
+        for client in (self.modern(), self.old()):
+            self.assertEqual(self.shown(client), ("RSA", ["Issuer of RSA"]))
+
+    def test_unusable(self) -> None:
+        """
+        A second one that cannot be used does the first one no harm.
+        """
+        self.showcase.install("auto:a.test", self.first)
+        self.showcase.install("rsa:a.test", Credential(self.twin.chain, self.first.key))
+        self.assertEqual(self.shown(self.modern()), ("EC", ["EC issuer"]))
+        self.assertIsNone(self.shown(self.old()))

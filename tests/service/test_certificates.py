@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.acme.entry import Answer, Entry
 from smartproxy_tw.acme.journal import Journal
 from smartproxy_tw.acme.x509 import Signer, describe, newKey
-from smartproxy_tw.config.model import Auto, CertificateSource, Files, Internal
+from smartproxy_tw.config.model import Acme, Auto, CertificateSource, Files, Internal, twinOf
 from smartproxy_tw.service.certificates import Certificates, Fallback
 from smartproxy_tw.service.errors import CertificateError, StoppedError
 from smartproxy_tw.service.events import CertificateEvent, Events
@@ -50,12 +50,15 @@ class CertificatesTests(SynchronousTestCase):
         self.gate: Deferred[None] = succeed(None)
         self.closed = 0
 
-    def make(self, *sources: CertificateSource | None, **parts: Any) -> Certificates:
+    def make(
+        self, *sources: CertificateSource | None, acme: Acme | None = None, **parts: Any
+    ) -> Certificates:
         """
         For routes with these certificates.
         """
+        config = configuration(self.path, *sources)
         certificates = Certificates(
-            configuration(self.path, *sources),
+            config if acme is None else replace(config, acme=acme),
             self.plane,
             self.storage,
             self.authority.obtain,
@@ -70,6 +73,31 @@ class CertificatesTests(SynchronousTestCase):
         )
         self.addCleanup(certificates.stop)
         return certificates
+
+    def makeBoth(self, *sources: CertificateSource) -> Certificates:
+        """
+        With two certificates for each.
+        """
+        self.storage = Storage(
+            self.path, "https://ca.example/", self.clock.seconds, maybeDeferred, hasTwins=True
+        )
+        self.storage.open()
+        self.addCleanup(self.storage.close)
+        return self.make(*sources, acme=Acme(directory="https://ca.example/", keyType="both"))
+
+    def ordered(self) -> tuple[int, int]:
+        """
+        How many orders there were, and for how many second certificates.
+        """
+        return self.authority.orders[SHOP.names], self.authority.twins[SHOP.names]
+
+    def restarted(self, certificates: Certificates) -> None:
+        """
+        It has ended, and the next one begins.
+        """
+        self.successResultOf(certificates.stop())
+        self.storage.close()
+        self.plane = FakePlane(self.story)
 
     def close(self) -> Deferred[None]:
         """
@@ -322,6 +350,87 @@ class CertificatesTests(SynchronousTestCase):
         self.successResultOf(save(credential))
         self.assertEqual(self.successResultOf(self.storage.orders.load()), [entry])
         mine = replace(entry, key=credential.key)
-        self.successResultOf(certificates._journals[0].begin(mine))
+        self.successResultOf(certificates._ledger._journals[0].begin(mine))
         self.successResultOf(save(credential))
         self.assertEqual(self.successResultOf(self.storage.orders.load()), [])
+
+    def test_both(self) -> None:
+        """
+        Two certificates for the same names: the second one is asked for once the
+        first one is there, both are kept, and the next process asks for neither.
+        """
+        self.storage.close()
+        certificates = self.makeBoth(SHOP)
+        twin = twinOf(SHOP.key)
+        assert twin is not None
+        self.successResultOf(certificates.load())
+        self.assertEqual(set(self.plane.installed), {SHOP.key})
+        self.authority.thinks()
+        ended = certificates.provisionAll()
+        self.assertEqual(
+            (dict(self.authority.orders), dict(self.authority.twins)), ({SHOP.names: 1}, {SHOP.names: 0})
+        )
+        self.authority.decides()
+        self.assertEqual([each.state for each in self.successResultOf(ended)], ["valid", "valid"])
+        self.assertEqual(
+            (dict(self.authority.orders), dict(self.authority.twins)), ({SHOP.names: 2}, {SHOP.names: 1})
+        )
+        shown = dict(self.plane.installed)
+        self.assertEqual(
+            {key: describe(each.chain).isRSA for key, each in shown.items()}, {SHOP.key: False, twin: True}
+        )
+        self.restarted(certificates)
+        certificates = self.makeBoth(SHOP)
+        self.successResultOf(certificates.load())
+        self.assertEqual(self.plane.installed, shown)
+        self.successResultOf(certificates.provisionAll())
+        self.assertEqual(self.authority.orders[SHOP.names], 2)
+
+    def test_bothRenewed(self) -> None:
+        """
+        Each of two certificates is renewed in time.
+        """
+        self.storage.close()
+        certificates = self.makeBoth(SHOP)
+        self.successResultOf(certificates.load())
+        self.successResultOf(certificates.provisionAll())
+        self.clock.pump([3600.0] * 24 * 75)
+        self.assertEqual(self.ordered(), (4, 2))
+        for each in self.plane.installed.values():
+            self.assertGreater(describe(each.chain).notAfter, self.clock.seconds() + 60 * 86400)
+
+    def test_bothAfterOne(self) -> None:
+        """
+        Who had one certificate, with a key of RSA, and wants two now: it is served
+        until the other one is there, stays the second one, and is written down as
+        such before the first one takes its place in the store.
+        """
+        old = self.authority._issue(SHOP.names, True)
+        self.successResultOf(Credentials(self.storage.certificates).save(old))
+        self.storage.close()
+        for orders in (1, 1):
+            certificates = self.makeBoth(SHOP)
+            self.successResultOf(certificates.load())
+            if not self.authority.orders:
+                self.assertEqual(self.plane.installed[SHOP.key], old)
+            self.successResultOf(certificates.provisionAll())
+            self.assertEqual(self.plane.installed[twinOf(SHOP.key) or ""], old)
+            self.assertFalse(describe(self.plane.installed[SHOP.key].chain).isRSA)
+            self.assertEqual(self.authority.orders[SHOP.names], orders)
+            self.restarted(certificates)
+
+    def test_bothUnproved(self) -> None:
+        """
+        Names that cannot be proved are not tried for the second certificate, too;
+        that one comes once they can.
+        """
+        self.storage.close()
+        certificates = self.makeBoth(SHOP)
+        self.successResultOf(certificates.load())
+        self.authority.refuses(RuntimeError("it is not ours"))
+        self.successResultOf(certificates.provisionAll())
+        self.assertEqual(self.ordered(), (1, 0))
+        self.authority.agrees()
+        self.clock.pump([60.0] * 120)
+        self.assertEqual(self.authority.twins[SHOP.names], 1)
+        self.assertEqual({each.state for each in certificates.status()}, {"valid"})

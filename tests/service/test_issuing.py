@@ -46,7 +46,9 @@ class LateIssuerTests(SynchronousTestCase):
                 made.append((settings, parts))
                 self.observe = parts["observe"]
 
-            def obtain(self, names: object, install: object, *, replaces: object) -> Deferred[str]:
+            def obtain(
+                self, names: object, install: object, *, replaces: object, isTwin: bool
+            ) -> Deferred[str]:
                 self.observe("presented", names=names)  # type: ignore[operator]
                 self.observe("installed", names=names)  # type: ignore[operator]
                 return succeed("credential")
