@@ -12,7 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["ConfigError", "Problem"]
+__all__ = ["MOST_SHOWN", "ConfigError", "Problem"]
+
+#: A mistake in a template may come back ten thousand times: more lines than these
+#: push those off the screen that tell what it is.
+MOST_SHOWN = 50
 
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 _ESCAPES |= {0x2028: "\\u2028", 0x2029: "\\u2029", 10: "\\n", 13: "\\r", 9: "\\t"}
@@ -73,6 +77,10 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         """
-        One line for each problem.
+        One line for each problem, up to L{MOST_SHOWN}; then how many more there
+        are.
         """
-        return "\n".join(map(str, self.problems))
+        lines = [str(each) for each in self.problems[:MOST_SHOWN]]
+        if len(self.problems) > MOST_SHOWN:
+            lines.append(f"... and {len(self.problems) - MOST_SHOWN} more problems; mend these first")
+        return "\n".join(lines)

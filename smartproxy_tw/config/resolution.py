@@ -149,10 +149,7 @@ class _Resolver:
             self._findings.add(path, message)
         if isWhole and not placed and not self._findings.problems:
             self._findings.add((), "there is nothing to serve: give sites or routes")
-        if written.limits.urlBytes > written.limits.headBytes:
-            self._findings.add(
-                ("limits", "url_bytes"), "cannot be above head_bytes: the target is part of the head"
-            )
+        self._checkLimits(written.limits)
         return model.Config(
             routes=tuple(each.route for each in placed),
             stateDir=self._stateDir(written.stateDir),
@@ -175,6 +172,16 @@ class _Resolver:
         except ValueError as why:
             self._findings.add((), str(why))
             return "/"
+
+    def _checkLimits(self, written: schema.Limits) -> None:
+        if written.urlBytes <= written.headBytes:
+            return
+        why = "the target is part of the head"
+        if "urlBytes" in written.model_fields_set:
+            self._findings.add(("limits", "url_bytes"), f"cannot be above head_bytes: {why}")
+        else:
+            message = f"cannot be below url_bytes, which is {written.urlBytes} by default: {why}"
+            self._findings.add(("limits", "head_bytes"), message)
 
     def _accessLog(self, written: schema.AccessLog) -> model.AccessLog:
         isFile = written.file != "stdout" and written.format != "off"

@@ -427,9 +427,10 @@ def withoutChunks(head: bytes) -> bytes:
     The head of an answer whose chunks are undone for a client that knows none.
 
     @param head: As L{Response.head} of one whose length is L{CHUNKED}.
-    @return: The same without its Transfer-Encoding.
+    @return: The same without its Transfer-Encoding, and without the Trailer field
+        that announces what goes with the chunks.
     """
-    return _without(head, {b"transfer-encoding"})
+    return _without(head, {b"transfer-encoding", b"trailer"})
 
 
 def parseResponse(data: bytes, method: bytes, headBytes: int = 65536) -> tuple[Response, int] | None:

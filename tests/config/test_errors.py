@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.errors import ConfigError, Problem
+from smartproxy_tw.config.errors import MOST_SHOWN, ConfigError, Problem
 
 
 class ProblemTests(SynchronousTestCase):
@@ -51,3 +51,13 @@ class ConfigErrorTests(SynchronousTestCase):
         error = ConfigError(iter(problems))
         self.assertEqual(error.problems, tuple(problems))
         self.assertEqual(str(error), "a:1:1: x: m\na:2:1: y: n")
+
+    def test_many(self) -> None:
+        """
+        Ten thousand mistakes are all known, and do not fill the screen.
+        """
+        error = ConfigError(Problem("a", line, 1, "x", "m") for line in range(1, 10001))
+        self.assertEqual(len(error.problems), 10000)
+        lines = str(error).splitlines()
+        self.assertEqual(len(lines), MOST_SHOWN + 1)
+        self.assertEqual(lines[-2:], ["a:50:1: x: m", "... and 9950 more problems; mend these first"])

@@ -33,6 +33,11 @@ class WholeTests(SynchronousTestCase):
         self.assertEqual(
             line, "1:39: limits.url_bytes: cannot be above head_bytes: the target is part of the head"
         )
+        self.assertEqual(
+            only("limits: {head_bytes: 4096}\nsites: {a.b: 1}"),
+            "1:22: limits.head_bytes: cannot be below url_bytes, which is 8192 by default: the target is"
+            " part of the head",
+        )
 
     def test_home(self) -> None:
         """

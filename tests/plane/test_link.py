@@ -251,7 +251,9 @@ class BodyTests(SessionTests):
             server = await origin.accepts()
             head = await server.head()
             self.assertTrue(head.startswith(b"GET / HTTP/1.0\r\n"))
-            server.sends(b"HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\nZ: 1\r\n\r\n")
+            server.sends(
+                b"HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\nZ: 1\r\n\r\n"
+            )
             for piece in each:
                 server.sends(piece)
                 await turns(2)
