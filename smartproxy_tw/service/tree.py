@@ -231,7 +231,7 @@ class SmartProxy(MultiService):
             run,
             fallbacks=[each.directory for each in self.config.acme.fallbacks],
             hasTwins=self.config.acme.keyType == "both",
-            certificates=self._certificateStore,
+            certificates=self._foreignStore(),
             accounts=self._accounts,
         )
         records = recordsOf(reactor, self.config)
@@ -245,6 +245,13 @@ class SmartProxy(MultiService):
             reactor,
             nameServerOf(reactor, self.config, records),
         )
+
+    def _foreignStore(self) -> ICertificateStore | None:
+        if self._certificateStore is None:
+            return None
+        from ..store.foreign import ForeignCertificates
+
+        return ForeignCertificates(self._certificateStore, self._reactor)
 
     def _usualPlane(self) -> IPlane:
         # Late, so that no port waits for the imports.

@@ -14,13 +14,13 @@ import os
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.x509 import Signer, describe
 from smartproxy_tw.config.model import Auto, Config
-from smartproxy_tw.service.errors import ListenError, StoppedError
+from smartproxy_tw.service.errors import ListenError, StartError, StoppedError
 from smartproxy_tw.service.tree import SmartProxy
 from smartproxy_tw.store.certificates import Credentials
 from smartproxy_tw.store.memory import MemoryAccounts, MemoryCertificates
@@ -285,6 +285,28 @@ class RefusalTests(SynchronousTestCase):
         self.flushLoggedErrors(RuntimeError)
         self.assertFalse(world.asked)
         self.assertEqual(world.listen.open, [])
+
+    def test_silentStore(self) -> None:
+        """
+        A store of somebody else's that never answers ends the start after a while,
+        and nothing is asked of the authority.
+        """
+
+        class Silent(MemoryCertificates):
+            def as_dict(self) -> Deferred[dict[str, list[Any]]]:
+                return Deferred(lambda _: None)
+
+        world = World(self)
+        world.certificates = Silent()
+        proxy = world.proxyFor(world.config)
+        self.addCleanup(proxy.stopService)
+        proxy.startService()
+        ready = proxy.whenReady()
+        self.assertNoResult(ready)
+        world.clock.advance(30.0)
+        why = self.failureResultOf(ready, StartError).value
+        self.assertIn("Silent.as_dict did not answer within 30 s", str(why))
+        self.assertFalse(world.asked)
 
     def test_askingEarlyWaitsAtTheGate(self) -> None:
         """
