@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..acme.budget import Budget, limitsOf
-from ..config.model import Auto, Config, Files
+from ..config.model import Auto, Config, Files, Internal
+from ..config.names import pattern
 from ..service.stock import isCovered
 from ..store.directory import SecureDirectory
 from ..store.naming import authorityName
@@ -32,6 +33,12 @@ __all__ = ["explain", "plan", "show"]
 
 _DAY = 86400.0
 _HEADS = ("NAMES", "ISSUER", "NOT AFTER", "LEFT", "NEXT", "STATE", "LAST FAILURE")
+
+#: What answers where no certificate was found.
+_SUBSTITUTES = {
+    "missing": "a self-signed certificate, until there is one",
+    "internal": "one that the local authority makes when the proxy starts",
+}
 
 Clock = Callable[[], float]
 
@@ -68,7 +75,11 @@ def explain(config: Config, name: str, *, now: Clock = time.time) -> bool:
     records = _surveyed("explain", config, moment)
     if records is None:
         return False
-    wanted = name.lower().rstrip(".")
+    try:
+        wanted = pattern(name)
+    except ValueError as why:
+        print(f"smartproxy certificates explain: {name!r} {why}", file=sys.stderr)
+        return False
     routes = _routesFor(config, wanted)
     keys = {route.tls.certificate.key for _, route in routes if route.tls and route.tls.certificate}
     found = [each for each in records if each.source.key in keys]
@@ -137,7 +148,7 @@ def _story(
     yield "wanted by", f"{', '.join(routes)}: {_origin(record)}"
     facts = record.facts
     if facts is None:
-        yield "served", "a self-signed certificate, until there is one" if record.state == "missing" else "-"
+        yield "served", _SUBSTITUTES.get(record.state, "none")
     else:
         covers = "" if isCovered(name, facts.names) else f"; NOT for {name}"
         yield "served", f"one for {', '.join(facts.names)}{covers}"
@@ -186,7 +197,7 @@ def _routesFor(config: Config, name: str) -> list[tuple[int, Route]]:
     # A route for some paths only is found by its names.
     for route in config.routes:
         source = route.tls.certificate if route.tls is not None else None
-        if isinstance(source, Auto) and isCovered(name, source.names):
+        if isinstance(source, Auto | Internal) and isCovered(name, source.names):
             found.extend((port, route) for port in route.ports if (port, route) not in found)
     return found
 

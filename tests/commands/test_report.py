@@ -135,6 +135,16 @@ class ReportTests(SynchronousTestCase):
         for part in ("route0 (port 443)", f"at {FALLBACK}, a fallback", "80 d left", "a third of its life"):
             self.assertIn(part, said)
         self.assertIn("no route serves", self.told(explain, "else.example", isWell=False))
+        self.assertIn("is not a host name", self.told(explain, "https://x/", isWell=False))
+
+    def test_names(self) -> None:
+        """
+        A name is understood as people write it, a wildcard as the configuration
+        has it.
+        """
+        self.config = configuration(self.state, Internal(("xn--bcher-kva.example", "*.shop.example")))
+        for name in ("bücher.example", "xn--bcher-kva.example", "a.shop.example", "*.shop.example"):
+            self.assertIn("wanted by", self.told(explain, name))
 
     def test_otherSources(self) -> None:
         """
@@ -147,6 +157,7 @@ class ReportTests(SynchronousTestCase):
         internal, ours = self.listed()
         self.assertEqual((internal["state"], internal["source"]), ("internal", "internal"))
         self.assertEqual((ours["state"], ours["names"]), ("valid", ["shop.example", "www.shop.example"]))
+        self.assertIn("the local authority makes", self.told(explain, "IN.example"))
         path.write_bytes(b"nonsense")
         self.assertEqual(self.listed()[1]["state"], "unusable")
         self.told(show)
