@@ -24,6 +24,9 @@ OPEN = 86400.0
 #: a third of it.
 LONGEST = 256 * 1024
 
+#: The end of the year 9999, POSIX seconds.  JSON has numbers that no clock tells.
+_LAST = 253402300799.0
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -121,8 +124,8 @@ def decode(text: bytes) -> Entry:
     if "PRIVATE KEY" not in key:
         raise ValueError("'key' is no private key")
     began = members.get("began")
-    if isinstance(began, bool) or not isinstance(began, int | float):
-        raise ValueError("'began' is no number")
+    if isinstance(began, bool) or not isinstance(began, int | float) or not 0 <= began <= _LAST:
+        raise ValueError("'began' is no time")
     return Entry(
         directory=_text(members.get("directory"), "'directory'"),
         names=names,

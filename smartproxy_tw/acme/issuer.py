@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThreadPool
@@ -375,14 +376,17 @@ class Issuer:
         @return: As the authority tells it now; L{None} when it knows of none,
             or none can come of it, and the entry is forgotten then.
         """
+        from .x509 import certificateRequest
+
         client = await self._signedUp()
         order = None
         if entry.isOpen(self._reactor.seconds()) and entry.account in (None, client.account):
             try:
+                certificateRequest(entry.names, entry.key)
                 order = await self._lookFor(client, entry)
-            except (AuthorityProblem, AuthorityNonsense) as why:
+            except (AuthorityProblem, AuthorityNonsense, ValueError) as why:
                 self._log.info(
-                    "The order for {names} that was under way is there no more: {why}",
+                    "The order for {names} that was under way is of no use any more: {why}",
                     event="order-lost",
                     names=", ".join(entry.names),
                     why=str(why),
@@ -400,7 +404,8 @@ class Issuer:
         return order
 
     async def _lookFor(self, client: Client, entry: Entry) -> OrderFacts | None:
-        if entry.order is not None:
+        # A damaged note is not to lead elsewhere, nor to somebody who never answers.
+        if entry.order is not None and _origin(entry.order) == _origin(client.account):
             return await client.readOrder(entry.order)
         # The answer to it was lost, if it was placed at all.  One that is
         # finished is no use: it may be for another key.
@@ -488,6 +493,11 @@ class Issuer:
 
         settings = self._settings
         return Client(self._reactor, settings.directory, key, account=account, caFile=settings.caFile)
+
+
+def _origin(url: str | None) -> tuple[str, str]:
+    found = urlsplit(url or "")
+    return found.scheme, found.netloc
 
 
 def _unobserved(event: str, **facts: object) -> None:

@@ -169,6 +169,34 @@ class SecureDirectory:
         except FileNotFoundError:
             return None
 
+    def readOwn(self, name: str, most: int) -> bytes | None:
+        """
+        The content of an entry that nobody but us is to have made: never by a
+        link, never waiting for a pipe, and no more than it may have.
+
+        @param most: So many bytes.
+        @return: L{None} when there is no such entry.
+        @raise OSError: It cannot be read, is a link or belongs to another user.
+        @raise ValueError: It is no file or has more; or as in L{pathOf}.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self.pathOf(name), flags)
+        except FileNotFoundError:
+            return None
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise ValueError("it is no ordinary file")
+            if found.st_uid not in (os.geteuid(), 0):
+                raise PermissionError(errno.EPERM, f"it belongs to user {found.st_uid}", self.pathOf(name))
+            if found.st_size > most:
+                raise ValueError(f"it has {found.st_size} bytes, and needs no more than {most}")
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read(most + 1)
+        finally:
+            os.close(descriptor)
+
     def write(self, name: str, content: bytes, *, public: bool = False) -> None:
         """
         Set the content of an entry, durably, before returning.

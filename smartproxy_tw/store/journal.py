@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ..acme.entry import Entry, decode, encode
+from ..acme.entry import LONGEST, Entry, decode, encode
 from ..interfaces import IOrderStore
 from .naming import entryName
 
@@ -43,8 +43,9 @@ class DirectoryOrders:
 
     def load(self) -> Deferred[list[Entry]]:
         """
-        All of them.  A file that makes no sense is moved aside, for somebody
-        to look at, and costs no other.
+        All of them.  What makes no sense is moved aside, for somebody to look
+        at, and what is a link or belongs to another user is passed over; neither
+        costs another one.
 
         @return: Fails with L{OSError} when the directory cannot be listed.
         """
@@ -66,7 +67,7 @@ class DirectoryOrders:
         found: list[Entry] = []
         for name in self._directory.names(_SUFFIX):
             try:
-                entry = decode(self._directory.read(name) or b"")
+                entry = decode(self._directory.readOwn(name, LONGEST) or b"")
                 if _fileName(entry.names) != name:
                     raise ValueError("it is about other names than it is called by")
             except OSError as why:

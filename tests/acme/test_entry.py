@@ -75,6 +75,8 @@ class EntryTests(SynchronousTestCase):
             ("key", None, "'key'"),
             ("began", "now", "'began'"),
             ("began", True, "'began'"),
+            ("began", 10**400, "'began'"),
+            ("began", float("nan"), "'began'"),
             ("account", "http://ca.example/", "'account'"),
             ("order", 7, "'order'"),
             ("answers", {}, "'answers'"),

@@ -244,6 +244,32 @@ class ResumedTests(FaultStory):
         self.verify(got, "a.example")
         self.assertNotIn("resumed", self.events)
 
+    async def damaged(self, was: bytes, becomes: bytes) -> None:
+        """
+        Somebody meddled with what was noted of an order.
+        """
+        await self.opens()
+        accounts, orders = await self.interrupted("authorization")
+        self.assertIn(was, next(iter(orders.kept.values())))
+        orders.kept = {names: entry.replace(was, becomes) for names, entry in orders.kept.items()}
+        got = await Mortal(self, accounts, orders).run("a.example")
+        self.verify(got, "a.example")
+
+    async def test_keyOfNoUse(self) -> None:
+        """
+        A key that is none costs an order, and not the name for a day.
+        """
+        await self.damaged(b"\\n", b"\\nAAAA")
+        self.assertEqual(self.authority.orders, 2)
+
+    async def test_elsewhere(self) -> None:
+        """
+        An order said to be with somebody else, who does not even answer, is
+        looked for where it was placed; nobody else is asked.
+        """
+        await self.damaged(b'"order": "https://127.0.0.1:', b'"order": "https://127.0.0.1:1')
+        self.assertEqual(self.authority.orders, 1)
+
     async def test_comeInVain(self) -> None:
         """
         Where the authority came while nobody answered, another order is placed

@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from smartproxy_tw.acme.entry import Entry, encode
+from smartproxy_tw.acme.entry import Entry, decode, encode
 from smartproxy_tw.interfaces import IOrderStore
 from smartproxy_tw.store.directory import SecureDirectory
 from smartproxy_tw.store.journal import DirectoryOrders
@@ -75,7 +75,48 @@ class DirectoryOrdersTests(SynchronousTestCase):
         self.put("README", b"not ours")
         self.assertEqual(self.all(), [ENTRY])
         self.assertEqual(self.all(), [ENTRY])
-        self.assertEqual(len([name for name in os.listdir(self.path) if name.endswith(".corrupt")]), 4)
+        self.assertEqual(len([name for name in os.listdir(self.path) if name.endswith(".corrupt")]), 5)
+
+    def test_noFiles(self) -> None:
+        """
+        Nothing waits for a pipe, follows a link or reads what is far too long,
+        and the next entry of the same name takes the place of a link.
+        """
+        self.successResultOf(self.orders.save(ENTRY))
+        (mine,) = os.listdir(self.path)
+        os.rename(os.path.join(self.path, mine), os.path.join(self.path, "elsewhere"))
+        os.symlink(os.path.join(self.path, "elsewhere"), os.path.join(self.path, mine))
+        os.mkfifo(os.path.join(self.path, "pipe.json"), 0o600)
+        self.put("long.json", b"")
+        os.truncate(os.path.join(self.path, "long.json"), 1 << 33)
+        self.assertEqual(self.all(), [])
+        self.assertIn("pipe.json.corrupt", os.listdir(self.path))
+        self.assertIn("long.json.corrupt", os.listdir(self.path))
+        other = replace(ENTRY, order=None)
+        self.successResultOf(self.orders.save(other))
+        self.assertEqual(self.all(), [other])
+        with open(os.path.join(self.path, "elsewhere"), "rb") as file:
+            self.assertEqual(file.read(), encode(ENTRY))
+
+    def test_anothers(self) -> None:
+        """
+        What another user put there is passed over.
+        """
+        if os.geteuid() != 0:
+            raise SkipTest("needs root")
+        self.successResultOf(self.orders.save(ENTRY))
+        (mine,) = os.listdir(self.path)
+        os.chown(os.path.join(self.path, mine), 65534, 65534)
+        self.assertEqual(self.all(), [])
+
+    def test_truncated(self) -> None:
+        """
+        Whatever is missing of it, an entry is the whole of it or none.
+        """
+        text = encode(ENTRY)
+        for length in range(len(text) - 1):
+            self.assertRaises(ValueError, decode, text[:length])
+        self.assertEqual(decode(text[:-1]), ENTRY)
 
     def test_nameThatLeadsOut(self) -> None:
         """
