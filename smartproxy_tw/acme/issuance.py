@@ -23,7 +23,8 @@ from twisted.logger import Logger
 
 from ..facts import Credential, Evidence
 from ..interfaces import IPresenter
-from .challenges import Kind, answer
+from .challenges import answer
+from .choices import Choices
 from .client import Client
 from .entry import Answer
 from .errors import (
@@ -96,7 +97,7 @@ class Issuance:
         client: Client,
         plane: IPresenter,
         names: tuple[str, ...],
-        challenges: tuple[Kind, ...],
+        choices: Choices,
         observe: Observe,
         *,
         key: bytes,
@@ -108,7 +109,8 @@ class Issuance:
         @param client: Our account at the authority.
         @param plane: What presents the answers.
         @param names: What the certificate is to be for.
-        @param challenges: The kinds that can be answered, best first.
+        @param choices: Tells which way to prove a name is tried, and learns from
+            what becomes of it.
         @param observe: Told of each milestone.
         @param key: The private key that it is to be for, as PEM.
         @param journal: Has an entry for the names.
@@ -119,7 +121,7 @@ class Issuance:
         self._client = client
         self._plane = plane
         self._names = names
-        self._challenges = challenges
+        self._choices = choices
         self._observe = observe
         self._key = key
         self._journal = journal
@@ -163,7 +165,9 @@ class Issuance:
         wanted: tuple[Deed, ...] = ()
         for news in await together([self._do(deed, state.order) for deed in deeds]):
             wasFinalizing = isinstance(state, Finalizing)
-            state, more = advance(state, news, self._challenges)
+            if isinstance(news, AuthorizationFacts):
+                self._choices.settled(news)
+            state, more = advance(state, news, self._choices)
             wanted += more
             if isinstance(state, Finalizing) and not wasFinalizing:
                 self._observe("authorized", names=self._names)
@@ -207,6 +211,7 @@ class Issuance:
         except CancelledError:
             raise
         except Exception as why:
+            self._choices.unserved(wanted.name, wanted.kind)
             raise ChallengeNotServed(wanted.name, str(why).rstrip(".") or type(why).__name__) from why
         self._log.debug(
             "Presented {kind} for {name}", event="challenge-presented", kind=wanted.kind, name=wanted.name

@@ -24,6 +24,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from ..facts import Account, Credential
+from .choices import Choices
 from .entry import Entry
 from .errors import (
     AccountBusy,
@@ -72,6 +73,7 @@ class Issuer:
         journal: Journal | None = None,
         twins: Journal | None = None,
         makeClient: Callable[[AccountKey, str | None], Client] | None = None,
+        choices: Choices | None = None,
     ) -> None:
         """
         @param reactor: Makes connections and tells the time.
@@ -92,10 +94,12 @@ class Issuer:
         @param twins: Likewise, of the second certificates for the same names.
         @param makeClient: Makes a client from an account's key and URL; by
             default one that asks C{settings.directory}.
+        @param choices: Knows which of C{challenges} have failed; shared by those who
+            ask several authorities.
         """
         self._reactor = reactor
         self._settings = settings
-        self._challenges = challenges
+        self._choices = choices or Choices(challenges)
         self._accounts = accounts
         self._plane = plane
         self._observe: Observe = observe or _unobserved
@@ -290,7 +294,7 @@ class Issuer:
             client,
             self._plane,
             names,
-            self._challenges,
+            self._choices,
             self._observe,
             key=entry.key,
             journal=journal,

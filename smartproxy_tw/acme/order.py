@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .challenges import Kind, choose
+from .challenges import choose
+from .choices import Choices
 from .errors import AuthorityProblem, IssuanceFailed, NoChallengeUsable, Problem
 from .objects import AuthorizationFacts, OrderFacts
 
@@ -267,18 +268,18 @@ def begin(order: OrderFacts) -> Step:
             return _failed(order, AuthorityProblem(_wanting(order), problem))
 
 
-def advance(state: State, news: News, preference: tuple[Kind, ...]) -> Step:
+def advance(state: State, news: News, choices: Choices) -> Step:
     """
     Go on.
 
     @param state: Where the order stands.
     @param news: What has happened.
-    @param preference: The kinds of challenge that can be answered, best first.
+    @param choices: Tells which way to prove a name is tried.
     @raise RuntimeError: The news cannot be in this state: a bug of the caller.
     """
     match state, news:
         case Opened(), AuthorizationFacts():
-            return _authorizationRead(state, news, preference)
+            return _authorizationRead(state, news, choices)
         case Presenting(), Presented():
             unsettled = frozenset(proof.authorization for proof in state.proofs)
             return Authorizing(state.order, unsettled), tuple(Prove(proof) for proof in state.proofs)
@@ -291,7 +292,7 @@ def advance(state: State, news: News, preference: tuple[Kind, ...]) -> Step:
     raise RuntimeError(f"{type(news).__name__} is no news for an order that is {type(state).__name__}")
 
 
-def _authorizationRead(state: Opened, news: AuthorizationFacts, preference: tuple[Kind, ...]) -> Step:
+def _authorizationRead(state: Opened, news: AuthorizationFacts, choices: Choices) -> Step:
     state = replace(state, unread=state.unread - {news.url}, read=(*state.read, news))
     if state.unread:
         return state, ()
@@ -301,6 +302,7 @@ def _authorizationRead(state: Opened, news: AuthorizationFacts, preference: tupl
     pending = [each for each in state.read if each.status == "pending"]
     proofs: list[Proof] = []
     for each in pending:
+        preference = choices.of(each.wanted)
         offer = choose(each, preference)
         if offer is None:
             offered = dict.fromkeys(one.kind for one in each.offers)

@@ -19,6 +19,7 @@ from ..interfaces import IAccountStore, IPresenter
 from .milestones import Milestones
 
 if TYPE_CHECKING:
+    from ..acme.choices import Choices
     from ..acme.issuer import Issuer
     from ..acme.objects import RenewalFacts
 
@@ -40,6 +41,7 @@ class LateIssuer:
         milestones: Milestones,
         authority: Authority | None = None,
         twins: Journal | None = None,
+        choices: Choices | None = None,
     ) -> None:
         """
         @param reactor: For connections and time.
@@ -51,6 +53,8 @@ class LateIssuer:
             first certificate installed.
         @param authority: Which of the configuration's; by default the preferred.
         @param twins: The orders under way for second certificates.
+        @param choices: Knows which ways to prove a name have failed; by default one of
+            its own.
         """
         self._reactor = reactor
         self._config = config
@@ -60,6 +64,7 @@ class LateIssuer:
         self._journal = journal
         self._twins = twins
         self._milestones = milestones
+        self._choices = choices
         self._issuer: Issuer | None = None
 
     def obtain(
@@ -110,6 +115,7 @@ class LateIssuer:
             observe=self._observe,
             journal=self._journal,
             twins=self._twins,
+            choices=self._choices,
         )
 
     def _observe(self, event: str, **_: object) -> None:

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.threads import deferToThreadPool
 
 from ..acme.budget import limitsOf
+from ..acme.choices import Choices
 from ..acme.journal import Journal
 from ..acme.rehearsal import stagingOf
 from ..config.model import Config
@@ -279,9 +280,17 @@ class SmartProxy(MultiService):
         journal = Journal(storage.orders, self.config.acme.directory, self._reactor.seconds())
         respondents = self._respondents
         presenter = Presenter(plane, respondents.records or records, respondents.http)
+        choices = Choices(self.config.challenges)
         twins = Journal(storage.twins, self.config.acme.directory, self._reactor.seconds())
         issuer = LateIssuer(
-            self._reactor, self.config, presenter, storage.accounts, journal, milestones, twins=twins
+            self._reactor,
+            self.config,
+            presenter,
+            storage.accounts,
+            journal,
+            milestones,
+            twins=twins,
+            choices=choices,
         )
         return Certificates(
             self.config,
@@ -298,12 +307,14 @@ class SmartProxy(MultiService):
             chance=self._chance,
             probe=issuer.probe if self._obtain is None else self._probe,
             advise=issuer.advise if self._obtain is None else self._advise,
-            fallbacks=() if self._obtain else self._makeFallbacks(storage, run, presenter, milestones),
-            rehearsal=None if self._obtain else self._makeRehearsal(storage, presenter),
+            fallbacks=()
+            if self._obtain
+            else self._makeFallbacks(storage, run, presenter, choices, milestones),
+            rehearsal=None if self._obtain else self._makeRehearsal(storage, presenter, choices),
             events=self.events,
         )
 
-    def _makeRehearsal(self, storage: Storage, presenter: Presenter) -> Rehearsal | None:
+    def _makeRehearsal(self, storage: Storage, presenter: Presenter, choices: Choices) -> Rehearsal | None:
         directory = stagingOf(self.config.acme.directory)
         if directory is None:
             return None
@@ -311,13 +322,20 @@ class SmartProxy(MultiService):
         # What happens there is no milestone of a start.
         milestones = Milestones(self._reactor.seconds)
         issuer = LateIssuer(
-            self._reactor, self.config, presenter, storage.accounts, Journal(), milestones, authority
+            self._reactor,
+            self.config,
+            presenter,
+            storage.accounts,
+            Journal(),
+            milestones,
+            authority,
+            choices=choices,
         )
         admission = Admission(limitsOf(directory), None, self._reactor, self._chance, issuer.probe)
         return Rehearsal(directory, admission, issuer.obtain, issuer.close)
 
     def _makeFallbacks(
-        self, storage: Storage, run: Run, presenter: Presenter, milestones: Milestones
+        self, storage: Storage, run: Run, presenter: Presenter, choices: Choices, milestones: Milestones
     ) -> list[Fallback]:
         made = []
         for authority, shelf in zip(self.config.acme.fallbacks, storage.fallbacks, strict=True):
@@ -332,6 +350,7 @@ class SmartProxy(MultiService):
                 milestones,
                 authority,
                 twins=twins,
+                choices=choices,
             )
             memory = Memory(shelf.attempts, shelf.uses, run)
             made.append(

@@ -342,6 +342,18 @@ class AuthoritySuite(AuthorityStory):
         self.assertIn("b.example: ", str(why))
         self.assertEqual(self.counted(), (1, 1))
 
+    async def test_anotherWay(self) -> None:
+        """
+        Where one way does not lead to a proof the next attempt takes another one,
+        though nothing was mended.
+        """
+        await self.opens()
+        self.plane.wrong.add("a.example")
+        issuer = self.issuer("http-01", "tls-alpn-01")
+        await self.refused(issuer, AuthorityProblem, "a.example")
+        self.verify(await issuer.obtain(("a.example",), self.install), "a.example")
+        self.assertEqual(self.counted(), (2, 1))
+
     async def test_wildcard(self) -> None:
         """
         A wildcard can be proved by neither kind, and nothing is presented for

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.acme.choices import Choices
 from smartproxy_tw.acme.errors import AuthorityProblem, NoChallengeUsable, Problem
 from smartproxy_tw.acme.objects import AuthorizationFacts, Offer, OrderFacts
 from smartproxy_tw.acme.order import (
@@ -41,7 +42,7 @@ from ..examples import examples
 URL = "https://ca.example/order"
 A, B = "https://ca.example/authz/a", "https://ca.example/authz/b"
 TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
-BOTH: tuple[Any, ...] = ("http-01", "tls-alpn-01")
+BOTH = Choices(("http-01", "tls-alpn-01"))
 
 PENDING = OrderFacts(URL, "pending", ("a.example", "b.example"), (A, B), f"{URL}/finalize")
 READY = replace(PENDING, status="ready")
