@@ -8,11 +8,14 @@ import socket
 from types import SimpleNamespace
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import Forward, Limits, Respond, Route, Target, Timeouts
 from smartproxy_tw.plane.pace import Pace, taken
 
+from ..examples import examples
 from .conversation import GET, HELLO, SessionTests, alive, status
 from .harness import Origin, Peer, field, turns
 
@@ -69,6 +72,45 @@ class PaceTests(SynchronousTestCase):
             for _ in range(200):
                 self.passes(1, moved)
             self.assertEqual(self.ended == [], isEnough, moved)
+
+    @given(
+        st.lists(
+            st.tuples(st.booleans(), st.integers(1, 60), st.one_of(st.just(0), st.integers(0, 2000))),
+            min_size=1,
+            max_size=30,
+        )
+    )
+    @examples(200)
+    def test_anyCourse(self, course: list[tuple[bool, int, int]]) -> None:
+        """
+        However a client comes, pauses and is waited for in vain: who goes on has
+        bought all the time that it took, and who is ended has not, counted from
+        the beginning or from a time when no more could have been saved.
+        """
+        seconds, most, rate = 5.0, 30.0, 128
+        self.begin(seconds, most, rate)
+        before = self.total
+        # The seconds that have counted, and the bytes, at each look that there may have been.
+        looks = [(0.0, 0)]
+        counted = 0.0
+        for isHeld, quarters, moved in course:
+            (self.pace.hold if isHeld else self.pace.go)()
+            for quarter in range(quarters):
+                self.passes(0.25, 0 if quarter else moved)
+                counted += 0 if isHeld else 0.25
+                now = self.total - before
+                looks.append((counted, now))
+                if self.ended:
+                    left = [
+                        (most if at else seconds) + (now - bytes_) / rate - (counted - since)
+                        for at, (since, bytes_) in enumerate(looks)
+                    ]
+                    self.assertLessEqual(min(left), 0)
+                    self.assertFalse(isHeld)
+                    self.passes(100)
+                    self.assertEqual((len(self.ended), self.poller.mortals), (1, {}))
+                    return
+                self.assertGreater(seconds + now / rate, counted)
 
     def test_saved(self) -> None:
         """
