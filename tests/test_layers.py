@@ -164,6 +164,20 @@ class PackageTests(SynchronousTestCase):
                     offenders.add(str(path.relative_to(ROOT)))
         self.assertEqual(offenders - MEET_THE_REACTOR, set())
 
+    def test_testsAlone(self) -> None:
+        """
+        The tests that need nothing but Python borrow nothing from the live ones,
+        which are not beside them where the wheel is tested.
+        """
+        offenders = set()
+        for path in sorted(TESTS.rglob("*.py")):
+            if TESTS / "live" in path.parents:
+                continue
+            for node in ast.walk(parsed(path)):
+                if isinstance(node, ast.ImportFrom) and "live" in (node.module or "").split("."):
+                    offenders.add(str(path.relative_to(TESTS)))
+        self.assertEqual(offenders, set())
+
     def test_otherSystems(self) -> None:
         """
         Anywhere but on Linux there is one error, and it says what to do.

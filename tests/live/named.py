@@ -23,7 +23,8 @@ from twisted.internet.task import deferLater
 
 from smartproxy_tw.facts import Address
 
-from .pebble import _Process, freePorts
+from ..ports import freePorts
+from .pebble import _Process
 
 __all__ = ["Named", "missing"]
 

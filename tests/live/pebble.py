@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import socket
@@ -35,7 +34,9 @@ from twisted.python.failure import Failure
 
 from smartproxy_tw.acme.x509 import Signer
 
-__all__ = ["Pebble", "Tally", "freePorts", "missing"]
+from ..ports import freePorts
+
+__all__ = ["Pebble", "Tally", "missing"]
 
 #: Why the tests that need Pebble are skipped here, or C{None}.
 missing: str | None = None
@@ -65,28 +66,6 @@ class Tally:
     orders: int
     invalid: int
     issued: int
-
-
-def freePorts(count: int, kind: int = socket.SOCK_STREAM) -> tuple[int, ...]:
-    """
-    Ports of 127.0.0.1 that nobody listens on just now, all different.  They
-    are below those that the kernel gives to outgoing connections, so that
-    none is taken by chance before it is bound.
-    """
-    held: list[socket.socket] = []
-    try:
-        while len(held) < count:
-            candidate = socket.socket(socket.AF_INET, kind)
-            try:
-                candidate.bind(("127.0.0.1", random.randrange(10000, 32768)))
-            except OSError:
-                candidate.close()
-            else:
-                held.append(candidate)
-        return tuple(each.getsockname()[1] for each in held)
-    finally:
-        for each in held:
-            each.close()
 
 
 class _Process(ProcessProtocol):

@@ -18,7 +18,7 @@ from smartproxy_tw.acme.x509 import checkCredential, describe
 from smartproxy_tw.facts import Credential
 from smartproxy_tw.testing.authority import Authority
 
-from .pebble import freePorts
+from ..ports import freePorts
 
 NEEDS_CERTBOT = (
     None

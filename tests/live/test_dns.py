@@ -34,9 +34,10 @@ from smartproxy_tw.records.questions import Questions
 from smartproxy_tw.service.tree import SmartProxy
 from smartproxy_tw.testing.authority import Authority
 
+from ..ports import freePorts
 from .named import Named
 from .named import missing as missingNamed
-from .pebble import Pebble, freePorts, missing
+from .pebble import Pebble, missing
 from .test_promise import Client, story
 
 reactor: Any = _reactor

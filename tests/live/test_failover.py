@@ -26,7 +26,8 @@ from smartproxy_tw.service.tree import SmartProxy
 from smartproxy_tw.store.naming import authorityName
 from smartproxy_tw.testing.authority import Authority as TestingAuthority
 
-from .pebble import Pebble, freePorts, missing
+from ..ports import freePorts
+from .pebble import Pebble, missing
 from .test_process import TWISTD
 from .test_promise import Client, configuration, fresh, story
 

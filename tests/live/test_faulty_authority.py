@@ -29,7 +29,7 @@ from smartproxy_tw.service.tree import SmartProxy
 from smartproxy_tw.testing.authority import Authority
 from smartproxy_tw.testing.faults import Faults
 
-from .pebble import freePorts
+from ..ports import freePorts
 from .test_promise import Client, configuration, fresh, story
 
 reactor: Any = _reactor

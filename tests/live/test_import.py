@@ -21,7 +21,8 @@ from smartproxy_tw.commands.certificates import take
 from smartproxy_tw.config.model import Config
 from smartproxy_tw.service.tree import SmartProxy
 
-from .pebble import Pebble, freePorts, missing
+from ..ports import freePorts
+from .pebble import Pebble, missing
 from .test_certbot import NEEDS_CERTBOT
 from .test_promise import Client, configuration, fresh, story
 

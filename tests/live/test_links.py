@@ -24,7 +24,8 @@ from smartproxy_tw.facts import Challenge
 from smartproxy_tw.service.tree import SmartProxy
 from tests.test_tap import environment
 
-from .pebble import Pebble, freePorts, missing
+from ..ports import freePorts
+from .pebble import Pebble, missing
 from .test_process import HERE, TWISTD, ProcessCase
 from .test_promise import Client, configuration, fresh, story
 from .test_workers import ask, workersOf

@@ -25,7 +25,8 @@ from smartproxy_tw.facts import Address
 from smartproxy_tw.service.tree import SmartProxy
 from smartproxy_tw.testing.authority import Authority
 
-from .pebble import Pebble, freePorts, missing
+from ..ports import freePorts
+from .pebble import Pebble, missing
 from .test_promise import Client, story
 
 reactor: Any = _reactor

@@ -28,7 +28,8 @@ from smartproxy_tw.service.errors import ListenError
 from smartproxy_tw.service.listeners import listenBy
 from smartproxy_tw.service.tree import SmartProxy
 
-from .pebble import Pebble, freePorts, missing
+from ..ports import freePorts
+from .pebble import Pebble, missing
 
 reactor: Any = _reactor
 

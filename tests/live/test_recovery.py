@@ -13,7 +13,8 @@ from twisted.trial.unittest import TestCase
 
 from smartproxy_tw.service.tree import SmartProxy
 
-from .pebble import Pebble, freePorts, missing
+from ..ports import freePorts
+from .pebble import Pebble, missing
 from .test_promise import configuration, fresh, story
 
 reactor: Any = _reactor

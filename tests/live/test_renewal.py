@@ -18,7 +18,7 @@ from smartproxy_tw.config.model import TLS, AccessLog, Acme, Auto, Config, Respo
 from smartproxy_tw.service.tree import SmartProxy
 from smartproxy_tw.testing.authority import Authority
 
-from .pebble import freePorts
+from ..ports import freePorts
 from .test_promise import Client, story
 
 reactor: Any = _reactor

@@ -25,7 +25,8 @@ from smartproxy_tw.testing.faults import Reply, whatIs
 from smartproxy_tw.testing.signed import Refused
 from smartproxy_tw.testing.validation import Validator
 
-from .pebble import Pebble, freePorts, missing
+from ..ports import freePorts
+from .pebble import Pebble, missing
 from .test_process import HERE, TWISTD
 from .test_promise import Client, fresh, story
 

@@ -21,7 +21,7 @@ from smartproxy_tw.service.errors import ListenError
 from smartproxy_tw.service.nameserver import NameServer
 from smartproxy_tw.service.tree import SmartProxy
 
-from ..live.pebble import freePorts
+from ..ports import freePorts
 
 reactor: Any = _reactor
 
