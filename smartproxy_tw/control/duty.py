@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +23,8 @@ from ..interfaces import IPlane
 from .errors import Broken, Refused
 from .handed import HandedPort
 from .messages import Drain, Leaving, Recent, Report, Talk, Tally, Tell, keysText, opened, tallyText
+from .packing import unpacking
+from .slices import inSlices
 from .state import Adopt, Change, Install, Present, Release, UseTable, Withdraw
 
 __all__ = ["Duty"]
@@ -40,6 +43,7 @@ class Duty(Talk):
     def __init__(
         self,
         plane: IPlane,
+        clock: IReactorTime,
         done: Callable[[], object],
         *,
         ready: Callable[[], object] = lambda: None,
@@ -47,6 +51,7 @@ class Duty(Talk):
     ) -> None:
         """
         @param plane: Started.
+        @param clock: Lets others have their turn while a long letter is read.
         @param done: Called once, when there is nothing more to do.
         @param ready: Called when everything was taken up.
         @param ending: Called with the seconds that the end may take at most, when
@@ -54,6 +59,7 @@ class Duty(Talk):
         """
         super().__init__()
         self._plane = plane
+        self._clock = clock
         self._done = done
         self._ready = ready
         self._ending = ending
@@ -73,9 +79,9 @@ class Duty(Talk):
         """
         See L{Tell}.
         """
-        changes = opened(letter, memory)
+        packed = opened(letter, memory)
         handed = None if port is None else HandedPort(port)
-        return self._turn.run(lambda: Deferred.fromCoroutine(self._take(changes, handed, isWhole)))
+        return self._turn.run(lambda: Deferred.fromCoroutine(self._take(packed, handed, isWhole)))
 
     @Drain.responder
     def finish(self, seconds: float) -> Deferred[dict[str, Any]]:
@@ -127,13 +133,11 @@ class Duty(Talk):
             self.ask(Report, tally=tallyText(tally))
             self.transport.loseConnection()
 
-    async def _take(
-        self, changes: tuple[Change, ...], port: HandedPort | None, isWhole: bool
-    ) -> dict[str, Any]:
+    async def _take(self, packed: bytes, port: HandedPort | None, isWhole: bool) -> dict[str, Any]:
         try:
             if self._isUnfit:
                 raise Broken("it does not know everything")
-            for change in changes:
+            for change in await inSlices(unpacking(packed), self._clock):
                 await self._do(change, port)
         except Exception as why:
             self._isUnfit = self._isUnfit or isWhole
@@ -149,7 +153,7 @@ class Duty(Talk):
     async def _do(self, change: Change, port: HandedPort | None) -> None:
         plane = self._plane
         match change:
-            case UseTable(config):
+            case UseTable(config=config):
                 await plane.useTable(config)
                 self._grace = config.timeouts.drain
             case Install(key, credential):

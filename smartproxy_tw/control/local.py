@@ -2,7 +2,8 @@
 The data path in this process.
 
 L{LocalPlane} provides the whole vocabulary of L{IPlane} by calling the engine;
-its Deferreds have fired when they are returned, but for L{LocalPlane.drain}.
+its Deferreds have fired when they are returned, but for L{LocalPlane.drain}, and for
+L{LocalPlane.useTable} where there are many routes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredLock, succeed
 from zope.interface import implementer
 
 from ..actions.build import buildAction
@@ -20,9 +21,12 @@ from ..plane.accept import Acceptor
 from ..plane.engine import Engine
 from ..plane.poller import Poller
 from ..plane.record import AccessRecords
-from ..routing.table import compileTable
+from ..routing.steps import Steps, paused
+from ..routing.table import compilingTable
 from ..upstream.group import Group
 from ..upstream.resolve import Resolver
+from .garbage import unattended
+from .slices import inSlices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
     from ..config.model import AccessLog, Config, Forward
     from ..facts import Challenge, Credential
+    from ..interfaces import IAction
     from ..upstream.sources import Source
 
 __all__ = ["LocalPlane"]
@@ -65,7 +70,9 @@ class LocalPlane:
         @param reactor: One that watches readers, tells the time and resolves
             names, as all of Twisted's do on Linux.
         @param clock: The time of day, in seconds since 1970.
-        @param linger: See L{Poller<smartproxy_tw.plane.poller.Poller>}.
+        @param linger: See L{Poller<smartproxy_tw.plane.poller.Poller>}.  A process
+            that may wait so does little else: what it has garbage collected for is
+            then decided here too.
         @param sharesPorts: Whether other processes accept on the same sockets.
         """
         self._reactor = reactor
@@ -78,6 +85,8 @@ class LocalPlane:
         self._records: AccessRecords | None = None
         self._recordsFor: AccessLog | None = None
         self._isStarted = False
+        self._isAlone = linger > 0.0
+        self._turn = DeferredLock()
 
     def start(self) -> Deferred[None]:
         """
@@ -107,13 +116,24 @@ class LocalPlane:
         """
         See L{IPlane}.
 
+        What takes long is done in slices, between which connections are served
+        as before; then all changes in one moment.
+
         @return: Fails with L{ValueError} when something that a route names
             cannot be used; everything then stays as it was.
         """
-        return Deferred.fromCoroutine(self._useTable(config))
+        return self._turn.run(lambda: inSlices(self._usingTable(config), self._reactor))
 
-    async def _useTable(self, config: Config) -> None:
-        table = compileTable(config)
+    def _usingTable(self, config: Config) -> Steps[None]:
+        attended = unattended() if self._isAlone else None
+        try:
+            yield from self._replacingTable(config)
+        finally:
+            if attended is not None:
+                attended()
+
+    def _replacingTable(self, config: Config) -> Steps[None]:
+        table = yield from compilingTable(config)
         groups: dict[tuple[Forward, float], Group] = {}
 
         def upstream(forward: Forward) -> Group:
@@ -124,12 +144,18 @@ class LocalPlane:
             groups[key] = found
             return found
 
-        actions = {route.name: buildAction(route.action, upstream) for route in config.routes}
+        actions: dict[str, IAction] = {}
+        for route, isPause in paused(config.routes):
+            actions[route.name] = buildAction(route.action, upstream)
+            if isPause:
+                yield
         self.engine.use(config, table.ports, actions, self._recordsOf(config.accessLog))
-        for key, group in self._groups.items():
+        before, self._groups = self._groups, groups
+        for (key, group), isPause in paused(before.items()):
             if key not in groups:
                 group.close()
-        self._groups = groups
+            if isPause:
+                yield
 
     def _recordsOf(self, settings: AccessLog) -> AccessRecords | None:
         if settings != self._recordsFor:

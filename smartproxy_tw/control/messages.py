@@ -2,7 +2,7 @@
 The words on the line between the supervisor and a worker: AMP commands, and the
 letters that they carry.
 
-A letter is some changes, pickled: both ends are processes of ours, and the line
+A letter is some changes, packed: both ends are processes of ours, and the line
 is a socket pair that nobody else has.  AMP takes values up to 65,535 bytes; a
 letter that is longer travels as a descriptor of sealed memory, which nobody can
 change under its reader.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import pickle
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +23,7 @@ from twisted.protocols.amp import AMP, BinaryBoxProtocol, Boolean, Command, Desc
 from twisted.python.failure import Failure
 
 from .errors import Broken, Refused
+from .packing import packed
 from .state import Change
 
 __all__ = [
@@ -157,7 +157,7 @@ class Letter:
         """
         @param changes: In their order.
         """
-        data = pickle.dumps(tuple(changes), pickle.HIGHEST_PROTOCOL)
+        data = packed(changes)
         self._memory = _sealed(data) if len(data) > _INLINE else None
         self.arguments: dict[str, Any] = (
             {"letter": data} if self._memory is None else {"memory": self._memory}
@@ -186,21 +186,21 @@ class Letter:
         self.close()
 
 
-def opened(letter: bytes | None, memory: int | None) -> tuple[Change, ...]:
+def opened(letter: bytes | None, memory: int | None) -> bytes:
     """
-    Read a letter.
+    Take what is in a letter out of it.
 
     @param letter: As L{Tell} has it.
     @param memory: Likewise; it is closed.
+    @return: Changes, packed.
     """
-    if memory is not None:
-        try:
-            # By position: others read the same open file.
-            letter = b"".join(_read(memory))
-        finally:
-            os.close(memory)
-    changes: tuple[Change, ...] = pickle.loads(letter or b"")
-    return changes
+    if memory is None:
+        return letter or b""
+    try:
+        # By position: others read the same open file.
+        return b"".join(_read(memory))
+    finally:
+        os.close(memory)
 
 
 def _sealed(data: bytes) -> int:

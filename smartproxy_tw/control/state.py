@@ -43,9 +43,13 @@ GAUGES = frozenset({"open"})
 class UseTable:
     """
     Route by this, see L{IPlane<smartproxy_tw.interfaces.IPlane>}.
+
+    @ivar packed: This as L{smartproxy_tw.control.packing} has it, made beforehand
+        because it takes a while; empty: it is still to be made.
     """
 
     config: Config
+    packed: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +146,13 @@ class State:
     """
     What every worker has to know.
 
-    @ivar config: The table; L{None} before there was one.
+    @ivar table: What is routed by; L{None} before there was something.
     @ivar credentials: The certificates, by key.
     @ivar challenges: Those that are being answered, by L{subject}.
     @ivar ports: The numbers of the ports that are accepted on, by identity.
     """
 
-    config: Config | None = None
+    table: UseTable | None = None
     credentials: dict[str, Credential] = field(default_factory=dict)
     challenges: dict[str, Challenge] = field(default_factory=dict)
     ports: dict[int, int] = field(default_factory=dict)
@@ -158,8 +162,8 @@ class State:
         This was agreed on.
         """
         match change:
-            case UseTable(config):
-                self.config = config
+            case UseTable():
+                self.table = change
             case Install(key, credential):
                 self.credentials[key] = credential
             case Present(challenge):
@@ -171,12 +175,19 @@ class State:
             case Release(identity):
                 self.ports.pop(identity, None)
 
+    @property
+    def config(self) -> Config | None:
+        """
+        The configuration that is gone by; L{None} before there was one.
+        """
+        return None if self.table is None else self.table.config
+
     def letter(self) -> tuple[Change, ...]:
         """
         Everything that is served, for who knows nothing.
         """
         return (
-            *(() if self.config is None else (UseTable(self.config),)),
+            *(() if self.table is None else (self.table,)),
             *(Install(key, credential) for key, credential in self.credentials.items()),
             *(Present(challenge) for challenge in self.challenges.values()),
         )

@@ -23,6 +23,7 @@ unusable what another one uses is killed at once: both are then gone.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,10 @@ from ..interfaces import IPlane
 from .errors import Broken, PlaneLost, Refused, WorkerGone
 from .hand import Hand, Patience
 from .messages import Letter
+from .packing import packing
 from .post import Post, Serving, pause
 from .processes import Processes
+from .slices import inSlices
 from .state import (
     Adopt,
     Change,
@@ -211,6 +214,9 @@ class Supervisor:
 
     async def _bringAbout(self, change: Change) -> None:
         async with self._turns.of((subject(change),)):
+            if isinstance(change, UseTable):
+                packed = await inSlices(packing((change,)), self._reactor)
+                change = replace(change, packed=packed)
             with Letter((change,)) as letter:
                 port = self._socketFor(change)
                 first = None if takesAway(change) else await self._agreedWith(letter, port)

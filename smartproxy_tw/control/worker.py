@@ -59,7 +59,7 @@ def _run() -> None:
     globalLogBeginner.beginLoggingTo([Passing(EVENTS)], redirectStandardIO=False, discardBuffer=True)
     plane = newPlane(reactor)
     plane.start()
-    duty = Duty(plane, _exit, ready=_ready, ending=_limit)
+    duty = Duty(plane, reactor, _exit, ready=_ready, ending=_limit)
     signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(duty.leave))
     with socket.socket(fileno=LINE) as line:
         line.setblocking(False)

@@ -27,7 +27,7 @@ from .showcase import Showcase
 from .trust import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from OpenSSL import SSL
 
@@ -103,9 +103,16 @@ class Entrance:
         self.openRoute: Route | None = None
         self.servesTokens = self.servesProofs = False
 
-    def use(self, table: PortTable | None, actions: dict[str, IAction], config: Config) -> None:
+    def use(
+        self,
+        table: PortTable | None,
+        actions: dict[str, IAction],
+        challenges: Mapping[int | None, Collection[str]],
+    ) -> None:
         """
         Route by this from now on.
+
+        @param challenges: Which are answered, by port.
         """
         self.table = table
         self.actions = actions
@@ -113,9 +120,9 @@ class Entrance:
         self.takesHTTP = table is not None and table.takesHTTP
         self.takesTCP = table is not None and table.takesTCP
         self.openRoute = None if table is None else getattr(table.decideStream(False, None), "route", None)
-        served = config.challenges if config.autoCertificates else ()
-        self.servesTokens = "http-01" in served and self.number == config.acme.httpPort
-        self.servesProofs = "tls-alpn-01" in served and self.number == config.acme.tlsPort
+        served = challenges.get(self.number, ())
+        self.servesTokens = "http-01" in served
+        self.servesProofs = "tls-alpn-01" in served
         self.plain.use(table, actions)
         for door in self._secure.values():
             door.use(table, actions)
@@ -228,8 +235,9 @@ class Engine:
         self.showcase.readAgain()
         if records is not None:
             records.use(self.numbers if config.requestID else None)
-        for number in {*self._entrances, *tables, *config.ports}:
-            self.entrance(number).use(tables.get(number), actions, config)
+        challenges = _challengesOf(config)
+        for number in {*self._entrances, *tables}:
+            self.entrance(number).use(tables.get(number), actions, challenges)
 
     def entrance(self, number: int) -> Entrance:
         """
@@ -431,3 +439,14 @@ class Engine:
         """
         if self._records is not None:
             self._records.stream(route, connection, started, sent, received)
+
+
+def _challengesOf(config: Config) -> dict[int | None, set[str]]:
+    """
+    Which challenges are answered on which port.
+    """
+    found: dict[int | None, set[str]] = {}
+    if config.autoCertificates:
+        for kind in config.challenges:
+            found.setdefault(config.acme.port(kind), set()).add(kind)
+    return found

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from ..config.model import Route
 from .patterns import NO_DOMAIN, AnyPath, DomainPattern, PathPattern, Rank, domainPattern, pathPattern
+from .steps import Steps, finish, paused
 
-__all__ = ["Ask", "Rule", "Standing", "readRules"]
+__all__ = ["Ask", "Rule", "Standing", "readRules", "readingRules"]
 
 
 class Ask(Enum):
@@ -118,7 +119,19 @@ def readRules(routes: Iterable[Route]) -> tuple[Rule, ...]:
 
     @raise ValueError: A pattern is none; the message names the route.
     """
-    return tuple(_readRule(order, route) for order, route in enumerate(routes))
+    return finish(readingRules(routes))
+
+
+def readingRules(routes: Iterable[Route]) -> Steps[tuple[Rule, ...]]:
+    """
+    The same, step by step.
+    """
+    rules: list[Rule] = []
+    for route, isPause in paused(routes):
+        rules.append(_readRule(len(rules), route))
+        if isPause:
+            yield
+    return tuple(rules)
 
 
 def _readRule(order: int, route: Route) -> Rule:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from types import MappingProxyType
 
 from ..config.model import TLS, CertificateSource, Config, Route
@@ -30,9 +31,13 @@ from .patterns import (
     PrefixPath,
     candidates,
 )
-from .rule import Ask, Rule, Standing, readRules
+from .rule import Ask, Rule, Standing, readingRules
+from .steps import Steps, finish, paused
 
-__all__ = ["Chosen", "Miss", "PortTable", "RouteTable", "compileTable"]
+__all__ = ["Chosen", "Miss", "PortTable", "RouteTable", "compileTable", "compilingTable"]
+
+#: What pairs are sorted by: standing and domain.
+_PLACE = itemgetter(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +155,36 @@ class _Index:
 
     __slots__ = ("_byDomain", "_hasWildcards", "ask")
 
-    def __init__(self, rules: Iterable[Rule], ask: Ask) -> None:
+    def __init__(self, ask: Ask, byDomain: dict[str, _Paths]) -> None:
         self.ask = ask
-        pairs: list[tuple[Standing, str, Rule]] = [
-            (rule.standing(domain, ask), domain.text, rule)
-            for rule in rules
-            if rule.answers(ask)
-            for domain in rule.domains
-        ]
+        self._byDomain = byDomain
+        self._hasWildcards = any(text.startswith("*") and text != "*" for text in byDomain)
+
+    @classmethod
+    def compiling(cls, rules: Iterable[Rule], ask: Ask) -> Steps[_Index]:
+        """
+        Make one.
+        """
+        pairs: list[tuple[Standing, str, Rule]] = []
+        for rule, isPause in paused(rules):
+            if rule.answers(ask):
+                pairs += [(rule.standing(domain, ask), domain.text, rule) for domain in rule.domains]
+            if isPause:
+                yield
         # Equal standing have only different domains of one route, and of those
         # no two match the same name: their order is free.
-        pairs.sort(key=lambda pair: pair[:2])
+        pairs.sort(key=_PLACE)
         entries: dict[str, list[_Entry]] = {}
-        for place, (_, text, rule) in enumerate(pairs):
+        for (place, (_, text, rule)), isPause in paused(enumerate(pairs)):
             entries.setdefault(text, []).append(_Entry(place, rule.route, rule.pathFor(ask)))
-        self._byDomain = {text: _Paths(some) for text, some in entries.items()}
-        self._hasWildcards = any(text.startswith("*") and text != "*" for text in self._byDomain)
+            if isPause:
+                yield
+        byDomain: dict[str, _Paths] = {}
+        for (text, some), isPause in paused(entries.items()):
+            byDomain[text] = _Paths(some)
+            if isPause:
+                yield
+        return cls(ask, byDomain)
 
     def __bool__(self) -> bool:
         """
@@ -356,7 +375,14 @@ def compileTable(config: Config) -> RouteTable:
     @raise ValueError: A pattern of a route is none, which the loader does not
         let through; the message names the route.
     """
-    rules = readRules(config.routes)
+    return finish(compilingTable(config))
+
+
+def compilingTable(config: Config) -> Steps[RouteTable]:
+    """
+    The same, step by step.
+    """
+    rules = yield from readingRules(config.routes)
     byPort: dict[int, list[Rule]] = {number: [] for number in config.ports}
     for rule in rules:
         for number in rule.route.ports:
@@ -367,7 +393,10 @@ def compileTable(config: Config) -> RouteTable:
     for number, some in byPort.items():
         key = tuple([rule.order for rule in some])
         if key not in compiled:
-            compiled[key] = tuple([_Index(some, ask) for ask in Ask])
+            indexes = []
+            for ask in Ask:
+                indexes.append((yield from _Index.compiling(some, ask)))
+            compiled[key] = tuple(indexes)
         ports[number] = _portTable(number, *compiled[key])
     return RouteTable(MappingProxyType(ports))
 

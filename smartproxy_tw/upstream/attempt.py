@@ -18,7 +18,6 @@ from .dial import Dial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from ..plane.wires import Wire
     from .dial import Means
@@ -234,7 +233,8 @@ class LinkAttempt(Attempt):
         """
         self._whenLinked = then
         self._isFresh = isFresh
-        super().__init__(means, places, self._failed)
+        # A method of its own here would be one more cycle for the collection of garbage.
+        super().__init__(means, places, _untold)
 
     def _next(self) -> None:
         place = self._pick()
@@ -277,8 +277,15 @@ class LinkAttempt(Attempt):
             place.welcome(link)
         self._whenLinked(link)
 
-    def _failed(self, outcome: Any, isHot: bool, ended: object) -> None:
-        self._whenLinked(outcome)
+    def giveUp(self, failure: UpstreamFailure) -> None:
+        """
+        See L{Attempt}.
+        """
+        self._whenLinked(failure)
+
+
+def _untold(outcome: object, isHot: bool, ended: object) -> None:
+    raise AssertionError("a link is told in its own way")
 
 
 def _openUntil(place: Place) -> float:

@@ -7,7 +7,9 @@ What it counts and bounds is that of this process.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from zope.interface import implementer
 
@@ -22,7 +24,7 @@ from .resolve import isLiteral
 from .waiting import Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from ..config.model import Forward, Target, UpstreamTLS
@@ -56,11 +58,12 @@ class Group:
         pool = forward.pool
         self._most = _NEVER if pool.connections is None else pool.connections
         self._queue = None
+        self._places: dict[int, list[Place]] = {}
         if pool.connections is not None:
-            self._queue = Queue(poller, pool.queue, pool.wait, self._isAnyFree)
+            self._queue = Queue(poller, pool.queue, pool.wait, partial(_isAnyFree, self._places))
+        self._freed = _waking(self._queue)
         self._means = Means(reactor, poller, resolver, connectSeconds, secrecy, self._queue)
         self._targets = forward.targets
-        self._places: dict[int, list[Place]] = {}
         self._turn = 0
         self._requests = 0
         self._budget = Budget(poller.now)
@@ -82,13 +85,6 @@ class Group:
         if self._queue is None and (target.port == 0 or isLiteral(target.host)):
             return Place(means.poller, target, port)
         return CountedPlace(means.poller, means.resolver, target, port, self._most, self._freed)
-
-    def _freed(self) -> None:
-        if self._queue is not None:
-            self._queue.wake()
-
-    def _isAnyFree(self) -> bool:
-        return any(place.hasRoom or place.idle for places in self._places.values() for place in places)
 
     def borrow(self, port: int) -> Link | None:
         """
@@ -152,3 +148,23 @@ class Group:
         for places in self._places.values():
             for place in places:
                 place.close()
+
+
+# A group is dropped with its table.  So that nothing of it waits for a collection of
+# garbage then, who frees a place does not keep the queue alive, nor the queue its group:
+# those who wait keep the queue.
+
+
+def _isAnyFree(known: Mapping[int, list[Place]]) -> bool:
+    return any(place.hasRoom or place.idle for places in known.values() for place in places)
+
+
+def _waking(queue: Queue | None) -> Callable[[], None]:
+    known = None if queue is None else ref(queue)
+
+    def wake() -> None:
+        found = None if known is None else known()
+        if found is not None:
+            found.wake()
+
+    return wake

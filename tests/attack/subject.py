@@ -157,6 +157,7 @@ def main(settings: dict[str, Any], directory: str) -> None:
         Timeouts,
     )
     from smartproxy_tw.control.local import LocalPlane
+    from smartproxy_tw.plane.poller import LINGER
 
     from .turns import Turns
 
@@ -173,7 +174,8 @@ def main(settings: dict[str, Any], directory: str) -> None:
 
     globalLogPublisher.addObserver(observe)
     turns = Turns(reactor)
-    plane = LocalPlane(reactor)
+    # As twistd and workers have it.
+    plane = LocalPlane(reactor, linger=LINGER)
     plane.start()
     factory = Factory()
     listening = {}

@@ -9,6 +9,7 @@ import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -43,8 +44,10 @@ class DutyTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.story = Story()
         self.plane = _Plane(self.story)
+        self.clock = Clock()
         self.duty = Duty(
             self.plane,
+            self.clock,
             lambda: self.story.tell("done"),
             ready=lambda: self.story.tell("ready"),
             ending=lambda seconds: self.story.tell(f"ends within {seconds:g} s"),
@@ -57,7 +60,9 @@ class DutyTests(SynchronousTestCase):
         A letter arrives.
         """
         with Letter(changes) as letter:
-            return self.duty.tell(letter.arguments["letter"], None, port, isWhole)
+            return self.duty.tell(
+                letter.arguments.get("letter"), letter.arguments.get("memory"), port, isWhole
+            )
 
     def socket(self) -> int:
         """

@@ -4,12 +4,25 @@ The whole vocabulary of the plane, in this process.
 
 from __future__ import annotations
 
-from smartproxy_tw.config.model import Forward, Respond, Route, Target, Timeouts, UpstreamTLS
+import gc
+from weakref import ref
+
+from smartproxy_tw.config.model import (
+    Block,
+    Config,
+    Forward,
+    Pool,
+    Respond,
+    Route,
+    Target,
+    Timeouts,
+    UpstreamTLS,
+)
 from smartproxy_tw.control.local import LocalPlane
 from smartproxy_tw.control.state import GAUGES
 
-from ..plane.harness import PlaneTests, World, descriptors
-from .contract import PlaneContract
+from ..plane.harness import PlaneTests, World, descriptors, reactor
+from .contract import GET, HELLO, PlaneContract
 
 
 class LocalPlaneTests(PlaneContract, PlaneTests):
@@ -39,6 +52,90 @@ class LocalPlaneTests(PlaneContract, PlaneTests):
             ValueError,
         )
         self.assertEqual(self.plane.engine.timeouts.head, 10.0)
+
+    def many(self, port: int, body: str) -> Config:
+        """
+        So many routes that they cannot be put to use in one slice.
+        """
+        routes = [
+            Route(f"r{number}", (port,), Block(), "http", (f"n{number}.test",)) for number in range(4000)
+        ]
+        return self.config(*routes, Route("last", (port,), Respond(body=body), "http", ("a.test",)))
+
+    async def test_manyRoutes(self) -> None:
+        """
+        While many routes are put to use the reactor has its turns, and what was
+        there before is served; then, in one moment, all of them are there.
+        """
+        port = await self.port()
+        await self.use(Route("a", (port,), Respond(body="before"), "http"))
+        client = await self.client(port)
+        using = self.plane.useTable(self.many(port, "after"))
+        self.assertNoResult(using)
+        ended: list[None] = []
+        using.addCallback(ended.append)
+        bodies = []
+        while not ended:
+            client.sends(GET)
+            bodies.append((await client.message())[1])
+        self.assertIn(b"before", bodies)
+        client.sends(GET)
+        self.assertEqual((await client.message())[1], b"after")
+
+    async def test_oneAfterTheOther(self) -> None:
+        """
+        Of two tables the later one stays, however small it is.
+        """
+        port = await self.port()
+        first = self.plane.useTable(self.many(port, "first"))
+        second = self.use(Route("a", (port,), Respond(body="second"), "http"))
+        await second
+        self.assertTrue(first.called)
+        client = await self.client(port)
+        client.sends(GET)
+        self.assertEqual((await client.message())[1], b"second")
+
+    async def test_leavesNothing(self) -> None:
+        """
+        What belonged to a table that is replaced is gone with it, and waits for no
+        collection of garbage.
+        """
+        port = await self.port()
+        origin = self.origin()
+        origin.answers(HELLO)
+        targets = (Target("localhost", origin.number), Target("127.0.0.1", origin.number))
+        for pool in (Pool(), Pool(1)):
+            await self.use(Route("a", (port,), Forward(targets, pool=pool), "http"))
+            client = await self.client(port)
+            client.sends(GET)
+            await client.message()
+            known = [ref(group) for group in self.plane._groups.values()]
+            self.assertEqual(len(known), 1)
+            gc.disable()
+            try:
+                await self.use(Route("a", (port,), Block(), "http"))
+                client.sends(GET)
+                await client.message()
+                self.assertEqual([each() for each in known], [None])
+            finally:
+                gc.enable()
+
+    async def test_garbage(self) -> None:
+        """
+        A process that does little else looks for no garbage meanwhile, and what has
+        become of the table is not looked at later either; any other one does as
+        before.
+        """
+        self.addCleanup(gc.unfreeze)
+        for linger in (0.0, 0.001):
+            plane = LocalPlane(reactor, linger=linger)
+            gc.unfreeze()
+            using = plane.useTable(self.many(1, "x"))
+            self.assertEqual(gc.isenabled(), not linger)
+            await using
+            self.assertTrue(gc.isenabled())
+            self.assertEqual(gc.get_freeze_count() > 4000, bool(linger))
+            await plane.drain(0)
 
     async def test_gauges(self) -> None:
         """

@@ -6,12 +6,12 @@ L{tests.control.test_supervised}.
 from __future__ import annotations
 
 import os
-import pickle
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import Config
 from smartproxy_tw.control.messages import Letter, keysOf, keysText, opened, tallied, tallyText
+from smartproxy_tw.control.packing import packed
 from smartproxy_tw.control.state import Install, UseTable
 from smartproxy_tw.facts import Credential
 
@@ -30,7 +30,9 @@ class LetterTests(SynchronousTestCase):
         """
         with Letter((SMALL, UseTable(Config((), "/x")))) as letter:
             self.assertEqual(list(letter.arguments), ["letter"])
-            self.assertEqual(opened(letter.arguments["letter"], None), (SMALL, UseTable(Config((), "/x"))))
+            self.assertEqual(
+                opened(letter.arguments["letter"], None), packed((SMALL, UseTable(Config((), "/x"))))
+            )
 
     def test_large(self) -> None:
         """
@@ -41,7 +43,7 @@ class LetterTests(SynchronousTestCase):
             self.assertEqual(list(letter.arguments), ["memory"])
             for _ in range(3):
                 handed = os.dup(letter.arguments["memory"])
-                self.assertEqual(opened(None, handed), (LARGE, SMALL))
+                self.assertEqual(opened(None, handed), packed((LARGE, SMALL)))
                 self.assertRaises(OSError, os.fstat, handed)
             memory = letter.arguments["memory"]
         self.assertRaises(OSError, os.fstat, memory)
@@ -57,15 +59,6 @@ class LetterTests(SynchronousTestCase):
             self.assertRaises(OSError, os.ftruncate, memory, 1)
             self.assertFalse(os.get_inheritable(memory))
 
-    def test_closedWhenRead(self) -> None:
-        """
-        Memory that makes no sense is closed all the same.
-        """
-        memory = os.memfd_create("nonsense")
-        os.write(memory, b"nonsense")
-        self.assertRaises(pickle.UnpicklingError, opened, None, memory)
-        self.assertRaises(OSError, os.fstat, memory)
-
     def test_bound(self) -> None:
         """
         Whatever its size, no value on the line exceeds what AMP takes.
@@ -76,7 +69,7 @@ class LetterTests(SynchronousTestCase):
                 self.assertLess(len(letter.arguments.get("letter", b"")), 65_536)
                 memory = letter.arguments.get("memory")
                 handed = None if memory is None else os.dup(memory)
-                self.assertEqual(opened(letter.arguments.get("letter"), handed), (change,))
+                self.assertEqual(opened(letter.arguments.get("letter"), handed), packed((change,)))
 
     def test_keys(self) -> None:
         """

@@ -21,9 +21,11 @@ from smartproxy_tw.control.errors import Broken
 from smartproxy_tw.control.hand import Hand
 from smartproxy_tw.control.local import LocalPlane
 from smartproxy_tw.control.messages import Letter, opened
+from smartproxy_tw.control.packing import unpacking
 from smartproxy_tw.control.processes import lineOver
 from smartproxy_tw.control.state import Change, State
 from smartproxy_tw.facts import Credential
+from smartproxy_tw.routing.steps import finish
 
 __all__ = ["FakeWorker", "FakeWorkers", "HerePort", "HereWorkers"]
 
@@ -73,7 +75,8 @@ class FakeWorker:
         answer: Deferred[Any] = Deferred()
         arguments = letter.arguments
         memory = os.dup(arguments["memory"]) if "memory" in arguments else None
-        self._inbox.append((opened(arguments.get("letter"), memory), isWhole, answer))
+        changes = finish(unpacking(opened(arguments.get("letter"), memory)))
+        self._inbox.append((changes, isWhole, answer))
         return answer
 
     def drain(self, seconds: float) -> Deferred[int]:
@@ -248,7 +251,7 @@ class HereWorkers:
         self.planes.append(plane)
         with ours, theirs:
             worker = _Here(next(self._pids), hand, plane)
-            duty = Duty(plane, worker.done)
+            duty = Duty(plane, self._reactor, worker.done)
             worker.duty = duty
             theirs.setblocking(False)
             factory = Factory.forProtocol(lambda: duty)

@@ -46,18 +46,18 @@ class SiegeTests(SynchronousTestCase):
         Nothing keeps the reactor from its work.  (Where tests run side by side
         a processor is slower; the soak holds the bound.)
         """
-        found = siege.lag(each=200, seconds=4.0, routes=500, most=0.1)
+        found = siege.lag(each=200, seconds=4.0, routes=5000, most=0.05)
         self.assertGreater(found["good"]["answers"], 50)
 
     def test_full(self) -> None:
         """
         Who finds no room is refused at little cost, and served when there is.
         """
-        siege.full(files=256, seconds=2.0)
+        siege.full(files=256, seconds=3.0)
 
     def test_exhausted(self) -> None:
         """
         Without descriptors the proxy rests, and goes on when there are some.
         """
-        found = siege.exhausted(files=256, seconds=1.0)
+        found = siege.exhausted(files=256, seconds=3.0)
         self.assertGreater(found["hoarded"], 100)

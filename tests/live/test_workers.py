@@ -433,7 +433,8 @@ class ProcessWorkerTests(ProcessCase):
         An interrupt at the terminal, which reaches every process of the group,
         ends all in order and without a traceback.
         """
-        with self.serving(["setsid", *TWISTD, "-n"]) as (process, workers):
+        # What runs the tests in the background may have interrupts ignored.
+        with self.serving(["setsid", "env", "--default-signal=INT", *TWISTD, "-n"]) as (process, workers):
             os.killpg(process.pid, signal.SIGINT)
             rest = "".join(self.until(process, "Server Shut Down"))
             process.wait(30)

@@ -761,6 +761,14 @@ class PlaneTests(TestCase):
                 self.fail(f"it never came about that {what}: {self.before} then, {descriptors()} now")
             await turns(1)
 
+    async def swept(self) -> None:
+        """
+        Everything whose time is over by now has been told so.
+        """
+        poller = self.plane.engine.poller
+        tick = poller._tick
+        await self.settles(lambda: poller._tick is not tick, "time passes")
+
     async def isIdle(self) -> None:
         """
         Every client connection of the plane has ended.

@@ -155,7 +155,7 @@ class EarlyTests(SessionTests):
             if client.why is None:
                 client.sends(b"x")
             self.world.advance(1)
-            await self.settles(lambda: self.plane.engine.poller.now > self.world.seconds() - 0.2, "time")
+            await self.swept()
             await turns(10)
             ended += self.plane.engine.open
         self.assertGreater(ended, 25)

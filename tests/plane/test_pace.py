@@ -218,9 +218,7 @@ class TimedTests(SessionTests):
         """
         self.world.advance(seconds)
         await turns(10)
-        await self.settles(
-            lambda: self.plane.engine.poller.now >= self.world.seconds() - 0.2, "it is looked at"
-        )
+        await self.swept()
 
 
 class BodyTests(TimedTests):

@@ -244,7 +244,7 @@ class ClientCertificateTests(PlaneTests):
         for number in (port, raw):
             entrance = self.plane.engine.entrance(number)
             actions: Any = {"a": Looks(), "b": Looks()}
-            entrance.use(entrance.table, actions, self.config())
+            entrance.use(entrance.table, actions, {})
         for version in ("1.2", "1.3"):
             for credential in (self.alice, None):
                 peer = await self.shows(port, credential, version)
