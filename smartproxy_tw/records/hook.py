@@ -9,18 +9,15 @@ environment what to do; it says by its status whether that was done.
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet import error
-from twisted.internet.defer import Deferred, DeferredSemaphore, TimeoutError, succeed
-from twisted.internet.protocol import ProcessProtocol
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
 from zope.interface import implementer
 
 from ..facts import DNS01
 from ..interfaces import IRecords
+from ..programs.running import ProgramFailed, Programs
 from .errors import RecordFailed
 from .lookup import Ask
 from .places import Place, Places
@@ -33,41 +30,6 @@ __all__ = ["Hooks"]
 
 #: So many run at a time.
 _AT_ONCE = 4
-
-#: The end of what one wrote is told, of this many bytes.
-_TOLD = 500
-
-
-class _Running(ProcessProtocol):
-    """
-    One that runs.
-    """
-
-    def __init__(self) -> None:
-        self.said = b""
-        self.ended: Deferred[int] = Deferred(lambda _: self._kill())
-
-    def connectionMade(self) -> None:
-        transport: Any = self.transport
-        transport.closeStdin()
-
-    def childDataReceived(self, childFD: int, data: bytes) -> None:
-        self.said = (self.said + data)[-_TOLD:]
-
-    def processEnded(self, reason: Failure) -> None:
-        if self.ended.called:
-            return
-        why: Any = reason.value
-        self.ended.callback(-why.signal if why.exitCode is None else why.exitCode)
-
-    def _kill(self) -> None:
-        transport: Any = self.transport
-        try:
-            transport.signalProcess("KILL")
-        except error.ProcessExitedAlready:
-            pass
-        # Whoever it has started may keep these open.
-        transport.loseConnection()
 
 
 @implementer(IRecords)
@@ -89,8 +51,8 @@ class Hooks:
         @param ask: Asks one server of the DNS; by default over the network.
         @param environment: Of the program; by default as this process has it.
         """
-        self._reactor = reactor
         self._settings = settings
+        self._programs = Programs(reactor)
         self._places = Places(reactor, settings, ask or Questions(reactor).ask)
         self._environment = os.environ if environment is None else environment
         self._turns = DeferredSemaphore(_AT_ONCE)
@@ -132,27 +94,8 @@ class Hooks:
         await self._turns.run(lambda: Deferred.fromCoroutine(self._once(action, environment)))
 
     async def _once(self, action: str, environment: Mapping[str, str]) -> None:
-        command, running = self._settings.command, _Running()
-        whole = f"the hook {command[0]} ({action})"
+        command = self._settings.command
         try:
-            # With its name as it stands: the C library looks for it by PATH.
-            self._reactor.spawnProcess(running, command[0], command, env=environment, path="/")
-        except OSError as why:
-            raise RecordFailed(f"{whole} cannot be run ({why})") from why
-        try:
-            status = await running.ended.addTimeout(self._settings.timeout, self._reactor)
-        except TimeoutError as why:
-            raise RecordFailed(
-                f"{whole} was ended after {self._settings.timeout:g} s{_told(running.said)}"
-            ) from why
-        if status != 0:
-            how = f"with status {status}" if status > 0 else f"by {signal.Signals(-status).name}"
-            raise RecordFailed(f"{whole} ended {how}{_told(running.said)}")
-
-
-def _told(said: bytes) -> str:
-    """
-    What it wrote, fit for a log line.
-    """
-    text = " ".join(said.decode("utf-8", "replace").split())
-    return f", and wrote: {text if text.isprintable() else ascii(text)}" if text else ", and wrote nothing"
+            await self._programs.run(command, environment, self._settings.timeout)
+        except ProgramFailed as why:
+            raise RecordFailed(f"the hook {command[0]} ({action}) {why}") from why

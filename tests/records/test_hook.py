@@ -120,4 +120,5 @@ class HookTests(TestCase):
         hooks = self.hooks("")
         hooks._settings = replace(hooks._settings, command=("/nowhere/hook",))
         why = yield self.assertFailure(hooks.present(RECORD), RecordFailed)
-        self.assertIn("/nowhere/hook (present) ended with status 1", str(why))
+        self.assertIn("/nowhere/hook (present) ended with status 127", str(why))
+        self.assertIn("cannot be run (No such file or directory)", str(why))
