@@ -24,6 +24,7 @@ __all__ = [
     "Authority",
     "Auto",
     "Block",
+    "CertificateHook",
     "CertificateSource",
     "Challenges",
     "ClientCertificates",
@@ -467,6 +468,24 @@ class DynamicUpdate(Records):
     ttl: int = 60
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateHook:
+    """
+    A program that is run when something has happened to certificates by ACME.
+
+    @ivar command: The program, by absolute path or found by PATH, and its
+        arguments; no shell has a part in it.
+    @ivar events: After which of them.
+    @ivar names: Only for certificates for one of these; empty: for all.
+    @ivar timeout: How long it may run, in seconds.
+    """
+
+    command: tuple[str, ...]
+    events: tuple[Literal["issued", "renewed", "failed"], ...] = ("issued", "renewed")
+    names: tuple[str, ...] = ()
+    timeout: float = 120.0
+
+
 #: What the key of a certificate is: EC on P-256, or RSA of 2048 or 3072 bits; or
 #: there are two certificates, C{ecdsa} and C{rsa}.
 KeyType = Literal["ecdsa", "rsa", "rsa-3072", "both"]
@@ -523,6 +542,7 @@ class Acme(Authority):
     @ivar httpPort: Where http-01 is served; the authority connects to 80, so
         another number needs a forwarding in front.
     @ivar tlsPort: Where tls-alpn-01 is served; likewise 443.
+    @ivar hooks: Programs to run afterwards, in this order.
     """
 
     challenges: Challenges = ("http-01", "tls-alpn-01")
@@ -530,6 +550,7 @@ class Acme(Authority):
     tlsPort: int = 443
     fallbacks: tuple[Authority, ...] = field(default=(), kw_only=True)
     dns: DynamicUpdate | Hook | OwnZones | None = field(default=None, kw_only=True)
+    hooks: tuple[CertificateHook, ...] = field(default=(), kw_only=True)
 
     def port(self, kind: Literal["http-01", "tls-alpn-01", "dns-01"]) -> int | None:
         """

@@ -147,6 +147,8 @@ class _Resolver:
             placed += ofSites
         for path, message in checks.conflicts(placed):
             self._findings.add(path, message)
+        if isWhole:
+            self._checkHooks(placed, acme)
         if isWhole and not placed and not self._findings.problems:
             self._findings.add((), "there is nothing to serve: give sites or routes")
         self._checkLimits(written.limits)
@@ -200,6 +202,7 @@ class _Resolver:
             challenges=self._challenges(written),
             dns=None if written.dns is None else self._dns(written.dns),
             fallbacks=self._fallbacks(written),
+            hooks=self._hooks(written),
             httpPort=written.httpPort,
             tlsPort=written.tlsPort,
         )
@@ -246,6 +249,26 @@ class _Resolver:
             ttl=written.ttl,
             **common,
         )
+
+    def _hooks(self, written: schema.Acme) -> tuple[model.CertificateHook, ...]:
+        made: list[model.CertificateHook] = []
+        for index, each in enumerate(written.hooks):
+            self._program(("acme", "hooks", index, "command"), each.command[0])
+            made.append(
+                model.CertificateHook(
+                    tuple(each.command), tuple(listed(each.events)), tuple(listed(each.names)), each.timeout
+                )
+            )
+        return tuple(made)
+
+    def _checkHooks(self, placed: list[checks.Placed], acme: model.Acme) -> None:
+        sources = [each.route.tls.certificate for each in placed if each.route.tls is not None]
+        wanted = {name for each in sources if isinstance(each, model.Auto) for name in each.names}
+        for index, hook in enumerate(acme.hooks):
+            for name in hook.names:
+                if name not in wanted:
+                    message = f"lists {name}, for which no route wants a certificate by ACME"
+                    self._findings.add(("acme", "hooks", index, "names"), message)
 
     def _program(self, path: Path, name: str) -> None:
         if "/" in name and not name.startswith("/"):

@@ -37,6 +37,7 @@ __all__ = [
     "Acme",
     "Action",
     "Block",
+    "CertificateHook",
     "ClientCertificates",
     "DynamicUpdate",
     "ExternalAccount",
@@ -863,6 +864,46 @@ class DynamicUpdate(_Records):
         return self
 
 
+_EventName = Literal["issued", "renewed", "failed"]
+_HOOK = model.CertificateHook(("",))
+
+
+class CertificateHook(_Section):
+    """
+    A program of yours that is run when something has happened to certificates by ACME.
+    """
+
+    command: Annotated[list[_Nonempty], Field(min_length=1)] = Field(
+        description="The program, by its absolute path or found by PATH, and its arguments; never a shell "
+        "command line. What has happened is in its environment, and as JSON on its standard input: "
+        "SMARTPROXY_EVENT, SMARTPROXY_NAMES, SMARTPROXY_FILE, SMARTPROXY_EXPIRES, SMARTPROXY_SERIAL, "
+        "SMARTPROXY_PROBLEM, SMARTPROXY_NEXT_ATTEMPT."
+    )
+    events: Annotated[
+        Annotated[_EventName, Tag(TAG + "text")]
+        | Annotated[list[_EventName], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
+        _byShape("has to be issued, renewed or failed, or a list of them"),
+    ] = Field(
+        default=list(_HOOK.events),
+        description="After what it is run, one or a list: `issued`, the first certificate for just these "
+        "names, or the first that this command is told of; `renewed`, one that follows; `failed`, an order "
+        "that came to nothing.",
+    )
+    names: Annotated[
+        Annotated[Domain, Tag(TAG + "text")]
+        | Annotated[list[Domain], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
+        _byShape("has to be a name or a list of names"),
+    ] = Field(
+        default_factory=list,
+        description="Only for certificates that are for one of these, one or a list, each as the routes have "
+        "it. Default: for all.",
+    )
+    timeout: Seconds = Field(
+        default=_HOOK.timeout,
+        description="How long it may run until it is killed, with all that it has started, in seconds.",
+    )
+
+
 class Fallback(_Section):
     """
     Another authority.
@@ -944,6 +985,11 @@ class Acme(_Section):
         default_factory=list,
         description="Other authorities, asked in this order for a certificate that the one before cannot "
         "give.",
+    )
+    hooks: list[CertificateHook] = Field(
+        default_factory=list,
+        description="Programs of yours that are run after a certificate was issued or renewed, or after an "
+        "order failed; one after another for each certificate.",
     )
     httpPort: Port = Field(
         default=_ACME.httpPort,

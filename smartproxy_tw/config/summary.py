@@ -12,6 +12,7 @@ from .model import (
     LETSENCRYPT,
     LETSENCRYPT_STAGING,
     Auto,
+    CertificateHook,
     Config,
     Files,
     Forward,
@@ -136,11 +137,18 @@ def _certificate(source: Auto | Internal | Files) -> str:
     return f"by ACME for {whom}" if isinstance(source, Auto) else f"by the local authority for {whom}"
 
 
+def _hook(hook: CertificateHook) -> str:
+    # Its arguments are left out: they may be secret.
+    whose = f" for {', '.join(hook.names)}" if hook.names else ""
+    return f"{hook.command[0]} is run when {' or '.join(hook.events)}{whose}"
+
+
 def _end(config: Config) -> Iterator[str]:
     wanted = config.autoCertificates
     if wanted:
         others = "".join(f", else {each.directory}" for each in config.acme.fallbacks)
         yield f"{_count(len(wanted), 'certificate')} by ACME from {config.acme.directory}{others}"
+        yield from map(_hook, config.acme.hooks)
     yield f"state in {config.stateDir}"
     if config.workers == "auto":
         yield "one worker for each CPU, with an equal share of limits.connections"

@@ -90,6 +90,9 @@ class _Running(ProcessProtocol):
             return
         transport: Any = self.transport
         pid = transport.pid
+        # Never to everybody (-1, 0), nor to init: none of these is a child of ours.
+        if not isinstance(pid, int) or pid <= 1:
+            return
         try:
             # Not its own session yet: it has not started anybody either.
             leads = os.getpgid(pid) == pid

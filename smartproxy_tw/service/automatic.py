@@ -31,7 +31,7 @@ from .admission import Admission
 from .alarm import Timetable
 from .asking import Asking
 from .backoff import Backoff
-from .events import Events, Herald
+from .events import CertificateEvent, Events, Herald
 from .keeper import Keeper
 from .memory import Memory
 from .outage import Outage
@@ -186,6 +186,18 @@ class AutoCertificate:
         """
         isFailing = self._backoff.problem is not None
         return self._running is not None or isFailing or self._dueAt() <= self._clock.seconds()
+
+    @property
+    def kept(self) -> CertificateEvent | None:
+        """
+        What there is to say of the one that is served and in the store; L{None}
+        where there is none.
+        """
+        facts = self._served.facts
+        if facts is None or self._keeper.isBehind:
+            return None
+        file = self._served.issuer.fileOf(facts.names)
+        return self._herald.standing("renewed", facts, file, self._dueAt())
 
     def stop(self) -> Deferred[None]:
         """

@@ -30,7 +30,7 @@ from .alarm import Timetable
 from .automatic import AutoCertificate, Obtain
 from .crowd import Crowd
 from .errors import CertificateError
-from .events import Events
+from .events import CertificateEvent, Events
 from .files import FileCertificate, interval
 from .gathering import gathered
 from .internal import InternalCertificate
@@ -236,6 +236,13 @@ class Certificates:
         How it stands with each.
         """
         return tuple(each.status() for each in self._all)
+
+    def kept(self) -> tuple[CertificateEvent, ...]:
+        """
+        What there is to say of each by ACME that is served and in the store, whether
+        or not anybody was told of it.
+        """
+        return tuple(event for each in self._automatic if (event := each.kept) is not None)
 
     def stop(self) -> Deferred[None]:
         """

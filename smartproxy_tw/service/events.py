@@ -49,6 +49,8 @@ class CertificateEvent:
     @ivar problem: Why an order failed, for people, without a full stop.
     @ivar nextAttempt: When it is tried again, or the certificate is renewed, POSIX
         seconds; L{None} where that is not known.
+    @ivar serial: The serial number of the certificate, hexadecimal; L{None} of an
+        order that failed.
     """
 
     kind: EventKind
@@ -59,6 +61,7 @@ class CertificateEvent:
     expires: float | None = None
     problem: str | None = None
     nextAttempt: float | None = None
+    serial: str | None = None
 
 
 #: Is told what happened.  It is called from the reactor and returns at once.
@@ -149,9 +152,30 @@ class Herald:
         if self._untold is None:
             return
         (kind, facts), self._untold = self._untold, None
+        self._events.tell(self.standing(kind, facts, file, nextAttempt))
+
+    def standing(
+        self, kind: EventKind, facts: CertificateFacts, file: str | None, nextAttempt: float
+    ) -> CertificateEvent:
+        """
+        What there is to say of a certificate that is served and in the store; it is
+        not told.
+
+        @param kind: What it counts as.
+        @param facts: What it says.
+        @param file: As in L{kept}.
+        @param nextAttempt: As in L{kept}.
+        """
         now = self._clock.seconds()
-        self._events.tell(
-            CertificateEvent(kind, self._key, facts.names, now, file, facts.notAfter, nextAttempt=nextAttempt)
+        return CertificateEvent(
+            kind,
+            self._key,
+            facts.names,
+            now,
+            file,
+            facts.notAfter,
+            nextAttempt=max(nextAttempt, now),
+            serial=f"{facts.serial:x}",
         )
 
     def failed(self, problem: str | None, expires: float | None, nextAttempt: float | None) -> None:

@@ -10,6 +10,8 @@ The order is the whole point of this module, so here it is, as it is awaited:
  5. every C{listen} has answered, and the data path accepts on every port;
  6. only now the gate opens, and certificates are asked for.
 
+The operator's programs hear of certificates from there on.
+
 What fails ends the life: all that had begun is stopped in reverse, and not one
 request has gone to an authority.  The end of a proxy is the same way backwards.
 """
@@ -17,6 +19,7 @@ request has gone to an authority.  The end of a proxy is the same way backwards.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -37,6 +40,10 @@ from .readable import requireReadable, unreadable
 from .readiness import Readiness
 from .storage import Storage
 
+if TYPE_CHECKING:
+    from .events import Events
+    from .hooks import CertificateHooks
+
 __all__ = ["Life", "MakeCertificates"]
 
 #: Makes the certificates of a life: from its data path, the gate that orders wait
@@ -50,6 +57,7 @@ class Life:
 
     @ivar listeners: The ports.
     @ivar certificates: L{None} until the storage is open.
+    @ivar hooks: L{None} until the ports are served, or where there are none.
     @ivar milestones: When what happened.
     """
 
@@ -64,6 +72,8 @@ class Life:
         makeCertificates: MakeCertificates,
         clock: IReactorTime,
         nameServer: NameServer | None = None,
+        makeHooks: Callable[[], CertificateHooks] | None = None,
+        events: Events | None = None,
     ) -> None:
         """
         @param config: What to do.
@@ -75,7 +85,13 @@ class Life:
             storage is open and the data path has its routes.
         @param clock: Measures how long it takes.
         @param nameServer: The proxy's own, if it has one.
+        @param makeHooks: Makes what runs the operator's programs, if there are any;
+            called once the storage is open.
+        @param events: Tells them what happens to certificates.
         """
+        self._makeHooks = makeHooks
+        self._events = events
+        self.hooks: CertificateHooks | None = None
         self._nameServer = nameServer
         self._config = config
         self.listeners = listeners
@@ -215,6 +231,9 @@ class Life:
         )
         # The gate.  Links three and four are awaited inside of each order.
         self._gate.happen()
+        if self._makeHooks is not None and self._events is not None:
+            self.hooks = self._makeHooks()
+            self.hooks.begin(self.certificates.kept(), self._events)
         self.certificates.provisionAll().addErrback(self._provisioningFailed)
 
     async def _prepare(self, plane: IPlane) -> None:
@@ -243,12 +262,16 @@ class Life:
             return
         stopped = self._stopped = Readiness()
         self._gate.fail(StoppedError("The proxy was stopped before its ports were served."))
+        # They have as long as everything else takes, and a little more.
+        hooks = None if self.hooks is None else self.hooks.stop()
         if self.certificates is not None:
             await self._quietly("the certificates", self.certificates.stop)
         await self._quietly("the ports", self._close)
         if self._plane is not None:
             plane, self._plane = self._plane, None
             await self._quietly("the data path", lambda: self._drain(plane))
+        if hooks is not None:
+            await self._quietly("the hooks", lambda: hooks)
         self._storage.close()
         stopped.happen()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..store.accounts import DirectoryAccounts
 from ..store.attempts import DirectoryAttempts
+from ..store.deliveries import DirectoryDeliveries
 from ..store.directory import Files, Lock, SecureDirectory
 from ..store.layout import bringUp
 from ..store.localauthority import LocalAuthority
@@ -60,6 +61,7 @@ class Storage:
     @ivar attempts: Orders there that failed.
     @ivar uses: What of its budget is used.
     @ivar fallbacks: The same of the authorities that are asked besides.
+    @ivar deliveries: Of which certificates the operator's programs were told.
     @ivar authority: The local authority; not opened, since not everybody
         needs one.
     """
@@ -71,6 +73,7 @@ class Storage:
     attempts: DirectoryAttempts
     uses: DirectoryUses
     fallbacks: tuple[Shelf, ...]
+    deliveries: DirectoryDeliveries
     authority: LocalAuthority
 
     def __init__(
@@ -127,6 +130,7 @@ class Storage:
                 if self._accounts is None
                 else self._accounts
             )
+            self.deliveries = DirectoryDeliveries(self._directory)
             self.authority = LocalAuthority(self._directory.child("authority"), self._seconds)
         except BaseException:
             self._lock.release()

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ..store.certificates import Run
     from .admission import Probe
     from .automatic import Obtain
+    from .hooks import CertificateHooks
     from .renewal import Advise
     from .status import CertificateStatus, Figures
 
@@ -160,7 +161,8 @@ class SmartProxy(MultiService):
         """
         How it stands with each certificate.
         """
-        return () if self.certificates is None else self.certificates.status()
+        found = () if self.certificates is None else self.certificates.status()
+        return tuple(map(self._withHooks, found))
 
     def figures(self) -> tuple[Figures, ...]:
         """
@@ -210,6 +212,13 @@ class SmartProxy(MultiService):
         life, self._life = self._life, self._newLife()
         return gathered([children, life.end()]).addCallback(lambda _: None)
 
+    def _withHooks(self, status: CertificateStatus) -> CertificateStatus:
+        hooks = self._life.hooks
+        problem = None if hooks is None else hooks.problemOf(status.key)
+        if problem is None:
+            return status
+        return replace(status, problem="; ".join(filter(None, (status.problem, problem))))
+
     def _withRespondents(self, config: Config) -> Config:
         acme = config.acme
         if self._respondents.records is None or "dns-01" in acme.challenges:
@@ -245,7 +254,16 @@ class SmartProxy(MultiService):
             partial(self._makeCertificates, storage, run, records),
             reactor,
             nameServerOf(reactor, self.config, records),
+            partial(self._makeHooks, storage, run) if self.config.acme.hooks else None,
+            self.events,
         )
+
+    def _makeHooks(self, storage: Storage, run: Run) -> CertificateHooks:
+        from ..programs.running import Programs
+        from .hooks import CertificateHooks
+
+        hooks, programs = self.config.acme.hooks, Programs(self._reactor)
+        return CertificateHooks(hooks, programs, self._reactor, storage.deliveries, run, self._chance)
 
     def _foreignStore(self) -> ICertificateStore | None:
         if self._certificateStore is None:

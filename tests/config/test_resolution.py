@@ -126,6 +126,30 @@ class WholeTests(SynchronousTestCase):
             "rfc2136, exec or zone was expected", only("acme: {dns: {type: route53}}\nsites: {a.b: 1}")
         )
 
+    def test_certificateHooks(self) -> None:
+        """
+        What is to be run afterwards has to be there, and each mistake is told where it
+        stands; names are those of certificates by ACME.
+        """
+        site = "\nsites: {a.b: 1, c.d: {to: 1, certificate: internal}}"
+        for hook, told in (
+            ("command: [/nowhere/hook]", "1:17: acme.hooks[0].command: begins with /nowhere/hook"),
+            ("command: []", "acme.hooks[0].command: is empty"),
+            ("command: sh", "acme.hooks[0].command: has to be a list"),
+            ("events: issued", "acme.hooks[0]: needs command"),
+            ("command: [sh], events: renewd", "has to be issued, renewed or failed, not 'renewd'"),
+            ("command: [sh], events: []", "acme.hooks[0].events: is empty"),
+            ("command: [sh], events: [failed, failed]", "lists failed twice"),
+            ("command: [sh], names: 5", "acme.hooks[0].names: has to be a name or a list of names"),
+            ("command: [sh], names: [a.b, x.y]", "acme.hooks[0].names: lists x.y, for which no route"),
+            ("command: [sh], names: c.d", "lists c.d, for which no route wants a certificate by ACME"),
+            ("command: [sh], timeout: 0", "acme.hooks[0].timeout: has to be more than 0"),
+        ):
+            self.assertIn(told, only(f"acme: {{hooks: [{{{hook}}}]}}{site}"))
+        self.assertEqual(
+            len(understood(f"acme: {{hooks: [{{command: [sh], names: [a.b]}}]}}{site}").acme.hooks), 1
+        )
+
     def test_dnsPorts(self) -> None:
         """
         Who proves names by the DNS alone needs no port for that.

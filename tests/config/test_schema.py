@@ -23,6 +23,7 @@ from smartproxy_tw.config.model import (
     Authority,
     Auto,
     Block,
+    CertificateHook,
     Config,
     DynamicUpdate,
     ExternalAccount,
@@ -291,6 +292,31 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         "acme: {dns: {type: rfc2136, server: a.b, key_name: k, key_secret_file: c.pem}}\n" + ROUTE,
         lambda c: os.path.basename(c.acme.dns.keySecretFile),
         "c.pem",
+    ),
+    "Acme.hooks": (
+        "acme: {hooks: [{command: [sh]}, {command: [sh, -c], events: failed}]}\n" + ROUTE,
+        lambda c: c.acme.hooks,
+        (CertificateHook(("sh",)), CertificateHook(("sh", "-c"), ("failed",))),
+    ),
+    "CertificateHook.command": (
+        "acme: {hooks: [{command: [/bin/sh, -c, ls]}]}\n" + ROUTE,
+        lambda c: c.acme.hooks[0].command,
+        ("/bin/sh", "-c", "ls"),
+    ),
+    "CertificateHook.events": (
+        "acme: {hooks: [{command: [sh], events: [failed, issued]}]}\n" + ROUTE,
+        lambda c: c.acme.hooks[0].events,
+        ("failed", "issued"),
+    ),
+    "CertificateHook.names": (
+        "acme: {hooks: [{command: [sh], names: A.b.}]}\n" + site("1"),
+        lambda c: c.acme.hooks[0].names,
+        ("a.b",),
+    ),
+    "CertificateHook.timeout": (
+        "acme: {hooks: [{command: [sh], timeout: 5}]}\n" + ROUTE,
+        lambda c: c.acme.hooks[0].timeout,
+        5.0,
     ),
     "Fallback.directory": (
         "acme: {fallbacks: [{directory: https://ca.b/d}]}\n" + ROUTE,
@@ -618,6 +644,9 @@ class SchemaTests(SynchronousTestCase):
         self.assertEqual(found["Redirect.status"]["default"], Redirect("").status)
         self.assertEqual(found["Respond.status"]["default"], Respond().status)
         self.assertNotIn("default", found["Acme.email"])
+        hook = CertificateHook(())
+        self.assertEqual(found["CertificateHook.timeout"]["default"], hook.timeout)
+        self.assertEqual(found["CertificateHook.events"]["default"], list(hook.events))
 
     def test_notYet(self) -> None:
         """

@@ -132,6 +132,16 @@ state in /state
         told = render(understood(text + "workers: auto"), "x")
         self.assertIn("one worker for each CPU, with an equal share of limits.connections\n", told)
 
+    def test_hooks(self) -> None:
+        """
+        What is run afterwards is told, without its arguments; where there are no
+        certificates by ACME it never is.
+        """
+        text = "acme: {hooks: [{command: [sh, secret], events: failed, names: a.b}, {command: [ls]}]}\n"
+        told = render(understood(text + "sites: {a.b: 1}"), "x")
+        self.assertIn("sh is run when failed for a.b\nls is run when issued or renewed\n", told)
+        self.assertNotIn("secret", told)
+
     def test_noCertificates(self) -> None:
         """
         Without certificates by ACME there is no word of it.

@@ -19,6 +19,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smartproxy_tw.programs.running import ProgramFailed, Programs
 
+from .spawning import Spawning
+
 reactor: Any = _reactor
 
 
@@ -172,53 +174,14 @@ class ProcessTests(TestCase):
         self.programs.signal(signal.SIGTERM)
 
 
-class Spawning:
-    """
-    A reactor whose processes are none.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self.callLater = clock.callLater
-        self.seconds = clock.seconds
-        self.started: list[Any] = []
-        self.refusal: OSError | None = None
-        self.pid = 1
-        self.closed = 0
-
-    def spawnProcess(self, protocol: Any, *arguments: Any, **named: Any) -> None:
-        """
-        Start one.
-        """
-        if self.refusal is not None:
-            raise self.refusal
-        self.started.append(protocol)
-        protocol.makeConnection(self)
-
-    def write(self, data: bytes) -> None:
-        """
-        To its standard input.
-        """
-
-    def closeStdin(self) -> None:
-        """
-        No more of that.
-        """
-
-    def loseConnection(self) -> None:
-        """
-        Nothing is read from it any more.
-        """
-        self.closed += 1
-
-
 class OrderTests(SynchronousTestCase):
     """
     In which order things happen that a real process leaves to chance.
     """
 
     def setUp(self) -> None:
-        self.clock = Clock()
-        self.reactor = Spawning(self.clock)
+        self.reactor = Spawning()
+        self.clock: Clock = self.reactor
         self.programs = Programs(self.reactor)
 
     def test_noProcess(self) -> None:
@@ -270,3 +233,16 @@ class OrderTests(SynchronousTestCase):
         self.failureResultOf(running, CancelledError)
         self.clock.advance(1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nobodyElse(self) -> None:
+        """
+        What no child can be is never sent anything: no process yet, all of them, init.
+        """
+        self.patch(os, "kill", self.fail)
+        self.patch(os, "killpg", self.fail)
+        for pid in (None, -1, 0, 1):
+            self.reactor.pid = pid
+            running = self.programs.run(("a",), {}, 10.0)
+            self.programs.signal(signal.SIGTERM)
+            running.cancel()
+            self.failureResultOf(running, CancelledError)
