@@ -36,6 +36,7 @@ __all__ = [
     "Hook",
     "Internal",
     "KeyType",
+    "Lexicon",
     "Limits",
     "OwnZones",
     "Pool",
@@ -469,6 +470,27 @@ class DynamicUpdate(Records):
 
 
 @dataclass(frozen=True, slots=True)
+class Lexicon(Records):
+    """
+    Records are put into the DNS by a provider that dns-lexicon knows.
+
+    @ivar provider: What it is called there.
+    @ivar options: What that one wants to know, by the names of its options;
+        secrets among them.
+    @ivar optionFiles: For further options the absolute path of a file with the
+        value.
+    @ivar ttl: Of the records, in seconds; L{None}: whatever the library takes.
+    @ivar timeout: How long one change may take, in seconds.
+    """
+
+    provider: str
+    options: tuple[tuple[str, str | bool], ...] = field(default=(), repr=False)
+    optionFiles: tuple[tuple[str, str], ...] = ()
+    ttl: int | None = None
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateHook:
     """
     A program that is run when something has happened to certificates by ACME.
@@ -549,7 +571,7 @@ class Acme(Authority):
     httpPort: int = 80
     tlsPort: int = 443
     fallbacks: tuple[Authority, ...] = field(default=(), kw_only=True)
-    dns: DynamicUpdate | Hook | OwnZones | None = field(default=None, kw_only=True)
+    dns: DynamicUpdate | Hook | Lexicon | OwnZones | None = field(default=None, kw_only=True)
     hooks: tuple[CertificateHook, ...] = field(default=(), kw_only=True)
 
     def port(self, kind: Literal["http-01", "tls-alpn-01", "dns-01"]) -> int | None:

@@ -9,8 +9,9 @@ being looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from importlib.util import find_spec
 from ipaddress import ip_network
 from os import defpath
@@ -20,7 +21,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..facts import Address
-from . import checks, model, names, schema, sites, texts
+from . import checks, lexicon, model, names, schema, sites, texts
 from .defaults import stateDir
 from .document import Node, Path, plain
 from .errors import ConfigError
@@ -132,6 +133,8 @@ class _Resolver:
         self._findings = findings
         self._files = Locations(findings, directories)
         self._environ = environ
+        # Where it is wrong it was left out, and is not missed once more.
+        self._isDNSWrong = any(path[:2] == ("acme", "dns") for path in findings.places)
 
     def config(self, written: schema.File, kept: list[int], isWhole: bool) -> model.Config:
         """
@@ -210,8 +213,8 @@ class _Resolver:
     def _challenges(self, written: schema.Acme) -> model.Challenges:
         if written.challenges is None:
             usual = model.Acme().challenges
-            return usual if written.dns is None else (*usual, "dns-01")
-        if "dns-01" in written.challenges and written.dns is None:
+            return (*usual, "dns-01") if written.dns is not None or self._isDNSWrong else usual
+        if "dns-01" in written.challenges and written.dns is None and not self._isDNSWrong:
             self._findings.add(
                 ("acme", "challenges"), "lists dns-01, which needs acme.dns: how records are put into the DNS"
             )
@@ -220,13 +223,13 @@ class _Resolver:
         return tuple(written.challenges)
 
     def _dns(
-        self, written: schema.DynamicUpdate | schema.Hook | schema.OwnZones
-    ) -> model.DynamicUpdate | model.Hook | model.OwnZones:
+        self, written: schema.DynamicUpdate | schema.Hook | schema.Lexicon | schema.OwnZones
+    ) -> model.DynamicUpdate | model.Hook | model.Lexicon | model.OwnZones:
         path: Path = ("acme", "dns")
         if isinstance(written, schema.OwnZones):
             listen = tuple(map(_address, listed(written.listen)))
             return model.OwnZones(tuple(written.zones), written.name, listen)
-        if find_spec("dns") is None:
+        if find_spec("dns") is None and not isinstance(written, schema.Lexicon):
             self._findings.add(
                 path, "needs the library dnspython, which is not there: pip install smartproxy_tw[dns]"
             )
@@ -239,6 +242,8 @@ class _Resolver:
         if isinstance(written, schema.Hook):
             self._program((*path, "command"), written.command[0])
             return model.Hook(tuple(written.command), written.timeout, **common)
+        if isinstance(written, schema.Lexicon):
+            return self._lexicon(path, written, common)
         file = written.keySecretFile
         return model.DynamicUpdate(
             server=_address(written.server),
@@ -249,6 +254,44 @@ class _Resolver:
             ttl=written.ttl,
             **common,
         )
+
+    def _lexicon(self, path: Path, written: schema.Lexicon, common: Mapping[str, Any]) -> model.Lexicon:
+        if lexicon.isThere():
+            self._checkProvider(path, written)
+        else:
+            self._findings.add(
+                path, "needs the library dns-lexicon, which is not there: pip install smartproxy_tw[lexicon]"
+            )
+        files = written.optionFiles
+        for name in sorted(written.options.keys() & files.keys()):
+            self._findings.add((*path, "option_files", name), "is given by options already: leave one out")
+        return model.Lexicon(
+            written.provider,
+            tuple(written.options.items()),
+            tuple((name, self._files.existing((*path, "option_files", name), files[name])) for name in files),
+            written.ttl,
+            written.timeout,
+            **common,
+        )
+
+    def _checkProvider(self, path: Path, written: schema.Lexicon) -> None:
+        provider, known = written.provider, lexicon.providers()
+        if known and provider not in known:
+            why = f"is no provider that dns-lexicon knows{_meant(provider, known)}"
+            self._findings.refuse((*path, "provider"), why)
+            return
+        if lexicon.missingFor(provider):
+            self._findings.add(
+                (*path, "provider"),
+                f"{provider} needs libraries that are not there: pip install 'dns-lexicon[{provider}]'",
+            )
+        options = lexicon.optionsOf(provider)
+        for where, given in (("options", written.options), ("option_files", written.optionFiles)):
+            for name in given:
+                if options and name not in options:
+                    why = _meant(name, options) or f"; it has {', '.join(options)}"
+                    message = f"is no option of {provider}{why}"
+                    self._findings.add((*path, where, name), message, atKey=True)
 
     def _hooks(self, written: schema.Acme) -> tuple[model.CertificateHook, ...]:
         made: list[model.CertificateHook] = []
@@ -348,6 +391,11 @@ class _Resolver:
                 mark = self._findings.mark(path)
                 placed += [checks.Placed(route, path, mark) for route in sites.expand(site, acme)]
         return placed
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    near = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _address(text: str) -> Address:

@@ -29,7 +29,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from ..facts import Address
-from . import model, names, targets, texts
+from . import lexicon, model, names, targets, texts
 from .document import FromEnvironment
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Forward",
     "Hook",
     "KeyPair",
+    "Lexicon",
     "Limits",
     "Log",
     "Match",
@@ -864,6 +865,70 @@ class DynamicUpdate(_Records):
         return self
 
 
+def _provider(text: str) -> str:
+    if not re.fullmatch("[a-z0-9]+", text):
+        raise ValueError("is no provider: a word in small letters was expected, such as cloudflare")
+    return text
+
+
+def _optionNamed(options: Any) -> Any:
+    """
+    Secrets come from elsewhere; this is before they are read, as they lose where they
+    come from then.
+    """
+    if isinstance(options, dict):
+        for name, value in options.items():
+            if not re.fullmatch("[a-z0-9]+(_[a-z0-9]+)*", str(name)):
+                raise ValueError(f"has {str(name)!a}: options are written as auth_token is")
+            if lexicon.isSecret(str(name)) and not isinstance(value, FromEnvironment):
+                # Not quoted: it is a secret.
+                raise ValueError(
+                    f'has {name}, which is a secret: take it from the environment, as in "${{NAME}}", or'
+                    " name a file that has it in option_files"
+                )
+    return options
+
+
+def _optionValue(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+_OptionValue = Annotated[
+    Annotated[str, Field(min_length=1), Tag(TAG + "text")] | Annotated[bool, Tag(TAG + "claim")],
+    Discriminator(
+        lambda value: TAG + ("claim" if isinstance(value, bool) else "text"),
+    ),
+    BeforeValidator(_optionValue),
+]
+
+
+class Lexicon(_Records):
+    """
+    Records are put into the DNS by a provider of DNS that the library dns-lexicon knows:
+    Cloudflare, Route 53, Gandi, Hetzner, OVH and some ninety more.
+    """
+
+    type: Literal["lexicon"] = Field(description="By dns-lexicon.")
+    provider: Annotated[str, AfterValidator(_provider)] = Field(
+        description="What the provider is called there, for instance `cloudflare`."
+    )
+    options: Annotated[dict[str, _OptionValue], BeforeValidator(_optionNamed)] = Field(
+        default_factory=dict,
+        description="What the provider wants to know, by the names that the options have there, with "
+        "underscores, for instance `auth_token`. Secrets come from the environment, as in `${DNS_TOKEN}`.",
+    )
+    optionFiles: dict[str, PathText] = Field(
+        default_factory=dict, description="For further options a file that holds just the value."
+    )
+    ttl: Annotated[int, Field(ge=1, le=86400), BeforeValidator(_number)] | None = Field(
+        default=None,
+        description="Of the records, in seconds. Default: that of dns-lexicon, which every provider takes.",
+    )
+    timeout: Seconds = Field(
+        default=model.Lexicon("").timeout, description="How long one change may take, in seconds."
+    )
+
+
 _EventName = Literal["issued", "renewed", "failed"]
 _HOOK = model.CertificateHook(("",))
 
@@ -968,8 +1033,9 @@ class Acme(_Section):
         Annotated[
             Annotated[DynamicUpdate, Tag(TAG + "rfc2136")]
             | Annotated[Hook, Tag(TAG + "exec")]
+            | Annotated[Lexicon, Tag(TAG + "lexicon")]
             | Annotated[OwnZones, Tag(TAG + "zone")],
-            _byKey("type", "rfc2136, exec or zone was expected"),
+            _byKey("type", "rfc2136, lexicon, exec or zone was expected"),
         ]
         | None
     ) = Field(default=None, description="How records are put into the DNS, for dns-01.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from ..config.model import Hook, OwnZones
+from ..config.model import Hook, Lexicon, OwnZones
 from ..facts import DNS01, HTTP01, Evidence
 from ..interfaces import IPlane, IPresenter, IRecords
 from .gathering import gathered
@@ -39,6 +39,10 @@ def recordsOf(reactor: Any, config: Config) -> IRecords | None:
         from ..records.hook import Hooks
 
         return Hooks(reactor, config.acme.dns)
+    if isinstance(config.acme.dns, Lexicon):
+        from ..records.lexicon import Providers
+
+        return Providers(reactor, config.acme.dns)
     from ..records.update import Updates
 
     return Updates(reactor, config.acme.dns)

@@ -8,6 +8,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.config import lexicon
 from smartproxy_tw.config.loading import loads
 
 from .reading import complaints, only, understood
@@ -123,8 +124,75 @@ class WholeTests(SynchronousTestCase):
             said = only(f"acme: {{dns: {{type: exec, command: [{name}]}}}}\nsites: {{a.b: 1}}")
             self.assertIn(f"acme.dns.command: begins with {name}", said)
         self.assertIn(
-            "rfc2136, exec or zone was expected", only("acme: {dns: {type: route53}}\nsites: {a.b: 1}")
+            "rfc2136, lexicon, exec or zone was expected",
+            only("acme: {dns: {type: route53}}\nsites: {a.b: 1}"),
         )
+
+    def test_lexicon(self) -> None:
+        """
+        What dns-lexicon does not know is told before anything is asked of it, and a
+        secret that stands in the file is refused without being shown.
+        """
+        environ = {"TOKEN": "geheim", "HOME": "/"}
+        for given, told in (
+            (
+                "provider: cloudflre",
+                "'cloudflre' is no provider that dns-lexicon knows; did you mean cloudflare?",
+            ),
+            ("provider: auto", "'auto' is no provider that dns-lexicon knows"),
+            ("provider: Cloud flare", "acme.dns.provider: 'Cloud flare' is no provider: a word"),
+            (
+                "provider: oci",
+                "acme.dns.provider: oci needs libraries that are not there: pip install 'dns-lexicon[oci]'",
+            ),
+            ("options: {zone_id: 5}", "acme.dns: needs provider"),
+            ("provider: cloudflare, options: {auth_token: geheim}", "has auth_token, which is a secret"),
+            ("provider: cloudflare, options: {auth_token: [geheim]}", "has auth_token, which is a secret"),
+            ("provider: cloudflare, options: {zone-id: geheim}", "has 'zone-id': options are written as"),
+            (
+                "provider: cloudflare, options: {auth_tokn: '${TOKEN}'}",
+                "1:61: acme.dns.options.auth_tokn: is no option of cloudflare; did you mean auth_token?",
+            ),
+            (
+                "provider: cloudflare, options: {x: '${TOKEN}'}",
+                "is no option of cloudflare; it has auth_token, auth_username, zone_id",
+            ),
+            (
+                "provider: cloudflare, option_files: {auth_token: /nowhere}",
+                "acme.dns.option_files.auth_token: '/nowhere' does not exist",
+            ),
+            (
+                "provider: ovh, options: {auth_entrypoint: x}, option_files: {auth_entrypoint: /etc/passwd}",
+                "acme.dns.option_files.auth_entrypoint: is given by options already: leave one out",
+            ),
+        ):
+            text = f"acme: {{dns: {{type: lexicon, {given}}}}}\nsites: {{'*.a.b': 1}}"
+            (line,) = complaints(text, environ=environ)
+            self.assertIn(told, line)
+            self.assertNotIn("geheim", line)
+        options = "provider: cloudflare, options: {auth_token: '${TOKEN}', zone_id: 5}"
+        text = f"acme: {{dns: {{type: lexicon, {options}}}}}\nsites: {{'*.a.b': 1}}"
+        made = understood(text, environ=environ).acme
+        self.assertEqual(made.challenges, ("http-01", "tls-alpn-01", "dns-01"))
+        self.assertEqual(made.dns.options, (("auth_token", "geheim"), ("zone_id", "5")))  # type: ignore[union-attr]
+        self.assertNotIn("geheim", repr(made))
+
+    def test_wrongDNS(self) -> None:
+        """
+        What is wrong with C{acme.dns} is told, and not that it is missing.
+        """
+        for more in ("", "challenges: [dns-01], "):
+            acme = f"acme: {{{more}dns: {{type: zone, zones: [], name: a.b, listen: '::'}}}}"
+            self.assertIn("acme.dns.zones: is empty", only(f"{acme}\nsites: {{'*.a.b': 1}}"))
+
+    def test_withoutLexicon(self) -> None:
+        """
+        Where the library is not installed, that is told, with the way to mend it.
+        """
+        self.patch(lexicon, "isThere", lambda: False)
+        told = only("acme: {dns: {type: lexicon, provider: whoever}}\nsites: {a.b: 1}")
+        self.assertIn("acme.dns: needs the library dns-lexicon, which is not there: pip install", told)
+        self.assertTrue(told.endswith("smartproxy_tw[lexicon]"))
 
     def test_certificateHooks(self) -> None:
         """

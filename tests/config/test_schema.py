@@ -31,6 +31,7 @@ from smartproxy_tw.config.model import (
     Forward,
     Hook,
     Internal,
+    Lexicon,
     Limits,
     OwnZones,
     Pool,
@@ -238,6 +239,45 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         lambda c: c.acme.dns.patience,
         5.0,
     ),
+    **{
+        f"Lexicon.{option}": (
+            f"acme: {{dns: {{type: lexicon, provider: cloudflare, {text}}}}}\n" + ROUTE,
+            look,
+            expected,
+        )
+        for option, text, look, expected in (
+            ("type", "ttl: 5", lambda c: type(c.acme.dns), Lexicon),
+            ("provider", "ttl: 5", lambda c: c.acme.dns.provider, "cloudflare"),
+            (
+                "options",
+                "options: {'zone_id': 17}",
+                lambda c: c.acme.dns.options,
+                (("zone_id", "17"),),
+            ),
+            (
+                "option_files",
+                "option_files: {'auth_token': c.pem}",
+                lambda c: [(name, os.path.basename(file)) for name, file in c.acme.dns.optionFiles],
+                [("auth_token", "c.pem")],
+            ),
+            ("ttl", "ttl: 5", lambda c: c.acme.dns.ttl, 5),
+            ("timeout", "timeout: 5", lambda c: c.acme.dns.timeout, 5.0),
+            ("zone", "zone: B.C.", lambda c: c.acme.dns.zone, "b.c"),
+            (
+                "resolvers",
+                "resolvers: 192.0.2.1",
+                lambda c: c.acme.dns.resolvers,
+                (Address("192.0.2.1", 53),),
+            ),
+            (
+                "name_servers",
+                "name_servers: 192.0.2.1",
+                lambda c: c.acme.dns.nameServers,
+                (Address("192.0.2.1", 53),),
+            ),
+            ("patience", "patience: 5", lambda c: c.acme.dns.patience, 5.0),
+        )
+    },
     "DynamicUpdate.type": (
         "acme: {dns: {type: rfc2136, server: ns.a}}\n" + ROUTE,
         lambda c: type(c.acme.dns),

@@ -65,19 +65,37 @@ class Named:
     keyName = "acme"
     secret = "c2VjcmV0IG9mIHRoZSB0ZXN0cw=="
 
-    def __init__(self, reactor: Any, directory: str, *zones: str, more: str = "") -> None:
+    def __init__(
+        self, reactor: Any, directory: str, *zones: str, more: str = "", isUpdated: bool = True
+    ) -> None:
         """
         @param reactor: Runs the process.
         @param directory: For its files; made if need be.
         @param zones: Which it is primary for.
         @param more: Further records of the first.
+        @param isUpdated: Whether zones are changed by updates; otherwise by their
+            files, which are read again by L{reload}.
         """
+        self._isUpdated = isUpdated
         self._reactor = reactor
         self._directory = Path(directory).resolve()
         self._zones = zones
         self._more = more
         self._process: _Process | None = None
         self.address = Address("127.0.0.1", freePorts(1)[0])
+
+    def fileOf(self, zone: str) -> str:
+        """
+        The file of a zone.
+        """
+        return str(self._directory / f"{zone}.zone")
+
+    def reload(self) -> None:
+        """
+        Have it read its files again, unless it has ended.
+        """
+        if self._process is not None and not self._process.ended:
+            self._process.transport.signalProcess("HUP")
 
     def start(self) -> Deferred[None]:
         """
@@ -97,11 +115,12 @@ class Named:
             directory=self._directory, port=self.address.port, key=self.keyName, secret=self.secret
         )
         for index, zone in enumerate(self._zones):
-            file = self._directory / f"{zone}.zone"
+            file = Path(self.fileOf(zone))
             file.write_text(_ZONE.format(zone=zone, more="" if index else self._more))
             text += (
                 f'zone "{zone}" {{ type primary; file "{file}";'
-                f' update-policy {{ grant "{self.keyName}" zonesub TXT; }}; }};\n'
+                + (f' update-policy {{ grant "{self.keyName}" zonesub TXT; }};' if self._isUpdated else "")
+                + " };\n"
             )
         (self._directory / "named.conf").write_text(text)
         process = self._process = _Process("named", self._directory / "named.log")

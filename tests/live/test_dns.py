@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as _reactor
-from twisted.internet.task import deferLater
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.trial.unittest import TestCase
 
 from smartproxy_tw.config.model import (
@@ -23,6 +24,7 @@ from smartproxy_tw.config.model import (
     Config,
     DynamicUpdate,
     Hook,
+    Lexicon,
     OwnZones,
     Respond,
     Route,
@@ -41,6 +43,11 @@ from .pebble import Pebble, missing
 from .test_promise import Client, story
 
 reactor: Any = _reactor
+
+#: tox installs both.
+missingLexicon = (
+    None if find_spec("lexicon") and find_spec("localzone") else "needs dns-lexicon and localzone"
+)
 
 #: What an operator might write.
 _HOOK = """
@@ -135,6 +142,31 @@ class WildcardTests(TestCase):
         self.assertEqual(authority.orders, 1)
 
     test_hook.skip = missingNamed  # type: ignore[attr-defined]
+
+    @story
+    async def test_lexicon(self) -> None:
+        """
+        dns-lexicon does, by its provider that edits the zone file of a server on this
+        machine; Pebble asks that server.
+        """
+        names = Named(reactor, self.mktemp(), "a.test", isUpdated=False)
+        await names.start()
+        self.addCleanup(names.stop)
+        # As whoever edits such a file has to.
+        reloading = LoopingCall(names.reload)
+        reloading.start(0.3)
+        self.addCleanup(reloading.stop)
+        authority = Pebble(reactor, self.mktemp(), httpPort=1, tlsPort=1, nameServer=str(names.address))
+        await authority.start()
+        self.addCleanup(authority.stop)
+        acme = Acme(directory=authority.directoryURL, caFile=authority.caFile)
+        options = (("filename", names.fileOf("a.test")),)
+        own = (names.address,)
+        provider = Lexicon("localzone", options, ttl=1, resolvers=own, nameServers=own)
+        await self.proved(names.address, acme, authority.root, provider)
+        self.assertEqual((authority.tally().orders, authority.tally().invalid), (1, 0))
+
+    test_lexicon.skip = missing or missingNamed or missingLexicon  # type: ignore[attr-defined]
 
     @story
     async def test_ownZone(self) -> None:

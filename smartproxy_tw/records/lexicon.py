@@ -1,0 +1,138 @@
+"""
+Records by the providers of DNS that the library dns-lexicon knows.
+
+The library is run by a process of its own for each change,
+L{smartproxy_tw.records.provider}, so that it neither holds up anything nor leaves a
+thread behind when it hangs.  Where the record belongs, and when it counts as there, is
+found out as for every other way.
+
+Many providers know all values at a name as one thing, which is read, changed and
+written back: so changes to one zone are made one after another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore, succeed
+from zope.interface import implementer
+
+from ..facts import DNS01
+from ..interfaces import IRecords
+from ..programs.running import ProgramFailed, Programs
+from .errors import RecordFailed
+from .lookup import Ask
+from .places import Place, Places
+from .questions import Questions
+
+if TYPE_CHECKING:
+    from ..config.model import Lexicon
+
+__all__ = ["Providers"]
+
+#: So many changes are made at a time.
+_AT_ONCE = 4
+
+_COMMAND = (sys.executable, "-P", "-m", "smartproxy_tw.records.provider")
+
+
+@implementer(IRecords)
+class Providers:
+    """
+    Has the provider change its zones.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Lexicon,
+        ask: Ask | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        @param reactor: Runs processes and tells the time.
+        @param settings: The provider.
+        @param ask: Asks one server of the DNS; by default over the network.
+        @param environment: Of the process; by default as this one has it.
+        """
+        self._settings = settings
+        self._programs = Programs(reactor)
+        self._places = Places(reactor, settings, ask or Questions(reactor).ask)
+        path = [os.path.abspath(place) for place in sys.path]
+        self._environment = {
+            **(os.environ if environment is None else environment),
+            "PYTHONPATH": os.pathsep.join(dict.fromkeys(path)),
+        }
+        self._turns = DeferredSemaphore(_AT_ONCE)
+        self._zones: dict[str, DeferredLock] = {}
+
+    def present(self, record: DNS01) -> Deferred[None]:
+        """
+        Have a record added, and wait until all servers have it.
+        """
+        return Deferred.fromCoroutine(self._present(record))
+
+    def withdraw(self, record: DNS01) -> Deferred[None]:
+        """
+        Have it removed.
+        """
+        return Deferred.fromCoroutine(self._withdraw(record))
+
+    def recall(self, record: DNS01) -> Deferred[None]:
+        """
+        It is in the zone still.
+        """
+        return succeed(None)
+
+    async def _present(self, record: DNS01) -> None:
+        place = await self._places.find(record)
+        await self._change("present", place, record)
+        await self._places.whenSeen(place, record)
+
+    async def _withdraw(self, record: DNS01) -> None:
+        await self._change("cleanup", await self._places.recall(record), record)
+
+    async def _change(self, action: str, place: Place, record: DNS01) -> None:
+        lock = self._zones.setdefault(place.zone, DeferredLock())
+
+        def inTurn() -> Deferred[None]:
+            return self._turns.run(lambda: Deferred.fromCoroutine(self._once(action, place, record)))
+
+        await lock.run(inTurn)
+
+    async def _once(self, action: str, place: Place, record: DNS01) -> None:
+        settings = self._settings
+        wanted = {
+            "action": action,
+            "provider": settings.provider,
+            "options": self._options(),
+            "zone": place.zone,
+            "owner": place.owner,
+            "value": record.value,
+            "ttl": settings.ttl,
+        }
+        try:
+            await self._programs.run(
+                _COMMAND, self._environment, settings.timeout, json.dumps(wanted).encode("ascii")
+            )
+        except ProgramFailed as why:
+            verb = "add" if action == "present" else "remove"
+            raise RecordFailed(
+                f"dns-lexicon, asked to {verb} the record at {place.owner} with {settings.provider}, {why}"
+            ) from why
+
+    def _options(self) -> dict[str, str | bool]:
+        found = dict(self._settings.options)
+        for name, file in self._settings.optionFiles:
+            try:
+                with open(file, encoding="utf-8", errors="replace") as opened:
+                    found[name] = opened.read().strip()
+            except OSError as why:
+                raise RecordFailed(
+                    f"the file of acme.dns.option_files.{name} cannot be read ({why})"
+                ) from why
+        return found
