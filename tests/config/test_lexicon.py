@@ -35,10 +35,10 @@ class KnownTests(SynchronousTestCase):
     def test_options(self) -> None:
         """
         The options of one are those of its command line; one that borrows them from
-        another says nothing, and so does one that is not there.
+        another, as some do in some releases, says nothing, nor does one that is not there.
         """
         self.assertEqual(optionsOf("cloudflare"), ("auth_token", "auth_username", "zone_id"))
-        self.assertEqual(optionsOf("linode4"), ())
+        self.assertIn(optionsOf("linode4"), ((), ("auth_token",)))
         self.assertEqual(optionsOf("nobody"), ())
 
     def test_asTheLibrary(self) -> None:
