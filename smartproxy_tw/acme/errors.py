@@ -24,6 +24,7 @@ __all__ = [
     "HeldBack",
     "IssuanceFailed",
     "NoChallengeUsable",
+    "PreflightFailed",
     "Problem",
     "ProfileNotOffered",
 ]
@@ -72,9 +73,15 @@ class IssuanceFailed(Exception):
 
     @ivar retryAfter: The authority wants to be left alone for so many seconds,
         or L{None} when it said nothing of that.
+    @ivar advice: What else is known of the cause, for people; empty: nothing.
     """
 
     retryAfter: float | None = None
+    advice: str = ""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text} {self.advice}" if self.advice else text
 
 
 class AuthorityProblem(IssuanceFailed):
@@ -324,6 +331,27 @@ class HeldBack(IssuanceFailed):
         """
         self.retryAfter = seconds
         super().__init__(f"The certificate authority is not asked for {seconds:.0f} s: {why}.")
+
+
+class PreflightFailed(IssuanceFailed):
+    """
+    No order was placed, for it was seen beforehand that it would fail.  Mended by the
+    operator.
+
+    @ivar byName: What is in the way of each name.
+    @ivar isForbidden: Whether it is that this authority may not issue, and nothing
+        else.
+    """
+
+    def __init__(self, byName: Iterable[tuple[str, str]], *, isForbidden: bool = False) -> None:
+        """
+        @param byName: For each name a text that begins with it, without a full stop.
+        @param isForbidden: See L{PreflightFailed.isForbidden}.
+        """
+        self.byName = dict(byName)
+        self.isForbidden = isForbidden
+        why = ". ".join(self.byName.values())
+        super().__init__(f"No order was placed, for it would fail (acme.preflight is strict): {why}.")
 
 
 class AccountBusy(IssuanceFailed):

@@ -22,6 +22,7 @@ from .errors import (
     ExternalAccountUnusable,
     HeldBack,
     NoChallengeUsable,
+    PreflightFailed,
     Problem,
     ProfileNotOffered,
 )
@@ -64,6 +65,8 @@ def blame(why: BaseException) -> Cause | None:
         return "busy"
     if isinstance(why, ExternalAccountUnusable | NoChallengeUsable | ProfileNotOffered):
         return "refused"
+    if isinstance(why, PreflightFailed):
+        return "refused" if why.isForbidden else None
     if not isinstance(why, AuthorityProblem):
         return None
     problems = tuple(why.byName.values()) or (why.problem,)

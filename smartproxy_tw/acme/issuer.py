@@ -191,6 +191,15 @@ class Issuer:
         """
         return Deferred.fromCoroutine(self._probe())
 
+    def identify(self) -> Deferred[tuple[tuple[str, ...], str | None]]:
+        """
+        Tell by which names the authority knows itself in CAA records, and the URL of
+        our account there; L{None} before it is registered.
+
+        @return: Fails as L{probe} does.
+        """
+        return Deferred.fromCoroutine(self._identify())
+
     def close(self) -> Deferred[None]:
         """
         Close the kept connections to the authority; fires when they are
@@ -200,6 +209,11 @@ class Issuer:
 
     async def _probe(self) -> None:
         await self._loaded().refresh()
+
+    async def _identify(self) -> tuple[tuple[str, ...], str | None]:
+        client = self._loaded()
+        directory = await client.directory()
+        return directory.caaIdentities, client.account
 
     async def _changeKey(self) -> None:
         from .account import changeKey

@@ -60,6 +60,8 @@ class DirectoryFacts:
         4.1), or L{None} where it does not.
     @ivar profiles: The names of the profiles that an order may ask for; empty
         where there are none.
+    @ivar caaIdentities: By which names it knows itself in CAA records, lower-case;
+        empty where it does not say.
     """
 
     newNonce: str
@@ -71,6 +73,7 @@ class DirectoryFacts:
     keyChange: str | None = None
     renewalInfo: str | None = None
     profiles: tuple[str, ...] = ()
+    caaIdentities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,8 @@ def readDirectory(url: str, said: Any) -> DirectoryFacts:
     meta = meta if isinstance(meta, dict) else {}
     terms = meta.get("termsOfService")
     profiles = meta.get("profiles")
+    identities = meta.get("caaIdentities")
+    identities = identities if isinstance(identities, list) else []
     return DirectoryFacts(
         newNonce=_url(url, members, "newNonce"),
         newAccount=_url(url, members, "newAccount"),
@@ -197,6 +202,7 @@ def readDirectory(url: str, said: Any) -> DirectoryFacts:
         keyChange=_url(url, members, "keyChange") if "keyChange" in members else None,
         renewalInfo=_url(url, members, "renewalInfo") if "renewalInfo" in members else None,
         profiles=tuple(map(_plain, profiles)) if isinstance(profiles, dict) else (),
+        caaIdentities=tuple(_plain(each).lower().rstrip(".") for each in identities if isinstance(each, str)),
     )
 
 

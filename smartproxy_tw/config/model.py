@@ -40,6 +40,7 @@ __all__ = [
     "Limits",
     "OwnZones",
     "Pool",
+    "Preflight",
     "Records",
     "Redirect",
     "Respond",
@@ -554,6 +555,26 @@ class Authority:
 
 
 @dataclass(frozen=True, slots=True)
+class Preflight:
+    """
+    Whether it is looked beforehand if an order can succeed.
+
+    @ivar mode: C{"advisory"}: beside the order, and what is bad is told.
+        C{"strict"}: before it, and while something is bad none is placed.
+        C{"off"}: not at all.
+    @ivar resolvers: Who is asked about names; IP addresses.  Empty: those of
+        C{Acme.dns} where it has some, or else of the system.
+    @ivar httpPort: Where the authority comes to for http-01.
+    @ivar tlsPort: Where the authority comes to for tls-alpn-01.
+    """
+
+    mode: Literal["advisory", "strict", "off"] = "advisory"
+    resolvers: tuple[Address, ...] = ()
+    httpPort: int = 80
+    tlsPort: int = 443
+
+
+@dataclass(frozen=True, slots=True)
 class Acme(Authority):
     """
     Whom to ask for certificates, and how to prove a name.
@@ -561,6 +582,7 @@ class Acme(Authority):
     @ivar fallbacks: Whom else to ask, in this order, when that one gives none.
     @ivar challenges: In order of preference; with dns-01 there is C{dns}.
     @ivar dns: How records are put into the DNS, or L{None}.
+    @ivar preflight: See L{Preflight}.
     @ivar httpPort: Where http-01 is served; the authority connects to 80, so
         another number needs a forwarding in front.
     @ivar tlsPort: Where tls-alpn-01 is served; likewise 443.
@@ -573,6 +595,7 @@ class Acme(Authority):
     fallbacks: tuple[Authority, ...] = field(default=(), kw_only=True)
     dns: DynamicUpdate | Hook | Lexicon | OwnZones | None = field(default=None, kw_only=True)
     hooks: tuple[CertificateHook, ...] = field(default=(), kw_only=True)
+    preflight: Preflight = field(default=Preflight(), kw_only=True)
 
     def port(self, kind: Literal["http-01", "tls-alpn-01", "dns-01"]) -> int | None:
         """

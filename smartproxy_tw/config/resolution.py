@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from ipaddress import ip_network
 from os import defpath
 from shutil import which
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -204,6 +204,7 @@ class _Resolver:
             keyType=written.keyType,
             challenges=self._challenges(written),
             dns=None if written.dns is None else self._dns(written.dns),
+            preflight=_preflight(written.preflight),
             fallbacks=self._fallbacks(written),
             hooks=self._hooks(written),
             httpPort=written.httpPort,
@@ -396,6 +397,13 @@ class _Resolver:
 def _meant(word: str, known: Sequence[str]) -> str:
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _preflight(written: Literal["advisory", "strict", "off"] | schema.Preflight) -> model.Preflight:
+    if isinstance(written, str):
+        return model.Preflight(written)
+    resolvers = tuple(map(_address, listed(written.resolvers)))
+    return model.Preflight(written.mode, resolvers, written.httpPort, written.tlsPort)
 
 
 def _address(text: str) -> Address:

@@ -987,6 +987,36 @@ class Fallback(_Section):
     profile: _Nonempty | None = Field(default=None, description="As `profile` of `acme`.")
 
 
+_PREFLIGHT = model.Preflight()
+_Mode = Literal["advisory", "strict", "off"]
+
+
+class Preflight(_Section):
+    """
+    Whether it is looked beforehand if an order can succeed.
+    """
+
+    mode: _Mode = Field(
+        default=_PREFLIGHT.mode,
+        description="`advisory`: beside the order, and what is in the way is told; `strict`: before it, and "
+        "no order is placed while something is in the way; `off`: not at all.",
+    )
+    resolvers: _ServerAddresses | None = Field(
+        default=None,
+        description="Who is asked about names: IP addresses, with a port if it is not 53. For machines whose "
+        "own resolvers answer otherwise than the world's. Default: those of `dns`, else those of the system.",
+    )
+    httpPort: Port = Field(
+        default=_PREFLIGHT.httpPort,
+        description="The port that the authority comes to for http-01. Only a private authority, for tests, "
+        "comes to another one than 80.",
+    )
+    tlsPort: Port = Field(
+        default=_PREFLIGHT.tlsPort,
+        description="The port that the authority comes to for tls-alpn-01; likewise 443.",
+    )
+
+
 class Acme(_Section):
     """
     Where certificates are had automatically, and how names are proved.  Asking
@@ -1039,6 +1069,15 @@ class Acme(_Section):
         ]
         | None
     ) = Field(default=None, description="How records are put into the DNS, for dns-01.")
+    preflight: Annotated[
+        Annotated[_Mode, Tag(TAG + "text")] | Annotated[Preflight, Tag(TAG + "mapping")],
+        _byShape("has to be advisory, strict or off, or a mapping"),
+    ] = Field(
+        default=_PREFLIGHT.mode,
+        description="Whether it is looked beforehand if an order can succeed: `advisory` (beside the order, "
+        "and what is in the way is told), `strict` (before it, and no order is placed while something is in "
+        "the way), `off`; or a mapping.",
+    )
     keyType: model.KeyType = Field(
         default=_ACME.keyType,
         description="What the keys of the certificates are: `ecdsa`, on P-256, which every browser of "

@@ -149,6 +149,8 @@ def _end(config: Config) -> Iterator[str]:
         others = "".join(f", else {each.directory}" for each in config.acme.fallbacks)
         yield f"{_count(len(wanted), 'certificate')} by ACME from {config.acme.directory}{others}"
         yield from map(_hook, config.acme.hooks)
+        if config.acme.preflight.mode == "strict":
+            yield "no order is placed while something is seen to be in its way (acme.preflight)"
     yield f"state in {config.stateDir}"
     if config.workers == "auto":
         yield "one worker for each CPU, with an equal share of limits.connections"

@@ -14,14 +14,17 @@ from twisted.internet.interfaces import IReactorTime
 
 from ..acme.agenda import Wish
 from ..acme.budget import Kind, Wait
-from ..acme.errors import AuthorityProblem
+from ..acme.errors import AuthorityProblem, PreflightFailed
 from ..acme.rehearsal import isUnproved, rehearses
 from ..facts import Credential
+from ..preflight.findings import Finding
+from .caution import Caution
 from .renewal import Renewal
 from .served import Served
 from .ways import Way, Ways
 
 if TYPE_CHECKING:
+    from .caution import Preflight
     from .rehearsal import Rehearsal
 
 __all__ = ["Asking"]
@@ -46,6 +49,7 @@ class Asking:
         install: Callable[[Credential, Way], Awaitable[None]],
         clock: IReactorTime,
         rehearsal: Rehearsal | None = None,
+        preflight: Preflight | None = None,
     ) -> None:
         """
         @param names: All that the certificate is to be for.
@@ -56,7 +60,9 @@ class Asking:
         @param clock: The time, POSIX seconds.
         @param rehearsal: Tries out what failed again and again; L{None}: nothing
             is tried out.
+        @param preflight: Looks whether an order can succeed; L{None}: nobody does.
         """
+        self._caution = Caution(preflight, clock)
         self._names = names
         self._served = served
         self._renewal = renewal
@@ -82,6 +88,13 @@ class Asking:
         """
         return self._wish is not None and self._way.admission.isWaiting(self._wish)
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """
+        What is seen to be in the way.
+        """
+        return self._caution.findings
+
     def wait(self) -> Wait | None:
         """
         Why an order waits; L{None}: it does not, or just for its turn.
@@ -106,8 +119,11 @@ class Asking:
         try:
             if self._rehearsal is not None and rehearses(self._unproved, self._clock.seconds() - self._real):
                 await self._rehearsal.tryOut(self._names)
-            self._real = self._clock.seconds()
+            real, self._real = self._real, self._clock.seconds()
             await self.askFor(self._names)
+        except PreflightFailed:
+            self._real = real
+            raise
         except Exception as why:
             self._unproved = self._unproved + 1 if isUnproved(why) else 0
             raise
@@ -125,11 +141,16 @@ class Asking:
         def install(credential: Credential) -> Deferred[None]:
             return Deferred.fromCoroutine(self._installed(credential, way))
 
-        def order() -> Deferred[Credential]:
+        def obtain() -> Deferred[Credential]:
             if replaces is None:
                 return way.obtain(names, install)
             return way.obtain(names, install, replaces=replaces)
 
+        def order() -> Deferred[Credential]:
+            return Deferred.fromCoroutine(self._caution.beside(names, way.identify, obtain))
+
+        isEnding = self._served.covers(names) and self._served.urgentAt(names) <= self._clock.seconds()
+        await self._caution.before(names, way.identify, isUrgent=isEnding)
         isOwn = way is self._served.issuer and names == self._names and self._served.covers(names)
         replaces = self._renewal.replaces if isOwn else None
         self._way, self._wish = way, self._wishFor(names, way, replaces)

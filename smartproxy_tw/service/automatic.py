@@ -31,6 +31,7 @@ from .admission import Admission
 from .alarm import Timetable
 from .asking import Asking
 from .backoff import Backoff
+from .caution import Identify, Preflight
 from .events import CertificateEvent, Events, Herald
 from .keeper import Keeper
 from .memory import Memory
@@ -94,6 +95,8 @@ class AutoCertificate:
         directory: str = "",
         fallbacks: Sequence[Way] = (),
         rehearsal: Rehearsal | None = None,
+        preflight: Preflight | None = None,
+        identify: Identify | None = None,
         events: Events | None = None,
         fileOf: Callable[[Iterable[str]], str | None] = lambda _: None,
         then: Callable[[], object] | None = None,
@@ -113,6 +116,8 @@ class AutoCertificate:
         @param fallbacks: Whom else to ask, in this order.
         @param rehearsal: Tries out what failed again and again; L{None}: nothing
             is tried out.
+        @param preflight: Looks whether an order can succeed; L{None}: nobody does.
+        @param identify: As of L{Way}.
         @param events: Told what happens.
         @param fileOf: As of L{Way}.
         @param then: Called after each order that was successful.
@@ -122,7 +127,7 @@ class AutoCertificate:
         self._plane = plane
         self._clock = clock
         self._names = ", ".join(auto.names) + (" (RSA)" if auto.isTwin else "")
-        self._every = (Way(directory, admission, obtain, save, advise, fileOf), *fallbacks)
+        self._every = (Way(directory, admission, obtain, save, advise, fileOf, identify), *fallbacks)
         self._served = Served(self._every[0], clock)
         self._keeper = Keeper(self._save, clock, auto.names, self._kept)
         self._herald = Herald(auto.key, auto.names, events or Events(), clock)
@@ -130,7 +135,7 @@ class AutoCertificate:
         self._alarm = timetable.bell(self.provision)
         self._renewal = Renewal(auto.names, advise, timetable, clock, chance, self._renewalMoved)
         self._orders = Asking(
-            auto.names, self._every, self._served, self._renewal, self._install, clock, rehearsal
+            auto.names, self._every, self._served, self._renewal, self._install, clock, rehearsal, preflight
         )
         self._running: Readiness | None = None
         self._asking: Deferred[None] | None = None
@@ -233,6 +238,7 @@ class AutoCertificate:
             expires=None if self._served.facts is None else self._served.facts.notAfter,
             problem=self._backoff.problem or self._keeper.problem,
             failures=self._backoff.failures,
+            preflight=tuple(map(str, self._orders.findings)),
             **self._next(),
         )
 
@@ -437,11 +443,13 @@ def _unconcerned(names: tuple[str, ...], why: Exception) -> tuple[str, ...]:
     The names that a refusal does not speak of; none when it speaks of no name
     in particular.
     """
-    from ..acme.errors import AuthorityProblem, NoChallengeUsable
+    from ..acme.errors import AuthorityProblem, NoChallengeUsable, PreflightFailed
 
     concerned: set[str | None] = set()
     if isinstance(why, NoChallengeUsable):
         concerned = {why.name}
+    elif isinstance(why, PreflightFailed):
+        concerned = set(why.byName)
     elif isinstance(why, AuthorityProblem):
         concerned = set(why.byName) or {each.name for each in why.subproblems if each.name}
     return tuple(name for name in names if name not in concerned) if concerned else ()

@@ -16,6 +16,10 @@ from .memory import Memory
 
 __all__ = ["Backoff"]
 
+#: What a look beforehand has found is looked at again after so many seconds at most: it
+#: costs the authority nothing, and whoever mends it wants to see that.
+_LOOKING = 600.0
+
 #: After a restart an order that failed twice or more is tried again so many
 #: seconds after it failed: Let's Encrypt allows five failures an hour.
 _BETWEEN_STARTS = 900.0
@@ -47,14 +51,15 @@ class Backoff:
         self._clock = clock
         self._chance = chance
         self._failures = 0
+        self._looks = 0
         self.problem: str | None = None
 
     @property
     def failures(self) -> int:
         """
-        How many in a row.
+        How many in a row, looks beforehand included.
         """
-        return self._failures
+        return self._failures + self._looks
 
     def recall(self) -> float | None:
         """
@@ -79,7 +84,7 @@ class Backoff:
         """
         There is a certificate.
         """
-        self._failures = 0
+        self._failures = self._looks = 0
         self.problem = None
         self._memory.forget(self._key)
 
@@ -104,8 +109,10 @@ class Backoff:
 
         @return: When to ask again, POSIX seconds.
         """
-        from ..acme.errors import IssuanceFailed
+        from ..acme.errors import IssuanceFailed, PreflightFailed
 
+        if isinstance(why, PreflightFailed):
+            return self._seen(why)
         self._failures += 1
         asked = why.retryAfter if isinstance(why, IssuanceFailed) else None
         wait = retryAfter(self._failures, self._chance.random(), asked)
@@ -121,6 +128,27 @@ class Backoff:
             names=self._names,
             problem=self.problem,
             wait=round(wait),
+        )
+        return now + wait
+
+    def _seen(self, why: Exception) -> float:
+        """
+        No order was placed.
+        """
+        self._looks += 1
+        wait = min(_LOOKING, retryAfter(self._looks, self._chance.random()))
+        before, self.problem = self.problem, _text(why)
+        now = self._clock.seconds()
+        self._memory.note(self._key, Attempt(now, max(1, self._failures), 0.0, self.problem))
+        log = self._log.debug if self.problem == before else self._log.warn
+        log(
+            "No certificate for {names}: {problem}. It is looked at again in {wait} s, and every"
+            " {longest} minutes.",
+            event="certificate-failed",
+            names=self._names,
+            problem=self.problem,
+            wait=round(wait),
+            longest=round(_LOOKING / 60),
         )
         return now + wait
 

@@ -28,6 +28,7 @@ from ..interfaces import IPlane
 from .admission import Admission, Probe
 from .alarm import Timetable
 from .automatic import AutoCertificate, Obtain
+from .caution import Identify, Preflight
 from .crowd import Crowd
 from .errors import CertificateError
 from .events import CertificateEvent, Events
@@ -72,6 +73,7 @@ class Fallback:
     memory: Memory
     probe: Probe | None = None
     advise: Advise | None = None
+    identify: Identify | None = field(default=None, kw_only=True)
     journal: Journal = field(default_factory=Journal)
     twins: Journal = field(default_factory=Journal)
 
@@ -103,6 +105,8 @@ class Certificates:
         advise: Advise | None = None,
         fallbacks: Sequence[Fallback] = (),
         rehearsal: Rehearsal | None = None,
+        preflight: Preflight | None = None,
+        identify: Identify | None = None,
         events: Events | None = None,
     ) -> None:
         """
@@ -123,6 +127,8 @@ class Certificates:
         @param advise: Asks it when to renew a certificate.
         @param fallbacks: Whom else to ask, in this order.
         @param rehearsal: Tries out what failed again and again.
+        @param preflight: Looks whether an order can succeed; L{None}: nobody does.
+        @param identify: Tells who the preferred authority is.
         @param events: Told what happens.
         """
         self._gate = gate
@@ -144,6 +150,8 @@ class Certificates:
             for each in self._fallbacks
         ]
         self._rehearsal = rehearsal
+        self._preflight = preflight
+        self._identify = identify
         self._timetable = Timetable(clock)
         self._crowd = Crowd(plane, clock, self._isBusy, self._touch)
         self._first: list[AutoCertificate] = []
@@ -186,6 +194,7 @@ class Certificates:
                 ledger.saving(number),
                 None if fallback.advise is None else _asking(admission, fallback.advise),
                 ledger.fileOf(number),
+                fallback.identify,
             )
             for number, (fallback, admission) in enumerate(zip(self._fallbacks, self._others, strict=True), 1)
         ]
@@ -203,6 +212,8 @@ class Certificates:
             directory=self._directory,
             fallbacks=ways,
             rehearsal=self._rehearsal,
+            preflight=self._preflight,
+            identify=self._identify,
             events=self._events,
             fileOf=ledger.fileOf(0),
             then=then,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..acme.choices import Choices
     from ..acme.issuer import Issuer
     from ..acme.objects import RenewalFacts
+    from ..preflight.caa import Identity
 
 __all__ = ["LateIssuer"]
 
@@ -91,6 +92,14 @@ class LateIssuer:
         See L{Probe<smartproxy_tw.service.admission.Probe>}.
         """
         return self._made().probe()
+
+    def identify(self) -> Deferred[Identity]:
+        """
+        See L{Identify<smartproxy_tw.service.caution.Identify>}.
+        """
+        from ..preflight.caa import Identity
+
+        return self._made().identify().addCallback(lambda found: Identity(*found))
 
     def close(self) -> Deferred[None]:
         """

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from ..config.model import Hook, Lexicon, OwnZones
-from ..facts import DNS01, HTTP01, Evidence
+from ..facts import DNS01, HTTP01, TLSALPN01, Evidence
 from ..interfaces import IPlane, IPresenter, IRecords
 from .gathering import gathered
 
@@ -76,11 +76,45 @@ class Presenter:
         self._plane = plane
         self._records = records
         self._http = http
+        self._proving: set[str] = set()
+        self._lent: dict[str, TLSALPN01] = {}
+
+    def lend(self, evidence: Evidence) -> Deferred[bool]:
+        """
+        Let something be seen that is no order's, for
+        L{Lender<smartproxy_tw.preflight.look.Lender>}: of tls-alpn-01 there is one answer
+        for each name, so orders go before, and may take its place at any time.
+        """
+        if isinstance(evidence, TLSALPN01):
+            if evidence.name in self._proving or evidence.name in self._lent:
+                return succeed(False)
+            self._lent[evidence.name] = evidence
+        lent = self._plane.present(evidence) if not isinstance(evidence, DNS01) else self.present(evidence)
+        return lent.addCallback(lambda _: True)
+
+    def isLent(self, evidence: Evidence) -> bool:
+        """
+        Whether it is still to be seen.
+        """
+        return not isinstance(evidence, TLSALPN01) or self._lent.get(evidence.name) is evidence
+
+    def giveBack(self, evidence: Evidence) -> Deferred[None]:
+        """
+        Take it away, unless an order has taken its place.
+        """
+        if isinstance(evidence, TLSALPN01) and not self.isLent(evidence):
+            return succeed(None)
+        if isinstance(evidence, DNS01):
+            return self.withdraw(evidence)
+        if isinstance(evidence, TLSALPN01):
+            del self._lent[evidence.name]
+        return self._plane.withdraw(evidence)
 
     def present(self, evidence: Evidence) -> Deferred[None]:
         """
         Have it seen from now on.
         """
+        self._claim(evidence)
         if isinstance(evidence, HTTP01) and self._http is not None:
             return _all(self._plane.present(evidence), self._http.start(evidence))
         if not isinstance(evidence, DNS01):
@@ -91,6 +125,8 @@ class Presenter:
         """
         Take it away.
         """
+        if isinstance(evidence, TLSALPN01):
+            self._proving.discard(evidence.name)
         if isinstance(evidence, HTTP01) and self._http is not None:
             return _all(self._plane.withdraw(evidence), self._http.stop(evidence))
         if not isinstance(evidence, DNS01):
@@ -102,11 +138,17 @@ class Presenter:
         Have what an earlier process presented seen still, as
         L{IRecords.recall<smartproxy_tw.interfaces.IRecords.recall>}.
         """
+        self._claim(evidence)
         if isinstance(evidence, HTTP01) and self._http is not None:
             self._http.startAgain(evidence)
         if not isinstance(evidence, DNS01):
             return self._plane.present(evidence)
         return _withoutDNS() if self._records is None else self._records.recall(evidence)
+
+    def _claim(self, evidence: Evidence) -> None:
+        if isinstance(evidence, TLSALPN01):
+            self._proving.add(evidence.name)
+            self._lent.pop(evidence.name, None)
 
 
 def _all(*doing: Deferred[None]) -> Deferred[None]:

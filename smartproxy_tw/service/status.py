@@ -36,6 +36,8 @@ class CertificateStatus:
     @ivar reason: Why then and not before, for people; L{None} where that goes
         without saying.
     @ivar failures: How many orders in a row came to nothing.
+    @ivar preflight: What was seen to be in the way of an order, and what to do about
+        it, for people.
     """
 
     key: str
@@ -47,6 +49,7 @@ class CertificateStatus:
     nextAttempt: float | None = None
     reason: str | None = None
     failures: int = 0
+    preflight: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

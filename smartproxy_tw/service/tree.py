@@ -25,6 +25,7 @@ from ..acme.rehearsal import stagingOf
 from ..config.model import Config
 from ..interfaces import IAccountStore, IPlane, IRecords
 from .admission import Admission
+from .caution import Preflight
 from .certificates import Certificates, Fallback
 from .events import Events
 from .gathering import gathered
@@ -42,6 +43,7 @@ from .storage import Storage
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore, IResponder
 
+    from ..preflight.look import Look
     from ..store.certificates import Run
     from .admission import Probe
     from .automatic import Obtain
@@ -325,6 +327,8 @@ class SmartProxy(MultiService):
             chance=self._chance,
             probe=issuer.probe if self._obtain is None else self._probe,
             advise=issuer.advise if self._obtain is None else self._advise,
+            preflight=None if self._obtain else self._makePreflight(presenter, choices),
+            identify=None if self._obtain else issuer.identify,
             fallbacks=()
             if self._obtain
             else self._makeFallbacks(storage, run, presenter, choices, milestones),
@@ -352,6 +356,19 @@ class SmartProxy(MultiService):
         admission = Admission(limitsOf(directory), None, self._reactor, self._chance, issuer.probe)
         return Rehearsal(directory, admission, issuer.obtain, issuer.close)
 
+    def _makePreflight(self, presenter: Presenter, choices: Choices) -> Preflight | None:
+        if self.config.acme.preflight.mode == "off":
+            return None
+
+        def look() -> Look:
+            from ..preflight.build import lookFor
+
+            isForeign = self._respondents.records is not None
+            return lookFor(self._reactor, self.config, presenter, isForeign=isForeign)
+
+        isStrict = self.config.acme.preflight.mode == "strict"
+        return Preflight(look, choices, self._reactor, isStrict=isStrict)
+
     def _makeFallbacks(
         self, storage: Storage, run: Run, presenter: Presenter, choices: Choices, milestones: Milestones
     ) -> list[Fallback]:
@@ -373,7 +390,15 @@ class SmartProxy(MultiService):
             memory = Memory(shelf.attempts, shelf.uses, run)
             made.append(
                 Fallback(
-                    shelf, issuer.obtain, issuer.close, memory, issuer.probe, issuer.advise, journal, twins
+                    shelf,
+                    issuer.obtain,
+                    issuer.close,
+                    memory,
+                    issuer.probe,
+                    issuer.advise,
+                    journal,
+                    twins,
+                    identify=issuer.identify,
                 )
             )
         return made

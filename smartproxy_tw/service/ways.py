@@ -34,6 +34,7 @@ from .admission import Admission
 
 if TYPE_CHECKING:
     from .automatic import Obtain
+    from .caution import Identify
     from .renewal import Advise
 
 __all__ = ["Way", "Ways"]
@@ -57,6 +58,7 @@ class Way:
     @ivar advise: Asks it when to renew what it issued; L{None}: it is not asked.
     @ivar fileOf: The path of the file that L{save} keeps a certificate in, by its
         names; L{None} where there is no such file.
+    @ivar identify: Tells who it is; L{None}: nobody does.
     """
 
     directory: str
@@ -65,6 +67,7 @@ class Way:
     save: Callable[[Credential], Deferred[None]]
     advise: Advise | None = None
     fileOf: Callable[[Iterable[str]], str | None] = lambda _: None
+    identify: Identify | None = None
 
 
 class Ways:

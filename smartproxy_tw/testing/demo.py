@@ -24,7 +24,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from ..config.model import Config
+from ..config.model import Config, Preflight
 from ..config.short import fromSites
 from ..service.errors import StartError, StoppedError
 from ..service.tree import SmartProxy
@@ -218,7 +218,9 @@ class Demo(MultiService):
             bind=[_HERE],
         )
         # The file is there when the first request needs it.
-        return replace(config, acme=replace(config.acme, caFile=self._rootFile))
+        # Nobody outside knows the name, and none is to be asked.
+        acme = replace(config.acme, caFile=self._rootFile, preflight=Preflight("off"))
+        return replace(config, acme=acme)
 
     async def _whenReady(self) -> None:
         assert self._proxy is not None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .nameservers import NameServers
     from .outcome import Outcome
 
-__all__ = ["DELAY", "DNS", "canReach", "preferred"]
+__all__ = ["DELAY", "DNS", "canReach", "preferred", "related"]
 
 _log = Logger()
 
@@ -64,9 +64,14 @@ def preferred(addresses: Iterable[str], isUsable: Callable[[str], bool] = canRea
     return tuple(sorted(found, key=lambda each: not isUsable(each)))
 
 
-def _addresses(answers: list[Any], name: str, kind: int) -> Found | None:
+def related(answers: list[Any], name: str, kind: int) -> tuple[list[Any], list[Any]]:
     """
-    What an answer says of a name and its aliases.
+    What an answer says of a name, by its aliases where it has some.
+
+    @param answers: As they came.
+    @param name: ASCII.
+    @param kind: The type that was asked for.
+    @return: The records of that type, and the aliases that lead to them.
     """
     from twisted.names import dns
 
@@ -79,7 +84,16 @@ def _addresses(answers: list[Any], name: str, kind: int) -> Found | None:
             break
         used += more
         mine |= {each.payload.name.name.lower() for each in more}
-    records = [each for each in answers if each.type == kind and each.name.name.lower() in mine]
+    return [each for each in answers if each.type == kind and each.name.name.lower() in mine], used
+
+
+def _addresses(answers: list[Any], name: str, kind: int) -> Found | None:
+    """
+    What an answer says of a name and its aliases.
+    """
+    from twisted.names import dns
+
+    records, used = related(answers, name, kind)
     if not records:
         return None
     family = socket.AF_INET if kind == dns.A else socket.AF_INET6

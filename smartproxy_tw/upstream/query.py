@@ -37,16 +37,29 @@ _STREAM_SECONDS = 5
 class NoAnswer(Exception):
     """
     No name server has told; the message says what the last one did.
+
+    @ivar code: The error that it answered with; L{None}: it did not answer.
     """
 
+    def __init__(self, why: str, code: int | None = None) -> None:
+        """
+        @param why: What it did.
+        @param code: The error that it answered with.
+        """
+        super().__init__(why)
+        self.code = code
 
-async def ask(reactor: Any, settings: NameServers, name: str, kind: int) -> Any:
+
+async def ask(
+    reactor: Any, settings: NameServers, name: str, kind: int, *, isUnchecked: bool = False
+) -> Any:
     """
     Ask one server after the other, for as many rounds as the settings have.
 
     @param reactor: One with descriptors, TCP and time.
     @param name: ASCII.
     @param kind: A type of records.
+    @param isUnchecked: Whether they are not to mind DNSSEC (RFC 4035 section 3.2.2).
     @return: The answer, a L{twisted.names.dns.Message}; it may be that there
         is no such name.
     @raise NoAnswer: Nobody has told.
@@ -55,7 +68,7 @@ async def ask(reactor: Any, settings: NameServers, name: str, kind: int) -> Any:
     from twisted.names import dns
 
     number = int.from_bytes(urandom(2), "big")
-    query = dns.Message(id=number, recDes=1)
+    query = dns.Message(id=number, recDes=1, checkingDisabled=isUnchecked)
     query.addQuery(name.encode("ascii"), kind, dns.IN)
     question = query.toStr()
 
@@ -72,7 +85,7 @@ async def ask(reactor: Any, settings: NameServers, name: str, kind: int) -> Any:
         isWhole = len(answer.answers) == int.from_bytes(data[6:8], "big")
         return answer if isOurs and isWhole else None
 
-    last = "there is none"
+    last, code = "there is none", None
     for seconds in settings.timeouts:
         for server in settings.servers:
             try:
@@ -80,14 +93,14 @@ async def ask(reactor: Any, settings: NameServers, name: str, kind: int) -> Any:
                 if answer.trunc:
                     answer = await _stream(reactor, server, question, accepts)
             except TimeoutError:
-                last = f"{server[0]} does not answer"
+                last, code = f"{server[0]} does not answer", None
             except (OSError, ConnectError) as why:
-                last = f"{server[0]} cannot be asked: {why}"
+                last, code = f"{server[0]} cannot be asked: {why}", None
             else:
                 if answer.rCode in (dns.OK, dns.ENAME):
                     return answer
-                last = f"{server[0]} answers with error {answer.rCode}"
-    raise NoAnswer(last)
+                last, code = f"{server[0]} answers with error {answer.rCode}", answer.rCode
+    raise NoAnswer(last, code)
 
 
 def _datagram(

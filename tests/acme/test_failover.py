@@ -17,6 +17,7 @@ from smartproxy_tw.acme.errors import (
     ExternalAccountUnusable,
     HeldBack,
     NoChallengeUsable,
+    PreflightFailed,
     Problem,
     ProfileNotOffered,
 )
@@ -43,6 +44,8 @@ class BlameTests(SynchronousTestCase):
             (AuthorityNotTrusted(HERE, "expired"), "away"),
             (AuthorityNonsense(HERE, "no JSON"), "busy"),
             (AuthorityUndecided("the order", 180.0), "busy"),
+            (PreflightFailed([("a.example", "a.example: CAA forbids")], isForbidden=True), "refused"),
+            (PreflightFailed([("a.example", "a.example: there is none")]), None),
             (HeldBack("too many", 3600.0), "busy"),
             (ExternalAccountUnusable(HERE, "none is configured"), "refused"),
             (ProfileNotOffered(HERE, "x", ()), "refused"),

@@ -78,13 +78,18 @@ class DirectoryTests(SynchronousTestCase):
                 "newNonce": "https://ca.example/n",
                 "newAccount": "https://ca.example/a",
                 "newOrder": "https://ca.example/o",
-                "meta": {"termsOfService": "https://ca.example/terms", "externalAccountRequired": True},
+                "meta": {
+                    "termsOfService": "https://ca.example/terms",
+                    "externalAccountRequired": True,
+                    "caaIdentities": ["CA.example.", 7, "ca.test"],
+                },
                 "xkcd": 1,
             },
         )
         self.assertEqual(read.newOrder, "https://ca.example/o")
         self.assertEqual(read.termsOfService, "https://ca.example/terms")
         self.assertTrue(read.externalAccountRequired)
+        self.assertEqual(read.caaIdentities, ("ca.example", "ca.test"))
 
     def test_plainHTTP(self) -> None:
         """

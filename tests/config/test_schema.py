@@ -35,6 +35,7 @@ from smartproxy_tw.config.model import (
     Limits,
     OwnZones,
     Pool,
+    Preflight,
     Redirect,
     Respond,
     Target,
@@ -178,6 +179,31 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         "acme: {email: a@b, fallbacks: [{directory: letsencrypt-staging}]}\n" + ROUTE,
         lambda c: c.acme.fallbacks,
         (Authority("a@b", LETSENCRYPT_STAGING),),
+    ),
+    "Acme.preflight": (
+        "acme: {preflight: strict}\n" + ROUTE,
+        lambda c: c.acme.preflight,
+        Preflight("strict"),
+    ),
+    "Preflight.mode": (
+        "acme: {preflight: {mode: off}}\n" + ROUTE,
+        lambda c: c.acme.preflight,
+        Preflight("off"),
+    ),
+    "Preflight.resolvers": (
+        "acme: {preflight: {resolvers: ['192.0.2.1', '[2001:db8::1]:5353']}}\n" + ROUTE,
+        lambda c: c.acme.preflight,
+        Preflight(resolvers=(Address("192.0.2.1", 53), Address("2001:db8::1", 5353))),
+    ),
+    "Preflight.http_port": (
+        "acme: {preflight: {http_port: 5002}}\n" + ROUTE,
+        lambda c: c.acme.preflight,
+        Preflight(httpPort=5002),
+    ),
+    "Preflight.tls_port": (
+        "acme: {preflight: {tls_port: 5001}}\n" + ROUTE,
+        lambda c: c.acme.preflight,
+        Preflight(tlsPort=5001),
     ),
     "Acme.dns": (
         "acme: {dns: {type: rfc2136, server: ns.a}}\n" + ROUTE,
@@ -607,6 +633,23 @@ class OptionTests(SynchronousTestCase):
             "many": "has to be auto, not 'many'",
         }.items():
             self.assertEqual(complaints(f"workers: {other}\n" + ROUTE), [f"1:10: workers: {told}"])
+
+    def test_preflight(self) -> None:
+        """
+        It is advisory unless something else is said; what it cannot be is told where
+        it stands.
+        """
+        self.assertEqual(understood(ROUTE).acme.preflight, Preflight())
+        self.assertEqual(understood("acme: {preflight: {}}\n" + ROUTE).acme.preflight, Preflight("advisory"))
+        for other, told in {
+            "true": "1:19: acme.preflight: has to be advisory, strict or off, or a mapping, not true",
+            "hard": "1:19: acme.preflight: has to be advisory, strict or off, not 'hard'",
+            "{mode: hard}": "1:26: acme.preflight.mode: has to be advisory, strict or off, not 'hard'",
+            "{resolvers: ns.test}": "1:31: acme.preflight.resolvers: 'ns.test' is no IP address: names cannot"
+            " be looked up here",
+            "{http_port: 0}": "1:31: acme.preflight.http_port: has to be at least 1, not 0",
+        }.items():
+            self.assertEqual(complaints(f"acme: {{preflight: {other}}}\n" + ROUTE), [told])
 
 
 def camelCased(text: str) -> str:

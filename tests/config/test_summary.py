@@ -142,6 +142,14 @@ state in /state
         self.assertIn("sh is run when failed for a.b\nls is run when issued or renewed\n", told)
         self.assertNotIn("secret", told)
 
+    def test_preflight(self) -> None:
+        """
+        That orders may be held back is told where it is so.
+        """
+        self.assertNotIn("acme.preflight", render(understood("sites: {a.b: 1}"), "x"))
+        told = render(understood("sites: {a.b: 1}\nacme: {preflight: strict}"), "x")
+        self.assertIn("no order is placed while something is seen to be in its way (acme.preflight)\n", told)
+
     def test_noCertificates(self) -> None:
         """
         Without certificates by ACME there is no word of it.

@@ -15,13 +15,16 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.budget import UNLIMITED
+from smartproxy_tw.acme.choices import Choices
 from smartproxy_tw.acme.errors import AuthorityProblem, AuthorityUnreachable, Problem
 from smartproxy_tw.acme.x509 import Signer, describe
 from smartproxy_tw.config.model import Auto
 from smartproxy_tw.facts import Credential
+from smartproxy_tw.preflight.facts import Absent, Listed, NameFacts
 from smartproxy_tw.service.admission import Admission
 from smartproxy_tw.service.alarm import Timetable
 from smartproxy_tw.service.automatic import AutoCertificate
+from smartproxy_tw.service.caution import Preflight
 from smartproxy_tw.service.events import CertificateEvent, Events
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.service.stock import Stock
@@ -80,7 +83,7 @@ class AutoCertificateTests(SynchronousTestCase):
         if event.get("event") in ("certificate-failed", "authority-away"):
             self.warnings.append(event["problem"])
 
-    def make(self, auto: Auto) -> AutoCertificate:
+    def make(self, auto: Auto, preflight: Preflight | None = None) -> AutoCertificate:
         """
         A certificate in this world.
         """
@@ -95,9 +98,23 @@ class AutoCertificateTests(SynchronousTestCase):
             memory=Memory(self.attempts, self.uses, maybeDeferred),
             chance=Random(0),
             advise=self.authority.advise,
+            preflight=preflight,
             events=self.events,
             fileOf=lambda names: "/certificates/" + "+".join(names),
         )
+
+    def looks(self, find: dict[str, NameFacts], *, isStrict: bool) -> AutoCertificate:
+        """
+        The certificate, with a look at its names.
+        """
+
+        class Looking:
+            async def at(self, name: str, _: str) -> NameFacts:
+                return find.get(name, NameFacts(name, "http-01", Listed(("192.0.2.1",))))
+
+        look: Any = Looking()
+        preflight = Preflight(lambda: look, Choices(("http-01",)), self.clock, isStrict=isStrict)
+        return self.make(SHOP, preflight)
 
     def admitting(self) -> Admission:
         """
@@ -142,6 +159,58 @@ class AutoCertificateTests(SynchronousTestCase):
         A certificate that was issued some seconds ago.
         """
         return SIGNER.issue(names, lifetime=lifetime, now=NOW - age)
+
+    def test_strict(self) -> None:
+        """
+        A name that cannot be proved costs no order: there is one for the others alone,
+        and for all as soon as it is mended.
+        """
+        find = {"www.shop.example": NameFacts("www.shop.example", "http-01", Absent())}
+        self.certificate = self.looks(find, isStrict=True)
+        self.begin()
+        self.assertEqual(self.authority.orders, {("shop.example",): 1})
+        status = self.certificate.status()
+        self.assertEqual((status.state, status.failures), ("failed", 1))
+        self.assertIn("No order was placed", str(status.problem))
+        self.assertEqual(len(status.preflight), 1)
+        self.assertIn("www.shop.example: there is no such name", status.preflight[0])
+        assert status.nextAttempt is not None
+        self.assertTrue(60 <= status.nextAttempt - NOW <= 75)
+        self.clock.advance(100)
+        self.assertEqual((self.orders, self.authority.orders["shop.example",]), (0, 1))
+        find.clear()
+        self.clock.advance(700)
+        self.assertEqual(self.orders, 1)
+        self.assertEqual(
+            (self.certificate.status().state, self.certificate.status().preflight), ("valid", ())
+        )
+
+    def test_strictEnding(self) -> None:
+        """
+        What is about to end is renewed, whatever a look finds; what has time is not.
+        """
+        find = {"shop.example": NameFacts("shop.example", "http-01", Absent())}
+        self.certificate = self.looks(find, isStrict=True)
+        self.begin(**{SHOP.key: self.issued(61 * DAY)})
+        self.assertEqual(self.authority.orders, {})
+        for _ in range(12):
+            self.clock.advance(DAY)
+        self.assertEqual((self.orders, self.certificate.status().state), (1, "valid"))
+
+    def test_advisory(self) -> None:
+        """
+        Otherwise the order is placed at once, and what was seen goes along with its
+        failure into the status, the store and the log.
+        """
+        find = {"shop.example": NameFacts("shop.example", "http-01", Absent())}
+        self.certificate = self.looks(find, isStrict=False)
+        self.authority.refuses(refusal())
+        self.begin()
+        self.assertEqual(self.orders, 1)
+        told = "Seen from here: shop.example: there is no such name in the DNS"
+        self.assertIn(told, str(self.certificate.status().problem))
+        self.assertIn(told, self.attempts.load()[SHOP.key].problem)
+        self.assertIn(told, self.warnings[0])
 
     def test_selfSignedUntilIssued(self) -> None:
         """

@@ -11,7 +11,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.errors import AuthorityProblem, AuthorityUnreachable, Problem
+from smartproxy_tw.acme.errors import AuthorityProblem, AuthorityUnreachable, PreflightFailed, Problem
 from smartproxy_tw.acme.schedule import LONGEST_WAIT
 from smartproxy_tw.service.backoff import Backoff
 from smartproxy_tw.service.memory import Memory
@@ -21,6 +21,7 @@ from smartproxy_tw.store.uses import DirectoryUses
 
 NOW = 1_800_000_000
 REFUSED = AuthorityProblem("verifying a.test", Problem("urn:x", "wrong answer"))
+UNPROMISING = PreflightFailed([("a.test", "a.test: it has no address")])
 AWAY = AuthorityUnreachable("https://ca.test/", "connection refused")
 
 
@@ -42,6 +43,24 @@ class BackoffTests(SynchronousTestCase):
         """
         memory = Memory(self.attempts, self.uses, maybeDeferred)
         return Backoff(key, ("a.test",), memory, self.clock, Random(0))
+
+    def test_preflight(self) -> None:
+        """
+        What no order was placed for is looked at again after one minute and then every
+        ten, however often; it does not make the authority be left alone for longer, and
+        is known after a restart.
+        """
+        for wait in (60, 600, 600, 600, 600, 600, 600):
+            found = self.wait(UNPROMISING)
+            self.assertTrue(wait <= found <= min(600, wait * 1.25), found)
+        self.assertEqual(self.backoff.failures, 7)
+        self.assertIn("it has no address", str(self.backoff.problem))
+        again = self.make()
+        self.assertEqual(again.recall(), self.clock.seconds() + 60)
+        self.assertEqual(again.problem, self.backoff.problem)
+        self.assertTrue(60 <= self.wait(REFUSED) <= 75)
+        self.backoff.succeed()
+        self.assertEqual(self.backoff.failures, 0)
 
     def wait(self, why: Exception) -> float:
         """

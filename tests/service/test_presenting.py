@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from smartproxy_tw.acme.x509 import acmeTLS
 from smartproxy_tw.config.model import TLS, Acme, Auto, Block, Config, DynamicUpdate, Hook, Route
 from smartproxy_tw.facts import DNS01, HTTP01, Address
 from smartproxy_tw.interfaces import IRecords
@@ -41,6 +42,54 @@ class Records:
     def recall(self, record: DNS01) -> Deferred[None]:
         self.recalled.append(record)
         return succeed(None)
+
+
+class LendTests(SynchronousTestCase):
+    """
+    What is shown for a look, and not for an order.
+    """
+
+    def setUp(self) -> None:
+        self.plane, self.records = FakePlane(Story()), Records()
+        self.presenter = Presenter(self.plane, self.records)
+
+    def test_apart(self) -> None:
+        """
+        Files and records are beside those of orders.
+        """
+        for each in (TOKEN, RECORD):
+            self.assertTrue(self.successResultOf(self.presenter.lend(each)))
+            self.assertTrue(self.presenter.isLent(each))
+        self.assertEqual((self.plane.presented, self.records.there), ([TOKEN], [RECORD]))
+        for each in (TOKEN, RECORD):
+            self.successResultOf(self.presenter.giveBack(each))
+        self.assertEqual((self.plane.presented, self.records.there), ([], []))
+
+    def test_one(self) -> None:
+        """
+        Of tls-alpn-01 there is one for each name, and only while no order has one.
+        """
+        mine, other = acmeTLS("a.test", "x.y"), acmeTLS("a.test", "x.z")
+        self.assertTrue(self.successResultOf(self.presenter.lend(mine)))
+        self.assertFalse(self.successResultOf(self.presenter.lend(other)))
+        self.successResultOf(self.presenter.giveBack(mine))
+        self.assertEqual(self.plane.presented, [])
+        for present in (self.presenter.present, self.presenter.recall):
+            self.successResultOf(present(other))
+            self.assertFalse(self.successResultOf(self.presenter.lend(mine)))
+            self.successResultOf(self.presenter.withdraw(other))
+        self.assertTrue(self.successResultOf(self.presenter.lend(mine)))
+
+    def test_orderFirst(self) -> None:
+        """
+        An order takes the place at once, and keeps it when the look is over.
+        """
+        mine, order = acmeTLS("a.test", "x.y"), acmeTLS("a.test", "x.z")
+        self.successResultOf(self.presenter.lend(mine))
+        self.successResultOf(self.presenter.present(order))
+        self.assertFalse(self.presenter.isLent(mine))
+        self.successResultOf(self.presenter.giveBack(mine))
+        self.assertIn(order, self.plane.presented)
 
 
 class PresenterTests(SynchronousTestCase):
