@@ -128,6 +128,17 @@ def _addCertificates(commands: argparse._SubParsersAction[argparse.ArgumentParse
     )
     take.add_argument("-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s")
     take.add_argument("--dry-run", action="store_true", help="tell what would be taken, and change nothing")
+    preflight = verbs.add_parser(
+        "preflight",
+        help="look whether orders can succeed: the DNS, who answers at each address, CAA",
+        description="Look from here whether names can be proved and certified, and tell what is in the way "
+        "and what to do. Nothing is ordered or changed; a proxy that runs is not disturbed, and need not run."
+        " The status is 1 when something is bad.",
+    )
+    preflight.add_argument("names", metavar="NAME", nargs="*", help="of the configuration; default: all")
+    preflight.add_argument(
+        "-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s"
+    )
     for name, words in _VERBS.items():
         verb = verbs.add_parser(name, help=words, description=f"Tell {words}. {_LOOKING}")
         if name == "explain":
@@ -287,6 +298,12 @@ def _certificates(options: argparse.Namespace) -> int:
         from .commands.certificates import take
 
         return OK if take(config, options.path, isDry=options.dry_run) else TROUBLE
+    if options.verb == "preflight":
+        from twisted.internet import reactor
+
+        from .commands.preflight import run
+
+        return OK if run(reactor, config, options.names) else TROUBLE
     from .commands import report
 
     if options.verb == "list":

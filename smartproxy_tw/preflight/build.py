@@ -48,6 +48,10 @@ def lookFor(reactor: Any, config: Config, lender: Lender | None, *, isForeign: b
         Knock(reactor, f"{userAgent()} (preflight)"),
         lender,
         ports=(acme.preflight.httpPort, acme.preflight.tlsPort),
+        forwarded=(
+            acme.preflight.httpPort != acme.httpPort,
+            acme.preflight.tlsPort != acme.tlsPort,
+        ),
         zones=zones,
         isAnswering=isinstance(acme.dns, OwnZones) and lender is not None,
         isProving=not isForeign,

@@ -134,6 +134,8 @@ class PortFacts:
     @ivar isBehindNAT: Whether this machine goes there from a private address, and it
         is a public one.
     @ivar answer: Who is there.
+    @ivar isForwarded: Whether the proxy itself listens on another port, to which
+        something in front of it is to forward this one.
     """
 
     address: str
@@ -141,6 +143,7 @@ class PortFacts:
     isOwn: bool
     isBehindNAT: bool
     answer: Ours | Stranger | Elsewhere | Closed | Unreached
+    isForwarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,9 @@ def _refused(name: str, check: Check, what: str, why: Refusal, remedy: str) -> F
     Something that the DNS did not tell.
     """
     if isinstance(why, Absent):
-        return Finding(name, check, "bad", f"there is no such name in the DNS as {what} (NXDOMAIN)", remedy)
+        return Finding(name, check, "bad", "there is no such name in the DNS (NXDOMAIN)", remedy)
     if isinstance(why, Silent):
-        return Finding(name, check, "unknown", f"no resolver tells {what}: {why.reason}")
+        return Finding(name, check, "unknown", f"{what} cannot be had: no resolver tells, {why.reason}")
     if why.isBogus:
         return Finding(
             name,
@@ -79,7 +79,7 @@ def _refused(name: str, check: Check, what: str, why: Refusal, remedy: str) -> F
             "compare the DS record at the registrar with the keys of the zone",
         )
     if not why.isAlive:
-        return Finding(name, check, "unknown", f"no resolver tells {what}: they answer {why.code}")
+        return Finding(name, check, "unknown", f"{what} cannot be had: resolvers answer {why.code}")
     return Finding(
         name,
         check,
@@ -92,7 +92,7 @@ def _refused(name: str, check: Check, what: str, why: Refusal, remedy: str) -> F
 def _addresses(name: str, found: Listed | Refusal) -> Finding:
     remedy = "add an A or AAAA record that leads to this machine"
     if not isinstance(found, Listed):
-        return _refused(name, "dns", name, found, remedy)
+        return _refused(name, "dns", "the addresses", found, remedy)
     if not found.values:
         return Finding(name, "dns", "bad", "it has no address in the DNS", remedy)
     return Finding(name, "dns", "well", f"it leads to {', '.join(found.values)}")
@@ -115,7 +115,9 @@ def _port(facts: NameFacts, seen: PortFacts) -> Finding:
             text = f"{where} sends on to {url}, which the authority follows and this look does not"
         case Closed():
             text = f"nobody listens at {where}"
-            if seen.isOwn:
+            if seen.isForwarded:
+                text += ", or only what comes from outside is forwarded"
+            elif seen.isOwn:
                 value, remedy = "bad", f"let the proxy listen there (bind), or correct the {kind} record"
             else:
                 text += ", or it is not to be reached from here"
@@ -168,7 +170,7 @@ def _proof(name: str, seen: ProofFacts) -> Finding:
     if seen.isSeen:
         return Finding(name, "records", "well", f"a record at {seen.owner} is seen")
     if seen.refusal is not None and not isinstance(seen.refusal, Absent):
-        return _refused(name, "records", seen.owner, seen.refusal, "")
+        return _refused(name, "records", f"the records of {seen.owner}", seen.refusal, "")
     leads = "" if seen.target == seen.owner else f", which is a CNAME to {seen.target},"
     if seen.wanted and not any(_isIn(seen.target, zone) for zone in seen.wanted):
         zones = " or ".join(seen.wanted)

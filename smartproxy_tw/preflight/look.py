@@ -94,6 +94,7 @@ class Look:
         lender: Lender | None,
         *,
         ports: tuple[int, int] = (80, 443),
+        forwarded: tuple[bool, bool] = (False, False),
         zones: tuple[str, ...] = (),
         isAnswering: bool = False,
         isProving: bool = True,
@@ -106,6 +107,7 @@ class Look:
         @param knock: Asks addresses.
         @param lender: Lets the data path answer; L{None}: it cannot be asked to.
         @param ports: Where the authority comes to, by HTTP and by TLS.
+        @param forwarded: Whether the proxy listens on others than these.
         @param zones: Those that records for dns-01 have to be in; empty: any.
         @param isAnswering: Whether the proxy is the name server of these.
         @param isProving: Whether it can be known where records for dns-01 go.
@@ -117,6 +119,7 @@ class Look:
         self._knock = knock
         self._lender = lender
         self._ports = ports
+        self._forwarded = forwarded
         self._zones = zones
         self._isAnswering = isAnswering
         self._isProving = isProving
@@ -193,7 +196,8 @@ class Look:
                 await self._lender.giveBack(evidence)
 
     async def _visit(self, seen: _Seen, address: str, evidence: Evidence, isLent: bool) -> None:
-        port = self._ports[not isinstance(evidence, HTTP01)]
+        index = int(not isinstance(evidence, HTTP01))
+        port = self._ports[index]
         answer: Answer = Unreached(f"nothing came back within {PATIENCE:g} s")
         try:
             answer = await self._ask(address, port, evidence)
@@ -206,7 +210,14 @@ class Look:
         finally:
             # Also when time is up: which address it was is worth knowing.
             seen.ports.append(
-                PortFacts(address, port, self._isOwn(address), self._isBehindNAT(address), answer)
+                PortFacts(
+                    address,
+                    port,
+                    self._isOwn(address),
+                    self._isBehindNAT(address),
+                    answer,
+                    self._forwarded[index],
+                )
             )
 
     async def _ask(self, address: str, port: int, evidence: Evidence) -> Answer:

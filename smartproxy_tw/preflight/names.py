@@ -139,7 +139,7 @@ class Names:
             if not found:
                 return name
             name = found[0].payload.name.name.decode("ascii", "replace").lower()
-            if not name.isascii():
+            if not (name.isascii() and name.isprintable()):
                 return Silent(f"{owner} is a CNAME to something that is no name")
         return Silent(f"{owner} leads from CNAME to CNAME, more than {_MOST_ALIASES} times")
 

@@ -70,7 +70,7 @@ class Asking:
         self._clock = clock
         self._rehearsal = rehearsal
         self.ways = Ways(ways, clock, ", ".join(names))
-        self._way = ways[0]
+        self._way = self._first = ways[0]
         self._wish: Wish | None = None
         self._unproved = 0
         self._real = 0.0
@@ -118,7 +118,7 @@ class Asking:
         """
         try:
             if self._rehearsal is not None and rehearses(self._unproved, self._clock.seconds() - self._real):
-                await self._rehearsal.tryOut(self._names)
+                await self._rehearse(self._rehearsal)
             real, self._real = self._real, self._clock.seconds()
             await self.askFor(self._names)
         except PreflightFailed:
@@ -128,6 +128,18 @@ class Asking:
             self._unproved = self._unproved + 1 if isUnproved(why) else 0
             raise
         self._unproved = 0
+
+    async def _rehearse(self, rehearsal: Rehearsal) -> None:
+        try:
+            await self._look(self._first, self._names)
+        except PreflightFailed:
+            # Those who are asked hear of it, one after the other.
+            return
+        await rehearsal.tryOut(self._names)
+
+    async def _look(self, way: Way, names: tuple[str, ...]) -> None:
+        isEnding = self._served.covers(names) and self._served.urgentAt(names) <= self._clock.seconds()
+        await self._caution.before(names, way.identify, isUrgent=isEnding)
 
     async def askFor(self, names: tuple[str, ...]) -> None:
         """
@@ -149,8 +161,7 @@ class Asking:
         def order() -> Deferred[Credential]:
             return Deferred.fromCoroutine(self._caution.beside(names, way.identify, obtain))
 
-        isEnding = self._served.covers(names) and self._served.urgentAt(names) <= self._clock.seconds()
-        await self._caution.before(names, way.identify, isUrgent=isEnding)
+        await self._look(way, names)
         isOwn = way is self._served.issuer and names == self._names and self._served.covers(names)
         replaces = self._renewal.replaces if isOwn else None
         self._way, self._wish = way, self._wishFor(names, way, replaces)

@@ -50,9 +50,7 @@ class NoAnswer(Exception):
         self.code = code
 
 
-async def ask(
-    reactor: Any, settings: NameServers, name: str, kind: int, *, isUnchecked: bool = False
-) -> Any:
+async def ask(reactor: Any, settings: NameServers, name: str, kind: int, *, isUnchecked: bool = False) -> Any:
     """
     Ask one server after the other, for as many rounds as the settings have.
 

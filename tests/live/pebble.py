@@ -33,6 +33,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from smartproxy_tw.acme.x509 import Signer
+from smartproxy_tw.facts import Address
 
 from ..ports import freePorts
 
@@ -167,6 +168,14 @@ class Pebble:
         return f"https://127.0.0.1:{self._ports[0]}/dir"
 
     @property
+    def names(self) -> Address:
+        """
+        Its own DNS.
+        """
+        assert self._ports, "not started"
+        return Address("127.0.0.1", self._ports[3])
+
+    @property
     def caFile(self) -> str:
         """
         PEM file to trust for the directory's own HTTPS.
@@ -192,6 +201,13 @@ class Pebble:
         accounts too; the files and the ports stay for another L{start}.
         """
         return Deferred.fromCoroutine(self._stop())
+
+    def tell(self, verb: str, **facts: object) -> Deferred[None]:
+        """
+        Have its DNS answer otherwise, for instance C{tell("add-a", host="a.test.",
+        addresses=["127.0.0.9"])}.
+        """
+        return Deferred.fromCoroutine(self._tell(verb, facts))
 
     def tally(self) -> Tally:
         """
@@ -290,6 +306,19 @@ class Pebble:
             if self._reactor.seconds() > giveUp:
                 raise RuntimeError(f"Nobody listens on 127.0.0.1:{port} after {_PATIENCE} s.")
             await deferLater(self._reactor, 0.01)
+
+    async def _tell(self, verb: str, facts: dict[str, object]) -> None:
+        from io import BytesIO
+
+        from twisted.web.client import Agent, FileBodyProducer, readBody
+
+        assert self._ports
+        body: Any = FileBodyProducer(BytesIO(json.dumps(facts).encode()))
+        url = f"http://127.0.0.1:{self._ports[2]}/{verb}"
+        answer = await Agent(self._reactor).request(b"POST", url.encode("ascii"), bodyProducer=body)
+        await readBody(answer)
+        if answer.code != 200:
+            raise RuntimeError(f"{verb}: {answer.code}")
 
     async def _get(self, url: str) -> bytes:
         from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, readBody

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.names import dns
 
@@ -53,11 +54,17 @@ class Resolver(DatagramProtocol):
         """
         Begin.
         """
-        udp = reactor.listenUDP(0, self, interface="127.0.0.1")
         factory = Factory.forProtocol(_Stream)
         factory.resolver = self  # type: ignore[attr-defined]
         factory.noisy = False
-        self._ports = [udp, reactor.listenTCP(udp.getHost().port, factory, interface="127.0.0.1")]
+        while not self._ports:
+            tcp = reactor.listenTCP(0, factory, interface="127.0.0.1")
+            try:
+                udp = reactor.listenUDP(tcp.getHost().port, self, interface="127.0.0.1")
+            except CannotListenError:
+                tcp.stopListening()
+            else:
+                self._ports = [udp, tcp]
 
     async def close(self) -> None:
         """

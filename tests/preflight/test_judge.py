@@ -4,6 +4,7 @@ Tests for L{smartproxy_tw.preflight.judge} and the findings that it makes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -114,6 +115,10 @@ class JudgeTests(SynchronousTestCase):
         self.holds(self.judges(port(Elsewhere("http://b.test/")), "port"), "unknown", "http://b.test/")
         self.holds(self.judges(port(Closed()), "port"), "unknown", "not to be reached from here")
         self.holds(self.judges(port(Closed(), isOwn=True), "port"), "bad", "(bind)", "correct the A record")
+        forwarded = replace(port(Closed()).ports[0], isOwn=True, isForwarded=True)
+        self.holds(
+            self.judges(replace(port(Ours()), ports=(forwarded,)), "port"), "unknown", "comes from outside"
+        )
         self.holds(self.judges(port(Unreached("no way")), "port"), "unknown", "no way")
         self.holds(
             self.judges(port(Unreached("no way"), "10.0.0.1"), "port"), "unknown", "no public authority"

@@ -181,10 +181,10 @@ class LookTests(SynchronousTestCase):
         """
         For the other challenge a handshake is made, at the port that is configured.
         """
-        self.look = self.looking(ports=(5002, 5001))
+        self.look = self.looking(ports=(5002, 5001), forwarded=(False, True))
         seen = self.sees(kind="tls-alpn-01")
         self.assertIn(("tls", HERE, 5001, "a.test"), self.world.asked)
-        self.assertEqual(seen.ports[0].answer, Ours())
+        self.assertEqual((seen.ports[0].answer, seen.ports[0].isForwarded), (Ours(), True))
         self.assertEqual(self.lending.lent, [])
 
     def test_address(self) -> None:

@@ -167,6 +167,9 @@ class NamesTests(TestCase):
         Aliases without end, nobody to ask, and no zone anywhere.
         """
         self.resolver.has(OWNER, CNAME(OWNER))
+        self.resolver.has("_acme-challenge.x.test", CNAME("a\nb.test"))
+        found = await self.names.proof("x.test", ())
+        self.assertIn("something that is no name", str(found.refusal))
         found = await self.proof()
         self.assertIsInstance(found.refusal, Silent)
         self.assertIn("more than 8 times", str(found.refusal))
