@@ -24,6 +24,7 @@ __all__ = [
     "Silent",
     "Stranger",
     "Unreached",
+    "Untold",
 ]
 
 
@@ -95,6 +96,17 @@ class Stranger:
 
 
 @dataclass(frozen=True, slots=True)
+class Untold:
+    """
+    Somebody answered, and could not be asked for what only this proxy has.
+
+    @ivar what: As of L{Stranger}.
+    """
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Elsewhere:
     """
     Whoever answered sends to another name, which is not followed from here.
@@ -142,7 +154,7 @@ class PortFacts:
     port: int
     isOwn: bool
     isBehindNAT: bool
-    answer: Ours | Stranger | Elsewhere | Closed | Unreached
+    answer: Ours | Stranger | Untold | Elsewhere | Closed | Unreached
     isForwarded: bool = False
 
 

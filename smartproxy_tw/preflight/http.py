@@ -69,7 +69,9 @@ def shown(text: bytes | str) -> str:
     return plain if len(text) <= _SHOWN else plain + "..."
 
 
-def read(data: bytes, wanted: bytes, name: str, url: str, *, isOver: bool) -> Told | None:
+def read(
+    data: bytes, wanted: bytes, name: str, url: str, ports: tuple[int, int], *, isOver: bool
+) -> Told | None:
     """
     Read what there is of an answer.
 
@@ -77,6 +79,7 @@ def read(data: bytes, wanted: bytes, name: str, url: str, *, isOver: bool) -> To
     @param wanted: What only this proxy answers.
     @param name: Who was asked for.
     @param url: Of what was asked.
+    @param ports: Of HTTP and HTTPS, to which authorities let themselves be sent.
     @param isOver: Whether no more will come.
     @return: L{None}: more is needed.
     """
@@ -97,7 +100,7 @@ def read(data: bytes, wanted: bytes, name: str, url: str, *, isOver: bool) -> To
     if code in _REDIRECTS:
         location = _field(head, b"location")
         if location is not None:
-            return _led(location, name, url, head, code)
+            return _led(location, name, url, ports) or Stranger(_who(head, code))
     if code == 200:
         body = data[end.end() :]
         if wanted in body:
@@ -118,20 +121,20 @@ def _who(head: bytes, code: int) -> str:
     return f"status {code}" + (f" by {shown(server)}" if server else "")
 
 
-def _led(location: bytes, name: str, url: str, head: bytes, code: int) -> Told:
+def _led(location: bytes, name: str, url: str, ports: tuple[int, int]) -> Told | None:
     try:
         target = urljoin(url, location.decode("ascii"))
         parts = urlsplit(target)
-        port = parts.port
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except (UnicodeDecodeError, ValueError):
-        return Stranger(_who(head, code))
-    isSame = (parts.hostname or "").rstrip(".") == name and port in (None, urlsplit(url).port, 80, 443)
+        return None
     if parts.scheme not in ("http", "https") or not parts.path.isprintable() or " " in target:
-        return Stranger(_who(head, code))
-    if not isSame:
+        return None
+    index = parts.scheme == "https"
+    if (parts.hostname or "").rstrip(".") != name or port not in (ports[index], (80, 443)[index]):
         return Elsewhere(shown(target))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Again("http" if parts.scheme == "http" else "https", path)
+    return Again("https" if index else "http", path)
 
 
 def _field(head: bytes, name: bytes) -> bytes | None:

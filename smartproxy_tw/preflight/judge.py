@@ -26,6 +26,7 @@ from .facts import (
     Refusal,
     Silent,
     Stranger,
+    Untold,
 )
 from .findings import Check, Finding, Value
 
@@ -111,6 +112,8 @@ def _port(facts: NameFacts, seen: PortFacts) -> Finding:
             remedy = _away(facts, seen, kind)
             if seen.isBehindNAT:
                 remedy += " (or it is your router that answers its own network so)"
+        case Untold(what):
+            text = f"{where} answers ({what}); whether that is this proxy cannot be told from here"
         case Elsewhere(url):
             text = f"{where} sends on to {url}, which the authority follows and this look does not"
         case Closed():

@@ -58,12 +58,16 @@ class Knock:
         @param wanted: What it holds if it is ours.
         """
         scheme = "http"
-        for _ in range(_MOST_STEPS):
+        for step in range(_MOST_STEPS):
             port = ports[scheme == "https"]
-            talk = _Talk(request(name, path, self._agent), wanted, name, f"{scheme}://{name}:{port}{path}")
+            host = f"[{name}]" if ":" in name else name
+            url = f"{scheme}://{host}:{port}{path}"
+            talk = _Talk(request(name, path, self._agent), (wanted, name, url, ports))
             told = await self._meet(address, port, talk, _Greeting(name, ()) if scheme == "https" else None)
             if not isinstance(told, Again):
                 answer: Answer = told
+                if step and isinstance(told, Closed):
+                    return Stranger(f"it redirects to {shown(url)}, and nobody listens there")
                 return answer
             scheme, path = told.scheme, told.path
         return Stranger("redirects that do not end")
@@ -165,9 +169,9 @@ class _Talk(_Visit):
     By HTTP.
     """
 
-    def __init__(self, words: bytes, wanted: bytes, name: str, url: str) -> None:
+    def __init__(self, words: bytes, asked: tuple[bytes, str, str, tuple[int, int]]) -> None:
         self._words = words
-        self._asked = wanted, name, url
+        self._asked = asked
         self._heard = b""
 
     def connectionMade(self) -> None:

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, TimeoutError
 
 from ..acme.within import within
 from ..facts import DNS01, HTTP01, TLSALPN01, Evidence
-from .facts import Closed, Listed, NameFacts, PortFacts, Refusal, Stranger, Unreached
+from .facts import Closed, Listed, NameFacts, PortFacts, Refusal, Stranger, Unreached, Untold
 from .own import isBehindNAT, isOwn
 
 if TYPE_CHECKING:
@@ -198,13 +198,11 @@ class Look:
     async def _visit(self, seen: _Seen, address: str, evidence: Evidence, isLent: bool) -> None:
         index = int(not isinstance(evidence, HTTP01))
         port = self._ports[index]
-        answer: Answer = Unreached(f"nothing came back within {PATIENCE:g} s")
+        answer: Answer | Untold = Unreached(f"nothing came back within {PATIENCE:g} s")
         try:
             answer = await self._ask(address, port, evidence)
             if isinstance(answer, Stranger) and not (isLent and self._stillLent(evidence)):
-                # Whoever that is: it was not asked for anything that only we know.
-                why = f"{answer.what} answers, and whether that is this proxy cannot be told from here"
-                answer = Unreached(why)
+                answer = Untold(answer.what)
             elif isinstance(answer, Closed) and self._lender is None:
                 answer = Unreached("nobody listens there just now")
         finally:

@@ -13,7 +13,7 @@ Whatever goes wrong with a look itself is no reason to hold an order back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -78,18 +78,25 @@ class Preflight:
         self._clock = clock
         self.isStrict = isStrict
 
-    async def find(self, names: Iterable[str], identify: Identify | None) -> tuple[Finding, ...]:
+    def ways(self, names: Iterable[str]) -> dict[str, Kind]:
+        """
+        How names would be proved by an order that is placed now; without those that
+        cannot be.
+        """
+        return {name: kind for name in names if (kind := self._kindOf(name)) is not None}
+
+    async def find(self, ways: Mapping[str, Kind], identify: Identify | None) -> tuple[Finding, ...]:
         """
         Look at names; never fails, but by being cancelled.
 
-        @param names: What a certificate is to be for.
+        @param ways: What a certificate is to be for, as L{ways} has it.
         @param identify: Of the authority that would be asked; L{None}: nobody
             knows.
         """
         from ..preflight.judge import judge
 
         try:
-            seen = await self._seen(tuple(names))
+            seen = await self._seen(ways)
             isRuled = any(each.caa is not None and each.caa.found for each in seen)
             identity = await self._identity(identify) if isRuled and identify is not None else None
             return tuple(finding for each in seen for finding in judge(each, identity))
@@ -108,24 +115,24 @@ class Preflight:
             if each.check in ("port", "records") and kind is not None:
                 self._choices.unserved(each.name, kind)
 
-    async def _seen(self, names: tuple[str, ...]) -> list[NameFacts]:
+    async def _seen(self, ways: Mapping[str, Kind]) -> list[NameFacts]:
         from ..acme.together import together
 
         if self._look is None:
             self._look = self._makeLook()
-        look, seen = self._look, {}
+        look = self._look
+        seen: dict[str, NameFacts] = {}
 
         async def one(name: str, kind: Kind) -> None:
             seen[name] = await look.at(name, kind)
 
-        wanted = [(name, kind) for name in names if (kind := self._kindOf(name)) is not None]
-        looking = Deferred.fromCoroutine(together([one(*each) for each in wanted]))
+        looking = Deferred.fromCoroutine(together([one(*each) for each in ways.items()]))
         try:
             await within(_LONGEST, self._clock, looking)
         except TimeoutError:
             # What there is has to do.
             pass
-        return [seen[name] for name in names if name in seen]
+        return [seen[name] for name in ways if name in seen]
 
     async def _identity(self, identify: Identify) -> Identity | None:
         try:
@@ -170,7 +177,7 @@ class Caution:
         """
         if self._preflight is None or not self._preflight.isStrict:
             return
-        found = bad(await self._preflight.find(names, identify))
+        found = bad(await self._preflight.find(self._preflight.ways(names), identify))
         if found and not isUrgent:
             self._keep(names, found)
             self._preflight.avoid(found)
@@ -197,10 +204,18 @@ class Caution:
         preflight = self._preflight
         if preflight is None:
             return await order()
+        # Here already: when the order has failed the next one will go another way.
+        ways = preflight.ways(names)
         looking: Deferred[None] | None = None
+        hasFailed = False
 
         async def look() -> None:
-            self._note(names, bad(await preflight.find(names, identify)))
+            found = bad(await preflight.find(ways, identify))
+            if hasFailed:
+                # It is told with that.
+                self._keep(names, found)
+            else:
+                self._note(names, found)
 
         def begin() -> Deferred[None]:
             nonlocal looking
@@ -211,6 +226,7 @@ class Caution:
         try:
             result = await order()
         except IssuanceFailed as why:
+            hasFailed = True
             if _blames(why):
                 if timer is not None:
                     if timer.active():
@@ -232,8 +248,9 @@ class Caution:
         for each in found:
             if each not in self.findings:
                 self._log.warn(
-                    "An order that is being placed is likely to fail, {finding}",
+                    "The order for {names} is likely to fail: {finding}",
                     event="preflight",
+                    names=", ".join(names),
                     finding=str(each),
                     name=each.name,
                     check=each.check,

@@ -29,6 +29,8 @@ ANSWERS: list[tuple[bytes, Told]] = [
     (b"HTTP/1.1 301 \r\nLocation: https://A.test/x?y=1\r\n\r\n", Again("https", "/x?y=1")),
     (b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n", Again("http", "/login")),
     (b"HTTP/1.1 302 Found\r\nLocation: http://a.test:8080/\r\n\r\n", Elsewhere("http://a.test:8080/")),
+    (b"HTTP/1.1 302 Found\r\nLocation: https://a.test:8443/\r\n\r\n", Again("https", "/")),
+    (b"HTTP/1.1 302 Found\r\nLocation: https://a.test:80/\r\n\r\n", Elsewhere("https://a.test:80/")),
     (b"HTTP/1.1 308 P\r\nLocation: https://b.test/\r\n\r\n", Elsewhere("https://b.test/")),
     (b"HTTP/1.1 302 Found\r\nServer: s\r\n\r\n", Stranger("status 302 by s")),
     (b"HTTP/1.1 302 Found\r\nLocation: ftp://a.test/\r\n\r\n", Stranger("status 302")),
@@ -45,7 +47,7 @@ def reads(data: bytes, *, isOver: bool = True) -> Told | None:
     """
     What an answer says.
     """
-    return read(data, WANTED, "a.test", URL, isOver=isOver)
+    return read(data, WANTED, "a.test", URL, (80, 8443), isOver=isOver)
 
 
 class ReadTests(SynchronousTestCase):

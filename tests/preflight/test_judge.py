@@ -24,6 +24,7 @@ from smartproxy_tw.preflight.facts import (
     Silent,
     Stranger,
     Unreached,
+    Untold,
 )
 from smartproxy_tw.preflight.findings import Finding, bad
 from smartproxy_tw.preflight.judge import judge
@@ -112,6 +113,7 @@ class JudgeTests(SynchronousTestCase):
         )
         self.holds(self.judges(port(Stranger("x"), isOwn=True), "port"), "bad", "stop what has port 80")
         self.holds(self.judges(port(Stranger("x"), isBehindNAT=True), "port"), "bad", "your router")
+        self.holds(self.judges(port(Untold("status 404")), "port"), "unknown", "answers (status 404)")
         self.holds(self.judges(port(Elsewhere("http://b.test/")), "port"), "unknown", "http://b.test/")
         self.holds(self.judges(port(Closed()), "port"), "unknown", "not to be reached from here")
         self.holds(self.judges(port(Closed(), isOwn=True), "port"), "bad", "(bind)", "correct the A record")

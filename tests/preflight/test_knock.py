@@ -233,6 +233,16 @@ class KnockTests(TestCase):
             plain = self.listens(self.says(b"HTTP/1.1 301 M\r\nLocation: https://a.test/token\r\n\r\n"))
             self.assertEqual(await self.asks(plain, secure), found)
 
+    async def test_redirectNowhere(self) -> None:
+        """
+        Where it leads to a port that nobody listens on, that is told of who redirects.
+        """
+        secure = freePorts(1)[0]
+        plain = self.listens(self.says(b"HTTP/1.1 301 M\r\nLocation: https://a.test/token\r\n\r\n"))
+        found = await self.asks(plain, secure)
+        told = f"it redirects to https://a.test:{secure}/token, and nobody listens there"
+        self.assertEqual(found, Stranger(told))
+
     async def test_redirectElsewhere(self) -> None:
         """
         Nobody sends the proxy to another name, or round and round.

@@ -166,6 +166,21 @@ class CautionTests(SynchronousTestCase):
         why = self.failureResultOf(self.orders(fail(refusal())), AuthorityProblem).value
         self.assertIn("Seen from here: a.test: there is no such name", str(why))
         self.assertEqual([each.name for each in self.caution.findings], ["a.test"])
+        self.assertEqual(self.warnings, [])
+
+    def test_theWayThatFailed(self) -> None:
+        """
+        It is looked at the challenge that the order was for, whatever the next one will
+        be for.
+        """
+
+        def order() -> Deferred[str]:
+            self.choices.unserved("a.test", "http-01")
+            return fail(refusal())
+
+        asking = self.caution.beside(("a.test",), None, order)
+        self.failureResultOf(Deferred.fromCoroutine(asking), AuthorityProblem)
+        self.assertEqual(self.looking.looked, [("a.test", "http-01")])
 
     def test_nothingFound(self) -> None:
         """
