@@ -20,7 +20,7 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from smartproxy_tw.config.model import Config, Preflight
+from smartproxy_tw.config.model import Config, OwnZones, Preflight
 from smartproxy_tw.facts import Address
 from smartproxy_tw.service.tree import SmartProxy
 
@@ -177,6 +177,30 @@ class PreflightTests(TestCase):
             self.assertEqual(await Client(authority.root).get(self.ports[1], "a.test"), b"this is a.test")
             await proxy.stopService()
         self.assertEqual((authority.tally().orders, authority.tally().invalid, self.warnings), (3, 0, []))
+
+    @story
+    async def test_ownZone(self) -> None:
+        """
+        A record that the proxy answers itself is looked for as an authority does; an
+        alias that nobody has made is told, and costs no order.
+        """
+        own = Address("127.0.0.1", freePorts(1)[0])
+        authority = await self.world(nameServer=str(own))
+        for zone, resolver, state in (
+            ("_acme-challenge.a.test", own, "valid"),
+            ("proofs.test", authority.names, "failed"),
+        ):
+            dns = OwnZones((zone,), "ns.proofs.test", (own,))
+            config = self.config(authority, "strict", "a.test", challenges=("dns-01",), dns=dns)
+            preflight = replace(config.acme.preflight, resolvers=(resolver,))
+            config = replace(config, acme=replace(config.acme, preflight=preflight))
+            proxy = await self.runs(config)
+            status = await self.ends(proxy)
+            self.assertEqual(status.state, state, status)
+            await proxy.stopService()
+        told = "_acme-challenge.a.test is not in proofs.test; let _acme-challenge.a.test be a CNAME to"
+        self.assertIn(f"{told} a.test.proofs.test", str(status.problem))
+        self.assertEqual(authority.tally().orders, 1)
 
     @story
     async def test_silentDNS(self) -> None:
