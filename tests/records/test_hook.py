@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet import reactor as _reactor
-from twisted.internet.defer import CancelledError, inlineCallbacks
+from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks
 from twisted.trial.unittest import TestCase
 
 from smartproxy_tw.config.model import Hook
@@ -17,6 +17,8 @@ from smartproxy_tw.facts import DNS01, Address
 from smartproxy_tw.records.errors import RecordFailed
 from smartproxy_tw.records.hook import Hooks
 from smartproxy_tw.testing.names import FakeNames
+
+from ..programs.processes import noneLeft
 
 reactor: Any = _reactor
 SERVER = Address("192.0.2.1", 53)
@@ -34,6 +36,7 @@ class HookTests(TestCase):
     timeout = 20
 
     def setUp(self) -> None:
+        self.addCleanup(lambda: Deferred.fromCoroutine(noneLeft()))
         self.file = self.mktemp()
         self.names = FakeNames()
         self.names.has("a.test", "SOA", "ns.a.test. ops.a.test. 1 2 3 4 5")
