@@ -18,6 +18,7 @@ from ..facts import Account, Credential
 from .client import Client
 from .errors import AuthorityProblem
 from .jose import AccountKey, RequestKey
+from .reasons import REASONS
 from .x509 import newKey
 
 __all__ = ["REASONS", "Save", "changeKey", "deactivate", "revoke", "settle"]
@@ -25,16 +26,6 @@ __all__ = ["REASONS", "Save", "changeKey", "deactivate", "revoke", "settle"]
 #: Keeps an account durably before it returns; raises
 #: L{AccountNotKept<smartproxy_tw.acme.errors.AccountNotKept>}.
 Save = Callable[[Account], None]
-
-#: Why a certificate is revoked (RFC 5280 section 5.3.1), as far as whoever has it may
-#: say so.
-REASONS = {
-    "unspecified": 0,
-    "keyCompromise": 1,
-    "affiliationChanged": 3,
-    "superseded": 4,
-    "cessationOfOperation": 5,
-}
 
 _log = Logger()
 

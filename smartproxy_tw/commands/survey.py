@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
+from twisted.internet.defer import maybeDeferred
+
 from ..acme.entry import Entry, decode
 from ..acme.schedule import LONGEST_WAIT, renewalDue, retryAfter
 from ..config.model import Auto, CertificateSource, Config, Files
@@ -22,6 +24,7 @@ from ..store.attempts import Attempt, DirectoryAttempts
 from ..store.certificates import Credentials, DirectoryCertificates
 from ..store.directory import SecureDirectory
 from ..store.naming import authorityName
+from ..store.revocations import Revocations
 from .waiting import result
 
 if TYPE_CHECKING:
@@ -166,12 +169,16 @@ class _State:
 
         found: dict[str, Credential] = {}
         for directory in directories:
-            store = Credentials(DirectoryCertificates(self._place("certificates", directory)))
+            place = self._place("certificates", directory)
+            store = Credentials(DirectoryCertificates(place))
+            revocations = Revocations(place, maybeDeferred, lambda: self._now)
             try:
                 loaded = result(store.load())
             except FileNotFoundError:
                 continue
             for key, each in loaded.items():
+                if revocations.has(each.chain):
+                    continue
                 self._authorities[each.chain] = directory
                 if key not in found or describe(each.chain).notBefore > describe(found[key].chain).notBefore:
                     found[key] = each

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from random import Random
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ..acme.agenda import Agenda, Wish
-from ..acme.budget import Budget, Limits, Wait
+from ..acme.budget import Budget, Kind, Limits, Wait
 from ..acme.errors import (
     AccountNotKept,
     AuthorityProblem,
@@ -131,6 +132,17 @@ class Admission:
         Why an order waits; L{None}: it does not, or just for its turn.
         """
         return self._agenda.waitOf(wish, self._clock.seconds()) if self.isWaiting(wish) else None
+
+    def holdOf(self, names: tuple[str, ...], kind: Kind) -> Wait | None:
+        """
+        What would keep an order from being placed for some time, if somebody wanted
+        to; L{None}: at most the orders under way.
+
+        @param names: What it would be for.
+        @param kind: How it would count.
+        """
+        held = self._budget.wait(names, kind, self._clock.seconds())
+        return None if held is None or held.until == inf else held
 
     @property
     def waiting(self) -> int:

@@ -19,8 +19,10 @@ from ..acme.rehearsal import isUnproved, rehearses
 from ..facts import Credential
 from ..preflight.findings import Finding
 from .caution import Caution
+from .errors import NotNow
 from .renewal import Renewal
 from .served import Served
+from .status import when
 from .ways import Way, Ways
 
 if TYPE_CHECKING:
@@ -110,6 +112,23 @@ class Asking:
         if self._wish is not None and self.isWaiting:
             self._way.admission.touch(self._wish, asked)
 
+    def obstacle(self) -> NotNow | None:
+        """
+        Why an order for all the names, if it were placed now, would come to nothing
+        or be kept waiting; L{None}: for no reason that is known.
+        """
+        way = self.ways.first
+        if not self.ways.asksOneOnly(self._served.urgentAt(self._names)):
+            return None
+        if way.admission.outage is not None:
+            again = way.admission.nextProbe
+            return NotNow("away", str(way.admission.outage), again)
+        wish = self._wishFor(self._names, way, self._replacedBy(self._names, way))
+        held = way.admission.holdOf(self._names, wish.kind)
+        if held is None:
+            return None
+        return NotNow("held", f"No order may be placed before {when(held.until)}: {held.why}.", held.until)
+
     async def askForAll(self) -> None:
         """
         Have a certificate for all the names.
@@ -162,8 +181,7 @@ class Asking:
             return Deferred.fromCoroutine(self._caution.beside(names, way.identify, obtain))
 
         await self._look(way, names)
-        isOwn = way is self._served.issuer and names == self._names and self._served.covers(names)
-        replaces = self._renewal.replaces if isOwn else None
+        replaces = self._replacedBy(names, way)
         self._way, self._wish = way, self._wishFor(names, way, replaces)
         try:
             await way.admission.admit(self._wish, order)
@@ -176,6 +194,10 @@ class Asking:
         finally:
             self._wish = None
         await self._ask(way, names)
+
+    def _replacedBy(self, names: tuple[str, ...], way: Way) -> bytes | None:
+        isOwn = way is self._served.issuer and names == self._names and self._served.covers(names)
+        return self._renewal.replaces if isOwn else None
 
     async def _installed(self, credential: Credential, way: Way) -> None:
         await self._install(credential, way)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from random import Random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -32,6 +32,7 @@ from .alarm import Timetable
 from .asking import Asking
 from .backoff import Backoff
 from .caution import Identify, Preflight
+from .errors import NotNow, NotPossible
 from .events import CertificateEvent, Events, Herald
 from .keeper import Keeper
 from .memory import Memory
@@ -43,6 +44,10 @@ from .served import Served
 from .status import CertificateState, CertificateStatus, when
 from .stock import Stock
 from .ways import Way
+
+if TYPE_CHECKING:
+    from .ledger import Disown
+    from .revoking import Revocation, Revoke
 
 __all__ = ["AutoCertificate", "Obtain"]
 
@@ -99,6 +104,8 @@ class AutoCertificate:
         identify: Identify | None = None,
         events: Events | None = None,
         fileOf: Callable[[Iterable[str]], str | None] = lambda _: None,
+        revoke: Revoke | None = None,
+        disown: Disown = lambda _, __, ___: succeed(None),
         then: Callable[[], object] | None = None,
     ) -> None:
         """
@@ -120,6 +127,8 @@ class AutoCertificate:
         @param identify: As of L{Way}.
         @param events: Told what happens.
         @param fileOf: As of L{Way}.
+        @param revoke: Likewise.
+        @param disown: Likewise.
         @param then: Called after each order that was successful.
         """
         self.auto = auto
@@ -127,7 +136,8 @@ class AutoCertificate:
         self._plane = plane
         self._clock = clock
         self._names = ", ".join(auto.names) + (" (RSA)" if auto.isTwin else "")
-        self._every = (Way(directory, admission, obtain, save, advise, fileOf, identify), *fallbacks)
+        own = Way(directory, admission, obtain, save, advise, fileOf, identify, revoke, disown)
+        self._every = (own, *fallbacks)
         self._served = Served(self._every[0], clock)
         self._keeper = Keeper(self._save, clock, auto.names, self._kept)
         self._herald = Herald(auto.key, auto.names, events or Events(), clock)
@@ -141,6 +151,8 @@ class AutoCertificate:
         self._asking: Deferred[None] | None = None
         self._outage = Outage(self._orders.ways, timetable, self._outageOver)
         self._stopped = False
+        self._isDemanded = False
+        self._ended = 0
 
     def load(self, stored: Stock, twins: Stock | None = None) -> Deferred[None]:
         """
@@ -170,12 +182,49 @@ class AutoCertificate:
             return self._running.when()
         due = self._dueAt()
         if due > self._clock.seconds():
+            if self._backoff.problem is not None and self._alarm.at is None:
+                # What failed was wanted by somebody who is gone: nothing is amiss.
+                self._backoff.succeed()
             self._alarm.set(due)
             return succeed(None)
         self._alarm.clear()
         running = self._running = Readiness()
         self._asking = Deferred.fromCoroutine(self._run(running))
         return running.when()
+
+    def renew(self, *, force: bool = False) -> bool:
+        """
+        Have a successor now, whether it is due or not.  If the order fails it is
+        placed again by the usual rules, until there is one.
+
+        @param force: Whether to do so even if an order has just failed and the next
+            is to wait.  What an authority asked for is waited for all the same.
+        @return: Whether an order was placed; otherwise one is under way.
+        @raise NotNow: None can be placed; nothing has changed then.
+        """
+        if self._stopped:
+            raise NotNow("stopping", "The proxy is stopping.")
+        if self._running is not None:
+            return False
+        obstacle = self._orders.obstacle() or self._obstacle(force)
+        if obstacle is not None:
+            raise obstacle
+        self._demand()
+        return True
+
+    def revoke(self, reason: str) -> Deferred[Revocation]:
+        """
+        Have what is served declared invalid, and replaced at once.  It is served
+        until its successor is.
+
+        @param reason: One of L{REASONS<smartproxy_tw.acme.reasons.REASONS>}.
+        @return: Fires when it is revoked and the order is placed, or waits for what
+            it has to.  Fails with L{NotPossible} when nothing is served that an
+            authority issued, with L{NotNow}, or with an
+            L{IssuanceFailed<smartproxy_tw.acme.errors.IssuanceFailed>} by the
+            authority.
+        """
+        return Deferred.fromCoroutine(self._revoke(reason))
 
     @property
     def isIssued(self) -> bool:
@@ -239,8 +288,18 @@ class AutoCertificate:
             problem=self._backoff.problem or self._keeper.problem,
             failures=self._backoff.failures,
             preflight=tuple(map(str, self._orders.findings)),
+            isRevoked=self._served.isRevoked,
+            orders=self._ended,
+            **self._origin(),
             **self._next(),
         )
+
+    def _origin(self) -> dict[str, Any]:
+        facts = self._served.facts
+        if facts is None:
+            return {}
+        directory = self._served.issuer.directory or None
+        return {"serial": facts.serial, "issuer": facts.issuer, "authority": directory}
 
     def _next(self) -> dict[str, Any]:
         if self._orders.isWaiting:
@@ -261,6 +320,8 @@ class AutoCertificate:
             return "waiting"
         if self._running is not None:
             return "ordering"
+        if self._served.isRevoked:
+            return "revoked"
         if self._backoff.problem is not None:
             return "failed"
         if self._served.facts is None:
@@ -272,16 +333,47 @@ class AutoCertificate:
     def _dueAt(self) -> float:
         if self._backoff.problem is not None and self._alarm.at is not None:
             return self._alarm.at
-        if not self._served.covers(self.auto.names):
+        if self._isDemanded or not self._served.covers(self.auto.names):
             return 0.0
         return self._renewal.due().at
+
+    def _demand(self) -> None:
+        """
+        Place an order as soon as nothing is in the way but the authority's wish.
+        """
+        self._isDemanded = True
+        if self._running is not None:
+            return
+        self._alarm.clear()
+        if self._backoff.heldUntil > self._clock.seconds():
+            self._alarm.set(self._backoff.heldUntil)
+        self.provision()
+
+    def _obstacle(self, force: bool) -> NotNow | None:
+        """
+        Why no order is to be placed after those that failed.
+        """
+        problem, again = self._backoff.problem, self._alarm.at
+        if self._outage.isOn:
+            return NotNow("away", f"{problem}.", self._orders.ways.nextProbe())
+        if problem is None or again is None or again <= self._clock.seconds():
+            return None
+        held = min(self._backoff.heldUntil, again)
+        if held > self._clock.seconds():
+            said = f"The authority asked for no order before {when(held)}: {problem}."
+            return NotNow("held", said, held)
+        if force:
+            return None
+        return NotNow(
+            "failed", f"The last order failed, the next is placed at {when(again)}: {problem}.", again
+        )
 
     def _isBetter(self, names: tuple[str, ...]) -> bool:
         """
         Whether a certificate for just these would be better than what is
         served.
         """
-        if not self._served.covers(names):
+        if self._served.isRevoked or not self._served.covers(names):
             return True
         now = self._clock.seconds()
         if self._served.covers(self.auto.names):
@@ -318,7 +410,7 @@ class AutoCertificate:
 
         facts = describe(credential.chain)
         await self._plane.install(self.auto.key, credential)
-        self._served.facts, self._served.issuer = facts, way
+        self._served.become(credential, facts, way)
         if not self._stopped:
             self._renewal.advise = way.advise
             self._renewal.follow(facts, credential.chain)
@@ -330,6 +422,23 @@ class AutoCertificate:
         self._herald.served(before, self._served.facts)
         self._keeper.keep(credential)
 
+    async def _revoke(self, reason: str) -> Revocation:
+        from .revoking import revoke
+
+        credential, facts = self._served.credential, self._served.facts
+        if self._stopped:
+            raise NotNow("stopping", "The proxy is stopping.")
+        if credential is None or facts is None:
+            raise NotPossible(f"No certificate by an authority is served for {self._names}.")
+        revocation = await revoke(self._served.issuer, credential, reason)
+        self._herald.revoked(facts)
+        if self._served.credential is credential:
+            self._served.isRevoked = True
+            self._keeper.drop(credential)
+            if not self._stopped:
+                self._demand()
+        return revocation
+
     async def _run(self, running: Readiness) -> None:
         try:
             await self._order()
@@ -339,6 +448,7 @@ class AutoCertificate:
         finally:
             self._running = None
             self._asking = None
+            self._ended += 1
             running.happen()
 
     async def _order(self) -> None:
@@ -411,6 +521,7 @@ class AutoCertificate:
         facts = self._served.facts
         assert facts is not None
         self._backoff.succeed()
+        self._isDemanded = False
         due = max(self._dueAt(), self._clock.seconds() + 1.0)
         self._alarm.set(due)
         self._log.info(

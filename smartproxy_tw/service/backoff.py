@@ -31,6 +31,8 @@ class Backoff:
 
     @ivar problem: What went wrong last, for people, without a full stop;
         L{None} since the last success.
+    @ivar heldUntil: Until then the authority that failed wants to be left alone,
+        POSIX seconds; 0: it said nothing of that.
     """
 
     _log = Logger()
@@ -53,6 +55,7 @@ class Backoff:
         self._failures = 0
         self._looks = 0
         self.problem: str | None = None
+        self.heldUntil = 0.0
 
     @property
     def failures(self) -> int:
@@ -77,7 +80,7 @@ class Backoff:
         at = min(max(known.at + wait, known.notBefore), now + LONGEST_WAIT)
         if at <= now:
             return None
-        self._failures, self.problem = known.failures, known.problem
+        self._failures, self.problem, self.heldUntil = known.failures, known.problem, known.notBefore
         return at
 
     def succeed(self) -> None:
@@ -86,6 +89,7 @@ class Backoff:
         """
         self._failures = self._looks = 0
         self.problem = None
+        self.heldUntil = 0.0
         self._memory.forget(self._key)
 
     def stall(self, why: Exception) -> None:
@@ -118,8 +122,8 @@ class Backoff:
         wait = retryAfter(self._failures, self._chance.random(), asked)
         self.problem = _text(why)
         now = self._clock.seconds()
-        notBefore = 0.0 if asked is None else now + asked
-        self._memory.note(self._key, Attempt(now, self._failures, notBefore, self.problem))
+        self.heldUntil = 0.0 if asked is None else now + asked
+        self._memory.note(self._key, Attempt(now, self._failures, self.heldUntil, self.problem))
         if not isinstance(why, IssuanceFailed | OSError | RuntimeError | ValueError):
             self._log.failure("A defect while ordering the certificate for {names}", names=self._names)
         self._log.warn(

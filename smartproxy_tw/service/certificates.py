@@ -14,23 +14,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..acme.budget import limitsOf
+from ..acme.errors import AuthorityUndecided
 from ..acme.journal import Journal
+from ..acme.reasons import REASONS
+from ..acme.within import within
 from ..config.model import Auto, CertificateSource, Config, Files, Internal, twinOf
+from ..config.names import pattern
+from ..facts import Credential
 from ..interfaces import IPlane
 from .admission import Admission, Probe
 from .alarm import Timetable
 from .automatic import AutoCertificate, Obtain
 from .caution import Identify, Preflight
 from .crowd import Crowd
-from .errors import CertificateError
+from .errors import CertificateError, NotNow, NotPossible
 from .events import CertificateEvent, Events
 from .files import FileCertificate, interval
 from .gathering import gathered
@@ -41,12 +46,12 @@ from .presenting import Presenter
 from .rehearsal import Rehearsal
 from .renewal import Advise
 from .status import CertificateStatus
-from .stock import Stock
+from .stock import Stock, isCovered
 from .storage import Shelf, Storage
 from .ways import Way
 
 if TYPE_CHECKING:
-    pass
+    from .revoking import Revocation, Revoke
 
 __all__ = ["Certificates", "Fallback"]
 
@@ -57,6 +62,10 @@ _WORDS = {
     "expired": "expired",
     "valid": "valid",
 }
+
+#: An authority that does not come to an end with a revocation within so many seconds
+#: counts as away.
+_PATIENCE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class Fallback:
     identify: Identify | None = field(default=None, kw_only=True)
     journal: Journal = field(default_factory=Journal)
     twins: Journal = field(default_factory=Journal)
+    revoke: Revoke | None = None
 
 
 class Certificates:
@@ -103,6 +113,7 @@ class Certificates:
         chance: Random,
         probe: Probe | None = None,
         advise: Advise | None = None,
+        revoke: Revoke | None = None,
         fallbacks: Sequence[Fallback] = (),
         rehearsal: Rehearsal | None = None,
         preflight: Preflight | None = None,
@@ -125,6 +136,7 @@ class Certificates:
         @param chance: Spreads what would happen at one moment.
         @param probe: Looks whether the authority can be reached.
         @param advise: Asks it when to renew a certificate.
+        @param revoke: Has it revoke one; L{None}: nobody can be asked.
         @param fallbacks: Whom else to ask, in this order.
         @param rehearsal: Tries out what failed again and again.
         @param preflight: Looks whether an order can succeed; L{None}: nobody does.
@@ -142,6 +154,9 @@ class Certificates:
         self._clock = clock
         self._chance = chance
         self._advise = advise
+        self._revoke = revoke
+        self._isOpen = False
+        self._isStopped = False
         self._directory = config.acme.directory
         self._admission = Admission(limitsOf(self._directory), memory, clock, chance, probe)
         self._fallbacks = tuple(fallbacks)
@@ -161,9 +176,10 @@ class Certificates:
         hasTwins = config.acme.keyType == "both"
         stores = [storage.certificates, *(each.shelf.certificates for each in self._fallbacks)]
         journals = [journal, *(each.journal for each in self._fallbacks)]
-        self._ledger = Ledger(stores, journals, self._presenter, False if hasTwins else None)
+        revoked = [storage.revocations, *(each.shelf.revocations for each in self._fallbacks)]
+        self._ledger = Ledger(stores, journals, self._presenter, False if hasTwins else None, revoked)
         journals = [twins or Journal(), *(each.twins for each in self._fallbacks)]
-        self._twinLedger = Ledger(stores, journals, self._presenter, True) if hasTwins else None
+        self._twinLedger = Ledger(stores, journals, self._presenter, True, revoked) if hasTwins else None
         sources = _sources(config)
         seconds = interval(sum(isinstance(source, Files) for source in sources))
         for source in sources:
@@ -195,6 +211,8 @@ class Certificates:
                 None if fallback.advise is None else _asking(admission, fallback.advise),
                 ledger.fileOf(number),
                 fallback.identify,
+                self._revoking(admission, fallback.revoke),
+                ledger.disowning(number),
             )
             for number, (fallback, admission) in enumerate(zip(self._fallbacks, self._others, strict=True), 1)
         ]
@@ -216,8 +234,23 @@ class Certificates:
             identify=self._identify,
             events=self._events,
             fileOf=ledger.fileOf(0),
+            revoke=self._revoking(self._admission, self._revoke),
+            disown=ledger.disowning(0),
             then=then,
         )
+
+    def _revoking(self, admission: Admission, revoke: Revoke | None) -> Revoke | None:
+        if revoke is None:
+            return None
+        ask = revoke
+
+        def revoking(
+            credential: Credential, reason: int | None = None, *, byKey: bool = False
+        ) -> Deferred[None]:
+            asking = admission.ask(lambda: ask(credential, reason, byKey=byKey))
+            return within(_PATIENCE, self._clock, asking).addErrback(_late)
+
+        return revoking
 
     def load(self) -> Deferred[None]:
         """
@@ -241,6 +274,73 @@ class Certificates:
             Fails as the gate fails; nothing was asked then.
         """
         return Deferred.fromCoroutine(self._provisionAll())
+
+    def find(self, name: str) -> tuple[str, ...]:
+        """
+        Which certificates somebody means.
+
+        @param name: A name as people write it, or the identity of a certificate.
+        @return: Identities: of those that have this very name, or else of those that
+            are for it.
+        @raise ValueError: It is no name; the text is the end of a sentence.
+        """
+        known = {each.key: each for each in self.status()}
+        if name in known:
+            return (name,)
+        wanted = pattern(name)
+        exact = tuple(key for key, each in known.items() if wanted in each.names)
+        return exact or tuple(key for key, each in known.items() if isCovered(wanted, each.names))
+
+    @property
+    def renewable(self) -> tuple[str, ...]:
+        """
+        The identities of those that L{renew} and L{revoke} take.
+        """
+        return tuple(self._byKey)
+
+    def renew(self, key: str, *, force: bool = False) -> bool:
+        """
+        Have a successor of a certificate by ACME now, whether it is due or not; it
+        is served and saved like any other.  If the order fails it is placed again by
+        the usual rules.
+
+        @param key: The identity of the certificate.
+        @param force: Whether to do so even if an order has just failed and the next
+            is to wait.  What an authority asked for is waited for all the same.
+        @return: Whether an order was placed; otherwise one is under way.
+        @raise NotNow: None can be placed; nothing has changed then.
+        @raise NotPossible: It is none by ACME.
+        """
+        return self._chosen(key).renew(force=force)
+
+    def revoke(self, key: str, reason: str = "unspecified") -> Deferred[Revocation]:
+        """
+        Have whoever issued a certificate declare it invalid, and order another one
+        at once; it is served until that one is.  No later process serves it.
+
+        @param key: The identity of the certificate.
+        @param reason: One of L{REASONS<smartproxy_tw.acme.reasons.REASONS>}.
+        @return: Fires when it is revoked.  Fails with L{NotNow}, L{NotPossible}, or
+            an L{IssuanceFailed<smartproxy_tw.acme.errors.IssuanceFailed>} that says
+            what the authority says; it is not revoked then, or nobody knows.
+        @raise ValueError: There is no such reason.
+        """
+        if reason not in REASONS:
+            raise ValueError(f"{reason!r} is no reason to revoke: {', '.join(REASONS)} are")
+        try:
+            certificate = self._chosen(key)
+        except (NotNow, NotPossible) as why:
+            return fail(why)
+        return certificate.revoke(reason)
+
+    def _chosen(self, key: str) -> AutoCertificate:
+        if not self._isOpen:
+            code: Literal["starting", "stopping"] = "stopping" if self._isStopped else "starting"
+            raise NotNow(code, f"The proxy is {code}.")
+        found = self._byKey.get(key)
+        if found is None:
+            raise NotPossible(f"{key} is no certificate by ACME: only those are ordered and revoked.")
+        return found
 
     def status(self) -> tuple[CertificateStatus, ...]:
         """
@@ -311,6 +411,7 @@ class Certificates:
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
+        self._isOpen = not self._isStopped
         # In the background: records in the DNS take their time.
         self._dismissing = Deferred.fromCoroutine(self._dismiss())
         self._crowd.watch()
@@ -336,6 +437,7 @@ class Certificates:
                 certificate.touch(asked)
 
     async def _stop(self) -> None:
+        self._isOpen, self._isStopped = False, True
         self._crowd.stop()
         self._dismissing.addErrback(_cancelled)
         self._dismissing.cancel()
@@ -358,6 +460,11 @@ def _asked(obtain: Obtain, auto: Auto) -> Obtain:
 
 def _asking(admission: Admission, advise: Advise) -> Advise:
     return lambda chain: admission.ask(lambda: advise(chain))
+
+
+def _late(failure: Failure) -> None:
+    failure.trap(TimeoutError)  # type: ignore[no-untyped-call]
+    raise AuthorityUndecided("the revocation", _PATIENCE)
 
 
 def _cancelled(failure: Failure) -> None:

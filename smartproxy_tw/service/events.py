@@ -3,9 +3,10 @@ What happens to certificates, for whoever wants to act on it: a program that the
 proxy is part of, or the commands that an operator has run.
 
 A certificate is I{issued} or I{renewed} when it is served and in the store, so
-that who is told may read it there.  An order has I{failed} when it came to
-nothing, and the next attempt is set; an authority that cannot be reached is told
-once, and again when the cause is another.
+that who is told may read it there.  It is I{revoked} when its authority has said so,
+while it is still served.  An order has I{failed} when it came to nothing, and the
+next attempt is set; an authority that cannot be reached is told once, and again when
+the cause is another.
 
 Whoever is told cannot disturb the proxy: what an observer raises is logged, and
 the others are told all the same.
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["CertificateEvent", "EventKind", "Events", "Herald", "Observer"]
 
 #: C{issued}: there was none for just these names before.  C{renewed}: it follows
-#: one for the same names.  C{failed}: an order came to nothing.
-EventKind = Literal["issued", "renewed", "failed"]
+#: one for the same names.  C{failed}: an order came to nothing.  C{revoked}: somebody
+#: had the authority declare it invalid.
+EventKind = Literal["issued", "renewed", "failed", "revoked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,17 @@ class Herald:
             facts.notAfter,
             nextAttempt=max(nextAttempt, now),
             serial=f"{facts.serial:x}",
+        )
+
+    def revoked(self, facts: CertificateFacts) -> None:
+        """
+        A certificate is revoked.
+
+        @param facts: What it says.
+        """
+        now, serial = self._clock.seconds(), f"{facts.serial:x}"
+        self._events.tell(
+            CertificateEvent("revoked", self._key, facts.names, now, expires=facts.notAfter, serial=serial)
         )
 
     def failed(self, problem: str | None, expires: float | None, nextAttempt: float | None) -> None:

@@ -182,7 +182,8 @@ class CertificateHooks:
                 if "failed" in hook.events and _concerns(hook, event)
             ]
             self._errands.putFailure(event.key, told)
-        else:
+        elif event.kind != "revoked":
+            # Of what is revoked the successor is told.
             self._owe(event)
         self._go()
 

@@ -81,6 +81,14 @@ class LateIssuer:
         """
         return self._made().obtain(names, install, replaces=replaces, isTwin=isTwin)
 
+    def revoke(
+        self, credential: Credential, reason: int | None = None, *, byKey: bool = False
+    ) -> Deferred[None]:
+        """
+        See L{Revoke<smartproxy_tw.service.revoking.Revoke>}.
+        """
+        return self._made().revoke(credential, reason, byKey=byKey)
+
     def advise(self, chain: bytes) -> Deferred[RenewalFacts | None]:
         """
         See L{Advise<smartproxy_tw.service.renewal.Advise>}.

@@ -79,6 +79,14 @@ class Keeper:
         self._failures = 0
         self._try()
 
+    def drop(self, credential: Credential) -> None:
+        """
+        If this is not in the store yet, it need not be any more.
+        """
+        if self._unsaved is not None and self._unsaved == credential:
+            self._unsaved = self.problem = None
+            self._alarm.clear()
+
     def whenIdle(self) -> Deferred[None]:
         """
         Wait for the end of the try that goes on.

@@ -23,12 +23,17 @@ from .stock import Stock
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore
 
+    from ..store.revocations import Revocations
     from .presenting import Presenter
 
-__all__ = ["Ledger", "Save"]
+__all__ = ["Disown", "Ledger", "Save"]
 
 #: Keeps a certificate.
 Save = Callable[[Credential], Deferred[None]]
+
+#: Called with a certificate, PEM, its key, and whether it is revoked.  Fails with
+#: L{OSError} when that is not on the disk, and counts for this process all the same.
+Disown = Callable[[bytes, bytes, bool], Deferred[None]]
 
 
 class Ledger:
@@ -44,6 +49,7 @@ class Ledger:
         journals: Sequence[Journal],
         presenter: Presenter,
         isRSA: bool | None = None,
+        revocations: Sequence[Revocations] = (),
     ) -> None:
         """
         @param stores: Where certificates rest, by authority, the preferred first.
@@ -51,12 +57,14 @@ class Ledger:
         @param presenter: Presents their answers.
         @param isRSA: As for
             L{Credentials<smartproxy_tw.store.certificates.Credentials>}.
+        @param revocations: What was revoked, by authority.
         """
         from ..store.certificates import Credentials
 
         self._credentials = [Credentials(each, isRSA) for each in stores]
         self._journals = tuple(journals)
         self._presenter = presenter
+        self._revocations = tuple(revocations)
 
     def saving(self, number: int) -> Save:
         """
@@ -74,10 +82,20 @@ class Ledger:
         """
         return self._credentials[number].fileOf
 
+    def disowning(self, number: int) -> Disown:
+        """
+        What keeps a certificate that is revoked from ever being served again.
+
+        @param number: As of L{saving}.
+        """
+        return lambda chain, key, isRevoked: Deferred.fromCoroutine(
+            self._disown(number, chain, key, isRevoked)
+        )
+
     async def stored(self) -> Stock:
         """
         What is there for each identity, the newest of all authorities, and which
-        of the fallbacks issued it.
+        of the fallbacks issued it; without what was revoked.
 
         @raise StateError: It cannot be read.
         """
@@ -88,6 +106,8 @@ class Ledger:
         try:
             for number, credentials in enumerate(self._credentials):
                 for key, credential in (await credentials.load()).items():
+                    if any(each.has(credential.chain) for each in self._revocations):
+                        continue
                     before = found.get(key)
                     began = 0.0 if before is None else describe(before.chain).notBefore
                     if before is None or describe(credential.chain).notBefore > began:
@@ -141,6 +161,21 @@ class Ledger:
             asked = other.find(entry.names)
             if asked is not None:
                 await self._abandon(other, asked)
+
+    async def _disown(self, number: int, chain: bytes, key: bytes, isRevoked: bool) -> None:
+        if number >= len(self._revocations):
+            return
+        revocations = self._revocations[number]
+        if not isRevoked:
+            await revocations.remove(chain)
+            return
+        for journal in self._journals:
+            # Of an order whose certificate is not kept yet: the next process would
+            # take it up, and have that certificate again.
+            entry = journal.ofKey(key)
+            if entry is not None:
+                await journal.forget(entry.names)
+        await revocations.add(chain)
 
     async def _abandon(self, journal: Journal, entry: Entry) -> None:
         for challenge in journal.challengesOf(entry):

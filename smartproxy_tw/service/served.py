@@ -13,6 +13,7 @@ from .stock import isCovered
 
 if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
+    from ..facts import Credential
     from .ways import Way
 
 __all__ = ["Served"]
@@ -29,7 +30,10 @@ class Served:
     One certificate, or none.
 
     @ivar facts: What it says; L{None} while what is served is self-signed.
+    @ivar credential: Itself; L{None} likewise.
     @ivar issuer: Whose it is.
+    @ivar isRevoked: Whether it is to be replaced by any other, since its authority
+        has declared it invalid.
     """
 
     def __init__(self, issuer: Way, clock: IReactorTime) -> None:
@@ -38,8 +42,17 @@ class Served:
         @param clock: The time, POSIX seconds.
         """
         self.facts: CertificateFacts | None = None
+        self.credential: Credential | None = None
         self.issuer = issuer
+        self.isRevoked = False
         self._clock = clock
+
+    def become(self, credential: Credential, facts: CertificateFacts, issuer: Way) -> None:
+        """
+        Another one is served.
+        """
+        self.credential, self.facts, self.issuer = credential, facts, issuer
+        self.isRevoked = False
 
     def covers(self, names: Iterable[str]) -> bool:
         """
@@ -57,13 +70,15 @@ class Served:
         """
         Until when it is good for these names, POSIX seconds; 0: it is not.
         """
-        return self.facts.notAfter if self.facts is not None and self.covers(names) else 0.0
+        if self.facts is None or self.isRevoked or not self.covers(names):
+            return 0.0
+        return self.facts.notAfter
 
     def urgentAt(self, names: Iterable[str]) -> float:
         """
         From when on there is need for another one, POSIX seconds; 0: there is.
         """
-        if self.facts is None or not self.covers(names):
+        if self.facts is None or self.isRevoked or not self.covers(names):
             return 0.0
         return self.facts.notAfter - _ENDING * self.facts.lifetime
 

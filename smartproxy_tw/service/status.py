@@ -16,7 +16,10 @@ __all__ = ["CertificateState", "CertificateStatus", "Figures", "figuresOf", "whe
 #: nothing, C{problem} says why and C{nextAttempt} when it is tried again.
 #: C{valid}: served, and renewed at C{nextAttempt}.  C{expired}: served, past its
 #: end.  C{unsaved}: valid and served, but not written to the store yet.
-CertificateState = Literal["missing", "waiting", "ordering", "failed", "valid", "expired", "unsaved"]
+#: C{revoked}: served until its successor is, and no order is under way just now.
+CertificateState = Literal[
+    "missing", "waiting", "ordering", "failed", "valid", "expired", "unsaved", "revoked"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ class CertificateStatus:
     @ivar failures: How many orders in a row came to nothing.
     @ivar preflight: What was seen to be in the way of an order, and what to do about
         it, for people.
+    @ivar serial: The serial number of what is served, if it is by an authority.
+    @ivar issuer: The name of who signed that, for people; L{None} likewise.
+    @ivar authority: The URL of the directory that issued it; L{None} likewise.
+    @ivar isRevoked: Whether it is revoked, and served until its successor is.
+    @ivar orders: How many orders have ended since the start, well or not.
     """
 
     key: str
@@ -50,6 +58,11 @@ class CertificateStatus:
     reason: str | None = None
     failures: int = 0
     preflight: tuple[str, ...] = ()
+    serial: int | None = None
+    issuer: str | None = None
+    authority: str | None = None
+    isRevoked: bool = False
+    orders: int = 0
 
 
 @dataclass(frozen=True, slots=True)

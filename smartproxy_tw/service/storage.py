@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..interfaces import IAccountStore, IOrderStore
     from ..store.certificates import Run
+    from ..store.revocations import Revocations
 
 __all__ = ["Shelf", "Storage"]
 
@@ -39,6 +40,7 @@ class Shelf:
     @ivar attempts: Orders there that failed; where several authorities are
         asked, only those of the preferred one count.
     @ivar uses: What of its budget is used.
+    @ivar revocations: What it issued and revoked.
     """
 
     directory: str
@@ -47,6 +49,7 @@ class Shelf:
     twins: IOrderStore | None
     attempts: DirectoryAttempts
     uses: DirectoryUses
+    revocations: Revocations
 
 
 class Storage:
@@ -60,6 +63,7 @@ class Storage:
     @ivar twins: Those for second certificates, L{None} where there are none.
     @ivar attempts: Orders there that failed.
     @ivar uses: What of its budget is used.
+    @ivar revocations: What it issued and revoked.
     @ivar fallbacks: The same of the authorities that are asked besides.
     @ivar deliveries: Of which certificates the operator's programs were told.
     @ivar authority: The local authority; not opened, since not everybody
@@ -72,6 +76,7 @@ class Storage:
     twins: IOrderStore | None
     attempts: DirectoryAttempts
     uses: DirectoryUses
+    revocations: Revocations
     fallbacks: tuple[Shelf, ...]
     deliveries: DirectoryDeliveries
     authority: LocalAuthority
@@ -123,7 +128,7 @@ class Storage:
             bringUp(self._directory)
             own, *others = map(self._shelf, self._authorities)
             self.certificates, self.attempts, self.uses = own.certificates, own.attempts, own.uses
-            self.orders, self.twins = own.orders, own.twins
+            self.orders, self.twins, self.revocations = own.orders, own.twins, own.revocations
             self.fallbacks = tuple(others)
             self.accounts = (
                 DirectoryAccounts(self._directory.child("accounts"))
@@ -145,6 +150,7 @@ class Storage:
     def _shelf(self, directory: str) -> Shelf:
         from ..store.certificates import DirectoryCertificates
         from ..store.journal import DirectoryOrders
+        from ..store.revocations import Revocations
 
         name = authorityName(directory)
         issued = self._directory.child("certificates").child(name)
@@ -154,4 +160,12 @@ class Storage:
         certificates = self._certificates
         if certificates is None:
             certificates = DirectoryCertificates(issued, self._run)
-        return Shelf(directory, certificates, orders, twins, DirectoryAttempts(issued), DirectoryUses(issued))
+        return Shelf(
+            directory,
+            certificates,
+            orders,
+            twins,
+            DirectoryAttempts(issued),
+            DirectoryUses(issued),
+            Revocations(issued, self._run, self._seconds),
+        )

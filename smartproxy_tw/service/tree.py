@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .automatic import Obtain
     from .hooks import CertificateHooks
     from .renewal import Advise
+    from .revoking import Revoke
     from .status import CertificateStatus, Figures
 
 __all__ = ["SmartProxy"]
@@ -80,6 +81,7 @@ class SmartProxy(MultiService):
         obtain: Obtain | None = None,
         probe: Probe | None = None,
         advise: Advise | None = None,
+        revoke: Revoke | None = None,
         certificates: ICertificateStore | None = None,
         accounts: IAccountStore | None = None,
         responders: Iterable[IResponder] = (),
@@ -98,6 +100,8 @@ class SmartProxy(MultiService):
             default, the next orders do.
         @param advise: Asks whoever is behind C{obtain} when to renew a certificate;
             by default, nobody is asked.
+        @param revoke: Has whoever is behind C{obtain} revoke a certificate; by
+            default, nobody can be asked.
         @param certificates: Where certificates rest; by default, in
             C{config.stateDir}.  Any C{txacme.interfaces.ICertificateStore}.
         @param accounts: Where ACME accounts rest; likewise.
@@ -122,6 +126,7 @@ class SmartProxy(MultiService):
         self._obtain = obtain
         self._probe = probe
         self._advise = advise
+        self._revoke = revoke
         self._certificateStore = certificates
         self._accounts = accounts
         self._run = run
@@ -329,6 +334,7 @@ class SmartProxy(MultiService):
             advise=issuer.advise if self._obtain is None else self._advise,
             preflight=None if self._obtain else self._makePreflight(presenter, choices),
             identify=None if self._obtain else issuer.identify,
+            revoke=issuer.revoke if self._obtain is None else self._revoke,
             fallbacks=()
             if self._obtain
             else self._makeFallbacks(storage, run, presenter, choices, milestones),
@@ -398,6 +404,7 @@ class SmartProxy(MultiService):
                     issuer.advise,
                     journal,
                     twins,
+                    issuer.revoke,
                     identify=issuer.identify,
                 )
             )

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -35,7 +35,9 @@ from .admission import Admission
 if TYPE_CHECKING:
     from .automatic import Obtain
     from .caution import Identify
+    from .ledger import Disown
     from .renewal import Advise
+    from .revoking import Revoke
 
 __all__ = ["Way", "Ways"]
 
@@ -59,6 +61,8 @@ class Way:
     @ivar fileOf: The path of the file that L{save} keeps a certificate in, by its
         names; L{None} where there is no such file.
     @ivar identify: Tells who it is; L{None}: nobody does.
+    @ivar revoke: Has it revoke what it issued; L{None}: that cannot be asked for.
+    @ivar disown: Notes what is revoked.
     """
 
     directory: str
@@ -68,6 +72,8 @@ class Way:
     advise: Advise | None = None
     fileOf: Callable[[Iterable[str]], str | None] = lambda _: None
     identify: Identify | None = None
+    revoke: Revoke | None = None
+    disown: Disown = lambda _, __, ___: succeed(None)
 
 
 class Ways:
@@ -86,6 +92,13 @@ class Ways:
         self._ways = tuple(ways)
         self._clock = clock
         self._names = names
+
+    @property
+    def first(self) -> Way:
+        """
+        To who is preferred.
+        """
+        return self._ways[0]
 
     async def follow(
         self,
@@ -125,6 +138,15 @@ class Ways:
                 )
         assert told is not None
         raise told
+
+    def asksOneOnly(self, urgentAt: float) -> bool:
+        """
+        Whether nobody but the first would be asked, if that one can give nothing
+        now.
+
+        @param urgentAt: From when on there is need, POSIX seconds.
+        """
+        return len(self._ways) == 1 or urgentAt > self._clock.seconds()
 
     def whenBack(self) -> Deferred[None]:
         """

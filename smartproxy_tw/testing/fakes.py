@@ -386,6 +386,8 @@ class FakeAuthority:
     @ivar probes: How often somebody looked whether it is there.
     @ivar questions: How often somebody asked when to renew.
     @ivar replaced: What orders were to replace, PEM, in their order.
+    @ivar revoked: What was revoked, with the number of the reason, and whether its
+        own key asked for it, in their order.
     """
 
     def __init__(self, story: Story, plane: IPlane, signer: Signer, seconds: Callable[[], float]) -> None:
@@ -409,6 +411,8 @@ class FakeAuthority:
         self.probes = 0
         self.questions = 0
         self.replaced: list[bytes] = []
+        self.revoked: list[tuple[Credential, int | None, bool]] = []
+        self._unrevocable: dict[bool, Exception] = {}
         self._irreplaceable: Exception | None = None
         self._advice: tuple[float, float, float | None] | Exception | None = None
 
@@ -459,6 +463,27 @@ class FakeAuthority:
         Answer orders that say what they replace with this.
         """
         self._irreplaceable = why
+
+    def refusesRevoking(self, why: Exception, *, byKey: bool = False) -> None:
+        """
+        Answer who wants something revoked with this.
+
+        @param byKey: Just those who ask with the key of the certificate; otherwise
+            just those who ask with an account.
+        """
+        self._unrevocable[byKey] = why
+
+    def revoke(
+        self, credential: Credential, reason: int | None = None, *, byKey: bool = False
+    ) -> Deferred[None]:
+        """
+        Declare a certificate invalid.
+        """
+        if byKey in self._unrevocable:
+            return fail(self._unrevocable[byKey])
+        self.revoked.append((credential, reason, byKey))
+        self._story.tell(f"revoked for reason {reason}{' by its key' if byKey else ''}")
+        return succeed(None)
 
     def advises(self, start: float, end: float, retryAfter: float | None = None) -> None:
         """

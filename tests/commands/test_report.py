@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.budget import Budget, Limit, Limits, Wait
@@ -31,6 +32,7 @@ from smartproxy_tw.store.certificates import Credentials, DirectoryCertificates
 from smartproxy_tw.store.directory import SecureDirectory
 from smartproxy_tw.store.journal import DirectoryOrders
 from smartproxy_tw.store.naming import authorityName
+from smartproxy_tw.store.revocations import Revocations
 from smartproxy_tw.store.uses import DirectoryUses, Uses
 
 from ..service.configurations import BLOG, configuration
@@ -95,6 +97,14 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(first["authority"], LETSENCRYPT)
         self.assertEqual((second["last_failure"]["failures"], second["state"]), (3, "missing"))
         self.assertEqual(second["reason"], "after 3 failures in a row; the authority asked for that long")
+
+    def test_revoked(self) -> None:
+        """
+        What was revoked does not count, as it will not at the next start.
+        """
+        self.keep(SHOP)
+        result(Revocations(self.place("certificates"), maybeDeferred, lambda: LATER).add(SHOP.chain))
+        self.assertEqual(self.listed()[0]["state"], "missing")
 
     def test_states(self) -> None:
         """
