@@ -1,9 +1,9 @@
 """
-The C{smartproxy} command: look at configurations and certificates, and take
-certificates over, without running anything.
+The C{smartproxy} command: look at configurations and certificates, take certificates
+over, and speak to the running proxy.
 
 Running is C{twistd smartproxy}'s business; this command never opens a port.  Its
-exit status is one of L{OK}, L{TROUBLE}, L{USAGE} and L{CONFIGURATION}.  Whatever
+exit status is one of L{OK}, L{TROUBLE}, L{USAGE}, L{CONFIGURATION} and L{AWAY}.  Whatever
 is slow to import is imported by the subcommand that needs it, so that C{--help}
 and C{--version} answer at once.
 """
@@ -17,11 +17,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from . import __version__
+from .acme.reasons import REASONS
 
 if TYPE_CHECKING:
     from .config.model import Config
 
-__all__ = ["CONFIGURATION", "OK", "TROUBLE", "USAGE", "main"]
+__all__ = ["AWAY", "CONFIGURATION", "OK", "TROUBLE", "USAGE", "main"]
 
 #: Everything went well.
 OK = 0
@@ -31,6 +32,10 @@ TROUBLE = 1
 USAGE = 2
 #: The configuration is wrong; every problem was told.
 CONFIGURATION = 3
+#: The proxy that was to do it does not run, or does not answer.
+AWAY = 4
+#: Somebody pressed Ctrl-C, as shells tell it.
+_INTERRUPTED = 130
 
 _DEFAULT_FILE = "smartproxy.yaml"
 
@@ -48,12 +53,15 @@ _LOOKING = (
     " changed or asked of anybody. Run it as the user who runs the proxy."
 )
 
+_SPEAKING = "Run it as the user who runs the proxy, or as root."
+
 _EPILOG = """\
 exit status:
   0  all is well
   1  it could not be done (the message says why)
   2  the command line is wrong
   3  the configuration is wrong (all problems are told)
+  4  the running proxy was to do it, and there is none that answers
 
 To run a configuration: twistd -n smartproxy --config smartproxy.yaml
 """
@@ -63,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smartproxy",
         description="Look at configurations of smartproxy: check them, explain them, begin one. Look at "
-        "certificates, and take them over.",
+        "certificates, take them over, and have the running proxy renew or revoke them.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -111,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _addCertificates(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     certificates = commands.add_parser(
-        "certificates", help="look at certificates, and take them over from another program"
+        "certificates", help="look at certificates, renew, revoke, or take them over from another program"
     )
     verbs = certificates.add_subparsers(dest="verb", metavar="VERB", required=True)
     take = verbs.add_parser(
@@ -145,6 +153,35 @@ def _addCertificates(commands: argparse._SubParsersAction[argparse.ArgumentParse
             verb.add_argument("name", metavar="NAME", help="as a client asks for it: shop.example")
         if name == "list":
             verb.add_argument("--json", action="store_true", help="all that is known, for programs")
+        verb.add_argument(
+            "-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s"
+        )
+    _addDemands(verbs)
+
+
+def _addDemands(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    renew = verbs.add_parser(
+        "renew",
+        help="have the running proxy renew certificates now, due or not",
+        description="Have the running proxy order another certificate now, due or not, and wait until it is "
+        "served and saved. What an authority asked to wait for is waited for in any case. " + _SPEAKING,
+    )
+    renew.add_argument("names", metavar="NAME", nargs="*", help="of a certificate: shop.example")
+    renew.add_argument("--all", action="store_true", help="all certificates by ACME")
+    renew.add_argument("--force", action="store_true", help="also if an order has just failed")
+    revoke = verbs.add_parser(
+        "revoke",
+        help="have certificates declared invalid, and replaced at once",
+        description="Have whoever issued a certificate declare it invalid. Another one, with another key, is "
+        "ordered at once; until it is served the revoked one is. It cannot be undone. " + _SPEAKING,
+    )
+    revoke.add_argument("names", metavar="NAME", nargs="+", help="of a certificate: shop.example")
+    revoke.add_argument("--reason", metavar="REASON", required=True, choices=REASONS, help=", ".join(REASONS))
+    revoke.add_argument("--yes", action="store_true", help="do not ask")
+    for verb in (renew, revoke):
+        verb.add_argument(
+            "--wait", action=argparse.BooleanOptionalAction, default=True, help="for the end of the orders"
+        )
         verb.add_argument(
             "-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s"
         )
@@ -304,6 +341,8 @@ def _certificates(options: argparse.Namespace) -> int:
         from .commands.preflight import run
 
         return OK if run(reactor, config, options.names) else TROUBLE
+    if options.verb in ("renew", "revoke"):
+        return _demand(options, config)
     from .commands import report
 
     if options.verb == "list":
@@ -313,6 +352,54 @@ def _certificates(options: argparse.Namespace) -> int:
     else:
         isWell = report.plan(config)
     return OK if isWell else TROUBLE
+
+
+def _demand(options: argparse.Namespace, config: Config) -> int:
+    from .commands.admin import ProxyAway, asking
+    from .commands.demands import Demands
+
+    if options.verb == "renew" and options.all == bool(options.names):
+        _complain("smartproxy certificates renew: name certificates, or say --all")
+        return USAGE
+    if options.verb == "revoke" and not (options.yes or sys.stdin.isatty()):
+        _complain("smartproxy certificates revoke: there is nobody to ask whether it is meant: say --yes")
+        return USAGE
+    try:
+        demands = Demands(asking(config))
+        if options.verb == "renew":
+            isWell = demands.renew(
+                options.names, isAll=options.all, isForced=options.force, isWaiting=options.wait
+            )
+        else:
+            isWell = (options.yes or _isSure(demands.find(options.names), options.reason)) and demands.revoke(
+                options.names, options.reason, isWaiting=options.wait
+            )
+    except ProxyAway as why:
+        _complain(f"smartproxy certificates {options.verb}: {why}")
+        return AWAY
+    except KeyboardInterrupt:
+        _complain("\nWhat was asked for goes on in the proxy: smartproxy certificates list")
+        return _INTERRUPTED
+    return OK if isWell else TROUBLE
+
+
+def _isSure(lines: Sequence[str], reason: str) -> bool:
+    """
+    Ask.
+
+    @param lines: What is to be revoked; nothing is asked where there are none.
+    """
+    if not lines:
+        return False
+    print("\n".join(lines))
+    try:
+        answer = input(f"Revoke {'it' if len(lines) == 1 else 'them'} for good ({reason})? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() in ("y", "yes"):
+        return True
+    _complain("nothing was revoked")
+    return False
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """
 C{smartproxy certificates list}, C{explain} and C{plan}: what L{survey} and
-L{forecast} find, as text for people or JSON for programs.
+L{forecast} find, as text for people or JSON for programs; of a proxy that runs,
+C{list} has what it is just doing, too.
 
 Every function returns whether it could answer, and prints.
 """
@@ -12,7 +13,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from ..service.stock import isCovered
 from ..store.directory import SecureDirectory
 from ..store.naming import authorityName
 from ..store.uses import DirectoryUses, Uses
+from . import admin
 from .forecast import forecast
 from .survey import Record, survey
 
@@ -40,24 +42,34 @@ _SUBSTITUTES = {
     "internal": "one that the local authority makes when the proxy starts",
 }
 
+#: What a running proxy is doing that its state directory does not tell.
+_DOING = ("waiting", "ordering", "unsaved", "revoked")
+
 Clock = Callable[[], float]
 
+#: One certificate, as the running proxy tells it.
+Live = Mapping[str, Any]
+Look = Callable[["Config"], Mapping[str, Live]]
 
-def show(config: Config, *, asJSON: bool = False, now: Clock = time.time) -> bool:
+
+def show(config: Config, *, asJSON: bool = False, now: Clock = time.time, look: Look = admin.live) -> bool:
     """
     Every certificate that is wanted, and how it stands.
 
     @param asJSON: Whether a program is to read it.
+    @param look: Asks the proxy, if one runs.
     @param now: The time, POSIX seconds.
     """
     moment = now()
     records = _surveyed("list", config, moment)
     if records is None:
         return False
+    live = look(config) if records else {}
+    told = [(each, live.get(each.source.key)) for each in records]
     if asJSON:
-        print(json.dumps([_members(each, moment) for each in records], indent=1))
+        print(json.dumps([_members(each, now, moment) for each, now in told], indent=1))
     elif records:
-        _table([_HEADS, *(_row(each, moment) for each in records)])
+        _table([_HEADS, *(_row(each, now, moment) for each, now in told)])
     else:
         print("no route wants a certificate")
     return True
@@ -202,8 +214,9 @@ def _routesFor(config: Config, name: str) -> list[tuple[int, Route]]:
     return found
 
 
-def _members(record: Record, now: float) -> dict[str, Any]:
+def _members(record: Record, live: Live | None, now: float) -> dict[str, Any]:
     facts, attempt = record.facts, record.attempt
+    following = None if record.next is None else _iso(record.next)
     kind = {Auto: "auto", Files: "files"}.get(type(record.source), "internal")
     return {
         "names": list(record.names),
@@ -215,25 +228,34 @@ def _members(record: Record, now: float) -> dict[str, Any]:
         "not_before": None if facts is None else _iso(facts.notBefore),
         "not_after": None if facts is None else _iso(facts.notAfter),
         "days_left": None if facts is None else round((facts.notAfter - now) / _DAY, 2),
-        "next_attempt": None if record.next is None else _iso(record.next),
-        "reason": record.why,
+        "next_attempt": following if live is None else live["next_attempt"],
+        "reason": record.why if live is None else live["reason"],
         "ordering_since": None if record.begun is None else _iso(record.begun),
         "last_failure": attempt
         and {"at": _iso(attempt.at), "failures": attempt.failures, "problem": attempt.problem},
+        "live": live,
     }
 
 
-def _row(record: Record, now: float) -> tuple[str, ...]:
+def _row(record: Record, live: Live | None, now: float) -> tuple[str, ...]:
     facts = record.facts
-    following = record.next
+    following, doing, failure = record.next, None if record.begun is None else "ordering", "-"
+    if record.attempt is not None:
+        failure = f"{_minute(record.attempt.at)} {record.attempt.problem}"
+    if live is not None:
+        # It knows when an authority would like to see it renewed, and whose turn it is.
+        following = _seconds(live["next_attempt"])
+        doing = live["state"] if live["state"] in _DOING else None
+        if record.attempt is None and live["problem"]:
+            failure = live["problem"]
     return (
         ", ".join(record.names) or "-",
         "-" if facts is None else _common(facts.issuer),
         "-" if facts is None else _minute(facts.notAfter),
         _left(record, now),
         "-" if following is None else "now" if following <= now else _minute(following),
-        record.state if record.begun is None else f"{record.state}, ordering",
-        "-" if record.attempt is None else f"{_minute(record.attempt.at)} {record.attempt.problem}",
+        record.state if doing is None else f"{record.state}, {doing}",
+        failure,
     )
 
 
@@ -259,6 +281,10 @@ def _table(rows: Sequence[tuple[str, ...]]) -> None:
 
 def _minute(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else datetime.fromisoformat(text).timestamp()
 
 
 def _iso(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """
-The one default that depends on where a configuration is read: the directory for
-what has to survive a restart.
+The defaults that depend on where a configuration is read: the directory for what has
+to survive a restart, and what is in it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-__all__ = ["stateDir"]
+__all__ = ["adminSocket", "stateDir"]
+
+
+def adminSocket(stateDir: str) -> str:
+    """
+    Where the proxy is spoken to when nobody said so.
+
+    @param stateDir: Absolute path of its state directory.
+    """
+    return os.path.join(stateDir, "admin.sock")
 
 
 def stateDir(environ: Mapping[str, str], uid: int | None = None) -> str:

@@ -8,12 +8,16 @@ What is in a file is not read here.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 
 from .document import Path
 from .findings import Findings
 
 __all__ = ["Locations"]
+
+#: Of the name of a socket, in bytes: with what the kernel needs before it there are 107.
+_LONGEST = 80
 
 
 class Locations:
@@ -64,6 +68,22 @@ class Locations:
             self._findings.refuse(path, "is a directory: a file was expected")
         elif not os.path.isdir(os.path.dirname(found)):
             self._findings.refuse(path, f"cannot be written: there is no directory {os.path.dirname(found)}")
+        return found
+
+    def socket(self, path: Path, text: str, state: str) -> str:
+        """
+        Likewise for a unix socket that is made.
+
+        @param state: A directory that is made before it, where it is missing.
+        """
+        found = self.absolute(path, text)
+        place = os.path.dirname(found)
+        if os.path.lexists(found) and not stat.S_ISSOCK(os.lstat(found).st_mode):
+            self._findings.refuse(path, "is something else than a socket")
+        elif not os.path.isdir(place) and place != state:
+            self._findings.refuse(path, f"cannot be made: there is no directory {place}")
+        elif len(os.fsencode(os.path.basename(found))) > _LONGEST:
+            self._findings.refuse(path, f"cannot be made: the name of a socket has at most {_LONGEST} bytes")
         return found
 
     def directory(self, path: Path, text: str) -> str:

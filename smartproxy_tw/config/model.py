@@ -21,6 +21,7 @@ __all__ = [
     "AccessLog",
     "Acme",
     "Action",
+    "Admin",
     "Authority",
     "Auto",
     "Block",
@@ -347,6 +348,17 @@ class AccessLog:
 
 
 @dataclass(frozen=True, slots=True)
+class Admin:
+    """
+    How the running proxy is spoken to by whoever runs it.
+
+    @ivar socket: The absolute path of the unix socket.
+    """
+
+    socket: str
+
+
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """
     How long to wait, in seconds.
@@ -624,6 +636,7 @@ class Config:
     @ivar workers: How many processes move bytes, from 1: with 1 it is this very
         one.  C{"auto"}: one for each CPU that this process may use.
     @ivar logFormat: Of the event log.
+    @ivar admin: How it is spoken to while it runs; L{None}: not at all.
     @ivar source: The file it was read from, absolute, or L{None}.
     """
 
@@ -638,6 +651,7 @@ class Config:
     acme: Acme = field(default_factory=Acme)
     requestID: bool = True
     logFormat: Literal["text", "json"] = "text"
+    admin: Admin | None = None
     source: str | None = None
 
     @property

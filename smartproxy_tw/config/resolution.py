@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from ..facts import Address
 from . import checks, lexicon, model, names, schema, sites, texts
-from .defaults import stateDir
+from .defaults import adminSocket, stateDir
 from .document import Node, Path, plain
 from .errors import ConfigError
 from .findings import Findings
@@ -155,9 +155,10 @@ class _Resolver:
         if isWhole and not placed and not self._findings.problems:
             self._findings.add((), "there is nothing to serve: give sites or routes")
         self._checkLimits(written.limits)
+        state = self._stateDir(written.stateDir)
         return model.Config(
             routes=tuple(each.route for each in placed),
-            stateDir=self._stateDir(written.stateDir),
+            stateDir=state,
             bind=tuple(listed(written.bind)),
             accessLog=self._accessLog(written.accessLog),
             timeouts=model.Timeouts(**dict(written.timeouts)),
@@ -167,6 +168,7 @@ class _Resolver:
             acme=acme,
             requestID=written.requestId,
             logFormat=written.log.format,
+            admin=self._admin(written.admin, state),
         )
 
     def _stateDir(self, text: str | None) -> str:
@@ -177,6 +179,13 @@ class _Resolver:
         except ValueError as why:
             self._findings.add((), str(why))
             return "/"
+
+    def _admin(self, written: schema.Admin | str, state: str) -> model.Admin | None:
+        if isinstance(written, str):
+            return None
+        if written.socket is None:
+            return model.Admin(adminSocket(state))
+        return model.Admin(self._files.socket(("admin", "socket"), written.socket, state))
 
     def _checkLimits(self, written: schema.Limits) -> None:
         if written.urlBytes <= written.headBytes:

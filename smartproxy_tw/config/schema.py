@@ -719,6 +719,24 @@ class Limits(_Section):
     )
 
 
+class Admin(_Section):
+    """
+    How the running proxy is spoken to.
+    """
+
+    socket: PathText | None = Field(
+        default=None,
+        description="The path of the unix socket, in a directory that nobody else may write to, relative to "
+        "the directory of this file. Default: `admin.sock` in the state directory.",
+    )
+
+
+_Admin = Annotated[
+    Annotated[Literal["off"], Tag(TAG + "text")] | Annotated[Admin, Tag(TAG + "mapping")],
+    _byShape("has to be off, or {socket: }"),
+]
+
+
 class ExternalAccount(_Section):
     """
     What binds the account to one that an authority knows already.
@@ -1144,6 +1162,11 @@ class File(_Section):
         "beside it, which share the ports. `auto` is one for each CPU that may be used.",
     )
     accessLog: AccessLog = Field(default_factory=AccessLog, description="Where each request leaves its line.")
+    admin: _Admin = Field(
+        default_factory=Admin,
+        description="The unix socket by which commands such as `smartproxy certificates renew` speak to the "
+        "running proxy: only root and the user who runs it may. `off`: there is none.",
+    )
     log: Log = Field(default_factory=Log, description="How events are written.")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long things may take.")
     limits: Limits = Field(default_factory=Limits, description="How much is taken.")

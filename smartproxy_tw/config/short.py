@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 from . import checks, names, sites, targets, texts
+from .defaults import adminSocket
 from .document import Mark
 from .errors import ConfigError, Problem
-from .model import Acme, Config
+from .model import Acme, Admin, Config
 
 __all__ = ["fromSites", "splitSite"]
 
@@ -161,4 +162,10 @@ def fromSites(
         options.wrong(str(path[0]), message)
     if options.problems:
         raise ConfigError(dict.fromkeys(options.problems))
-    return Config(tuple(each.route for each in placed), state, bind=addresses, acme=acme)
+    return Config(
+        tuple(each.route for each in placed),
+        state,
+        bind=addresses,
+        acme=acme,
+        admin=Admin(adminSocket(state)),
+    )

@@ -10,7 +10,7 @@ cannot be had, nothing is asked of any authority at all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -190,6 +190,7 @@ class Certificates:
             else:
                 self._files.append(FileCertificate(source, plane, clock, seconds))
         self._byKey = {each.auto.key: each for each in self._automatic}
+        self._certificates = {each.status().key: each for each in self._all}
 
     def _add(self, auto: Auto, obtain: Obtain) -> None:
         if self._twinLedger is None:
@@ -284,19 +285,35 @@ class Certificates:
             are for it.
         @raise ValueError: It is no name; the text is the end of a sentence.
         """
-        known = {each.key: each for each in self.status()}
-        if name in known:
+        if name in self._certificates:
             return (name,)
         wanted = pattern(name)
-        exact = tuple(key for key, each in known.items() if wanted in each.names)
-        return exact or tuple(key for key, each in known.items() if isCovered(wanted, each.names))
+        names = {key: _namesOf(each) for key, each in self._certificates.items()}
+        exact = tuple(key for key, each in names.items() if wanted in each)
+        return exact or tuple(key for key, each in names.items() if isCovered(wanted, each))
 
     @property
-    def renewable(self) -> tuple[str, ...]:
+    def keys(self) -> tuple[str, ...]:
+        """
+        The identities of all there are.
+        """
+        return tuple(self._certificates)
+
+    def statusOf(self, key: str) -> CertificateStatus | None:
+        """
+        How it stands with one of them.
+
+        @param key: Its identity.
+        """
+        found = self._certificates.get(key)
+        return None if found is None else found.status()
+
+    @property
+    def renewable(self) -> Collection[str]:
         """
         The identities of those that L{renew} and L{revoke} take.
         """
-        return tuple(self._byKey)
+        return self._byKey.keys()
 
     def renew(self, key: str, *, force: bool = False) -> bool:
         """
@@ -452,6 +469,12 @@ class Certificates:
         for fallback in self._fallbacks:
             await fallback.close()
             await fallback.memory.whenWritten()
+
+
+def _namesOf(certificate: AutoCertificate | InternalCertificate | FileCertificate) -> tuple[str, ...]:
+    if isinstance(certificate, AutoCertificate):
+        return certificate.auto.names
+    return certificate.status().names
 
 
 def _asked(obtain: Obtain, auto: Auto) -> Obtain:

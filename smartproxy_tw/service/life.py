@@ -8,7 +8,8 @@ The order is the whole point of this module, so here it is, as it is awaited:
  3. the data path says that it is ready, and has its routes;
  4. certificates are loaded into it, from stores that are read meanwhile;
  5. every C{listen} has answered, and the data path accepts on every port;
- 6. only now the gate opens, and certificates are asked for.
+ 6. only now the gate opens, and certificates are asked for;
+ 7. whoever runs the proxy can speak to it.
 
 The operator's programs hear of certificates from there on.
 
@@ -41,14 +42,18 @@ from .readiness import Readiness
 from .storage import Storage
 
 if TYPE_CHECKING:
+    from .admin import Admin
     from .events import Events
     from .hooks import CertificateHooks
 
-__all__ = ["Life", "MakeCertificates"]
+__all__ = ["Life", "MakeAdmin", "MakeCertificates"]
 
 #: Makes the certificates of a life: from its data path, the gate that orders wait
 #: for, and its milestones.
 MakeCertificates = Callable[[IPlane, Callable[[], "Deferred[None]"], Milestones], Certificates]
+
+#: Makes what the proxy is spoken to by, or L{None} where it is not to be.
+MakeAdmin = Callable[[Certificates], "Admin | None"]
 
 
 class Life:
@@ -74,6 +79,7 @@ class Life:
         nameServer: NameServer | None = None,
         makeHooks: Callable[[], CertificateHooks] | None = None,
         events: Events | None = None,
+        makeAdmin: MakeAdmin = lambda _: None,
     ) -> None:
         """
         @param config: What to do.
@@ -88,10 +94,14 @@ class Life:
         @param makeHooks: Makes what runs the operator's programs, if there are any;
             called once the storage is open.
         @param events: Tells them what happens to certificates.
+        @param makeAdmin: Makes what it is spoken to by; called when everything is
+            served.
         """
         self._makeHooks = makeHooks
         self._events = events
         self.hooks: CertificateHooks | None = None
+        self._makeAdmin = makeAdmin
+        self._admin: Admin | None = None
         self._nameServer = nameServer
         self._config = config
         self.listeners = listeners
@@ -235,6 +245,9 @@ class Life:
             self.hooks = self._makeHooks()
             self.hooks.begin(self.certificates.kept(), self._events)
         self.certificates.provisionAll().addErrback(self._provisioningFailed)
+        self._admin = self._makeAdmin(self.certificates)
+        if self._admin is not None:
+            self._admin.open()
 
     async def _prepare(self, plane: IPlane) -> None:
         try:
@@ -262,6 +275,8 @@ class Life:
             return
         stopped = self._stopped = Readiness()
         self._gate.fail(StoppedError("The proxy was stopped before its ports were served."))
+        if self._admin is not None:
+            await self._quietly("the admin socket", self._admin.close)
         # They have as long as everything else takes, and a little more.
         hooks = None if self.hooks is None else self.hooks.stop()
         if self.certificates is not None:

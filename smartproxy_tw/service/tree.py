@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from ..preflight.look import Look
     from ..store.certificates import Run
+    from .admin import Admin
     from .admission import Probe
     from .automatic import Obtain
     from .hooks import CertificateHooks
@@ -263,6 +264,7 @@ class SmartProxy(MultiService):
             nameServerOf(reactor, self.config, records),
             partial(self._makeHooks, storage, run) if self.config.acme.hooks else None,
             self.events,
+            self._makeAdmin,
         )
 
     def _makeHooks(self, storage: Storage, run: Run) -> CertificateHooks:
@@ -271,6 +273,15 @@ class SmartProxy(MultiService):
 
         hooks, programs = self.config.acme.hooks, Programs(self._reactor)
         return CertificateHooks(hooks, programs, self._reactor, storage.deliveries, run, self._chance)
+
+    def _makeAdmin(self, certificates: Certificates) -> Admin | None:
+        if self.config.admin is None:
+            return None
+        from .admin import Admin
+        from .inquiries import Inquiries
+
+        inquiries = Inquiries(certificates, self.events, self._reactor)
+        return Admin(self._reactor, self.config.admin.socket, inquiries)
 
     def _foreignStore(self) -> ICertificateStore | None:
         if self._certificateStore is None:

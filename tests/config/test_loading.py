@@ -17,6 +17,7 @@ from smartproxy_tw.config.model import (
     TLS,
     AccessLog,
     Acme,
+    Admin,
     Auto,
     Config,
     Files,
@@ -140,6 +141,7 @@ EXPECTED = Config(
     timeouts=Timeouts(10.0, 5.0, 300.0, 30.0),
     limits=Limits(65536, 8192, 20000),
     acme=Acme("ops@example.com", "https://127.0.0.1:14000/dir", None, ("http-01", "tls-alpn-01"), 80, 443),
+    admin=Admin("/etc/state/admin.sock"),
 )
 
 

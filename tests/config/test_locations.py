@@ -5,8 +5,11 @@ Tests for L{smartproxy_tw.config.locations}.
 from __future__ import annotations
 
 import os
+import socket
 
 from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.config.model import Admin
 
 from .reading import complaints, only, understood
 
@@ -32,6 +35,29 @@ class FilesTests(SynchronousTestCase):
         return only(
             text + "\nroutes: [{match: {ports: 1}, action: {type: block}}]", directory=self.directory
         ).replace(self.directory, "DIR")
+
+    def test_socket(self) -> None:
+        """
+        A socket is made, in a directory that is there; what is in its place has to be
+        one.
+        """
+        for text, told in (
+            ("a.pem", "is something else than a socket"),
+            ("sub", "is something else than a socket"),
+            ("none/x", "cannot be made: there is no directory DIR/none"),
+            ("s" * 81, "cannot be made: the name of a socket has at most 80 bytes"),
+        ):
+            found = self.one(f"admin: {{socket: {text}}}")
+            self.assertTrue(found.startswith("1:17: admin.socket: "), found)
+            self.assertTrue(found.endswith(told), found)
+        made = os.path.join(self.directory, "sub", "x")
+        with socket.socket(socket.AF_UNIX) as listening:
+            descriptor = os.open(os.path.dirname(made), os.O_PATH)
+            self.addCleanup(os.close, descriptor)
+            listening.bind(f"/proc/self/fd/{descriptor}/x")
+        text = "admin: {socket: sub/x}\nroutes: [{match: {ports: 1}, action: {type: block}}]"
+        found = understood(text, directory=self.directory).admin
+        self.assertEqual(found, Admin(made))
 
     def test_missing(self) -> None:
         """

@@ -20,6 +20,7 @@ from smartproxy_tw.config.model import (
     TLS,
     AccessLog,
     Acme,
+    Admin,
     Authority,
     Auto,
     Block,
@@ -109,6 +110,12 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     ),
     "File.log": ("log: {format: json}\n" + ROUTE, lambda c: c.logFormat, "json"),
     "Log.format": ("log: {format: json}\n" + ROUTE, lambda c: c.logFormat, "json"),
+    "File.admin": ("admin: off\n" + ROUTE, lambda c: c.admin, None),
+    "Admin.socket": (
+        "admin: {socket: a.sock}\n" + ROUTE,
+        lambda c: os.path.basename(c.admin.socket),
+        "a.sock",
+    ),
     "File.timeouts": ("timeouts: {head: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(head=3)),
     "Timeouts.head": ("timeouts: {head: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(head=3)),
     "Timeouts.connect": ("timeouts: {connect: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(connect=3)),
@@ -615,6 +622,29 @@ class OptionTests(SynchronousTestCase):
                 found = look(loads(form, "yaml", directory, environ=ENVIRONMENT))
                 self.assertEqual(found, expected, f"{name} in {form}")
 
+    def test_admin(self) -> None:
+        """
+        The admin socket is in the state directory unless it is said where it is, or
+        that there is none.
+        """
+        for text, admin in (
+            ("", Admin("/state/admin.sock")),
+            ("admin: {}", Admin("/state/admin.sock")),
+            ("admin: {}\nstate_dir: s", Admin("/etc/s/admin.sock")),
+            ("admin: {socket: s/x.sock}\nstate_dir: s", Admin("/etc/s/x.sock")),
+            ("admin: off", None),
+            ("admin: ${ADMIN}", None),
+        ):
+            self.assertEqual(
+                understood(f"{text}\n{ROUTE}", environ={"STATE_DIRECTORY": "/state", "ADMIN": "off"}).admin,
+                admin,
+            )
+        for other in ("on", "true", "5", "[]", "{path: /x}"):
+            self.assertEqual(len(complaints(f"admin: {other}\n{ROUTE}")), 1, other)
+        self.assertEqual(
+            complaints(f"admin: true\n{ROUTE}"), ["1:8: admin: has to be off, or {socket: }, not true"]
+        )
+
     def test_workers(self) -> None:
         """
         Workers are counted, or as many as there are CPUs; anything else is a
@@ -715,7 +745,7 @@ class SchemaTests(SynchronousTestCase):
         What is left out is what the model says.
         """
         config = understood(ROUTE)
-        plain = Config(config.routes, "/state")
+        plain = Config(config.routes, "/state", admin=Admin("/state/admin.sock"))
         for each in fields(model.Config):
             self.assertEqual(getattr(config, each.name), getattr(plain, each.name), each.name)
         found = dict(optionsOf(schema.jsonSchema()))

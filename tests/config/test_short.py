@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import smartproxy_tw
 from smartproxy_tw.config.errors import ConfigError
-from smartproxy_tw.config.model import Acme, Config, Forward, Internal, Target
+from smartproxy_tw.config.model import Acme, Admin, Config, Forward, Internal, Target
 from smartproxy_tw.config.short import fromSites, splitSite
 
 from .reading import understood
@@ -95,6 +95,7 @@ class ShortTests(SynchronousTestCase):
             pass
         made = self.made(("example.com", "1"), stateDir="state", caFile=path)
         self.assertEqual(made.stateDir, os.path.abspath("state"))
+        self.assertEqual(made.admin, Admin(os.path.abspath("state/admin.sock")))
         self.assertEqual(made.acme.caFile, os.path.abspath(path))
 
     def test_everythingWrong(self) -> None:

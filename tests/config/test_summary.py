@@ -106,6 +106,7 @@ port 8443
 
 1 certificate by ACME from https://127.0.0.1:14000/dir
 state in /state
+admin socket /state/admin.sock
 """,
         )
 
@@ -119,6 +120,14 @@ state in /state
         self.assertEqual(told.count("note: "), 1)
         text += "\nacme: {directory: 'https://ca.example/'}"
         self.assertNotIn("note: ", render(understood(text), "x"))
+
+    def test_admin(self) -> None:
+        """
+        Where it is spoken to, or that it is not.
+        """
+        text = "routes: [{match: {ports: 8}, action: {type: block}}]\nadmin: "
+        self.assertIn("\nadmin socket /run/a.sock\n", render(understood(text + "{socket: /run/a.sock}"), "x"))
+        self.assertIn("\nno admin socket\n", render(understood(text + "off"), "x"))
 
     def test_workers(self) -> None:
         """

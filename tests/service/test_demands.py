@@ -350,7 +350,7 @@ class RenewTests(DemandCase):
         ):
             self.assertEqual(certificates.find(name), keys, name)
         self.assertRaises(ValueError, certificates.find, "https://shop.example/")
-        self.assertEqual(certificates.renewable, (SHOP.key, BLOG.key))
+        self.assertEqual(tuple(certificates.renewable), (SHOP.key, BLOG.key))
         self.assertRaises(NotPossible, certificates.renew, internal)
         self.failureResultOf(certificates.revoke(internal), NotPossible)
         self.assertRaises(NotPossible, certificates.renew, Files("/a", "/b").key)
