@@ -10,14 +10,18 @@ import io
 import json
 import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.cli import AWAY, OK, TROUBLE, USAGE, main
+from smartproxy_tw.commands import admin as way
+from smartproxy_tw.commands import demands as demanding
 from smartproxy_tw.commands.admin import Answer, ProxyAway, asking, live
 from smartproxy_tw.commands.demands import Demands
 from smartproxy_tw.config.model import Admin
@@ -398,8 +402,7 @@ class CommandTests(SynchronousTestCase):
         """
         Where there is no terminal it has to be said that it is meant.
         """
-        self.patch(sys_ := __import__("sys"), "stdin", io.StringIO("y\n"))
-        self.assertIs(sys_.stdin.isatty(), False)
+        self.patch(sys, "stdin", io.StringIO("y\n"))
         status, said = self.ran("revoke", "shop.example", "--reason", "superseded")
         self.assertEqual(status, USAGE)
         self.assertIn("--yes", said)
@@ -408,8 +411,6 @@ class CommandTests(SynchronousTestCase):
         """
         At a terminal it is told what it is, and asked; anything but yes is no.
         """
-        import sys
-
         for answer, isSure in (
             ("y", True),
             ("YES", True),
@@ -420,9 +421,7 @@ class CommandTests(SynchronousTestCase):
         ):
             proxy = Proxy([certificate(outcome="revoked")], [certificate()])
             self.patch(sys, "stdin", Terminal(answer))
-            self.patch(
-                __import__("smartproxy_tw.commands.admin").commands.admin, "asking", lambda _, p=proxy: p
-            )
+            self.patch(way, "asking", lambda _, proxy=proxy: proxy)
             status, said = self.ran("revoke", "shop.example", "--reason", "superseded", "--no-wait")
             self.assertEqual(status, OK if isSure else TROUBLE)
             self.assertIn("serial number a1, valid until", said)
@@ -438,11 +437,8 @@ class CommandTests(SynchronousTestCase):
         def interrupted(_: float) -> None:
             raise KeyboardInterrupt
 
-        self.patch(__import__("time"), "sleep", interrupted)
-        self.patch(__import__("smartproxy_tw.commands.admin").commands.admin, "asking", lambda _: proxy)
-        self.patch(
-            Demands.__init__, "__kwdefaults__", {**Demands.__init__.__kwdefaults__, "sleep": interrupted}
-        )
+        self.patch(way, "asking", lambda _: proxy)
+        self.patch(demanding, "Demands", partial(Demands, sleep=interrupted))
         status, said = self.ran("renew", "shop.example")
         self.assertEqual(status, 130)
         self.assertIn("goes on in the proxy", said)

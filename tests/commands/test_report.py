@@ -133,6 +133,36 @@ class ReportTests(SynchronousTestCase):
         self.assertIn("under way since", self.told(explain, "shop.example"))
         self.assertIn("nonsense.json", place.names())
 
+    def test_live(self) -> None:
+        """
+        Of a proxy that runs it is told what it is doing, and when it will renew, which
+        it knows better.
+        """
+        self.keep(SHOP)
+        live: dict[str, dict[str, Any]] = {
+            WANTED.key: {
+                "state": "valid",
+                "next_attempt": "2030-01-01T10:00:00Z",
+                "reason": "the authority asks for it",
+                "problem": None,
+            },
+            BLOG.key: {
+                "state": "waiting",
+                "next_attempt": None,
+                "reason": "other orders are under way",
+                "problem": "it cannot be reached",
+            },
+        }
+        _, shop, blog = self.told(show, look=lambda _: live).splitlines()
+        self.assertRegex(shop, r" 2030-01-01 10:00Z +valid +-$")
+        self.assertRegex(blog, r" - +missing, waiting +it cannot be reached$")
+        first, second = json.loads(self.told(show, look=lambda _: live, asJSON=True))
+        self.assertEqual((first["live"], second["live"]), tuple(live.values()))
+        self.assertEqual(
+            (first["next_attempt"], first["reason"]), ("2030-01-01T10:00:00Z", "the authority asks for it")
+        )
+        self.assertEqual([each["live"] for each in self.listed()], [None, None])
+
     def test_explain(self) -> None:
         """
         Who wants it, whose it is and why, and what comes next.
