@@ -209,6 +209,27 @@ class Pebble:
         """
         return Deferred.fromCoroutine(self._tell(verb, facts))
 
+    @property
+    def pidOfNames(self) -> int:
+        """
+        The process that is its DNS.
+        """
+        pid: int = self._processes[0].transport.pid  # type: ignore[union-attr]
+        return pid
+
+    async def opinion(self, serial: str) -> dict[str, Any]:
+        """
+        What it says of a certificate that it has issued: C{Status} (C{Valid} or
+        C{Revoked}) and C{Reason} among others.
+
+        @param serial: Its serial number, hexadecimal.
+        """
+        assert self._ports, "not started"
+        even = serial.zfill(len(serial) + len(serial) % 2)
+        url = f"https://127.0.0.1:{self._ports[1]}/cert-status-by-serial/{even}"
+        found: dict[str, Any] = json.loads(await self._get(url))
+        return found
+
     def tally(self) -> Tally:
         """
         What was asked since the (last) start.
