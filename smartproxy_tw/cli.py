@@ -179,6 +179,7 @@ def _addDemands(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     revoke.add_argument("--reason", metavar="REASON", required=True, choices=REASONS, help=", ".join(REASONS))
     revoke.add_argument("--yes", action="store_true", help="do not ask")
     for verb in (renew, revoke):
+        verb.add_argument("--socket", metavar="PATH", help="of the proxy; default: by its configuration")
         verb.add_argument(
             "--wait", action=argparse.BooleanOptionalAction, default=True, help="for the end of the orders"
         )
@@ -323,6 +324,8 @@ def _init(file: str) -> int:
 
 
 def _certificates(options: argparse.Namespace) -> int:
+    if options.verb in ("renew", "revoke"):
+        return _demand(options)
     from .config.errors import ConfigError
     from .config.loading import load
 
@@ -341,8 +344,6 @@ def _certificates(options: argparse.Namespace) -> int:
         from .commands.preflight import run
 
         return OK if run(reactor, config, options.names) else TROUBLE
-    if options.verb in ("renew", "revoke"):
-        return _demand(options, config)
     from .commands import report
 
     if options.verb == "list":
@@ -354,7 +355,7 @@ def _certificates(options: argparse.Namespace) -> int:
     return OK if isWell else TROUBLE
 
 
-def _demand(options: argparse.Namespace, config: Config) -> int:
+def _demand(options: argparse.Namespace) -> int:
     from .commands.admin import ProxyAway, asking
     from .commands.demands import Demands
 
@@ -364,8 +365,10 @@ def _demand(options: argparse.Namespace, config: Config) -> int:
     if options.verb == "revoke" and not (options.yes or sys.stdin.isatty()):
         _complain("smartproxy certificates revoke: there is nobody to ask whether it is meant: say --yes")
         return USAGE
+    from .config.errors import ConfigError
+
     try:
-        demands = Demands(asking(config))
+        demands = Demands(asking(_socket(options)))
         if options.verb == "renew":
             isWell = demands.renew(
                 options.names, isAll=options.all, isForced=options.force, isWaiting=options.wait
@@ -374,6 +377,9 @@ def _demand(options: argparse.Namespace, config: Config) -> int:
             isWell = (options.yes or _isSure(demands.find(options.names), options.reason)) and demands.revoke(
                 options.names, options.reason, isWaiting=options.wait
             )
+    except ConfigError as why:
+        _complain(str(why))
+        return CONFIGURATION
     except ProxyAway as why:
         _complain(f"smartproxy certificates {options.verb}: {why}")
         return AWAY
@@ -381,6 +387,18 @@ def _demand(options: argparse.Namespace, config: Config) -> int:
         _complain("\nWhat was asked for goes on in the proxy: smartproxy certificates list")
         return _INTERRUPTED
     return OK if isWell else TROUBLE
+
+
+def _socket(options: argparse.Namespace) -> str:
+    """
+    Where the proxy is spoken to.
+    """
+    if options.socket:
+        return os.path.abspath(options.socket)
+    from .commands.admin import socketOf
+    from .config.loading import load
+
+    return socketOf(load(options.config))
 
 
 def _isSure(lines: Sequence[str], reason: str) -> bool:

@@ -23,7 +23,7 @@ from ..service.unixport import addressIn
 if TYPE_CHECKING:
     from ..config.model import Config
 
-__all__ = ["Answer", "Ask", "ProxyAway", "asking", "live"]
+__all__ = ["Answer", "Ask", "ProxyAway", "asking", "live", "socketOf"]
 
 #: Longer than the proxy takes for what takes longest, in seconds.
 _PATIENCE = 160.0
@@ -85,11 +85,10 @@ class _Connection(http.client.HTTPConnection):
             os.close(directory)
 
 
-def asking(config: Config, timeout: float = _PATIENCE) -> Ask:
+def socketOf(config: Config) -> str:
     """
-    What asks the proxy that runs by a configuration.
+    Where the proxy that runs by a configuration is spoken to.
 
-    @param timeout: How long the proxy may say nothing, in seconds.
     @raise ProxyAway: It is not to be spoken to.
     """
     if config.admin is None:
@@ -97,7 +96,16 @@ def asking(config: Config, timeout: float = _PATIENCE) -> Ask:
             "The configuration says admin: off, so that the running proxy cannot be spoken to."
             " Take that out of the file, and restart the proxy."
         )
-    path = config.admin.socket
+    return config.admin.socket
+
+
+def asking(path: str, timeout: float = _PATIENCE) -> Ask:
+    """
+    What asks a proxy.
+
+    @param path: Of its socket, absolute.
+    @param timeout: How long the proxy may say nothing, in seconds.
+    """
 
     def ask(verb: str, target: str, members: Mapping[str, Any]) -> Answer:
         try:
@@ -115,7 +123,7 @@ def live(config: Config) -> Mapping[str, Mapping[str, Any]]:
     @return: Empty where none answers soon.
     """
     try:
-        answer = asking(config, _SOON)("GET", "/v1/certificates", {})
+        answer = asking(socketOf(config), _SOON)("GET", "/v1/certificates", {})
     except ProxyAway:
         return {}
     return {each["key"]: each for each in answer.members.get("certificates", ())}
@@ -153,8 +161,8 @@ def _explained(path: str, why: Exception) -> str:
     if isinstance(why, OSError) and why.errno in (errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED):
         return (
             f"No proxy answers at {path}. Start it (twistd -n smartproxy --config FILE); or, if it runs by"
-            " another file, name that with --config. If it runs by this one, its log says why there is no"
-            " socket."
+            " another file, name that with --config, and if as another user, be that one. If it runs by"
+            " this one, its log says why there is no socket."
         )
     if isinstance(why, OSError | http.client.HTTPException):
         return f"The proxy at {path} broke off without an answer ({why}): it may have ended. Look at its log."

@@ -22,7 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.cli import AWAY, OK, TROUBLE, USAGE, main
 from smartproxy_tw.commands import admin as way
 from smartproxy_tw.commands import demands as demanding
-from smartproxy_tw.commands.admin import Answer, ProxyAway, asking, live
+from smartproxy_tw.commands.admin import Answer, ProxyAway, asking, live, socketOf
 from smartproxy_tw.commands.demands import Demands
 from smartproxy_tw.config.model import Admin
 
@@ -287,14 +287,14 @@ class AwayTests(SynchronousTestCase):
         """
         Why there is no answer.
         """
-        ask = asking(self.config, timeout)
+        ask = asking(socketOf(self.config), timeout)
         return str(self.assertRaises(ProxyAway, ask, "GET", "/v1/certificates", {}))
 
     def test_off(self) -> None:
         """
         Where it is switched off that is told.
         """
-        why = self.assertRaises(ProxyAway, asking, replace(self.config, admin=None))
+        why = self.assertRaises(ProxyAway, socketOf, replace(self.config, admin=None))
         self.assertIn("admin: off", str(why))
 
     def test_notThere(self) -> None:
@@ -384,6 +384,15 @@ class CommandTests(SynchronousTestCase):
             status, said = self.ran(*arguments)
             self.assertEqual((status, said.count("\n")), (AWAY, 1), said)
             self.assertIn("No proxy answers at", said)
+
+    def test_socket(self) -> None:
+        """
+        The socket can be named, and then no configuration is needed.
+        """
+        os.unlink(self.file)
+        status, said = self.ran("renew", "shop.example", "--socket", "x/y.sock")
+        self.assertEqual(status, AWAY)
+        self.assertIn(f"No proxy answers at {os.path.abspath('x/y.sock')}", said)
 
     def test_usage(self) -> None:
         """

@@ -75,7 +75,7 @@ class AdminTests(TestCase):
         """
         Ask, as the command does.
         """
-        return deferToThread(asking(self.config), "GET", target, {})
+        return deferToThread(asking(self.socket), "GET", target, {})
 
     async def _life(self) -> None:
         proxy = await self.begin(self.config)
