@@ -394,7 +394,7 @@ def _socket(options: argparse.Namespace) -> str:
     Where the proxy is spoken to.
     """
     if options.socket:
-        return os.path.abspath(options.socket)
+        return os.path.abspath(str(options.socket))
     from .commands.admin import socketOf
     from .config.loading import load
 

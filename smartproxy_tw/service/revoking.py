@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from ..acme.errors import AuthorityProblem
@@ -84,7 +84,10 @@ async def revoke(way: Way, credential: Credential, reason: str) -> Revocation:
     problem = await _note(way, credential, True)
     try:
         isNews = await _ask(ask, credential, reason)
-    except BaseException:
+    except CancelledError:
+        # It may have been heard, and the process is about to end.
+        raise
+    except Exception:
         # One who could not be reached may have heard it: asking again is harmless.
         await _note(way, credential, False)
         raise

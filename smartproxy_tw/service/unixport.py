@@ -109,8 +109,10 @@ class _Acceptor:
                 connection.setblocking(False)
                 try:
                     self._connected(connection.fileno())
-                except OSError as why:
-                    self._log.debug("A connection could not be taken: {why}", why=str(why))
+                except Exception:
+                    self._log.failure("A defect while taking a connection")
+                    # For all who have a descriptor of it.
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def connectionLost(self, reason: Failure) -> None:
         """

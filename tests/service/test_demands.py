@@ -12,7 +12,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -480,6 +480,21 @@ class RevokeTests(DemandCase):
         self.assertNoResult(revoked)
         self.clock.advance(1)
         self.failureResultOf(revoked, AuthorityUndecided)
+
+    def test_givenUp(self) -> None:
+        """
+        When it is given up in between nobody knows whether it was heard: the next
+        process does not serve the certificate.
+        """
+        certificates = self.begin(SHOP, revoke=lambda *_, **__: Deferred())
+        first = self.served
+        revoked = certificates.revoke(SHOP.key)
+        revoked.cancel()
+        self.failureResultOf(revoked, CancelledError)
+        self.end(certificates)
+        self.begin(SHOP)
+        self.assertNotEqual(self.served.chain, first.chain)
+        self.assertEqual(self.orders, 2)
 
     def test_strangersAccount(self) -> None:
         """

@@ -208,6 +208,38 @@ class UnixPortTests(TestCase):
         port.close()
 
 
+class _Broken(Factory):
+    """
+    Is a defect.
+    """
+
+    def buildProtocol(self, addr: Any) -> Any:
+        raise RuntimeError("a defect")
+
+
+class DefectTests(TestCase):
+    """
+    What comes of one.
+    """
+
+    async def _defect(self) -> None:
+        directory = os.path.abspath(self.mktemp())
+        os.mkdir(directory, 0o700)
+        path = os.path.join(directory, "admin.sock")
+        port = UnixPort(reactor, path, _Broken())
+        port.open()
+        self.addCleanup(port.close)
+        for _ in range(3):
+            self.assertEqual(await deferToThread(heard, path), b"")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
+
+    def test_defect(self) -> Deferred[None]:
+        """
+        It costs the connection, and not those that follow.
+        """
+        return Deferred.fromCoroutine(self._defect())
+
+
 class _Readers(Clock):
     """
     A reactor that notes who reads.
