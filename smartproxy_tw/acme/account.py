@@ -116,4 +116,4 @@ async def revoke(
     @raise ValueError: The certificate, or its key, cannot be read.
     """
     await client.revoke(credential.chain, reason, RequestKey(credential.key) if byKey else None)
-    _log.info("A certificate is revoked", event="certificate-revoked", reason=reason)
+    _log.debug("The authority has revoked a certificate", event="revocation-heard", reason=reason)
