@@ -44,12 +44,20 @@ class Inquiries:
 
     _log = Logger()
 
-    def __init__(self, certificates: Certificates, events: Events, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        certificates: Certificates,
+        events: Events,
+        clock: IReactorTime,
+        complete: Callable[[CertificateStatus], CertificateStatus] = lambda status: status,
+    ) -> None:
         """
         @param certificates: What there is.
         @param events: What happens to them.
         @param clock: The time, POSIX seconds.
+        @param complete: Adds to a status what others know.
         """
+        self._complete = complete
         self._certificates = certificates
         self._events = events
         self._clock = clock
@@ -84,7 +92,7 @@ class Inquiries:
         for key in self._certificates.keys if wanted is None else sorted(wanted):
             status = self._certificates.statusOf(key)
             if status is not None:
-                yield self._told(status)
+                yield self._told(self._complete(status))
 
     async def _renew(self, question: Question) -> Reply:
         question.only("names", "all", "force")

@@ -234,6 +234,20 @@ class HooksTests(SynchronousTestCase):
         self.assertEqual([each[0] for each in self.programs.running], [("later",)])
         self.assertEqual(self.programs.told("EVENT"), ["renewed"])
 
+    def test_revoked(self) -> None:
+        """
+        Of a certificate that is revoked nothing is run, of its successor what is run
+        of any.
+        """
+        self.hooks(DEPLOY)
+        self.events.tell(certificate("1"))
+        self.programs.ends()
+        self.events.tell(certificate("1", kind="revoked"))
+        self.events.tell(certificate("9", kind="revoked"))
+        self.assertEqual(self.programs.running, [])
+        self.events.tell(certificate("2", kind="renewed"))
+        self.assertEqual(self.programs.told("EVENT"), ["renewed"])
+
     def test_renewedBeforeTold(self) -> None:
         """
         Who had no chance to hear of the first one takes its successor for the first.

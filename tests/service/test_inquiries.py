@@ -5,6 +5,7 @@ Tests for L{smartproxy_tw.service.inquiries}: certificates as they are asked abo
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -260,6 +261,20 @@ class InquiriesTests(DemandCase):
         outcomes = self.listed(self.ask("POST", "/revoke", members))
         self.assertEqual([each["outcome"] for each in outcomes], ["revoked", "revoked"])
         self.assertEqual((self.authority.twins[SHOP.names], self.orders), (3, 6))
+
+    def test_completed(self) -> None:
+        """
+        What others know of a certificate is told with the rest.
+        """
+        certificates = self.begin(SHOP)
+        self.desk = Desk()
+        inquiries = Inquiries(
+            certificates, self.events, self.clock, lambda status: replace(status, problem="a hook failed")
+        )
+        inquiries.begin(self.desk)
+        self.addCleanup(inquiries.end)
+        (shop,) = self.listed(self.ask("GET", ""))
+        self.assertEqual((shop["state"], shop["problem"]), ("valid", "a hook failed"))
 
     def test_ended(self) -> None:
         """
