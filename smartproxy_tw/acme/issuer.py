@@ -4,9 +4,10 @@ as are asked for.
 
 The account is found in its store or registered once, however many ask at the
 same time; its key is saved before it is used, so that no start makes a second
-account.  Orders that share a name follow one another.  An order that was under
-way when the process ended, or the last try, is taken up again rather than placed
-a second time, by what L{smartproxy_tw.acme.journal} has of it.  How one order goes is
+account, or as soon as there is room for it (L{smartproxy_tw.acme.keeping}).  Orders
+that share a name follow one another.  An order that was under way when the process
+ended, or the last try, is taken up again rather than placed a second time, by what
+L{smartproxy_tw.acme.journal} has of it.  How one order goes is
 L{smartproxy_tw.acme.issuance}'s; when to ask again after a failure is the
 caller's, with L{smartproxy_tw.acme.schedule}.
 
@@ -34,6 +35,7 @@ from .errors import (
     NoChallengeUsable,
 )
 from .journal import Journal
+from .keeping import Keeping
 from .shared import Shared
 from .turns import Turns
 
@@ -101,6 +103,7 @@ class Issuer:
         self._settings = settings
         self._choices = choices or Choices(challenges)
         self._accounts = accounts
+        self._keeping = Keeping(reactor, settings.directory, accounts)
         self._plane = plane
         self._observe: Observe = observe or _unobserved
         self._journal = journal or Journal()
@@ -205,6 +208,7 @@ class Issuer:
         Close the kept connections to the authority; fires when they are
         closed.  Orders in flight are for their callers to cancel before.
         """
+        self._keeping.close()
         return succeed(None) if self._client is None else self._client.close()
 
     async def _probe(self) -> None:
@@ -466,7 +470,7 @@ class Issuer:
             from .external import readExternalKey
 
             url = await client.register(self._settings.email, readExternalKey(self._settings))
-            self._save(Account(self._account.key, url))
+            self._keep(Account(self._account.key, url))
             terms = (await client.directory()).termsOfService
             self._log.info(
                 "Registered with {directory}, which agrees to its terms of service: {terms}",
@@ -491,7 +495,7 @@ class Issuer:
             raise AccountNotKept(self._settings.directory, str(why)) from why
         if account is None:
             account = Account(newKey())
-            self._save(account)
+            self._keep(account)
         try:
             key = AccountKey(account.key)
         except ValueError as why:
@@ -499,9 +503,15 @@ class Issuer:
         self._account = account
         return self._makeClient(key, account.url)
 
-    def _save(self, account: Account) -> None:
+    def _keep(self, account: Account) -> None:
+        # What binds an account to another may be good for one account only, so
+        # that one is not registered to be lost.
+        isForOne = self._settings.external is not None
+        self._save(account, None if isForOne else self._keeping.keep)
+
+    def _save(self, account: Account, keep: Callable[[Account], None] | None = None) -> None:
         try:
-            self._accounts.save(self._settings.directory, account)
+            (keep or self._keeping.require)(account)
         except OSError as why:
             raise AccountNotKept(self._settings.directory, str(why)) from why
         self._account = account

@@ -8,6 +8,8 @@ L{tests.acme.suite.AuthoritySuite}.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -28,6 +30,7 @@ from smartproxy_tw.acme.errors import (
     NoChallengeUsable,
 )
 from smartproxy_tw.acme.x509 import Signer
+from smartproxy_tw.config.model import ExternalAccount
 from smartproxy_tw.facts import Account
 from smartproxy_tw.testing.authority import Authority
 from smartproxy_tw.testing.faults import whatIs
@@ -481,17 +484,54 @@ class OwnFaultTests(FaultStory):
         self.assertIn("/state/accounts", str(await self.failsWith(AccountNotKept)))
         self.assertEqual(self.authority.requests, 0)
 
+    def storeFails(self, number: int) -> None:
+        """
+        From now on no account can be kept.
+        """
+
+        def save(directory: str, account: Account) -> None:
+            raise OSError(number, os.strerror(number))
+
+        self.patch(self.accounts, "save", save)
+
     async def test_storeUnwritable(self) -> None:
         """
         When the key cannot be saved no account is made with it.
         """
         await self.opens()
+        self.storeFails(errno.EIO)
+        self.assertIn(os.strerror(errno.EIO), str(await self.failsWith(AccountNotKept)))
+        self.assertEqual(self.authority.requests, 0)
 
-        def save(directory: str, account: Account) -> None:
-            raise OSError(28, "No space left on device")
+    async def test_noRoom(self) -> None:
+        """
+        When there is no room for the account there is a certificate all the same,
+        by one account, which is kept when there is room.
+        """
+        await self.opens()
+        save = self.accounts.save
+        self.storeFails(errno.ENOSPC)
+        issuer = self.issuer("http-01")
+        for name in ("a.example", "b.example"):
+            self.verify(await issuer.obtain((name,), self.install), name)
+        self.assertEqual((self.authority.accounts, self.accounts.kept), (1, {}))
+        self.patch(self.accounts, "save", save)
+        await issuer.close()
+        (kept,) = self.accounts.kept.values()
+        self.assertTrue(kept.url)
+        # The next process finds it.
+        await self.issuer("http-01").obtain(("c.example",), self.install)
+        self.assertEqual(self.authority.accounts, 1)
 
-        self.accounts.save = save  # type: ignore[method-assign]
-        self.assertIn("No space left", str(await self.failsWith(AccountNotKept)))
+    async def test_noRoomForOneThatIsBound(self) -> None:
+        """
+        What binds an account to another may be good only once, so it is not used
+        for an account that may be lost.
+        """
+        await self.opens()
+        self.storeFails(errno.ENOSPC)
+        issuer = self.issuer("http-01", external=ExternalAccount("known", "AAAA"))
+        await self.refused(issuer, AccountNotKept, "a.example")
         self.assertEqual(self.authority.requests, 0)
 
     async def test_keyDamaged(self) -> None:
