@@ -1,0 +1,54 @@
+"""
+The authority is away when the proxy starts, and comes back five seconds later:
+how long it takes from its return until there is valid HTTPS.
+
+The clock starts when Pebble is started, so its own start counts.
+"""
+
+from __future__ import annotations
+
+import time
+
+from twisted.internet.task import deferLater
+
+from .ground import Ground
+from .peers import Running
+from .verdicts import Report, Spread, Verdict, atMost
+
+__all__ = ["outage"]
+
+_AWAY, _BOUND = 5.0, 3.0
+
+
+async def outage(ground: Ground) -> Report:
+    """Ours several times, since its looks come at any moment; each peer once."""
+    rows: list[str] = []
+    verdicts: list[Verdict] = []
+    for name in ground.proxies:
+        rounds = (ground.rounds or 5) if name == "ours" else 1
+        times = [each for _ in range(rounds) if (each := await _recovery(ground, name)) is not None]
+        if times:
+            rows.append(f"{name:8} {Spread(tuple(times))}")
+        if len(times) < rounds:
+            rows.append(f"{name:8} not within {ground.patience:g} s in {rounds - len(times)} of {rounds}")
+        if name == "ours":
+            longest = max(times) if len(times) == rounds else ground.patience
+            verdicts.append(atMost(f"at most {_BOUND:g} s, each time", _BOUND, longest, " s at most"))
+    title = (
+        f"the authority is away for {_AWAY:g} s when the proxy starts: seconds from its return to valid HTTPS"
+    )
+    return Report(title, tuple(rows), tuple(verdicts))
+
+
+async def _recovery(ground: Ground, name: str) -> float | None:
+    await ground.authority.stop()
+    with ground.place() as place:
+        running = Running(name, place)
+        try:
+            await deferLater(ground.reactor, _AWAY)
+            back = time.monotonic()
+            await ground.authority.start()
+            at = await ground.aside(running.untilServed, ground.authority.root, ground.patience)
+        finally:
+            await ground.aside(running.end)
+    return None if at is None else at - back
