@@ -133,6 +133,27 @@ class OptionsTests(SynchronousTestCase):
         )
         self.assertEqual(ran.stdout, "[]\n")
 
+    def test_importedLate(self) -> None:
+        """
+        What is not needed to bind the ports is not imported for it: the start of
+        the process is measured.
+        """
+        code = (
+            "import sys\n"
+            "import twisted.internet.reactor, smartproxy_tw.control.local, smartproxy_tw.service.tree\n"
+            "late = {'pydantic', 'yaml', 'treq', 'joserfc', 'twisted.web.client', 'twisted.names'}\n"
+            "print(sorted(late & set(sys.modules)))\n"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        self.assertEqual(ran.stdout, "[]\n")
+
 
 def environment(*further: str) -> dict[str, str]:
     """

@@ -121,9 +121,7 @@ def _once(name: str, place: Place, root: bytes) -> tuple[float, str]:
     with Running(name, place) as running:
         at = running.untilServed(root, patience)
         if at is None:
-            raise Ended(
-                f"{name} does not serve {place.names} in {patience:g} s:\n{running.said[-3000:]}"
-            )
+            raise Ended(f"{name} does not serve {place.names} in {patience:g} s:\n{running.said[-3000:]}")
         return at - running.began, running.said
 
 

@@ -36,7 +36,6 @@ from .errors import ListenError, StartError, StoppedError
 from .gathering import gathered
 from .listeners import Listeners
 from .milestones import Milestones
-from .nameserver import NameServer
 from .readable import requireReadable, unreadable
 from .readiness import Readiness
 from .storage import Storage
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from .admin import Admin
     from .events import Events
     from .hooks import CertificateHooks
+    from .nameserver import NameServer
 
 __all__ = ["Life", "MakeAdmin", "MakeCertificates"]
 
