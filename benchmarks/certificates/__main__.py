@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -28,7 +29,7 @@ from tests.live.pebble import missing
 
 from . import coldstart, fulldisk, killed, outage
 from .ground import Ground, prepared
-from .peers import PROXIES, Ended, installed
+from .peers import PROXIES, Ended, Interrupted, installed
 from .verdicts import Report
 
 #: Each by its name on the command line.
@@ -46,16 +47,20 @@ SCENARIOS: dict[str, Callable[[Ground], Awaitable[Report]]] = {
 _SLOW = frozenset(("killed",))
 
 
-async def measure(reactor: Any, options: argparse.Namespace) -> None:
-    """All that was asked for."""
+async def measure(reactor: Any, options: argparse.Namespace, over: Event) -> None:
+    """
+    All that was asked for.
+
+    @param over: Set when nobody wants to know any more.
+    """
     areHeld = True
     with tempfile.TemporaryDirectory() as compiled:
         for name in options.only:
-            settings = reactor, options.proxies, options.rounds, options.patience, Path(compiled)
+            settings = reactor, options.proxies, options.rounds, options.patience, Path(compiled), over
             async with prepared(*settings, isSlow=name in _SLOW) as ground:
                 try:
                     report = await SCENARIOS[name](ground)
-                except Ended as why:
+                except (Ended, Interrupted) as why:
                     raise SystemExit(f"{name}: {why}") from why
             print(report, flush=True)
             areHeld = areHeld and report.isHeld
@@ -97,7 +102,21 @@ def main(reactor: Any) -> Deferred[None]:
     for name in options.proxies:
         if name not in installed():
             parser.error(f"{name} is not installed")
-    return Deferred.fromCoroutine(measure(reactor, options))
+    over, ended = Event(), Deferred[None]()
+    measuring = Deferred.fromCoroutine(measure(reactor, options, over))
+
+    def leave() -> Deferred[None]:
+        # Whoever interrupts it waits until nothing of it is left.
+        over.set()
+        return ended
+
+    reactor.addSystemEventTrigger("before", "shutdown", leave)
+    return measuring.addBoth(_passedOn, ended)
+
+
+def _passedOn(result: Any, ended: Deferred[None]) -> Any:
+    ended.callback(None)
+    return result
 
 
 if __name__ == "__main__":

@@ -102,13 +102,13 @@ def _once(name: str, place: Place, root: bytes, lasting: float, patience: float)
     with _small(place.state) as filler, Running(name, place) as running:
         try:
             at = running.untilServed(root, _PATIENCE)
-            time.sleep(lasting)
+            place.pause(lasting)
             if isKept(place):
                 raise RuntimeError("the disk was not full")
             filler.unlink()
             space = time.monotonic()
             while not isKept(place) and time.monotonic() < space + patience:
-                time.sleep(0.02)
+                place.pause(0.02)
             kept = time.monotonic() - space if isKept(place) else None
             isServed = running.untilServed(root, patience if kept else 1.0) is not None
         except Ended:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar
 
 from twisted.internet.threads import deferToThread
@@ -38,6 +39,7 @@ class Ground:
     @ivar patience: So long a peer is waited for where it may never come, in
         seconds.
     @ivar compiled: For Python's byte code.
+    @ivar over: Set when nobody wants to know any more.
     """
 
     reactor: Any
@@ -49,6 +51,7 @@ class Ground:
     ports: tuple[int, int]
     files: Path
     compiled: Path
+    over: Event
     _serial: int = 0
 
     @contextmanager
@@ -69,6 +72,7 @@ class Ground:
                 *self.ports,
                 self.origin,
                 self.compiled,
+                self.over,
             )
         finally:
             shutil.rmtree(here)
@@ -101,6 +105,7 @@ async def prepared(
     rounds: int | None,
     patience: float,
     compiled: Path,
+    over: Event,
     *,
     isSlow: bool = False,
 ) -> AsyncIterator[Ground]:
@@ -108,6 +113,7 @@ async def prepared(
     All of it, running.
 
     @param compiled: Where Python's byte code is kept from one scenario to the next.
+    @param over: To be set when nobody wants to know any more.
     @param isSlow: Whether Pebble waits up to 15 s before it looks for an answer.
     """
     http, tls, origin = freePorts(3)
@@ -119,7 +125,9 @@ async def prepared(
         authority = Pebble(reactor, files / "pebble", httpPort=http, tlsPort=tls, sleep=isSlow)
         try:
             await authority.start()
-            yield Ground(reactor, proxies, rounds, patience, authority, origin, (http, tls), files, compiled)
+            yield Ground(
+                reactor, proxies, rounds, patience, authority, origin, (http, tls), files, compiled, over
+            )
         finally:
             await authority.stop()
             await listening.stopListening()

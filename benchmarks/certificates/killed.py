@@ -67,7 +67,7 @@ def _once(name: str, place: Place, ground: Ground, told: int) -> float | None:
         while ground.authority.log.count("POST /chalZ/") == told:
             if time.monotonic() > giveUp:
                 raise Ended(f"{name} has told the authority nothing:\n{first.said[-3000:]}")
-            time.sleep(0.01)
+            place.pause(0.01)
     finally:
         first.kill()
     with Running(name, place) as second:

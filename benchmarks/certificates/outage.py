@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import time
 
-from twisted.internet.task import deferLater
-
 from .ground import Ground
 from .peers import Running
 from .verdicts import Report, Spread, Verdict, atMost
@@ -45,7 +43,7 @@ async def _recovery(ground: Ground, name: str) -> float | None:
     with ground.place() as place:
         running = Running(name, place)
         try:
-            await deferLater(ground.reactor, _AWAY)
+            await ground.aside(place.pause, _AWAY)
             back = time.monotonic()
             await ground.authority.start()
             at = await ground.aside(running.untilServed, ground.authority.root, ground.patience)

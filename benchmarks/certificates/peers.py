@@ -18,10 +18,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import smartproxy_tw
 
-__all__ = ["PROXIES", "Ended", "Place", "Running", "installed", "isKept"]
+__all__ = ["PROXIES", "Ended", "Interrupted", "Place", "Running", "installed", "isKept"]
 
 #: Between two looks whether a name is served, in seconds.  Each of them is a
 #: handshake that the proxy has to make, so they are not made more often.
@@ -29,6 +30,12 @@ _LOOK = 0.02
 
 #: The first bytes of a certificate, as it is kept: PEM, or PEM in base64.
 _CERTIFICATE = (b"-----BEGIN CERTIFICATE-----", b"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t")
+
+
+class Interrupted(Exception):
+    """
+    Whoever measures does not want to know any more.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class Place:
     @ivar tls: The port for HTTPS.
     @ivar origin: Where requests go.
     @ivar compiled: For Python's byte code.
+    @ivar over: Set when nobody wants to know any more.
     """
 
     here: Path
@@ -54,6 +62,16 @@ class Place:
     tls: int
     origin: int
     compiled: Path
+    over: Event
+
+    def pause(self, seconds: float) -> None:
+        """
+        Wait.
+
+        @raise Interrupted: There is nothing to be waited for any more.
+        """
+        if self.over.wait(seconds):
+            raise Interrupted("interrupted")
 
     @property
     def state(self) -> Path:
@@ -193,7 +211,8 @@ class Running:
         @param patience: In seconds.
         @return: When that was, by the monotonic clock; L{None}: not within
             C{patience}.
-        @raise Ended: There is nobody any more.
+        @raise Ended: It is not there any more.
+        @raise Interrupted: As L{Place.pause}.
         """
         context = ssl.create_default_context(cadata=root.decode())
         left, giveUp = list(self.place.names), time.monotonic() + patience
@@ -205,7 +224,7 @@ class Running:
             elif time.monotonic() > giveUp:
                 return None
             else:
-                time.sleep(_LOOK)
+                self.place.pause(_LOOK)
         return time.monotonic()
 
     def kill(self) -> None:
