@@ -19,7 +19,7 @@ from pathlib import Path
 
 from .ground import Ground
 from .peers import Ended, Place, Running, isKept
-from .verdicts import Report, Verdict, atMost, unmeasured
+from .verdicts import Report, Verdict, eachAtMost, unmeasured
 
 __all__ = ["fullDisk"]
 
@@ -79,8 +79,7 @@ async def fullDisk(ground: Ground) -> Report:
             if name == "ours":
                 isServed = all(each.served is not None for each in courses)
                 verdicts.append(Verdict(_SERVED, "each time" if isServed else "not each time", isServed))
-                longest = max(ground.patience if each.kept is None else each.kept for each in courses)
-                verdicts.append(atMost(_KEPT, _BOUND, longest, " s at most"))
+                verdicts.append(eachAtMost(_KEPT, _BOUND, (each.kept for each in courses)))
     except _NoMount as why:
         reason = f"a file system has to be mounted for it, as root or under unshare -rm: {why}"
         verdicts = [unmeasured(_SERVED, reason), unmeasured(_KEPT, reason)]
@@ -130,7 +129,7 @@ def _small(directory: Path) -> Iterator[Path]:
     except FileNotFoundError as why:
         raise _NoMount(str(why)) from why
     except subprocess.CalledProcessError as why:
-        raise _NoMount(why.stderr.strip()) from why
+        raise _NoMount(why.stderr.strip().partition("\n")[0]) from why
     try:
         filler = directory / "filler"
         with filler.open("wb", buffering=0) as file:

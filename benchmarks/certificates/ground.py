@@ -6,6 +6,8 @@ answers, and one origin.
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,12 +17,11 @@ from threading import Event
 from typing import Any, TypeVar
 
 from twisted.internet.threads import deferToThread
-from twisted.web.server import Site
-from twisted.web.static import Data
 
 from tests.live.pebble import Pebble, Tally
 from tests.ports import freePorts
 
+from .. import origin
 from .peers import Place
 
 __all__ = ["Ground", "prepared"]
@@ -116,18 +117,18 @@ async def prepared(
     @param over: To be set when nobody wants to know any more.
     @param isSlow: Whether Pebble waits up to 15 s before it looks for an answer.
     """
-    http, tls, origin = freePorts(3)
-    page = Data(b"hello\n", "text/plain")
-    page.isLeaf = True
-    listening = reactor.listenTCP(origin, Site(page), interface="127.0.0.1")
+    http, tls, port = freePorts(3)
+    # Not in this process, whose threads would wait for one another.
+    serving = subprocess.Popen([sys.executable, origin.__file__, str(port)])
     with tempfile.TemporaryDirectory() as directory:
         files = Path(directory)
         authority = Pebble(reactor, files / "pebble", httpPort=http, tlsPort=tls, sleep=isSlow)
         try:
             await authority.start()
             yield Ground(
-                reactor, proxies, rounds, patience, authority, origin, (http, tls), files, compiled, over
+                reactor, proxies, rounds, patience, authority, port, (http, tls), files, compiled, over
             )
         finally:
             await authority.stop()
-            await listening.stopListening()
+            serving.terminate()
+            serving.wait()

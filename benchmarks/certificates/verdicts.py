@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Report", "Spread", "Verdict", "atMost", "exactly", "unmeasured"]
+__all__ = ["Report", "Spread", "Verdict", "atMost", "eachAtMost", "exactly", "unmeasured"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,6 @@ class Spread:
     def middle(self) -> float:
         """The median."""
         return statistics.median(self.times)
-
-    @property
-    def longest(self) -> float:
-        """The worst of them."""
-        return max(self.times)
 
     def __str__(self) -> str:
         """Median, shortest and longest."""
@@ -82,9 +77,18 @@ class Report:
         return "\n".join(lines)
 
 
-def atMost(promise: str, bound: float, found: float, unit: str = "") -> Verdict:
+def atMost(promise: str, bound: float, found: float) -> Verdict:
     """A promise that a figure does not exceed a bound."""
-    return Verdict(promise, f"{found:.2f}{unit}", found <= bound)
+    return Verdict(promise, f"{found:.2f}", found <= bound)
+
+
+def eachAtMost(promise: str, bound: float, found: Iterable[float | None]) -> Verdict:
+    """A promise that something happens each time, within so many seconds; L{None}: it did not."""
+    times = tuple(found)
+    came = [each for each in times if each is not None]
+    if len(came) < len(times):
+        return Verdict(promise, f"never in {len(times) - len(came)} of {len(times)}", False)
+    return Verdict(promise, f"{max(came):.2f} s at most in {len(came)}", max(came) <= bound)
 
 
 def exactly(promise: str, wanted: int, found: Iterable[int]) -> Verdict:
