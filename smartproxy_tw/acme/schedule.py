@@ -41,17 +41,18 @@ _JITTER = 1 / 4
 
 #: How often an authority that cannot be reached is asked whether it is back: one
 #: cheap request for everybody, 1, 2, 4 ... 30 s apart.  The short waits several
-#: times: so the end of an outage of six seconds is noticed within one, whenever in it
-#: the first try was, and there is time left of three for the orders themselves.
-_PROBES = (1.0,) * 6 + (2.0,) * 3 + (4.0, 4.0, 8.0, 8.0, 16.0, 16.0, 30.0)
+#: times, and chance makes each of them shorter by up to a quarter: so the end of an
+#: outage of six seconds is noticed within one, whenever in it the first try was, and
+#: there is time left of three for the orders themselves.
+_PROBES = (1.0,) * 8 + (2.0,) * 3 + (4.0, 4.0, 8.0, 8.0, 16.0, 16.0, 30.0)
 
 #: What is waited between looks at something undecided: the first, what each
 #: next one is longer by, and the longest of our own.
 _FIRST_LOOK, _LOOK_GROWTH, _LAST_LOOK = 0.02, 1.5, 5.0
 
 #: Authorities speak in whole seconds, and most of them have decided before one
-#: has passed: so many looks, 0.4 s in all, are taken before their wish counts.
-_QUICK_LOOKS = 6
+#: has passed: so many looks, 1.0 s in all, are taken before their wish counts.
+_QUICK_LOOKS = 8
 
 #: A wish for more than this between two looks is not believed.
 _LONGEST_LOOK = 60.0

@@ -151,7 +151,7 @@ class AdmissionTests(SynchronousTestCase):
         for ever more rarely too: what counts is an order.
         """
         tries = []
-        for _ in range(16):
+        for _ in range(18):
             self.problem = AWAY
             self.admit("a.test")
             self.problem = None
