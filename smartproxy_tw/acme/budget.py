@@ -31,13 +31,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from math import inf
 from typing import Literal
 
+from ..config.names import registeredDomain
 from .schedule import LONGEST_WAIT, retryAfter
 
-__all__ = ["UNLIMITED", "Budget", "Kind", "Limit", "Limits", "Wait", "limitsOf", "registeredDomain"]
+__all__ = ["UNLIMITED", "Budget", "Kind", "Limit", "Limits", "Wait", "limitsOf"]
 
 #: What an order is, to one who counts.  C{new}: for names that no certificate of
 #: the same set was issued for.  C{renewal}: for the same set as one before; Let's
@@ -143,22 +143,6 @@ def limitsOf(directory: str) -> Limits:
     @param directory: The URL of its directory.
     """
     return _KNOWN.get(directory, UNLIMITED)
-
-
-def registeredDomain(name: str) -> str:
-    """
-    Under what certificates for a name are likely to be counted: see the head of
-    this module.
-
-    @param name: A name, a wildcard or an IP address.
-    @return: The last two labels; an IPv4 address itself; the /64 of an IPv6
-        address.
-    """
-    try:
-        address = ip_address(name)
-    except ValueError:
-        return ".".join(name.removeprefix("*.").split(".")[-2:])
-    return name if address.version == 4 else str(ip_network(f"{name}/64", strict=False))
 
 
 class Budget:

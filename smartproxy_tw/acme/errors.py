@@ -27,6 +27,7 @@ __all__ = [
     "PreflightFailed",
     "Problem",
     "ProfileNotOffered",
+    "TooManyNames",
 ]
 
 #: What the types of ACME's own problems begin with (RFC 8555 section 6.7).
@@ -368,4 +369,22 @@ class AccountBusy(IssuanceFailed):
         super().__init__(
             f"The account for {directory} is in use, {count} orders are under way:"
             " nothing was changed. Try again when they have ended."
+        )
+
+
+class TooManyNames(IssuanceFailed):
+    """
+    The authority takes fewer names in one order than there are.  Mended here: they
+    are divided anew.
+    """
+
+    def __init__(self, directory: str, count: int, most: int) -> None:
+        """
+        @param directory: Who said so.
+        @param count: How many there are.
+        @param most: How many it takes.
+        """
+        super().__init__(
+            f"The certificate authority at {directory} does not take {count} names in one order."
+            f" They are divided among certificates for {most} at most."
         )

@@ -23,6 +23,7 @@ from ..store.certificates import Credentials, DirectoryCertificates
 from ..store.directory import SecureDirectory, StateError
 from ..store.imports import FoundCertificate, Holding, day, objection, read
 from ..store.naming import authorityName
+from .survey import asDivided
 from .waiting import result
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def take(config: Config, path: str, *, isDry: bool, now: Callable[[], float] = t
         reason = why.strerror if isinstance(why, OSError) else why
         print(f"smartproxy certificates import: {path}: {reason}", file=sys.stderr)
         return False
+    config = asDivided(config)
     if isDry:
         return _Intake(config, None, holding, now()).run()
     fallbacks = [each.directory for each in config.acme.fallbacks]
@@ -154,10 +156,10 @@ class _Intake:
         # What the start will find: see C{AutoCertificate.load}.
         stock = Stock({key: each for have in reversed(self._have.values()) for key, each in have.items()})
         for route in self._config.routes:
-            source = route.tls.certificate if route.tls is not None else None
-            if isinstance(source, Auto) and not self._isHad(source, stock):
-                names = ", ".join(source.names)
-                print(f"  to order  {names}: no certificate for all of them (route {route.name})")
+            for source in () if route.tls is None else route.tls.sources:
+                if isinstance(source, Auto) and not self._isHad(source, stock):
+                    names = ", ".join(source.names)
+                    print(f"  to order  {names}: no certificate for all of them (route {route.name})")
 
     def _isHad(self, wanted: Auto, stock: Stock) -> bool:
         from ..acme.x509 import describe

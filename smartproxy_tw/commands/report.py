@@ -26,7 +26,7 @@ from ..store.naming import authorityName
 from ..store.uses import DirectoryUses, Uses
 from . import admin
 from .forecast import forecast
-from .survey import Record, survey
+from .survey import Record, asDivided, survey
 
 if TYPE_CHECKING:
     from ..config.model import Route
@@ -61,6 +61,7 @@ def show(config: Config, *, asJSON: bool = False, now: Clock = time.time, look: 
     @param now: The time, POSIX seconds.
     """
     moment = now()
+    config = asDivided(config)
     records = _surveyed("list", config, moment)
     if records is None:
         return False
@@ -84,6 +85,7 @@ def explain(config: Config, name: str, *, now: Clock = time.time) -> bool:
     @return: Also whether a route terminates TLS for the name.
     """
     moment = now()
+    config = asDivided(config)
     records = _surveyed("explain", config, moment)
     if records is None:
         return False
@@ -93,7 +95,7 @@ def explain(config: Config, name: str, *, now: Clock = time.time) -> bool:
         print(f"smartproxy certificates explain: {name!r} {why}", file=sys.stderr)
         return False
     routes = _routesFor(config, wanted)
-    keys = {route.tls.certificate.key for _, route in routes if route.tls and route.tls.certificate}
+    keys = {_keyFor(route, wanted) for _, route in routes}
     found = [each for each in records if each.source.key in keys]
     if not found:
         print(f"smartproxy certificates explain: no route serves a certificate for {name}", file=sys.stderr)
@@ -103,9 +105,9 @@ def explain(config: Config, name: str, *, now: Clock = time.time) -> bool:
         ports = [
             f"{route.name} (port {port})"
             for port, route in routes
-            if route.tls and route.tls.certificate and route.tls.certificate.key == record.source.key
+            if _keyFor(route, wanted) == record.source.key
         ]
-        for word, text in _story(config, record, wanted, ports, moment):
+        for word, text in (*_share(record, routes), *_story(config, record, wanted, ports, moment)):
             print(f"  {word:<13}{text}")
     return True
 
@@ -118,6 +120,7 @@ def plan(config: Config, *, now: Clock = time.time) -> bool:
     @param now: The time, POSIX seconds.
     """
     moment = now()
+    config = asDivided(config)
     records = _surveyed("plan", config, moment)
     if records is None:
         return False
@@ -208,10 +211,29 @@ def _routesFor(config: Config, name: str) -> list[tuple[int, Route]]:
                 found.append((port, route))
     # A route for some paths only is found by its names.
     for route in config.routes:
-        source = route.tls.certificate if route.tls is not None else None
+        source = route.tls.sourceFor(name) if route.tls is not None else None
         if isinstance(source, Auto | Internal) and isCovered(name, source.names):
             found.extend((port, route) for port in route.ports if (port, route) not in found)
     return found
+
+
+def _share(record: Record, routes: list[tuple[int, Route]]) -> Iterable[tuple[str, str]]:
+    """
+    Which part of a route's names it is for, where they are divided.
+    """
+    for route in dict.fromkeys(route for _, route in routes):
+        parts = () if route.tls is None else route.tls.sources
+        if len(parts) > 1 and record.source in parts:
+            count = sum(len(part.names) for part in parts if isinstance(part, Auto))
+            yield (
+                "part",
+                f"{parts.index(record.source) + 1} of {len(parts)} for the {count} names of {route.name}",
+            )
+
+
+def _keyFor(route: Route, name: str) -> str | None:
+    source = None if route.tls is None else route.tls.sourceFor(name)
+    return None if source is None else source.key
 
 
 def _members(record: Record, live: Live | None, now: float) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from twisted.internet.defer import maybeDeferred
 
 from ..acme.entry import Entry, decode
 from ..acme.schedule import LONGEST_WAIT, renewalDue, retryAfter
+from ..config.division import divided
 from ..config.model import Auto, CertificateSource, Config, Files
 from ..service.stock import Stock, isCovered
 from ..store.attempts import Attempt, DirectoryAttempts
@@ -25,13 +26,14 @@ from ..store.certificates import Credentials, DirectoryCertificates
 from ..store.directory import SecureDirectory
 from ..store.naming import authorityName
 from ..store.revocations import Revocations
+from ..store.uses import DirectoryUses, Uses
 from .waiting import result
 
 if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
     from ..facts import Credential
 
-__all__ = ["Record", "State", "survey"]
+__all__ = ["Record", "State", "asDivided", "survey"]
 
 #: C{missing}: there is none, what answers is self-signed.  C{partial}: there is one
 #: for some of the names only.  C{expired}, C{valid}: as they are called.  C{due}:
@@ -87,11 +89,25 @@ def survey(config: Config, now: float) -> tuple[Record, ...]:
     """
     found: dict[str, tuple[CertificateSource, list[str]]] = {}
     for route in config.routes:
-        if route.tls is not None and route.tls.certificate is not None:
-            source = route.tls.certificate
+        for source in () if route.tls is None else route.tls.sources:
             found.setdefault(source.key, (source, []))[1].append(route.name)
     state = _State(config, now)
     return tuple(state.record(source, tuple(routes)) for source, routes in found.values())
+
+
+def asDivided(config: Config) -> Config:
+    """
+    A configuration with the certificates that a proxy would have: authorities may
+    have said how many names they take.
+    """
+    learned = {}
+    for authority in (config.acme, *config.acme.fallbacks):
+        place = os.path.join(config.stateDir, "certificates", authorityName(authority.directory))
+        uses = DirectoryUses(SecureDirectory(place)).load() if os.path.isdir(place) else Uses()
+        most = uses.mostNames.get(authority.profile or "")
+        if most is not None:
+            learned[authority.directory] = most
+    return divided(config, learned)
 
 
 class _State:

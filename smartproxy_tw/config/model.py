@@ -46,6 +46,7 @@ __all__ = [
     "Redirect",
     "Respond",
     "Route",
+    "Several",
     "Target",
     "TLS",
     "TLSPolicy",
@@ -98,6 +99,38 @@ def twinOf(key: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Several:
+    """
+    Certificates by ACME for names that are too many for one, as
+    L{smartproxy_tw.config.division} divides them.
+
+    @ivar names: All of them, as in L{Auto}.
+    @ivar parts: Each for some of the names; every name is in just one.
+    """
+
+    names: tuple[str, ...]
+    parts: tuple[Auto, ...]
+    _byName: dict[str, Auto] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """
+        Know where each name is: it is asked for with every handshake.
+        """
+        object.__setattr__(self, "_byName", {name: part for part in self.parts for name in part.names})
+
+    def partFor(self, serverName: str | None) -> Auto:
+        """
+        The one that is shown to a client.
+
+        @param serverName: What it asks for, one of the names or covered by one;
+            for anything else the first is as good as any.
+        """
+        name = serverName or ""
+        found = self._byName.get(name) or self._byName.get("*." + name.partition(".")[2])
+        return found or self.parts[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Internal:
     """
     A certificate by the local authority in the state directory.
@@ -137,7 +170,7 @@ class Files:
         return f"files:{self.certificate},{self.privateKey}"
 
 
-#: Where the certificate of a terminating route comes from.
+#: Where a certificate comes from.
 CertificateSource = Auto | Internal | Files
 
 
@@ -185,8 +218,27 @@ class TLS:
     """
 
     mode: Literal["passthrough", "terminate"]
-    certificate: CertificateSource | None = None
+    certificate: CertificateSource | Several | None = None
     policy: TLSPolicy = field(default_factory=TLSPolicy)
+
+    @property
+    def sources(self) -> tuple[CertificateSource, ...]:
+        """
+        Where its certificates come from: one for most routes.
+        """
+        if isinstance(self.certificate, Several):
+            return self.certificate.parts
+        return () if self.certificate is None else (self.certificate,)
+
+    def sourceFor(self, serverName: str | None) -> CertificateSource | None:
+        """
+        Where the one comes from that is shown to a client.
+
+        @param serverName: What it asks for.
+        """
+        if isinstance(self.certificate, Several):
+            return self.certificate.partFor(serverName)
+        return self.certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -662,8 +714,9 @@ class Config:
         """
         found: dict[str, Auto] = {}
         for route in self.routes:
-            if route.tls is not None and isinstance(route.tls.certificate, Auto):
-                found.setdefault(route.tls.certificate.key, route.tls.certificate)
+            for source in () if route.tls is None else route.tls.sources:
+                if isinstance(source, Auto):
+                    found.setdefault(source.key, source)
         return tuple(found.values())
 
     @property

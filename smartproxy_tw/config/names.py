@@ -8,9 +8,20 @@ L{ValueError} with the end of a sentence that begins with what was written.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-__all__ = ["address", "certifiable", "host", "isAddress", "isHost", "network", "pattern"]
+__all__ = [
+    "address",
+    "certifiable",
+    "host",
+    "isAddress",
+    "isHost",
+    "network",
+    "pattern",
+    "registeredDomain",
+    "uncovered",
+]
 
 #: What a DNS name is made of in practice: RFC 1123 and, in private zones, "_".
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
@@ -180,3 +191,32 @@ def certifiable(name: str, *, byDNS: bool = False) -> str | None:
     if "_" in name:
         return "has an underscore, which no certificate may have"
     return None
+
+
+def registeredDomain(name: str) -> str:
+    """
+    Whose name a name most likely is.  Only the public suffix list knows, and
+    this is wrong under suffixes such as C{co.uk}.
+
+    @param name: A name, a wildcard or an IP address.
+    @return: The last two labels; an IPv4 address itself; the /64 of an IPv6
+        address.
+    """
+    try:
+        found = ip_address(name)
+    except ValueError:
+        return ".".join(name.removeprefix("*.").split(".")[-2:])
+    return name if found.version == 4 else str(ip_network(f"{name}/64", strict=False))
+
+
+def uncovered(names: Sequence[str]) -> tuple[str, ...]:
+    """
+    The names without those that another one of them covers, as C{*.x.example} does
+    C{a.x.example}: Let's Encrypt refuses an order with both.
+
+    @param names: Normal forms of L{pattern}.
+    """
+    known = set(names)
+    return tuple(
+        name for name in names if name.startswith("*.") or "*." + name.partition(".")[2] not in known
+    )

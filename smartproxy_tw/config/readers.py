@@ -105,7 +105,7 @@ class _Reader:
         """
         if isinstance(written, schema.KeyPair):
             return self.keyPair(below, written)
-        source = model.Auto(domains) if written == "auto" else model.Internal(domains)
+        source = model.Auto(names.uncovered(domains)) if written == "auto" else model.Internal(domains)
         why = checks.certificateProblem(source, byDNS=self._byDNS)
         if why is not None:
             self.wrong(below, why)

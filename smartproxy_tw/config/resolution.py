@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from ..facts import Address
 from . import checks, lexicon, model, names, schema, sites, texts
 from .defaults import adminSocket, stateDir
+from .division import divided
 from .document import Node, Path, plain
 from .errors import ConfigError
 from .findings import Findings
@@ -156,7 +157,7 @@ class _Resolver:
             self._findings.add((), "there is nothing to serve: give sites or routes")
         self._checkLimits(written.limits)
         state = self._stateDir(written.stateDir)
-        return model.Config(
+        made = model.Config(
             routes=tuple(each.route for each in placed),
             stateDir=state,
             bind=tuple(listed(written.bind)),
@@ -170,6 +171,7 @@ class _Resolver:
             logFormat=written.log.format,
             admin=self._admin(written.admin, state),
         )
+        return divided(made)
 
     def _stateDir(self, text: str | None) -> str:
         if text is not None:

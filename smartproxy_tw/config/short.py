@@ -154,10 +154,10 @@ def fromSites(
         for route in () if site is None else sites.expand(site, acme):
             placed.append(checks.Placed(route, (f"--site {name}={target}",), Mark("")))
     for each in placed:
-        source = each.route.tls.certificate if each.route.tls is not None else None
-        why = checks.certificateProblem(source) if source is not None else None
-        if why is not None:
-            options.wrong(str(each.path[0]), why)
+        for source in each.route.tls.sources if each.route.tls is not None else ():
+            why = checks.certificateProblem(source)
+            if why is not None:
+                options.wrong(str(each.path[0]), why)
     for path, message in checks.conflicts(placed):
         options.wrong(str(path[0]), message)
     if options.problems:

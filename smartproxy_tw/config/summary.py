@@ -94,8 +94,11 @@ def _route(route: Route) -> Iterator[str]:
     yield f"  {route.name}" + (f" (line {route.line})" if route.line else "")
     yield f"    takes        {'; '.join(_matched(route))}"
     yield f"    does         {_deed(route)}"
-    if route.tls is not None and route.tls.certificate is not None:
-        yield f"    certificate  {_certificate(route.tls.certificate)}"
+    if route.tls is not None:
+        several = len(route.tls.sources) > 1
+        for number, source in enumerate(route.tls.sources, 1):
+            share = f"{number} of {len(route.tls.sources)}, " if several else ""
+            yield f"    certificate  {share}{_certificate(source)}"
 
 
 def _matched(route: Route) -> Iterator[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
 
+from ..config.model import Several
 from ..facts import Address, ConnectionFacts
 from ..wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, parse
 from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME
@@ -226,14 +227,17 @@ class Greeting:
             engine.missed(self._entrance.number, getattr(decision, "reason", ""), facts)
             self._end(ALERT_UNKNOWN_NAME)
             return
-        if route.tls.certificate is None:
+        source = route.tls.certificate
+        if source is None:
             self._hand(facts, route)
             return
         isHTTP = route.protocol == "http"
         if isHTTP and hello.alpn and not (b"http/1.1" in hello.alpn or b"http/1.0" in hello.alpn):
             self._turnAway("the client speaks none of our protocols", ALERT_NO_PROTOCOL)
             return
-        self._terminate(facts, route.tls.certificate.key, isHTTP, route.tls.policy)
+        if isinstance(source, Several):
+            source = source.partFor(hello.serverName)
+        self._terminate(facts, source.key, isHTTP, route.tls.policy)
 
     def _terminate(self, facts: ConnectionFacts, key: str, isHTTP: bool, policy: TLSPolicy) -> None:
         """

@@ -340,7 +340,7 @@ def _deeds(chosen: Chosen, asked: list[_Asked], question: _Question) -> list[tup
     found: list[tuple[str, str]] = []
     hello = asked[0].answer
     if asked[0].ask is Ask.hello and isinstance(hello, Chosen) and hello.route.tls is not None:
-        certificate = hello.route.tls.certificate
+        certificate = hello.route.tls.sourceFor(question.serverName)
         if certificate is None:
             found.append(("tls", "passed through untouched"))
         else:

@@ -295,7 +295,7 @@ class PortTable:
         @return: L{None} where TLS does not end here, or no route takes it.
         """
         tls = self._tlsFor(serverName)
-        return None if tls is None else tls.certificate
+        return None if tls is None else tls.sourceFor(serverName)
 
     def _tlsFor(self, serverName: str | None) -> TLS | None:
         answer = self.decideHello(serverName)
@@ -314,7 +314,9 @@ class PortTable:
         if host == (serverName or ""):
             return False
         asked = self._tlsFor(host or None)
-        return asked is None or asked.certificate is None or asked != self._tlsFor(serverName)
+        if asked is None or asked.certificate is None or asked != self._tlsFor(serverName):
+            return True
+        return asked.sourceFor(host or None) != asked.sourceFor(serverName)
 
     def _decide(self, index: _Index, name: str, path: str) -> Chosen | Miss:
         """

@@ -75,6 +75,7 @@ class Admission:
         probe: Probe | None = None,
         *,
         atOnce: int = _AT_ONCE,
+        profile: str | None = None,
     ) -> None:
         """
         @param limits: What is known of the authority beforehand.
@@ -85,6 +86,7 @@ class Admission:
         @param probe: Looks whether the authority answers; where there is none,
             the next orders find out.
         @param atOnce: So many orders may be under way.
+        @param profile: What it is asked for, or L{None}.
         """
         self._memory = memory
         self._clock = clock
@@ -92,6 +94,8 @@ class Admission:
         self._probe = probe
         uses = Uses() if memory is None else memory.uses
         self._budget = Budget(limits, uses.buckets, uses.holds)
+        self._mostNames = dict(uses.mostNames)
+        self._profile = profile or ""
         self._agenda = Agenda(self._budget, atOnce)
         self._atOnce = atOnce
         self._waiting: dict[Wish, Deferred[None]] = {}
@@ -143,6 +147,21 @@ class Admission:
         """
         held = self._budget.wait(names, kind, self._clock.seconds())
         return None if held is None or held.until == inf else held
+
+    @property
+    def mostNames(self) -> int | None:
+        """
+        How many names the authority takes in one order, if it has said so.
+        """
+        return self._mostNames.get(self._profile)
+
+    def learn(self, mostNames: int) -> None:
+        """
+        The authority has said how many names it takes in one order.  Written at
+        once: the next process is not to ask for more.
+        """
+        self._mostNames[self._profile] = mostNames
+        self._writeNow()
 
     @property
     def waiting(self) -> int:
@@ -376,4 +395,5 @@ class Admission:
         self._writing = None
         now = self._clock.seconds()
         if self._memory is not None:
-            self._memory.noteUses(Uses(self._budget.uses(now), self._budget.holds(now)))
+            uses, holds = self._budget.uses(now), self._budget.holds(now)
+            self._memory.noteUses(Uses(uses, holds, dict(self._mostNames)))

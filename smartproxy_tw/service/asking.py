@@ -14,7 +14,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from ..acme.agenda import Wish
 from ..acme.budget import Kind, Wait
-from ..acme.errors import AuthorityProblem, PreflightFailed
+from ..acme.errors import AuthorityProblem, PreflightFailed, TooManyNames
+from ..acme.excess import mostAllowed
 from ..acme.rehearsal import isUnproved, rehearses
 from ..facts import Credential
 from ..preflight.findings import Finding
@@ -186,6 +187,10 @@ class Asking:
         try:
             await way.admission.admit(self._wish, order)
         except AuthorityProblem as why:
+            most = mostAllowed(why, len(names))
+            if most is not None:
+                way.admission.learn(most)
+                raise TooManyNames(way.directory, len(names), most) from why
             if replaces is None or why.byName or why.problem.word not in _NOT_REPLACEABLE:
                 raise
             self._renewal.refused()

@@ -23,7 +23,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..acme.errors import AuthorityUnreachable
+from ..acme.errors import AuthorityUnreachable, TooManyNames
 from ..config.model import Auto, twinOf
 from ..facts import Credential
 from ..interfaces import IPlane
@@ -107,6 +107,7 @@ class AutoCertificate:
         revoke: Revoke | None = None,
         disown: Disown = lambda _, __, ___: succeed(None),
         then: Callable[[], object] | None = None,
+        divide: Callable[[], object] = lambda: None,
     ) -> None:
         """
         @param auto: The names.
@@ -130,9 +131,11 @@ class AutoCertificate:
         @param revoke: Likewise.
         @param disown: Likewise.
         @param then: Called after each order that was successful.
+        @param divide: Called when the names were too many for an authority.
         """
         self.auto = auto
         self._then = then
+        self._divide = divide
         self._plane = plane
         self._clock = clock
         self._names = ", ".join(auto.names) + (" (RSA)" if auto.isTwin else "")
@@ -460,6 +463,8 @@ class AutoCertificate:
             raise
         except Exception as why:
             self._again(why)
+            if isinstance(why, TooManyNames):
+                self._divide()
             others = _unconcerned(self.auto.names, why)
             if others and self._isBetter(others):
                 await self._orderOthers(others)

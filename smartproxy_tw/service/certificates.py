@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -26,6 +27,7 @@ from ..acme.errors import AuthorityUndecided
 from ..acme.journal import Journal
 from ..acme.reasons import REASONS
 from ..acme.within import within
+from ..config.division import divided
 from ..config.model import Auto, CertificateSource, Config, Files, Internal, twinOf
 from ..config.names import pattern
 from ..facts import Credential
@@ -43,6 +45,7 @@ from .internal import InternalCertificate
 from .ledger import Ledger
 from .memory import Memory
 from .presenting import Presenter
+from .readiness import Readiness
 from .rehearsal import Rehearsal
 from .renewal import Advise
 from .status import CertificateStatus
@@ -92,6 +95,9 @@ class Certificates:
     """
     Sees to it that every terminating route has something to show, and that it
     is as good as can be had.
+
+    @ivar config: The configuration, its routes with as many certificates as the
+        authorities demand.
     """
 
     _log = Logger()
@@ -158,12 +164,26 @@ class Certificates:
         self._isOpen = False
         self._isStopped = False
         self._directory = config.acme.directory
-        self._admission = Admission(limitsOf(self._directory), memory, clock, chance, probe)
+        self._admission = Admission(
+            limitsOf(self._directory), memory, clock, chance, probe, profile=config.acme.profile
+        )
         self._fallbacks = tuple(fallbacks)
+        profiles = {each.directory: each.profile for each in config.acme.fallbacks}
         self._others = [
-            Admission(limitsOf(each.shelf.directory), each.memory, clock, chance, each.probe)
+            Admission(
+                limitsOf(each.shelf.directory),
+                each.memory,
+                clock,
+                chance,
+                each.probe,
+                profile=profiles.get(each.shelf.directory),
+            )
             for each in self._fallbacks
         ]
+        self.config = divided(config, self._learned())
+        self._obtain = obtain
+        self._dividing: Readiness | None = None
+        self._division: Deferred[None] = succeed(None)
         self._rehearsal = rehearsal
         self._preflight = preflight
         self._identify = identify
@@ -180,11 +200,11 @@ class Certificates:
         self._ledger = Ledger(stores, journals, self._presenter, False if hasTwins else None, revoked)
         journals = [twins or Journal(), *(each.twins for each in self._fallbacks)]
         self._twinLedger = Ledger(stores, journals, self._presenter, True, revoked) if hasTwins else None
-        sources = _sources(config)
+        sources = _sources(self.config)
         seconds = interval(sum(isinstance(source, Files) for source in sources))
         for source in sources:
             if isinstance(source, Auto):
-                self._add(source, obtain)
+                self._add(source)
             elif isinstance(source, Internal):
                 self._internal.append(InternalCertificate(source, plane, storage.authority, clock))
             else:
@@ -192,17 +212,14 @@ class Certificates:
         self._byKey = {each.auto.key: each for each in self._automatic}
         self._certificates = {each.status().key: each for each in self._all}
 
-    def _add(self, auto: Auto, obtain: Obtain) -> None:
-        if self._twinLedger is None:
-            self._first.append(self._made(auto, obtain, self._ledger))
-            return
-        twin = self._made(replace(auto, isTwin=True), obtain, self._twinLedger)
-        self._first.append(self._made(auto, obtain, self._ledger, twin.provision))
-        self._twins[auto.key] = twin
+    def _add(self, auto: Auto) -> None:
+        then = None
+        if self._twinLedger is not None:
+            twin = self._twins[auto.key] = self._made(replace(auto, isTwin=True), self._twinLedger)
+            then = twin.provision
+        self._first.append(self._made(auto, self._ledger, then))
 
-    def _made(
-        self, auto: Auto, obtain: Obtain, ledger: Ledger, then: Callable[[], object] | None = None
-    ) -> AutoCertificate:
+    def _made(self, auto: Auto, ledger: Ledger, then: Callable[[], object] | None = None) -> AutoCertificate:
         ways = [
             Way(
                 fallback.shelf.directory,
@@ -220,7 +237,7 @@ class Certificates:
         return AutoCertificate(
             auto,
             self._plane,
-            _asked(obtain, auto),
+            _asked(self._obtain, auto),
             ledger.saving(0),
             self._clock,
             admission=self._admission,
@@ -238,6 +255,7 @@ class Certificates:
             revoke=self._revoking(self._admission, self._revoke),
             disown=ledger.disowning(0),
             then=then,
+            divide=self._divideSoon,
         )
 
     def _revoking(self, admission: Admission, revoke: Revoke | None) -> Revoke | None:
@@ -389,13 +407,10 @@ class Certificates:
         return [*self._first, *self._twins.values()]
 
     async def _load(self) -> None:
-        stored, twins = Stock({}), Stock({})
         if self._first:
-            stored = await self._ledger.stored()
             await self._ledger.answer()
-        if self._twinLedger is not None and self._first:
-            twins = await self._twinLedger.stored()
-            await self._twinLedger.answer()
+            if self._twinLedger is not None:
+                await self._twinLedger.answer()
         if self._internal:
             self._storage.authority.open()
         problems: list[str] = []
@@ -411,14 +426,22 @@ class Certificates:
                 problems.append(str(why))
         if problems:
             raise CertificateError("\n".join(problems))
-        await gathered(each.load(stored, twins) for each in self._first)
-        await gathered(each.load(twins) for each in self._twins.values())
+        await self._loadStored(self._first)
         states = Counter(status.state for status in self.status())
         self._log.info(
             "Loaded the certificates: {summary}",
             event="certificates-loaded",
             summary=", ".join(f"{count} {_WORDS[state]}" for state, count in states.items()) or "none wanted",
         )
+
+    async def _loadStored(self, some: Sequence[AutoCertificate]) -> None:
+        if not some:
+            return
+        stored = await self._ledger.stored()
+        twins = Stock({}) if self._twinLedger is None else await self._twinLedger.stored()
+        await gathered(each.load(stored, twins) for each in some)
+        if self._twins:
+            await gathered(self._twins[each.auto.key].load(twins) for each in some)
 
     async def _dismiss(self) -> None:
         await self._ledger.dismiss(each.auto.names for each in self._first if each.isWanting)
@@ -435,6 +458,9 @@ class Certificates:
         with self._admission.gathering():
             ended = gathered([Deferred.fromCoroutine(self._provision(each)) for each in self._first])
         await ended
+        while self._dividing is not None:
+            await self._dividing.when()
+            await gathered([Deferred.fromCoroutine(self._provision(each)) for each in self._first])
         return self.status()
 
     async def _provision(self, certificate: AutoCertificate) -> None:
@@ -443,6 +469,66 @@ class Certificates:
         # Names that cannot be proved are not tried twice.
         if twin is not None and certificate.isIssued:
             await twin.provision()
+
+    def _learned(self) -> dict[str, int]:
+        found = {self._directory: self._admission.mostNames}
+        for fallback, admission in zip(self._fallbacks, self._others, strict=True):
+            found[fallback.shelf.directory] = admission.mostNames
+        return {directory: most for directory, most in found.items() if most is not None}
+
+    def _divideSoon(self) -> None:
+        if self._dividing is None and not self._isStopped:
+            self._dividing = Readiness()
+            self._division = Deferred.fromCoroutine(self._divide(self._dividing))
+
+    async def _divide(self, dividing: Readiness) -> None:
+        try:
+            # The order that was refused is to end first.
+            await deferLater(self._clock, 0.0)
+            while (config := divided(self.config, self._learned())) != self.config:
+                await self._use(config)
+        except CancelledError:
+            pass
+        except Exception:
+            self._log.failure("The names of a route could not be divided anew", event="division-failed")
+        finally:
+            self._dividing = None
+            dividing.happen()
+
+    async def _use(self, config: Config) -> None:
+        """
+        Have other certificates for the same names.
+        """
+        before = {each.auto.key: each for each in self._first}
+        wanted = {each.key: each for each in config.autoCertificates}
+        for key in wanted.keys() - before.keys():
+            self._add(wanted[key])
+        coming = [each for each in self._first if each.auto.key not in before]
+        # First there is something to be shown, then it is.
+        await self._loadStored(coming)
+        await self._plane.useTable(config)
+        self.config = config
+        self._log.info(
+            "{before} certificates become {after}, for the names were too many for an authority",
+            event="names-divided",
+            before=len(before.keys() - wanted.keys()),
+            after=len(coming),
+        )
+        for key in before.keys() - wanted.keys():
+            await self._remove(before[key])
+        self._byKey = {each.auto.key: each for each in self._automatic}
+        self._certificates = {each.status().key: each for each in self._all}
+        await self._dismiss()
+        for each in coming:
+            Deferred.fromCoroutine(self._provision(each))
+
+    async def _remove(self, certificate: AutoCertificate) -> None:
+        self._first.remove(certificate)
+        twin = self._twins.pop(certificate.auto.key, None)
+        for each in (certificate, twin):
+            if each is not None:
+                await each.stop()
+                self._memory.forget(each.auto.key)
 
     def _isBusy(self) -> bool:
         return any(each.waiting for each in (self._admission, *self._others))
@@ -455,6 +541,7 @@ class Certificates:
 
     async def _stop(self) -> None:
         self._isOpen, self._isStopped = False, True
+        self._division.cancel()
         self._crowd.stop()
         self._dismissing.addErrback(_cancelled)
         self._dismissing.cancel()
@@ -497,6 +584,6 @@ def _cancelled(failure: Failure) -> None:
 def _sources(config: Config) -> tuple[CertificateSource, ...]:
     found: dict[str, CertificateSource] = {}
     for route in config.routes:
-        if route.tls is not None and route.tls.certificate is not None:
-            found.setdefault(route.tls.certificate.key, route.tls.certificate)
+        for source in () if route.tls is None else route.tls.sources:
+            found.setdefault(source.key, source)
     return tuple(found.values())

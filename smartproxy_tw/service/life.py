@@ -88,7 +88,7 @@ class Life:
         @param makePlane: Makes the data path; called after the ports were
             bound.
         @param makeCertificates: Makes the certificates; called once the
-            storage is open and the data path has its routes.
+            storage is open; they say what the data path is to know of them.
         @param clock: Measures how long it takes.
         @param nameServer: The proxy's own, if it has one.
         @param makeHooks: Makes what runs the operator's programs, if there are any;
@@ -222,9 +222,9 @@ class Life:
         self._storage.open()
         # From here on there is something to be ended, also when it does not begin well.
         plane = self._plane = self._makePlane()
-        # Workers import while this process reads its stores.
-        preparing = Deferred.fromCoroutine(self._prepare(plane))
         self.certificates = self._makeCertificates(plane, self._gate.when, self.milestones)
+        # Workers import while this process reads its stores.
+        preparing = Deferred.fromCoroutine(self._prepare(plane, self.certificates.config))
         await gathered([preparing, self.certificates.load()])
         if self._nameServer is not None:
             # It knows now what the process before this one has presented.
@@ -249,10 +249,10 @@ class Life:
         if self._admin is not None:
             self._admin.open()
 
-    async def _prepare(self, plane: IPlane) -> None:
+    async def _prepare(self, plane: IPlane, config: Config) -> None:
         try:
             await plane.start()
-            await plane.useTable(self._config)
+            await plane.useTable(config)
         except (ValueError, OSError) as why:
             raise StartError(f"The configuration cannot be put to use: {why}") from why
 

@@ -29,10 +29,13 @@ class Uses:
 
     @ivar buckets: When each bucket will have run empty, POSIX seconds.
     @ivar holds: What the authority asked for.
+    @ivar mostNames: How many names it takes in one order, as far as it has said
+        so, by profile; the empty one is for those without.
     """
 
     buckets: dict[str, float] = field(default_factory=dict)
     holds: dict[str, Wait] = field(default_factory=dict)
+    mostNames: dict[str, int] = field(default_factory=dict)
 
 
 class DirectoryUses:
@@ -73,6 +76,7 @@ class DirectoryUses:
         content = {
             "buckets": uses.buckets,
             "holds": {key: {"until": hold.until, "why": hold.why} for key, hold in uses.holds.items()},
+            "most_names": uses.mostNames,
         }
         # Not indented: that takes ten times as long, and ten thousand names are written.
         self._directory.write(_NAME, json.dumps(content).encode("ascii") + b"\n")
@@ -85,6 +89,8 @@ def _parse(found: Any) -> Uses:
             holds={
                 str(key): Wait(float(hold["until"]), str(hold["why"])) for key, hold in found["holds"].items()
             },
+            # Earlier releases did not ask.
+            mostNames={str(key): int(most) for key, most in found.get("most_names", {}).items()},
         )
     except (AttributeError, KeyError, TypeError) as why:
         raise ValueError(f"it is no budget: {why}") from why

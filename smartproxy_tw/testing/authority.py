@@ -161,6 +161,7 @@ class Authority:
         externalKeys: Mapping[str, bytes] | None = None,
         limits: Limits | None = None,
         profiles: Mapping[str, Profile] | None = None,
+        mostNames: int = 100,
         chance: Random | None = None,
         signer: Signer | None = None,
     ) -> None:
@@ -186,6 +187,8 @@ class Authority:
         @param limits: How much one account may ask for; by default anything.
         @param profiles: The kinds of certificate that it has, by name, the
             first for who asks for none; by default just one without a name.
+        @param mostNames: So many names an order may have; those of a profile may be
+            fewer.
         @param chance: Decides which nonces are refused.
         @param signer: The root that it signs with; by default a new one.
         """
@@ -205,6 +208,7 @@ class Authority:
             externalKeys=externalKeys,
             limits=limits,
             profiles=profiles,
+            mostNames=mostNames,
         )
         self._profiles = tuple(profiles or ())
         self._isExternalRequired = externalKeys is not None
@@ -312,6 +316,17 @@ class Authority:
     @renewalWindow.setter
     def renewalWindow(self, window: tuple[float, float]) -> None:
         self._registry.archive.window = window
+
+    @property
+    def mostNames(self) -> int:
+        """
+        So many names an order may have; to be set anew at any time.
+        """
+        return self._registry.mostNames
+
+    @mostNames.setter
+    def mostNames(self, most: int) -> None:
+        self._registry.mostNames = most
 
     @property
     def nonceReject(self) -> float:

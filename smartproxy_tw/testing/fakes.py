@@ -414,6 +414,7 @@ class FakeAuthority:
         self.revoked: list[tuple[Credential, int | None, bool]] = []
         self._unrevocable: dict[bool, Exception] = {}
         self._irreplaceable: Exception | None = None
+        self._mostNames: int | None = None
         self._advice: tuple[float, float, float | None] | Exception | None = None
 
     def thinks(self) -> None:
@@ -457,6 +458,12 @@ class FakeAuthority:
         self.probes += 1
         why = self._problems.get(None)
         return fail(why) if isinstance(why, AuthorityUnreachable) else succeed(None)
+
+    def takes(self, mostNames: int) -> None:
+        """
+        Refuse orders for more names than this.
+        """
+        self._mostNames = mostNames
 
     def refusesReplacing(self, why: Exception) -> None:
         """
@@ -555,11 +562,19 @@ class FakeAuthority:
             for each in (None, *names):
                 if each in self._problems:
                     raise self._problems[each]
+            if self._mostNames is not None and len(names) > self._mostNames:
+                raise self._tooMany(self._mostNames)
             credential = self._issue(names, isTwin)
             await install(credential)
             return credential
         finally:
             await self._plane.withdraw(challenge)
+
+    def _tooMany(self, most: int) -> Exception:
+        from ..acme.errors import ERRORS, AuthorityProblem, Problem
+
+        detail = f"Order cannot contain more than {most} identifiers"
+        return AuthorityProblem("placing an order", Problem(f"{ERRORS}malformed", detail, 400))
 
     def _issue(self, names: tuple[str, ...], isTwin: bool) -> Credential:
         if not isTwin:

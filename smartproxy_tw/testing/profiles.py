@@ -49,7 +49,4 @@ def select(
     if not profile.takesAddresses and any(kind == "ip" for kind, _ in each):
         detail = f"the profile {name} is not for IP addresses"
         raise Refused(400, "invalidProfile" if wanted else "unsupportedIdentifier", detail)
-    if len(each) > profile.mostNames:
-        detail = f"the profile {name} is for {profile.mostNames} names at most"
-        raise Refused(400, "malformed", detail)
     return name

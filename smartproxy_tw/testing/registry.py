@@ -35,8 +35,8 @@ _NAME = re.compile(
     r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII
 )
 
-#: RFC 8555 section 7.1.1: an order of more names than this is refused.
-_MOST_NAMES = 100
+#: No order takes more names than this, whatever an authority is told to take.
+_MOST_NAMES = 1000
 
 
 class Registry:
@@ -44,6 +44,7 @@ class Registry:
     Everything that an authority knows.
 
     @ivar base: What every URL begins with; to be set before the first answer.
+    @ivar mostNames: So many an order may have.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Registry:
         externalKeys: Mapping[str, bytes] | None = None,
         limits: Limits | None = None,
         profiles: Mapping[str, Profile] | None = None,
+        mostNames: int = 100,
     ) -> None:
         """
         See L{smartproxy_tw.testing.authority.Authority}, whose parameters these
@@ -81,6 +83,7 @@ class Registry:
         self._behind = Background(reactor)
         self._limits = limits or Limits()
         self._profiles = profiles or {}
+        self.mostNames = mostNames
         self.base = ""
         self.orderCount = 0
         self.validationCount = 0
@@ -208,6 +211,7 @@ class Registry:
         identifiers = _identifiers(said)
         replaced = self._replaced(account, identifiers, said.get("replaces"))
         profile = select(self._profiles, said.get("profile"), identifiers)
+        self._mustBeFew(identifiers, profile)
         self._limits.admit(account.url, (value for _, value in identifiers), self._now)
         self.orderCount += 1
         url = f"{self.base}/order/{self.orderCount}"
@@ -218,6 +222,21 @@ class Registry:
         self._objects[url] = order
         account.orders.append(url)
         return Reply(201, order.shown(), {"Location": url})
+
+    def _mustBeFew(self, identifiers: tuple[tuple[str, str], ...], profile: str | None) -> None:
+        most = self.mostNames
+        if profile is not None:
+            most = min(most, self._profiles[profile].mostNames)
+        if len(identifiers) > most:
+            raise Refused(400, "malformed", f"Order cannot contain more than {most} identifiers")
+        names = {value for _, value in identifiers}
+        for name in names:
+            if not name.startswith("*.") and "*." + name.partition(".")[2] in names:
+                raise Refused(
+                    400,
+                    "malformed",
+                    f"Domain name {name!r} is redundant with a wildcard domain in the same request",
+                )
 
     def _replaced(
         self, account: AccountEntry, identifiers: tuple[tuple[str, str], ...], said: object

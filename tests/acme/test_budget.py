@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.budget import UNLIMITED, Budget, Kind, Wait, limitsOf, registeredDomain
+from smartproxy_tw.acme.budget import UNLIMITED, Budget, Kind, Wait, limitsOf
 from smartproxy_tw.acme.schedule import LONGEST_WAIT
 from smartproxy_tw.config.model import LETSENCRYPT, LETSENCRYPT_STAGING
+from smartproxy_tw.config.names import registeredDomain
 
 from ..examples import examples
 

@@ -177,6 +177,27 @@ class ReportTests(SynchronousTestCase):
         self.assertIn("no route serves", self.told(explain, "else.example", isWell=False))
         self.assertIn("is not a host name", self.told(explain, "https://x/", isWell=False))
 
+    def test_divided(self) -> None:
+        """
+        Names that are too many for what the authority has said are shown as the
+        proxy divides them: a row for each part, and for a name its part.
+        """
+        names = tuple(f"shop{number}.example" for number in range(9))
+        config = configuration(self.state, Auto(names))
+        self.config = replace(config, routes=tuple(replace(each, domains=names) for each in config.routes))
+        self.assertEqual([each["names"] for each in self.listed()], [list(names)])
+        DirectoryUses(self.place("certificates")).save(Uses(mostNames={"": 4, "tlsserver": 2}))
+        rows = [each["names"] for each in self.listed()]
+        self.assertEqual(sorted(name for row in rows for name in row), list(names))
+        self.assertLessEqual(max(map(len, rows)), 4)
+        self.assertEqual(self.told(plan).count("there is none"), len(rows))
+        number = next(number for number, row in enumerate(rows, 1) if "shop7.example" in row)
+        said = self.told(explain, "shop7.example")
+        self.assertIn(f"{number} of {len(rows)} for the 9 names of route0", said)
+        self.assertIn(f"a certificate by ACME for {', '.join(rows[number - 1])}\n", said)
+        self.config = replace(self.config, acme=Acme(profile="tlsserver"))
+        self.assertLessEqual(max(len(each["names"]) for each in self.listed()), 2)
+
     def test_names(self) -> None:
         """
         A name is understood as people write it, a wildcard as the configuration

@@ -92,6 +92,23 @@ class WholeTests(SynchronousTestCase):
         said = only("acme: {external_account: {key_id: k, hmac_key_file: /nowhere}}\nsites: {a.b: 1}")
         self.assertIn("does not exist", said)
 
+    def test_covered(self) -> None:
+        """
+        No name is asked for that a wildcard beside it covers: Let's Encrypt refuses
+        such orders.  The route takes it all the same.
+        """
+        made = understood(
+            """
+            acme: {dns: {type: zone, zones: [p.a.b], name: n.a.b, listen: 127.0.0.1}}
+            routes:
+            - match: {ports: 443, domains: [x.a.b, a.b, '*.a.b', y.x.a.b]}
+              action: {type: block, tls: {mode: terminate}}
+            """
+        )
+        self.assertEqual(made.routes[0].domains, ("x.a.b", "a.b", "*.a.b", "y.x.a.b"))
+        (certificate,) = made.autoCertificates
+        self.assertEqual(certificate.names, ("a.b", "*.a.b", "y.x.a.b"))
+
     def test_dns(self) -> None:
         """
         dns-01 is there with acme.dns, and so are wildcards, which are an error

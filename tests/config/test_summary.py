@@ -110,6 +110,26 @@ admin socket /state/admin.sock
 """,
         )
 
+    def test_divided(self) -> None:
+        """
+        Names that are too many for one certificate are shown as they are divided.
+        """
+        names = ", ".join(f"shop{number}.example" for number in range(30))
+        config = understood(
+            f"""
+            acme: {{profile: tlsserver}}
+            routes:
+            - {{match: {{ports: 443, domains: [{names}]}}, action: {{type: block, tls: {{mode: terminate}}}}}}
+            """
+        )
+        lines = render(config, "x.yaml").split("\n")
+        shown = [line for line in lines if line.startswith("    certificate")]
+        self.assertEqual(len(shown), len(config.autoCertificates))
+        for number, (line, part) in enumerate(zip(shown, config.autoCertificates, strict=True), 1):
+            share = f"{number} of {len(shown)}"
+            self.assertEqual(line, f"    certificate  {share}, by ACME for {', '.join(part.names)}")
+        self.assertTrue(any(line.startswith(f"{len(shown)} certificates by ACME") for line in lines), lines)
+
     def test_notes(self) -> None:
         """
         Names that Let's Encrypt cannot know are told, elsewhere they are not.

@@ -22,6 +22,7 @@ from smartproxy_tw.config.model import (
     Files,
     Internal,
     Route,
+    Several,
     TLSPolicy,
 )
 from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
@@ -296,6 +297,20 @@ class HelloTests(SynchronousTestCase):
             (None, "", False),
         ]:
             self.assertEqual(table.isMisdirected(serverName, host), expected, (serverName, host))
+
+    def test_several(self) -> None:
+        """
+        Where the names of a route are divided, each name has its part, and a
+        request on the connection of another part is misdirected.
+        """
+        first, second = Auto(("a.example", "b.example")), Auto(("*.c.example",))
+        tls = TLS("terminate", Several((*first.names, *second.names), (first, second)))
+        table = port(443, https("all", "a.example", "b.example", "*.c.example", tls=tls))
+        self.assertEqual(table.certificateFor("b.example"), first)
+        self.assertEqual(table.certificateFor("x.c.example"), second)
+        self.assertFalse(table.isMisdirected("a.example", "b.example"))
+        self.assertFalse(table.isMisdirected("x.c.example", "y.c.example"))
+        self.assertTrue(table.isMisdirected("a.example", "x.c.example"))
 
     def test_misdirectedPolicy(self) -> None:
         """

@@ -364,3 +364,19 @@ class AdmissionTests(SynchronousTestCase):
         self.admission.stop()
         self.assertTrue(looking.called)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_learns(self) -> None:
+        """
+        How many names there may be in one order is known to the next process, for
+        the profile that was asked for, and no news about the budget makes it forget.
+        """
+        self.assertIsNone(self.admission.mostNames)
+        self.admission.learn(25)
+        self.admit("a.test")
+        self.restart()
+        self.assertEqual(self.admission.mostNames, 25)
+        memory = Memory(DirectoryAttempts(self.directory), DirectoryUses(self.directory), maybeDeferred)
+        short = Admission(UNLIMITED, memory, self.clock, Random(0), profile="shortlived")
+        self.assertIsNone(short.mostNames)
+        short.learn(10)
+        self.assertEqual(DirectoryUses(self.directory).load().mostNames, {"": 25, "shortlived": 10})

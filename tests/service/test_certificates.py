@@ -14,9 +14,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.entry import Answer, Entry
+from smartproxy_tw.acme.errors import ERRORS, AuthorityProblem, Problem
 from smartproxy_tw.acme.journal import Journal
 from smartproxy_tw.acme.x509 import Signer, describe, newKey
-from smartproxy_tw.config.model import Acme, Auto, CertificateSource, Files, Internal, twinOf
+from smartproxy_tw.config.model import Acme, Authority, Auto, CertificateSource, Files, Internal, twinOf
 from smartproxy_tw.service.certificates import Certificates, Fallback
 from smartproxy_tw.service.errors import CertificateError, StoppedError
 from smartproxy_tw.service.events import CertificateEvent, Events
@@ -418,6 +419,145 @@ class CertificatesTests(SynchronousTestCase):
             self.assertFalse(describe(self.plane.installed[SHOP.key].chain).isRSA)
             self.assertEqual(self.authority.orders[SHOP.names], orders)
             self.restarted(certificates)
+
+    def test_divided(self) -> None:
+        """
+        An authority that says how many names it takes is asked for parts at once,
+        which are served before the routes know of them; nothing is left of the
+        whole, and the next process begins with the parts.
+        """
+        names = tuple(f"shop{number}.example" for number in range(14))
+        self.authority.takes(5)
+        certificates = self.make(Auto(names))
+        self.successResultOf(certificates.load())
+        provisioned = certificates.provisionAll()
+        self.assertNoResult(provisioned)
+        self.clock.advance(0)
+        found = self.successResultOf(provisioned)
+        self.assertEqual({each.state for each in found}, {"valid"}, found)
+        self.assertEqual(sorted(name for each in found for name in each.names), sorted(names))
+        self.assertLessEqual(max(len(each.names) for each in found), 5)
+        assert self.plane.config is not None
+        keys = {each.key for each in self.plane.config.autoCertificates}
+        self.assertEqual(keys, {each.key for each in found})
+        self.assertIs(certificates.config, self.plane.config)
+        self.assertEqual(self.storage.attempts.load(), {})
+        lines = self.story.lines
+        self.assertLess(max(lines.index(f"installed {key}") for key in keys), lines.index("routed"), lines)
+        self.restarted(certificates)
+        self.storage.open()
+        again = self.make(Auto(names))
+        self.assertEqual({each.key for each in again.config.autoCertificates}, keys)
+        self.successResultOf(again.load())
+        self.successResultOf(again.provisionAll())
+        self.assertEqual({self.authority.orders[each.names] for each in found}, {1})
+        self.assertEqual(self.authority.orders[names], 1)
+
+    def test_dividedAgain(self) -> None:
+        """
+        An authority that means less than it said, and says so, is asked for less;
+        the others of several routes go on meanwhile.
+        """
+        names = tuple(f"shop{number}.example" for number in range(14))
+        self.authority.takes(9)
+        certificates = self.make(Auto(names), SHOP)
+        self.successResultOf(certificates.load())
+        self.authority.thinks()
+        provisioned = certificates.provisionAll()
+        self.authority.decides()
+        self.authority.thinks()
+        self.clock.advance(0)
+        self.authority.takes(3)
+        self.authority.decides()
+        self.clock.advance(0)
+        found = self.successResultOf(provisioned)
+        self.assertEqual({each.state for each in found}, {"valid"}, found)
+        self.assertLessEqual(max(len(each.names) for each in found), 3)
+        self.assertEqual(self.authority.orders[SHOP.names], 1)
+
+    def test_dividedAndStopped(self) -> None:
+        """
+        A proxy that is stopped just then ends, and asks for nothing more.
+        """
+        self.authority.takes(1)
+        certificates = self.make(BLOG)
+        self.successResultOf(certificates.load())
+        certificates.provisionAll()
+        self.successResultOf(certificates.stop())
+        self.clock.pump([60.0] * 60)
+        self.assertEqual(dict(self.authority.orders), {BLOG.names: 1})
+
+    def test_dividedWhenRenewed(self) -> None:
+        """
+        An authority that takes fewer names than before: what is served stays, for
+        all of its parts, until they have their own.
+        """
+        names = tuple(f"shop{number}.example" for number in range(6))
+        certificates = self.make(Auto(names))
+        self.successResultOf(certificates.load())
+        self.successResultOf(certificates.provisionAll())
+        whole = self.plane.installed[Auto(names).key]
+        self.authority.takes(3)
+        self.authority.thinks()
+        self.clock.pump([3600.0] * 24 * 61)
+        self.authority.decides()
+        self.authority.thinks()
+        self.clock.advance(0)
+        keys = [each.key for each in certificates.config.autoCertificates]
+        self.assertGreater(len(keys), 1)
+        self.assertEqual({self.plane.installed[key] for key in keys}, {whole})
+        self.authority.decides()
+        self.assertEqual({each.state for each in certificates.status()}, {"valid"})
+        self.assertNotIn(whole, [self.plane.installed[key] for key in keys])
+
+    def test_dividedByAFallback(self) -> None:
+        """
+        It counts too what another authority says, who is asked when the first gives
+        none.
+        """
+        self.storage.close()
+        acme = Acme(directory="https://ca.example/", fallbacks=(Authority(directory="https://b.example/"),))
+        self.storage = Storage(
+            self.path,
+            acme.directory,
+            self.clock.seconds,
+            maybeDeferred,
+            fallbacks=["https://b.example/"],
+        )
+        self.storage.open()
+        self.addCleanup(self.storage.close)
+        (shelf,) = self.storage.fallbacks
+        other = FakeAuthority(self.story, self.plane, SIGNER, self.clock.seconds)
+        other.takes(1)
+        refusal = Problem(f"{ERRORS}rejectedIdentifier", "policy forbids it")
+        self.authority.refuses(AuthorityProblem("placing an order", refusal))
+        fallback = Fallback(
+            shelf, other.obtain, self.close, Memory(shelf.attempts, shelf.uses, maybeDeferred)
+        )
+        certificates = self.make(BLOG, acme=acme, fallbacks=[fallback])
+        self.successResultOf(certificates.load())
+        provisioned = certificates.provisionAll()
+        self.clock.advance(0)
+        found = self.successResultOf(provisioned)
+        self.assertEqual([(each.state, len(each.names)) for each in found], [("valid", 1)] * 2)
+        self.assertEqual((shelf.uses.load().mostNames, self.storage.uses.load().mostNames), ({"": 1}, {}))
+
+    def test_dividedBoth(self) -> None:
+        """
+        With two certificates for each set of names there are two for each part.
+        """
+        self.storage.close()
+        certificates = self.makeBoth(BLOG)
+        self.authority.takes(1)
+        self.successResultOf(certificates.load())
+        provisioned = certificates.provisionAll()
+        self.clock.advance(0)
+        found = self.successResultOf(provisioned)
+        keys = [Auto((name,)).key for name in BLOG.names]
+        self.assertEqual(
+            sorted(each.key for each in found), sorted([*keys, *(twinOf(key) or "" for key in keys)])
+        )
+        self.assertEqual({each.state for each in found}, {"valid"})
 
     def test_bothUnproved(self) -> None:
         """

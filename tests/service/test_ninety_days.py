@@ -19,11 +19,12 @@ from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme import x509
-from smartproxy_tw.acme.budget import Limits, limitsOf, registeredDomain
+from smartproxy_tw.acme.budget import Limits, limitsOf
 from smartproxy_tw.acme.errors import AuthorityProblem, AuthorityUnreachable, Problem
 from smartproxy_tw.acme.objects import RenewalFacts
 from smartproxy_tw.acme.x509 import CertificateFacts
 from smartproxy_tw.config.model import LETSENCRYPT, Auto
+from smartproxy_tw.config.names import registeredDomain
 from smartproxy_tw.facts import Credential
 from smartproxy_tw.service.admission import Admission
 from smartproxy_tw.service.alarm import Timetable

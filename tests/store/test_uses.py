@@ -12,7 +12,9 @@ from smartproxy_tw.acme.budget import Wait
 from smartproxy_tw.store.directory import SecureDirectory
 from smartproxy_tw.store.uses import DirectoryUses, Uses
 
-USES = Uses({"orders": 1_800_000_000.5}, {"all": Wait(1_800_000_100.0, "it said: später")})
+USES = Uses(
+    {"orders": 1_800_000_000.5}, {"all": Wait(1_800_000_100.0, "it said: später")}, {"": 100, "short": 25}
+)
 
 
 class UsesTests(SynchronousTestCase):
@@ -44,6 +46,16 @@ class UsesTests(SynchronousTestCase):
             b'{"buckets": {"orders": "x"}, "holds": {}}',
             b'{"buckets": {}, "holds": {"all": 5}}',
             b'{"buckets": {}, "holds": {"all": {"until": 5}}}',
+            b'{"buckets": {}, "holds": {}, "most_names": {"": "x"}}',
+            b'{"buckets": {}, "holds": {}, "most_names": 5}',
         ):
             self.directory.write("budget.json", content)
             self.assertEqual(self.uses.load(), Uses(), content)
+
+    def test_earlier(self) -> None:
+        """
+        What an earlier release wrote, which did not ask how many names there may be,
+        is taken as it is.
+        """
+        self.directory.write("budget.json", b'{"buckets": {"orders": 5}, "holds": {}}')
+        self.assertEqual(self.uses.load(), Uses({"orders": 5.0}))

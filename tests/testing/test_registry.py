@@ -110,12 +110,26 @@ class RegistryTests(RegistryStory):
             identifiers = [{"type": kind, "value": name}]
             self.refused("rejectedIdentifier", "/order", {"identifiers": identifiers})
         self.refused("unsupportedIdentifier", "/order", {"identifiers": [{"type": "email", "value": "a"}]})
-        for identifiers in (None, [], [7], [{"type": "dns", "value": "a.example"}] * 101):
+        for identifiers in (None, [], [7], [{"type": "dns", "value": "a.example"}] * 1001):
             self.refused("malformed", "/order", {"identifiers": identifiers})
         self.refused("malformed", "/order", 7)
         self.assertEqual(self.registry.orderCount, 0)
         self.order("::1", kind="ip")
         self.order("xn--bcher-kva.example", "*.a.example")
+
+    def test_tooMany(self) -> None:
+        """
+        There is a largest number of names, and none beside a wildcard that covers it.
+        """
+        self.order(*(f"a{number}.example" for number in range(100)))
+        many = [{"type": "dns", "value": f"a{number}.example"} for number in range(101)]
+        why = self.refused("malformed", "/order", {"identifiers": many})
+        self.assertEqual(why.detail, "Order cannot contain more than 100 identifiers")
+        self.registry.mostNames = 2
+        self.assertIn("more than 2 ", self.refused("malformed", "/order", {"identifiers": many[:3]}).detail)
+        both = [{"type": "dns", "value": each} for each in ("*.a.example", "b.a.example")]
+        self.assertIn("redundant", self.refused("malformed", "/order", {"identifiers": both}).detail)
+        self.order("*.a.example", "a.example")
 
     def test_refusedProof(self) -> None:
         """
