@@ -23,7 +23,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..acme.errors import AuthorityUnreachable, TooManyNames
+from ..acme.errors import AccountNotKept, AuthorityUnreachable, TooManyNames
 from ..config.model import Auto, twinOf
 from ..facts import Credential
 from ..interfaces import IPlane
@@ -510,8 +510,10 @@ class AutoCertificate:
             if not self._stopped:
                 self._outage.wait(self._served.urgentAt(self.auto.names))
             return
-        at = self._backoff.fail(why)
-        self._herald.failed(self._backoff.problem, expires, at)
+        isOurs = isinstance(why, AccountNotKept)
+        at = self._backoff.postpone(why) if isOurs else self._backoff.fail(why)
+        if not isOurs or self._backoff.problem != before:
+            self._herald.failed(self._backoff.problem, expires, at)
         if not self._stopped:
             self._alarm.set(at)
 

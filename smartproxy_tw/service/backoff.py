@@ -24,6 +24,9 @@ _LOOKING = 600.0
 #: seconds after it failed: Let's Encrypt allows five failures an hour.
 _BETWEEN_STARTS = 900.0
 
+#: Between looks whether there is room on the disk again, in seconds.
+_SOON = 5.0
+
 
 class Backoff:
     """
@@ -106,6 +109,26 @@ class Backoff:
                 problem=problem,
             )
         self.problem = problem
+
+    def postpone(self, why: Exception) -> float:
+        """
+        There is none, for want of something that is ours to mend, and no authority
+        was asked: room on the disk, say.  It is tried again soon, as that costs
+        nobody anything, and told once.
+
+        @return: When to ask again, POSIX seconds.
+        """
+        problem = _text(why)
+        if problem != self.problem:
+            self._log.warn(
+                "No certificate for {names}: {problem}. It is tried again every {wait:g} s.",
+                event="certificate-failed",
+                names=self._names,
+                problem=problem,
+                wait=_SOON,
+            )
+        self.problem = problem
+        return self._clock.seconds() + _SOON
 
     def fail(self, why: Exception) -> float:
         """

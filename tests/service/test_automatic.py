@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.budget import UNLIMITED
 from smartproxy_tw.acme.choices import Choices
-from smartproxy_tw.acme.errors import AuthorityProblem, AuthorityUnreachable, Problem
+from smartproxy_tw.acme.errors import AccountNotKept, AuthorityProblem, AuthorityUnreachable, Problem
 from smartproxy_tw.acme.x509 import Signer, describe
 from smartproxy_tw.config.model import Auto
 from smartproxy_tw.facts import Credential
@@ -557,6 +557,24 @@ class AutoCertificateTests(SynchronousTestCase):
         self.authority.decides()
         self.successResultOf(waiting)
         self.assertEqual(self.authority.orders[("blog.example",)], 1)
+
+    def test_accountNotKept(self) -> None:
+        """
+        Disk full before there was an account (number 29 of what went wrong elsewhere: it
+        stopped issuance for good): nothing is asked without one, the status says why,
+        and the certificate is there within seconds of there being room.
+        """
+        self.successResultOf(self.certificate.load(Stock({})))
+        self.authority.refuses(AccountNotKept("https://ca.test/", "No space left on device"))
+        self.successResultOf(self.certificate.provision())
+        self.clock.pump([1.0] * 3 * 3600)
+        status = self.certificate.status()
+        self.assertEqual((status.state, status.failures), ("failed", 0))
+        self.assertIn("No space left", status.problem or "")
+        self.assertEqual([event.kind for event in self.told], ["failed"])
+        self.authority.agrees()
+        self.clock.pump([1.0] * 5)
+        self.assertEqual(self.certificate.status().state, "valid")
 
     def test_stop(self) -> None:
         """

@@ -6,12 +6,20 @@ from __future__ import annotations
 
 import os
 from random import Random
+from typing import Any
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.errors import AuthorityProblem, AuthorityUnreachable, PreflightFailed, Problem
+from smartproxy_tw.acme.errors import (
+    AccountNotKept,
+    AuthorityProblem,
+    AuthorityUnreachable,
+    PreflightFailed,
+    Problem,
+)
 from smartproxy_tw.acme.schedule import LONGEST_WAIT
 from smartproxy_tw.service.backoff import Backoff
 from smartproxy_tw.service.memory import Memory
@@ -23,6 +31,7 @@ NOW = 1_800_000_000
 REFUSED = AuthorityProblem("verifying a.test", Problem("urn:x", "wrong answer"))
 UNPROMISING = PreflightFailed([("a.test", "a.test: it has no address")])
 AWAY = AuthorityUnreachable("https://ca.test/", "connection refused")
+FULL = AccountNotKept("https://ca.test/", "No space left on device")
 
 
 class BackoffTests(SynchronousTestCase):
@@ -80,6 +89,22 @@ class BackoffTests(SynchronousTestCase):
         self.backoff.succeed()
         self.assertIsNone(self.backoff.problem)
         self.assertLess(self.wait(REFUSED), 100.0)
+
+    def test_postpone(self) -> None:
+        """
+        What is ours to mend is tried again within seconds, is no failure of the
+        certificate, and is told once, however often it is met.
+        """
+        logged: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        for _ in range(20):
+            self.assertEqual(self.backoff.postpone(FULL) - self.clock.seconds(), 5.0)
+        self.assertIn("No space left", self.backoff.problem or "")
+        self.assertEqual((self.backoff.failures, self.make().recall()), (0, None))
+        told = [each for each in logged if each.get("event") == "certificate-failed"]
+        self.assertEqual(len(told), 1, told)
+        self.assertIn("a.test", formatEvent(told[0]))
 
     def test_stall(self) -> None:
         """
