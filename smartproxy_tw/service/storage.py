@@ -107,7 +107,7 @@ class Storage:
         @param files: What does the writing.
         """
         self._directory = SecureDirectory(path, files)
-        self._lock = Lock(self._directory)
+        self._lock = Lock(self._directory, files)
         self._authorities = (directory, *fallbacks)
         self._seconds = seconds
         self._hasTwins = hasTwins

@@ -19,6 +19,8 @@ import secrets
 import stat
 from typing import Protocol
 
+from twisted.logger import Logger
+
 __all__ = ["Files", "Lock", "SecureDirectory", "StateError"]
 
 #: Who may do what to a directory of ours, and to a file in it.
@@ -282,30 +284,37 @@ class Lock:
     descriptor.
     """
 
+    _log = Logger()
     _name = "lock"
 
-    def __init__(self, directory: SecureDirectory) -> None:
+    def __init__(self, directory: SecureDirectory, files: Files = os) -> None:
         """
         @param directory: What is to be used by one process only; open.
+        @param files: What opens the file.
         """
         self._directory = directory
+        self._files = files
         self._descriptor: int | None = None
 
     def take(self) -> None:
         """
-        Take the lock, at once or not at all.
+        Take the lock, at once or not at all.  Where nobody can write, as on a file
+        system that the kernel has made read-only after errors, there is nothing to
+        keep others from: what rests there is worth more than a start that fails.
 
         @raise StateError: Another process holds it, and which one; or the file
             cannot be made.
         """
         path = self._directory.pathOf(self._name)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _SECRET_MODE)
+            descriptor = self._opened(path)
         except OSError as why:
             raise StateError(
                 f"{path} cannot be made: {why.strerror} (as user {os.geteuid()})."
                 " Mend the state directory, or name another with state_dir."
             ) from why
+        if descriptor is None:
+            return
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as why:
@@ -326,6 +335,24 @@ class Lock:
             # A full disk: the lock holds all the same, only our number is
             # missing from what the next one is told.
             pass
+
+    def _opened(self, path: str) -> int | None:
+        safely = os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return self._files.open(path, os.O_RDWR | os.O_CREAT | safely, _SECRET_MODE)
+        except OSError as why:
+            if why.errno != errno.EROFS:
+                raise
+        self._log.error(
+            "{path} is on a file system that is read-only: what is there is served, and what comes is lost"
+            " with this process. Mend the file system.",
+            event="state-read-only",
+            path=self._directory.path,
+        )
+        try:
+            return self._files.open(path, os.O_RDONLY | safely)
+        except FileNotFoundError:
+            return None
 
     def release(self) -> None:
         """

@@ -15,6 +15,8 @@ from smartproxy_tw.store.certificates import Credentials
 from smartproxy_tw.store.directory import StateError
 from smartproxy_tw.store.memory import MemoryAccounts, MemoryCertificates
 
+from ..store.fakes import FrailFiles
+
 
 class StorageTests(SynchronousTestCase):
     """
@@ -55,6 +57,26 @@ class StorageTests(SynchronousTestCase):
         self.assertIn("is in use by", str(self.assertRaises(StateError, second.open)))
         first.close()
         second.open()
+
+    def test_readOnly(self) -> None:
+        """
+        A directory whose file system has become read-only is used: what rests there
+        is found.  It is written to again when it can be.
+        """
+        credential = selfSigned(["a.example"])
+        files = FrailFiles()
+        first = self.storage(files=files)
+        first.open()
+        self.successResultOf(Credentials(first.certificates).save(credential))
+        first.close()
+        files.becomeReadOnly()
+        second = self.storage(files=files)
+        second.open()
+        shelf = Credentials(second.certificates)
+        self.assertEqual(list(self.successResultOf(shelf.load())), ["auto:a.example"])
+        self.failureResultOf(shelf.save(credential), OSError)
+        files.mend()
+        self.successResultOf(shelf.save(credential))
 
     def test_unsafeInside(self) -> None:
         """

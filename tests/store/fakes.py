@@ -25,6 +25,19 @@ class FrailFiles:
         self.steps: list[str] = []
         self._full = False
         self._cutAt: int | None = None
+        self._readOnly = False
+
+    def becomeReadOnly(self) -> None:
+        """
+        From now on nothing can be changed, as after errors of the disk.
+        """
+        self._readOnly = True
+
+    def mend(self) -> None:
+        """
+        It can be written again.
+        """
+        self._readOnly = False
 
     def fillUp(self) -> None:
         """
@@ -47,6 +60,8 @@ class FrailFiles:
 
     def open(self, path: str, flags: int, mode: int = 0o777, /) -> int:
         self._step("open")
+        if self._readOnly and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         return os.open(path, flags, mode)
 
     def write(self, fd: int, data: bytes, /) -> int:

@@ -8,9 +8,11 @@ import os
 import stat
 import subprocess
 import sys
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.store.directory import Lock, SecureDirectory, StateError
@@ -257,6 +259,28 @@ class LockTests(SynchronousTestCase):
         second = Lock(self.directory)
         second.take()
         second.release()
+
+    def test_readOnly(self) -> None:
+        """
+        On a file system that has become read-only it is taken all the same, with or
+        without the file, and the log says what that means; two at once are refused
+        where there is the file.
+        """
+        logged: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        files = FrailFiles()
+        files.becomeReadOnly()
+        for _ in range(2):
+            lock = Lock(self.directory, files)
+            lock.take()
+            lock.release()
+        self.assertEqual([each.get("event") for each in logged], ["state-read-only"] * 2)
+        self.assertEqual(self.directory.names(), [])
+        first = Lock(self.directory)
+        first.take()
+        self.addCleanup(first.release)
+        self.assertIn(str(os.getpid()), str(self.assertRaises(StateError, Lock(self.directory, files).take)))
 
     def test_anotherProcess(self) -> None:
         """
