@@ -211,8 +211,8 @@ class SecureDirectory:
         path = self.pathOf(name)
         temporary = os.path.join(self.path, f".{secrets.token_hex(8)}{_TEMPORARY}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = self._files.open(temporary, flags, _SECRET_MODE)
         try:
+            descriptor = self._files.open(temporary, flags, _SECRET_MODE)
             try:
                 self._fill(descriptor, content)
                 if public:
@@ -221,9 +221,10 @@ class SecureDirectory:
             finally:
                 os.close(descriptor)
             self._files.replace(temporary, path)
-        except OSError:
+        except OSError as why:
             self._discard(temporary)
-            raise
+            # In the words of who reads it, and the same each time: nobody knows the temporary name.
+            raise OSError(why.errno, why.strerror, path) from why
         self._force()
 
     def remove(self, name: str) -> None:

@@ -4,6 +4,7 @@ Tests for L{smartproxy_tw.store.directory}.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -226,6 +227,25 @@ class WritingTests(SynchronousTestCase):
         self.assertIsNone(self.directory.read("entry"))
         with open(aside, "rb") as file:
             self.assertEqual(file.read(), b"?")
+
+
+class ComplaintTests(SynchronousTestCase):
+    """
+    What is said of a write that fails.
+    """
+
+    def test_sameEachTime(self) -> None:
+        """
+        The text names the entry, and is the same however often it is tried: who tells
+        nothing twice tells it once.
+        """
+        files = FrailFiles()
+        directory = SecureDirectory(os.path.abspath(self.mktemp()), files).open()
+        for fault, number in ((files.fillUp, errno.ENOSPC), (files.becomeReadOnly, errno.EROFS)):
+            fault()
+            (told,) = {str(self.assertRaises(OSError, directory.write, "a.pem", b"x")) for _ in range(3)}
+            self.assertEqual(told, f"[Errno {number}] {os.strerror(number)}: {directory.pathOf('a.pem')!r}")
+        self.assertEqual(os.listdir(directory.path), [])
 
 
 class LockTests(SynchronousTestCase):
