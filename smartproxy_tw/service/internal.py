@@ -72,7 +72,7 @@ class InternalCertificate:
             names=self._internal.names or LOOPBACK,
             state="missing" if self._expires is None else "valid" if self._expires > now else "expired",
             expires=self._expires,
-            problem=self._problem,
+            problem=self._problem or self._authority.problem,
             nextAttempt=self._alarm.at,
         )
 

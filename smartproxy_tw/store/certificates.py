@@ -152,6 +152,13 @@ class DirectoryCertificates:
             name = entry[: -len(_SUFFIX)]
             try:
                 found[name] = self._get(name)
+            except KeyError:
+                # A link that leads nowhere, or somebody has just taken it away.
+                self._log.warn(
+                    "{path} is passed over, there is no such file",
+                    event="certificate-file-unusable",
+                    path=self._directory.pathOf(entry),
+                )
             except (OSError, ValueError) as why:
                 self._log.warn(
                     "{path} is passed over, it holds no usable certificate: {why}",

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from ..facts import Credential
-from .directory import StateError
 
 if TYPE_CHECKING:
     from ..acme.x509 import Signer
@@ -38,6 +37,9 @@ _NAME = "smartproxy_tw local authority"
 class LocalAuthority:
     """
     Signs for whoever trusts its root.
+
+    @ivar problem: Why the root that rests here is not the one that signs, for
+        people; L{None}: it is.
     """
 
     _log = Logger()
@@ -50,6 +52,7 @@ class LocalAuthority:
         self._directory = directory
         self._seconds = seconds
         self._signer: Signer | None = None
+        self.problem: str | None = None
 
     @property
     def rootPath(self) -> str:
@@ -62,34 +65,56 @@ class LocalAuthority:
         """
         Load the root, or make it.
 
-        @raise StateError: It cannot be read or written, or makes no sense.
-            Another is not made then, since clients trust the old one.
+        When it cannot be read or written, or makes no sense, the file stays as it is,
+        since clients trust what was in it; whoever needs a certificate gets one by a
+        root that lives as long as this process, and that no client trusts.  Neither
+        those nor anybody else's certificates have to wait for it to be mended.
         """
         from ..acme.x509 import Signer
 
-        path = self._directory.pathOf(_SECRET)
+        before = self.problem
         try:
-            content = self._directory.read(_SECRET)
-            if content is None:
-                signer = Signer.create(_NAME, now=self._seconds())
-                self._directory.write(_SECRET, signer.credential.key + signer.credential.chain)
-                self._log.info(
-                    "Made a local authority; clients that are to trust it need {path}",
-                    event="authority-made",
-                    path=self.rootPath,
-                )
-            else:
-                signer = Signer.fromPEM(content, content)
-            if self._directory.read(_ROOT) != signer.root:
-                self._directory.write(_ROOT, signer.root, public=True)
+            self._signer = self._kept()
+            self.problem = None
+            return
         except OSError as why:
-            raise StateError(f"The local authority in {path} cannot be kept: {why.strerror}.") from why
+            self.problem = f"The local authority in {self._path} cannot be kept: {why.strerror}."
         except ValueError as why:
-            raise StateError(
-                f"The local authority in {path} cannot be used: {why} Restore the file,"
-                " or remove it to have another made, whose root clients then need to trust anew."
-            ) from why
-        self._signer = signer
+            self.problem = (
+                f"The local authority in {self._path} cannot be used: {str(why).rstrip('.')}."
+                " Restore the file, or remove it to have another made, whose root clients then"
+                " need to trust anew."
+            )
+        if self.problem != before:
+            self._log.error(
+                "{problem} Until then its certificates are by a root that nobody trusts.",
+                event="authority-unusable",
+                problem=self.problem,
+            )
+        if self._signer is None:
+            self._signer = Signer.create(_NAME, now=self._seconds())
+
+    @property
+    def _path(self) -> str:
+        return self._directory.pathOf(_SECRET)
+
+    def _kept(self) -> Signer:
+        from ..acme.x509 import Signer
+
+        content = self._directory.read(_SECRET)
+        if content is None:
+            signer = Signer.create(_NAME, now=self._seconds())
+            self._directory.write(_SECRET, signer.credential.key + signer.credential.chain)
+            self._log.info(
+                "Made a local authority; clients that are to trust it need {path}",
+                event="authority-made",
+                path=self.rootPath,
+            )
+        else:
+            signer = Signer.fromPEM(content, content)
+        if self._directory.read(_ROOT) != signer.root:
+            self._directory.write(_ROOT, signer.root, public=True)
+        return signer
 
     def issue(self, names: tuple[str, ...]) -> Credential:
         """
@@ -100,4 +125,6 @@ class LocalAuthority:
         """
         if self._signer is None:
             raise RuntimeError("The local authority has not been opened.")
+        if self.problem is not None:
+            self.open()
         return self._signer.issue(names or LOOPBACK, lifetime=LEAF_LIFETIME, now=self._seconds())

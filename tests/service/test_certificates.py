@@ -24,7 +24,6 @@ from smartproxy_tw.service.events import CertificateEvent, Events
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.service.storage import Storage
 from smartproxy_tw.store.certificates import Credentials
-from smartproxy_tw.store.directory import StateError
 from smartproxy_tw.testing.fakes import FakeAuthority, FakePlane, Story
 
 from .configurations import BLOG, SHOP, configuration
@@ -273,13 +272,19 @@ class CertificatesTests(SynchronousTestCase):
 
     def test_brokenAuthority(self) -> None:
         """
-        A local authority that makes no sense ends the start, if somebody needs
-        it, and else does not matter.
+        A local authority that makes no sense is told by the status of whoever needs
+        it, keeps nobody from starting, and is left as it is.
         """
-        with open(os.path.join(self.path, "authority", "authority.pem"), "wb"):
+        path = os.path.join(self.path, "authority", "authority.pem")
+        with open(path, "wb"):
             pass
-        self.successResultOf(self.make(SHOP).load())
-        self.failureResultOf(self.make(Internal(("a.test",))).load(), StateError)
+        internal = Internal(("a.test",))
+        certificates = self.make(SHOP, internal)
+        self.successResultOf(certificates.load())
+        self.assertEqual(set(self.plane.installed), {SHOP.key, internal.key})
+        (problem,) = (each.problem for each in certificates.status() if each.source == "internal")
+        self.assertIn(path, problem or "")
+        self.assertEqual(os.stat(path).st_size, 0)
 
     def test_stop(self) -> None:
         """

@@ -111,6 +111,15 @@ class DirectoryCertificatesTests(SynchronousTestCase):
         found = self.successResultOf(self.store.as_dict())
         self.assertEqual(list(found), ["good.example"])
 
+    def test_goneWhileReading(self) -> None:
+        """
+        A link that leads nowhere, or a file that somebody takes away just then, costs
+        nobody else anything.
+        """
+        self.keep(issue("a.example"), "a.example")
+        os.symlink("/nonexistent/b.pem", self.store.pathOf("b.example"))
+        self.assertEqual(list(self.successResultOf(self.store.as_dict())), ["a.example"])
+
     def test_brokenPairReplacesNothing(self) -> None:
         """
         A key that does not belong to its certificate is refused, and the valid

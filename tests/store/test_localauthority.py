@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.x509 import checkCredential, describe
 from smartproxy_tw.facts import Credential
-from smartproxy_tw.store.directory import SecureDirectory, StateError
+from smartproxy_tw.store.directory import SecureDirectory
 from smartproxy_tw.store.localauthority import LEAF_LIFETIME, LocalAuthority
 
 from .fakes import FrailFiles, PowerCut
@@ -80,15 +80,26 @@ class LocalAuthorityTests(SynchronousTestCase):
 
     def test_corruptRootIsNotReplaced(self) -> None:
         """
-        A broken root is told, with its path, and never silently made anew:
-        clients trust the old one.
+        A broken root is told, with its path, and never silently made anew: clients
+        trust the old one.  Meanwhile there are certificates that nobody trusts, and
+        once it is mended there are good ones.
         """
-        self.opened()
-        for nonsense in (b"", b"nonsense"):
+        root = self.root()
+        content = self.directory.read("authority.pem") or b""
+        for nonsense in (b"", b"nonsense", content[:300]):
             self.directory.write("authority.pem", nonsense)
-            error = self.assertRaises(StateError, self.opened)
-            self.assertIn(self.directory.pathOf("authority.pem"), str(error))
+            authority = self.opened()
+            self.assertIn(self.directory.pathOf("authority.pem"), authority.problem or "")
+            for _ in range(2):
+                credential = authority.issue(("a.test",))
+                self.assertRaises(
+                    ValueError, checkCredential, Credential(credential.chain + root, credential.key)
+                )
             self.assertEqual(self.directory.read("authority.pem"), nonsense)
+            self.directory.write("authority.pem", content)
+            credential = authority.issue(("a.test",))
+            checkCredential(Credential(credential.chain + root, credential.key))
+            self.assertIsNone(authority.problem)
 
     def test_powerCutWhileMaking(self) -> None:
         """
@@ -108,8 +119,10 @@ class LocalAuthorityTests(SynchronousTestCase):
 
     def test_fullDisk(self) -> None:
         """
-        When the root cannot be kept, that is said.
+        When the root cannot be kept, that is said, and certificates are made all
+        the same.
         """
         self.files.fillUp()
-        error = self.assertRaises(StateError, self.opened)
-        self.assertIn("No space left", str(error))
+        authority = self.opened()
+        self.assertIn("No space left", authority.problem or "")
+        checkCredential(authority.issue(("a.test",)), ["a.test"])
