@@ -153,8 +153,10 @@ def makeService(options: Options) -> IService:
         gc.disable()
     from twisted.internet import reactor
 
+    from .acme.clocks import steady
     from .service.process import ExitStatus, Process, Terminal
 
+    steady(reactor)
     terminal = Terminal()
     subject: Any
     if options["demo"]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IServiceMaker
+from twisted.internet import reactor
 from twisted.plugin import getPlugins
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
@@ -181,7 +183,16 @@ class CompositionTests(SynchronousTestCase):
         """
         options = Options()
         options.parseOptions(words)
+        # The reactor of this process is not to count seconds in another way from now on.
+        self.patch(reactor, "seconds", time.time)
         return makeService(options)
+
+    def test_secondsThatNobodySets(self) -> None:
+        """
+        No timeout of the process depends on what the time of day is set to.
+        """
+        self.make("--site", "a.localhost=127.0.0.1:9", "--internal", "--state-dir", self.mktemp())
+        self.assertIs(reactor.seconds, time.monotonic)  # type: ignore[attr-defined]
 
     def refused(self, *words: str) -> list[str]:
         """

@@ -15,6 +15,7 @@ from base64 import urlsafe_b64encode
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from .clocks import wallClock
 from .errors import (
     ERRORS,
     AuthorityNonsense,
@@ -414,7 +415,7 @@ class Client:
         return AuthorityNonsense(url, f"status {answer.status} without a problem document")
 
     def _retryAfter(self, answer: Answer) -> float | None:
-        return readRetryAfter(answer.fields.get("retry-after"), self._reactor.seconds())
+        return readRetryAfter(answer.fields.get("retry-after"), wallClock(self._reactor).seconds())
 
 
 def _json(url: str, answer: Answer) -> Any:

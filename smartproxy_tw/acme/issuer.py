@@ -26,6 +26,7 @@ from twisted.logger import Logger
 
 from ..facts import Account, Credential
 from .choices import Choices
+from .clocks import wallClock
 from .entry import Entry
 from .errors import (
     AccountBusy,
@@ -100,6 +101,7 @@ class Issuer:
             ask several authorities.
         """
         self._reactor = reactor
+        self._clock = wallClock(reactor)
         self._settings = settings
         self._choices = choices or Choices(challenges)
         self._accounts = accounts
@@ -328,7 +330,7 @@ class Issuer:
 
     async def _place(self, names: tuple[str, ...], replaces: bytes | None, journal: Journal) -> OrderFacts:
         key = await self._newKey(journal is self._twins)
-        entry = Entry(self._settings.directory, names, key, self._reactor.seconds())
+        entry = Entry(self._settings.directory, names, key, self._clock.seconds())
         # The note is on its way to the disk while the authority is asked for its directory.
         noting = journal.begin(entry)
         try:
@@ -402,7 +404,7 @@ class Issuer:
 
         client = await self._signedUp()
         order = None
-        if entry.isOpen(self._reactor.seconds()) and entry.account in (None, client.account):
+        if entry.isOpen(self._clock.seconds()) and entry.account in (None, client.account):
             try:
                 certificateRequest(entry.names, entry.key)
                 order = await self._lookFor(client, entry)

@@ -51,11 +51,13 @@ def _run() -> None:
     from twisted.internet.protocol import Factory
     from twisted.logger import globalLogBeginner
 
+    from ..acme.clocks import steady
     from .duty import Duty
     from .events import Passing
     from .processes import EVENTS, LINE
 
     reactor: Any = _reactor
+    steady(reactor)
     globalLogBeginner.beginLoggingTo([Passing(EVENTS)], redirectStandardIO=False, discardBuffer=True)
     plane = newPlane(reactor)
     plane.start()

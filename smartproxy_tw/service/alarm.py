@@ -11,11 +11,13 @@ from itertools import count
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 
+from ..acme.clocks import Onward
+
 __all__ = ["Alarm", "Bell", "Timetable", "every"]
 
 #: The wall clock is looked at this often, in seconds: a machine that slept, or
-#: whose clock was set, is late by no more than that.
-_NAP = 600.0
+#: whose clock was set forward, is late by no more than that.
+_NAP = 60.0
 
 
 class Alarm:
@@ -29,8 +31,10 @@ class Alarm:
         @param ring: What to call.  It returns at once and never raises.
         """
         self._clock = clock
+        self._onward = Onward(clock)
         self._ring = ring
         self._at: float | None = None
+        self._due = 0.0
         self._call: IDelayedCall | None = None
 
     @property
@@ -48,7 +52,7 @@ class Alarm:
         @param at: POSIX seconds.
         """
         self.clear()
-        self._at = at
+        self._at, self._due = at, self._onward.of(at)
         self._sleep()
 
     def clear(self) -> None:
@@ -61,13 +65,12 @@ class Alarm:
             self._call = None
 
     def _sleep(self) -> None:
-        assert self._at is not None
-        rest = self._at - self._clock.seconds()
+        rest = self._due - self._onward.seconds()
         self._call = self._clock.callLater(max(0.0, min(rest, _NAP)), self._wake)
 
     def _wake(self) -> None:
         self._call = None
-        if self._at is not None and self._clock.seconds() < self._at:
+        if self._at is not None and self._onward.seconds() < self._due:
             self._sleep()
             return
         self._at = None
@@ -86,10 +89,13 @@ class Timetable:
         """
         self._alarm = Alarm(clock, self._ring)
         self._clock = clock
+        # By it are the times in the heap.
+        self._onward = Onward(clock)
         self._numbers = count()
         self._heap: list[tuple[float, int, Bell]] = []
         self._isRinging = False
         self._stale = 0
+        self._next = 0.0
 
     def __len__(self) -> int:
         """
@@ -110,7 +116,7 @@ class Timetable:
         Have a bell rung.
         """
         bell.number = next(self._numbers)
-        heappush(self._heap, (at, bell.number, bell))
+        heappush(self._heap, (self._onward.of(at), bell.number, bell))
         self._wind()
 
     def drop(self) -> None:
@@ -132,12 +138,13 @@ class Timetable:
             self._stale -= 1
         if not self._heap:
             self._alarm.clear()
-        elif self._alarm.at != self._heap[0][0]:
-            self._alarm.set(self._heap[0][0])
+        elif self._next != self._heap[0][0] or self._alarm.at is None:
+            self._next = self._heap[0][0]
+            self._alarm.set(self._next - self._onward.seconds() + self._clock.seconds())
 
     def _ring(self) -> None:
         self._isRinging = True
-        now = self._clock.seconds()
+        now = self._onward.seconds()
         try:
             # What is set meanwhile has its turn at the reactor's next one.
             due = []

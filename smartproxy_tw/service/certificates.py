@@ -206,7 +206,9 @@ class Certificates:
             if isinstance(source, Auto):
                 self._add(source)
             elif isinstance(source, Internal):
-                self._internal.append(InternalCertificate(source, plane, storage.authority, clock))
+                self._internal.append(
+                    InternalCertificate(source, plane, storage.authority, clock, self._timetable)
+                )
             else:
                 self._files.append(FileCertificate(source, plane, clock, seconds))
         self._byKey = {each.auto.key: each for each in self._automatic}

@@ -13,7 +13,7 @@ from ..acme.schedule import renewAt
 from ..config.model import Internal
 from ..interfaces import IPlane
 from ..store.localauthority import LOOPBACK, LocalAuthority
-from .alarm import Alarm
+from .alarm import Timetable
 from .status import CertificateStatus
 
 __all__ = ["InternalCertificate"]
@@ -30,19 +30,25 @@ class InternalCertificate:
     _log = Logger()
 
     def __init__(
-        self, internal: Internal, plane: IPlane, authority: LocalAuthority, clock: IReactorTime
+        self,
+        internal: Internal,
+        plane: IPlane,
+        authority: LocalAuthority,
+        clock: IReactorTime,
+        timetable: Timetable,
     ) -> None:
         """
         @param internal: The names.
         @param plane: What serves.
         @param authority: Who signs; open when L{load} is called.
         @param clock: The time, POSIX seconds.
+        @param timetable: For the next one.
         """
         self._internal = internal
         self._plane = plane
         self._authority = authority
         self._clock = clock
-        self._alarm = Alarm(clock, self._renew)
+        self._alarm = timetable.bell(self._renew)
         self._expires: float | None = None
         self._problem: str | None = None
 

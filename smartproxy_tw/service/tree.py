@@ -20,6 +20,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from ..acme.budget import limitsOf
 from ..acme.choices import Choices
+from ..acme.clocks import wallClock
 from ..acme.journal import Journal
 from ..acme.rehearsal import stagingOf
 from ..config.model import Config
@@ -122,6 +123,7 @@ class SmartProxy(MultiService):
         self._respondents = Respondents(reactor, responders)
         self.config = self._withRespondents(config)
         self._reactor = reactor
+        self._clock = wallClock(reactor)
         self._plane = plane
         self._listen = listen
         self._obtain = obtain
@@ -176,7 +178,7 @@ class SmartProxy(MultiService):
         """
         How it stands with each certificate, in numbers.
         """
-        now = self._reactor.seconds()
+        now = self._clock.seconds()
         return tuple(figuresOf(each, now) for each in self.status())
 
     def whenReady(self) -> Deferred[None]:
@@ -245,7 +247,7 @@ class SmartProxy(MultiService):
         storage = Storage(
             self.config.stateDir,
             self.config.acme.directory,
-            reactor.seconds,
+            self._clock.seconds,
             run,
             fallbacks=[each.directory for each in self.config.acme.fallbacks],
             hasTwins=self.config.acme.keyType == "both",
@@ -313,11 +315,11 @@ class SmartProxy(MultiService):
         gate: Callable[[], Deferred[None]],
         milestones: Milestones,
     ) -> Certificates:
-        journal = Journal(storage.orders, self.config.acme.directory, self._reactor.seconds())
+        journal = Journal(storage.orders, self.config.acme.directory, self._clock.seconds())
         respondents = self._respondents
         presenter = Presenter(plane, respondents.records or records, respondents.http)
         choices = Choices(self.config.challenges)
-        twins = Journal(storage.twins, self.config.acme.directory, self._reactor.seconds())
+        twins = Journal(storage.twins, self.config.acme.directory, self._clock.seconds())
         issuer = LateIssuer(
             self._reactor,
             self.config,
@@ -333,7 +335,7 @@ class SmartProxy(MultiService):
             plane,
             storage,
             self._obtain or issuer.obtain,
-            self._reactor,
+            self._clock,
             gate=gate,
             close=issuer.close,
             memory=Memory(storage.attempts, storage.uses, run),
@@ -370,7 +372,7 @@ class SmartProxy(MultiService):
             authority,
             choices=choices,
         )
-        admission = Admission(limitsOf(directory), None, self._reactor, self._chance, issuer.probe)
+        admission = Admission(limitsOf(directory), None, self._clock, self._chance, issuer.probe)
         return Rehearsal(directory, admission, issuer.obtain, issuer.close)
 
     def _makePreflight(self, presenter: Presenter, choices: Choices) -> Preflight | None:
@@ -391,8 +393,8 @@ class SmartProxy(MultiService):
     ) -> list[Fallback]:
         made = []
         for authority, shelf in zip(self.config.acme.fallbacks, storage.fallbacks, strict=True):
-            journal = Journal(shelf.orders, authority.directory, self._reactor.seconds())
-            twins = Journal(shelf.twins, authority.directory, self._reactor.seconds())
+            journal = Journal(shelf.orders, authority.directory, self._clock.seconds())
+            twins = Journal(shelf.twins, authority.directory, self._clock.seconds())
             issuer = LateIssuer(
                 self._reactor,
                 self.config,

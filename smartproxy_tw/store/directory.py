@@ -240,15 +240,16 @@ class SecureDirectory:
             return
         self._force()
 
-    def setAside(self, name: str) -> str:
+    def setAside(self, name: str, ending: str = ".corrupt") -> str:
         """
         Move an entry that makes no sense out of the way, for somebody to look
         at.
 
+        @param ending: What its name ends with from then on.
         @return: Where it is now.
         @raise OSError: It could not be moved.
         """
-        aside = self.pathOf(name) + ".corrupt"
+        aside = self.pathOf(name) + ending
         self._files.replace(self.pathOf(name), aside)
         return aside
 

@@ -91,8 +91,13 @@ class LocalAuthority:
                 event="authority-unusable",
                 problem=self.problem,
             )
-        if self._signer is None:
+        if self._signer is None or self._isOver(self._signer):
             self._signer = Signer.create(_NAME, now=self._seconds())
+
+    def _isOver(self, signer: Signer) -> bool:
+        from ..acme.x509 import describe
+
+        return describe(signer.root).notAfter <= self._seconds()
 
     @property
     def _path(self) -> str:
@@ -102,6 +107,17 @@ class LocalAuthority:
         from ..acme.x509 import Signer
 
         content = self._directory.read(_SECRET)
+        if content is not None:
+            signer = Signer.fromPEM(content, content)
+            if self._isOver(signer):
+                # Made by a clock that was far behind, most likely.
+                aside = self._directory.setAside(_SECRET, ".expired")
+                self._log.warn(
+                    "The root of the local authority is over, another is made; the old one is {path} now",
+                    event="authority-over",
+                    path=aside,
+                )
+                content = None
         if content is None:
             signer = Signer.create(_NAME, now=self._seconds())
             self._directory.write(_SECRET, signer.credential.key + signer.credential.chain)
@@ -110,8 +126,6 @@ class LocalAuthority:
                 event="authority-made",
                 path=self.rootPath,
             )
-        else:
-            signer = Signer.fromPEM(content, content)
         if self._directory.read(_ROOT) != signer.root:
             self._directory.write(_ROOT, signer.root, public=True)
         return signer
@@ -125,6 +139,6 @@ class LocalAuthority:
         """
         if self._signer is None:
             raise RuntimeError("The local authority has not been opened.")
-        if self.problem is not None:
+        if self.problem is not None or self._isOver(self._signer):
             self.open()
         return self._signer.issue(names or LOOPBACK, lifetime=LEAF_LIFETIME, now=self._seconds())

@@ -32,6 +32,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from ..acme.clocks import wallClock
 from ..acme.x509 import Signer
 from ..facts import Address
 from .faults import Faults, Reply
@@ -194,11 +195,11 @@ class Authority:
         """
         self._reactor = reactor
         self._nonces = Nonces(chance or Random(), nonceReject)
-        self._root = signer or Signer.create("smartproxy_tw testing root", now=reactor.seconds())
+        self._root = signer or Signer.create("smartproxy_tw testing root", now=wallClock(reactor).seconds())
         self._registry = Registry(
             reactor,
             Validator(reactor, httpPort=httpPort, tlsPort=tlsPort, resolve=resolve, nameServer=nameServer),
-            self._root.delegate("smartproxy_tw testing intermediate", now=reactor.seconds()),
+            self._root.delegate("smartproxy_tw testing intermediate", now=wallClock(reactor).seconds()),
             lifetime=lifetime,
             validationDelay=validationDelay,
             issueDelay=issueDelay,
@@ -410,7 +411,7 @@ class Authority:
 
     def _identity(self) -> CertificateOptions:
         own = self._root.issue(
-            ["localhost", "127.0.0.1"], lifetime=365 * 86400.0, now=self._reactor.seconds()
+            ["localhost", "127.0.0.1"], lifetime=365 * 86400.0, now=wallClock(self._reactor).seconds()
         )
         certificate = PrivateCertificate.loadPEM(own.chain + own.key)  # type: ignore[no-untyped-call]
         key: KeyPair = certificate.privateKey

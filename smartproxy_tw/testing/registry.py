@@ -14,6 +14,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from ..acme.clocks import wallClock
 from ..acme.jose import keyAuthorization
 from ..acme.x509 import Signer, readRequest, requestedKey
 from .accounts import Accounts
@@ -192,7 +193,7 @@ class Registry:
 
     @property
     def _now(self) -> float:
-        now: float = self._reactor.seconds()
+        now: float = wallClock(self._reactor).seconds()
         return now
 
     def _mine(

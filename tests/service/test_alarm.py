@@ -9,7 +9,9 @@ from functools import partial
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.service.alarm import Alarm, Timetable, every
+from smartproxy_tw.service.alarm import Alarm, Bell, Timetable, every
+
+from ..acme.test_clocks import DAY, NOW, World
 
 
 class AlarmTests(SynchronousTestCase):
@@ -46,18 +48,31 @@ class AlarmTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(len(self.rung), 1)
 
-    def test_clockThatJumps(self) -> None:
+    def test_clockSetForward(self) -> None:
         """
-        A machine that slept, or whose clock was set, is late by ten minutes at
+        A machine that slept, or whose clock was set forward, is late by a minute at
         most.
         """
-        self.alarm.set(self.clock.seconds() + 30 * 86400)
-        self.clock.rightNow += 31 * 86400
-        for call in self.clock.getDelayedCalls():
-            # What the reactor's own timers think of it.
-            call.delay(31 * 86400)
-        self.clock.advance(600)
+        world = World()
+        alarm = Alarm(world.clock, lambda: self.rung.append(world.wall))
+        alarm.set(NOW + 30 * DAY)
+        world.passes(10.0)
+        world.wall += 31 * DAY
+        world.passes(60.0)
         self.assertEqual(len(self.rung), 1)
+
+    def test_clockSetBack(self) -> None:
+        """
+        When the clock is set back, what was to ring in an hour rings in an hour, and
+        not in an hour and a year.
+        """
+        world = World()
+        alarm = Alarm(world.clock, lambda: self.rung.append(world.reactor.seconds()))
+        alarm.set(NOW + 3600.0)
+        world.wall -= 365 * DAY
+        for _ in range(70):
+            world.passes(60.0)
+        self.assertEqual(self.rung, [3600.0])
 
     def test_setAgain(self) -> None:
         """
@@ -153,3 +168,40 @@ class TimetableTests(SynchronousTestCase):
         self.assertLess(len(self.timetable), 200)
         self.clock.advance(10_009)
         self.assertEqual(self.rung, ["two", "one"])
+
+    def test_clockSetBack(self) -> None:
+        """
+        When the clock is set back, every bell rings after as long as it was to, those
+        that are set afterwards too.
+        """
+        world = World()
+        rung: list[tuple[str, float]] = []
+        timetable = Timetable(world.clock)
+
+        def bell(name: str) -> Bell:
+            return timetable.bell(lambda: rung.append((name, world.reactor.seconds())))
+
+        first, second, third = map(bell, ("first", "second", "third"))
+        first.set(NOW + 600.0)
+        second.set(NOW + 1200.0)
+        world.wall -= 365 * DAY
+        third.set(world.wall + 900.0)
+        self.assertEqual(third.at, world.wall + 900.0)
+        for _ in range(130):
+            world.passes(10.0)
+        self.assertEqual(rung, [("first", 600.0), ("third", 900.0), ("second", 1200.0)])
+
+    def test_clockSetForward(self) -> None:
+        """
+        When it is set forward, what is over rings within a minute.
+        """
+        world = World()
+        rung: list[float] = []
+        timetable = Timetable(world.clock)
+        bells = [timetable.bell(lambda: rung.append(world.reactor.seconds())) for _ in range(3)]
+        for number, each in enumerate(bells):
+            each.set(NOW + (number + 1) * DAY)
+        world.passes(5.0)
+        world.wall += 2.5 * DAY
+        world.passes(60.0)
+        self.assertEqual(len(rung), 2)

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.x509 import describe
 from smartproxy_tw.config.model import Internal
+from smartproxy_tw.service.alarm import Timetable
 from smartproxy_tw.service.internal import InternalCertificate
 from smartproxy_tw.store.directory import SecureDirectory
 from smartproxy_tw.store.localauthority import LEAF_LIFETIME, LocalAuthority
@@ -33,7 +34,9 @@ class InternalCertificateTests(SynchronousTestCase):
         )
         self.authority.open()
         self.internal = Internal(("a.test", "*.b.test"))
-        self.certificate = InternalCertificate(self.internal, self.plane, self.authority, self.clock)
+        self.certificate = InternalCertificate(
+            self.internal, self.plane, self.authority, self.clock, Timetable(self.clock)
+        )
         self.addCleanup(self.certificate.stop)
 
     def test_made(self) -> None:

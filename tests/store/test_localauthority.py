@@ -126,3 +126,17 @@ class LocalAuthorityTests(SynchronousTestCase):
         authority = self.opened()
         self.assertIn("No space left", authority.problem or "")
         checkCredential(authority.issue(("a.test",)), ["a.test"])
+
+    def test_rootThatIsOver(self) -> None:
+        """
+        A root that was made by a clock far behind is over once that is set right:
+        another one is made, in the process that made it too, and the old one is kept.
+        """
+        first = self.opened()
+        old = self.directory.read("authority.pem")
+        self.clock.advance(30 * 365 * 86400)
+        credential = first.issue(("a.test",))
+        facts = checkCredential(Credential(credential.chain + self.root(), credential.key))
+        self.assertGreater(facts.notAfter, self.clock.seconds())
+        self.assertEqual(self.directory.read("authority.pem.expired"), old)
+        self.assertIsNone(first.problem)
