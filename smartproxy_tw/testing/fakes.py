@@ -403,7 +403,7 @@ class FakeAuthority:
         self._seconds = seconds
         self._thinking = False
         self._lifetime = 90 * 86400.0
-        self._waiting: list[Deferred[None]] = []
+        self._waiting: list[tuple[tuple[str, ...], Deferred[None]]] = []
         self._problems: dict[str | None, Exception] = {}
         self.orders: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.twins: defaultdict[tuple[str, ...], int] = defaultdict(int)
@@ -423,14 +423,17 @@ class FakeAuthority:
         """
         self._thinking = True
 
-    def decides(self) -> None:
+    def decides(self, names: tuple[str, ...] | None = None) -> None:
         """
-        Answer all that wait, and what comes from now on at once.
+        Answer all that wait, and what comes from now on at once; or just those who
+        wait for some names.
         """
-        self._thinking = False
+        self._thinking = self._thinking and names is not None
         waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if not each.called:
+        for wanted, each in waiting:
+            if names not in (None, wanted):
+                self._waiting.append((wanted, each))
+            elif not each.called:
                 each.callback(None)
 
     def refuses(self, why: Exception, name: str | None = None) -> None:
@@ -558,7 +561,7 @@ class FakeAuthority:
         challenge = HTTP01(names[0], "t" * 22, "t" * 22 + ".thumbprint")
         await self._plane.present(challenge)
         try:
-            await self._decision()
+            await self._decision(names)
             for each in (None, *names):
                 if each in self._problems:
                     raise self._problems[each]
@@ -588,11 +591,11 @@ class FakeAuthority:
         chain = self._signer.sign(request, names, lifetime=self._lifetime, now=self._seconds())
         return Credential(chain, self._keyOfTwins)
 
-    def _decision(self) -> Deferred[None]:
+    def _decision(self, names: tuple[str, ...]) -> Deferred[None]:
         if not self._thinking:
             return succeed(None)
         waiting: Deferred[None] = Deferred()
-        self._waiting.append(waiting)
+        self._waiting.append((names, waiting))
         return waiting
 
 

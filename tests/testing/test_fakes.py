@@ -156,7 +156,7 @@ class FakeAuthorityTests(SynchronousTestCase):
         self.authority = FakeAuthority(self.story, self.plane, signer, lambda: 1000.0)
         self.installed: list[Credential] = []
 
-    def order(self) -> Deferred[Credential]:
+    def order(self, *names: str) -> Deferred[Credential]:
         """
         Ask for a certificate.
         """
@@ -166,7 +166,7 @@ class FakeAuthorityTests(SynchronousTestCase):
             self.story.tell("installed")
             return succeed(None)
 
-        return self.authority.obtain(("a.test",), install)
+        return self.authority.obtain(names or ("a.test",), install)
 
     def test_agrees(self) -> None:
         """
@@ -180,6 +180,27 @@ class FakeAuthorityTests(SynchronousTestCase):
             self.story.lines,
             ["asked for a.test", "presented http-01 a.test", "installed", "withdrew http-01 a.test"],
         )
+
+    def test_decidesAboutSome(self) -> None:
+        """
+        It may answer one order and go on thinking about another.
+        """
+        self.authority.thinks()
+        first, second = self.order("a.example"), self.order("b.example")
+        self.authority.decides(("b.example",))
+        self.assertNoResult(first)
+        self.successResultOf(second)
+        self.authority.decides()
+        self.successResultOf(first)
+
+    def test_takes(self) -> None:
+        """
+        It may take only so many names in one order.
+        """
+        self.authority.takes(1)
+        self.successResultOf(self.order("a.example"))
+        why = self.failureResultOf(self.order("a.example", "b.example")).value
+        self.assertIn("more than 1 identifiers", str(why))
 
     def test_thinks(self) -> None:
         """
