@@ -105,7 +105,8 @@ class Several:
     L{smartproxy_tw.config.division} divides them.
 
     @ivar names: All of them, as in L{Auto}.
-    @ivar parts: Each for some of the names; every name is in just one.
+    @ivar parts: Each for some of the names.  Where a name is in two of them, the
+        later one is shown for it.
     """
 
     names: tuple[str, ...]

@@ -42,7 +42,7 @@ from .rehearsal import Rehearsal
 from .renewal import Advise, Renewal
 from .served import Served
 from .status import CertificateState, CertificateStatus, when
-from .stock import Stock
+from .stock import Stock, isCovered
 from .ways import Way
 
 if TYPE_CHECKING:
@@ -235,6 +235,16 @@ class AutoCertificate:
         Whether there is one by an authority.
         """
         return self._served.facts is not None
+
+    @property
+    def uncovered(self) -> tuple[str, ...]:
+        """
+        The names that what is served is not a valid certificate for.
+        """
+        facts = self._served.facts
+        if facts is None or self._served.isOver:
+            return self.auto.names
+        return tuple(name for name in self.auto.names if not isCovered(name, facts.names))
 
     @property
     def isWanting(self) -> bool:

@@ -48,6 +48,7 @@ from .presenting import Presenter
 from .readiness import Readiness
 from .rehearsal import Rehearsal
 from .renewal import Advise
+from .standins import StandIns
 from .status import CertificateStatus
 from .stock import Stock, isCovered
 from .storage import Shelf, Storage
@@ -189,6 +190,7 @@ class Certificates:
         self._identify = identify
         self._timetable = Timetable(clock)
         self._crowd = Crowd(plane, clock, self._isBusy, self._touch)
+        self._standIns = StandIns(plane, clock)
         self._first: list[AutoCertificate] = []
         self._twins: dict[str, AutoCertificate] = {}
         self._internal: list[InternalCertificate] = []
@@ -215,11 +217,22 @@ class Certificates:
         self._certificates = {each.status().key: each for each in self._all}
 
     def _add(self, auto: Auto) -> None:
-        then = None
         if self._twinLedger is not None:
-            twin = self._twins[auto.key] = self._made(replace(auto, isTwin=True), self._twinLedger)
-            then = twin.provision
-        self._first.append(self._made(auto, self._ledger, then))
+            self._twins[auto.key] = self._made(replace(auto, isTwin=True), self._twinLedger)
+        self._first.append(self._made(auto, self._ledger, lambda: self._had(auto.key)))
+
+    def _had(self, key: str) -> None:
+        """
+        There is a certificate for all that it is to be for.
+        """
+        twin = self._twins.get(key)
+        if twin is not None:
+            twin.provision()
+        if self._standIns.drop(key):
+            self._plane.useTable(self.shown).addErrback(self._notShown)
+
+    def _notShown(self, failure: Failure) -> None:
+        self._log.failure("The routes could not be shown anew", failure=failure, event="table-unused")
 
     def _made(self, auto: Auto, ledger: Ledger, then: Callable[[], object] | None = None) -> AutoCertificate:
         ways = [
@@ -283,6 +296,14 @@ class Certificates:
             cannot be used, or with L{StateError}.
         """
         return Deferred.fromCoroutine(self._load())
+
+    @property
+    def shown(self) -> Config:
+        """
+        The configuration that the data path is to go by: L{config}, but for the
+        certificates that stand in for others.
+        """
+        return self._standIns.into(self.config)
 
     def provisionAll(self) -> Deferred[tuple[CertificateStatus, ...]]:
         """
@@ -442,6 +463,7 @@ class Certificates:
         stored = await self._ledger.stored()
         twins = Stock({}) if self._twinLedger is None else await self._twinLedger.stored()
         await gathered(each.load(stored, twins) for each in some)
+        await self._standIns.find(some, stored, {each.auto.key for each in self._first})
         if self._twins:
             await gathered(self._twins[each.auto.key].load(twins) for each in some)
 
@@ -508,8 +530,8 @@ class Certificates:
         coming = [each for each in self._first if each.auto.key not in before]
         # First there is something to be shown, then it is.
         await self._loadStored(coming)
-        await self._plane.useTable(config)
         self.config = config
+        await self._plane.useTable(self.shown)
         self._log.info(
             "{before} certificates become {after}, for the names were too many for an authority",
             event="names-divided",
@@ -531,6 +553,7 @@ class Certificates:
             if each is not None:
                 await each.stop()
                 self._memory.forget(each.auto.key)
+        self._standIns.drop(certificate.auto.key)
 
     def _isBusy(self) -> bool:
         return any(each.waiting for each in (self._admission, *self._others))

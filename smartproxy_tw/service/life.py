@@ -224,8 +224,11 @@ class Life:
         plane = self._plane = self._makePlane()
         self.certificates = self._makeCertificates(plane, self._gate.when, self.milestones)
         # Workers import while this process reads its stores.
-        preparing = Deferred.fromCoroutine(self._prepare(plane, self.certificates.config))
+        config = self.certificates.config
+        preparing = Deferred.fromCoroutine(self._prepare(plane, config))
         await gathered([preparing, self.certificates.load()])
+        if self.certificates.shown is not config:
+            await plane.useTable(self.certificates.shown)
         if self._nameServer is not None:
             # It knows now what the process before this one has presented.
             self._nameServer.begin()

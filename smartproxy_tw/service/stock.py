@@ -80,6 +80,31 @@ class Stock:
                 best = (*rank, credential)
         return None if best is None else best[2]
 
+    def standIns(self, names: Iterable[str], now: float) -> list[tuple[tuple[str, ...], Credential]]:
+        """
+        Valid certificates for names that are served by none: as few as there may be,
+        each with the names that it is for among these.
+
+        @param now: POSIX seconds.
+        """
+        from ..acme.x509 import describe
+
+        left = set(names)
+        found = []
+        offers = [each for each in self.covering(left) if describe(each[1].chain).notAfter > now]
+        while left:
+            shares = [tuple(sorted(name for name in left if isCovered(name, offer))) for offer, _ in offers]
+            share, credential = max(
+                zip(shares, (each for _, each in offers), strict=True),
+                key=lambda pair: (len(pair[0]), describe(pair[1].chain).notAfter),
+                default=((), None),
+            )
+            if credential is None or not share:
+                break
+            found.append((share, credential))
+            left.difference_update(share)
+        return found
+
 
 def isCovered(name: str, offered: Iterable[str]) -> bool:
     """

@@ -14,10 +14,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.entry import Answer, Entry
-from smartproxy_tw.acme.errors import ERRORS, AuthorityProblem, Problem
+from smartproxy_tw.acme.errors import ERRORS, AuthorityProblem, AuthorityUnreachable, Problem
 from smartproxy_tw.acme.journal import Journal
 from smartproxy_tw.acme.x509 import Signer, describe, newKey
 from smartproxy_tw.config.model import Acme, Authority, Auto, CertificateSource, Files, Internal, twinOf
+from smartproxy_tw.facts import Credential
 from smartproxy_tw.service.certificates import Certificates, Fallback
 from smartproxy_tw.service.errors import CertificateError, StoppedError
 from smartproxy_tw.service.events import CertificateEvent, Events
@@ -479,6 +480,39 @@ class CertificatesTests(SynchronousTestCase):
         self.assertEqual({each.state for each in found}, {"valid"}, found)
         self.assertLessEqual(max(len(each.names) for each in found), 3)
         self.assertEqual(self.authority.orders[SHOP.names], 1)
+
+    def test_standIns(self) -> None:
+        """
+        Names that come together and had certificates of their own go on being served
+        by those, though the authority is away, until there is one for all of them.
+        """
+        first, second = Auto(("a.example", "b.example")), Auto(("c.example",))
+        certificates = self.make(first, second)
+        self.successResultOf(certificates.load())
+        self.successResultOf(certificates.provisionAll())
+        old = {key: self.plane.installed[key] for key in (first.key, second.key)}
+        self.restarted(certificates)
+        self.storage.open()
+        together = Auto((*first.names, *second.names, "new.example"))
+        self.authority.refuses(AuthorityUnreachable("https://ca.example/", "connection refused"))
+        certificates = self.make(together)
+        self.successResultOf(certificates.load())
+        self.successResultOf(certificates.provisionAll())
+
+        def shown(name: str) -> Credential:
+            tls = (self.plane.config or certificates.shown).routes[0].tls
+            source = None if tls is None else tls.sourceFor(name)
+            assert source is not None
+            return self.plane.installed[source.key]
+
+        self.assertEqual(shown("a.example"), old[first.key])
+        self.assertEqual(shown("b.example"), old[first.key])
+        self.assertEqual(shown("c.example"), old[second.key])
+        self.authority.agrees()
+        self.clock.pump([1.0] * 40)
+        whole = self.plane.installed[together.key]
+        self.assertEqual({shown(name) for name in together.names}, {whole})
+        self.assertIs(certificates.shown, certificates.config)
 
     def test_dividedAndStopped(self) -> None:
         """

@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -141,6 +142,33 @@ class SplittingTests(TestCase):
         number of names, and is asked for parts at once; the next process knows.
         """
         return Deferred.fromCoroutine(self._learns())
+
+    async def _together(self) -> None:
+        await self.begin(100)
+        for name in ("a.example", "b.example"):
+            await self.live((name,))
+        await self.authority.stop()
+        names = ("a.example", "b.example", "c.example")
+        proxy = SmartProxy(self.config(names), reactor)
+        proxy.startService()
+        try:
+            await proxy.whenReady()
+            for name in names[:2]:
+                self.assertEqual(await deferToThread(self.ask, name), (name,))
+            await self.authority.start()
+            while proxy.status()[0].state != "valid":
+                await deferLater(reactor, 0.05)
+            for name in names:
+                self.assertEqual(set(await deferToThread(self.ask, name)), set(names))
+        finally:
+            await proxy.stopService()
+
+    def test_together(self) -> Deferred[None]:
+        """
+        Names that come together go on being served by the certificates that each had,
+        though the authority is away, until it has given one for all.
+        """
+        return Deferred.fromCoroutine(self._together())
 
     async def _misdirected(self) -> None:
         await self.begin(1)

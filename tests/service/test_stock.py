@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.acme.x509 import Signer
 from smartproxy_tw.facts import Credential
 from smartproxy_tw.service.stock import Stock, isCovered
 
@@ -28,6 +29,25 @@ class StockTests(SynchronousTestCase):
         """
         self.assertEqual(self.stock.get("auto:shop.example"), SHOP)
         self.assertIsNone(self.stock.get("auto:blog.example"))
+
+    def test_standIns(self) -> None:
+        """
+        Of the valid ones as few as there may be, each for its own names.
+        """
+        now = 1_800_000_000.0
+        signer = Signer.create("A test's root", now=now)
+
+        def issue(*names: str, ended: float = 90.0) -> Credential:
+            return signer.issue(names, lifetime=86400.0 * ended, now=now - 86400.0)
+
+        one, two, star, over = issue("a.x", "b.x"), issue("b.x"), issue("*.c.x"), issue("d.x", ended=0.5)
+        stock = Stock({"auto:a.x,b.x": one, "auto:b.x": two, "auto:*.c.x": star, "auto:d.x": over})
+        wanted = ("a.x", "b.x", "q.c.x", "d.x", "e.x")
+        self.assertEqual(
+            sorted(stock.standIns(wanted, now), key=lambda found: found[0]),
+            [(("a.x", "b.x"), one), (("q.c.x",), star)],
+        )
+        self.assertEqual(stock.standIns(("d.x",), now), [])
 
     def test_issuers(self) -> None:
         """
