@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["explain", "plan", "show"]
 
 _DAY = 86400.0
+#: So many names of a certificate stand in a table.
+_SHOWN = 3
 _HEADS = ("NAMES", "ISSUER", "NOT AFTER", "LEFT", "NEXT", "STATE", "LAST FAILURE")
 
 #: What answers where no certificate was found.
@@ -140,7 +142,7 @@ def plan(config: Config, *, now: Clock = time.time) -> bool:
     rows = [("", "WHEN", "NAMES", "COUNTS AS", "WHY")]
     for number, step in enumerate(steps, 1):
         at = "now" if step.at <= moment + 1 else _minute(step.at)
-        rows.append((str(number), at, ", ".join(step.record.names), step.kind, step.why))
+        rows.append((str(number), at, _few(step.record.names), step.kind, step.why))
     _table(rows)
     return True
 
@@ -271,7 +273,7 @@ def _row(record: Record, live: Live | None, now: float) -> tuple[str, ...]:
         if record.attempt is None and live["problem"]:
             failure = live["problem"]
     return (
-        ", ".join(record.names) or "-",
+        _few(record.names) or "-",
         "-" if facts is None else _common(facts.issuer),
         "-" if facts is None else _minute(facts.notAfter),
         _left(record, now),
@@ -279,6 +281,14 @@ def _row(record: Record, live: Live | None, now: float) -> tuple[str, ...]:
         record.state if doing is None else f"{record.state}, {doing}",
         failure,
     )
+
+
+def _few(names: Sequence[str]) -> str:
+    """
+    Names in a table, which has room for some.
+    """
+    more = len(names) - _SHOWN
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:_SHOWN])} and {more} more"
 
 
 def _left(record: Record, now: float) -> str:

@@ -186,6 +186,9 @@ class ReportTests(SynchronousTestCase):
         config = configuration(self.state, Auto(names))
         self.config = replace(config, routes=tuple(replace(each, domains=names) for each in config.routes))
         self.assertEqual([each["names"] for each in self.listed()], [list(names)])
+        short = "\nshop0.example, shop1.example, shop2.example and 6 more  -"
+        self.assertIn(short, self.told(show))
+        self.assertIn(short.strip("\n -"), self.told(plan))
         DirectoryUses(self.place("certificates")).save(Uses(mostNames={"": 4, "tlsserver": 2}))
         rows = [each["names"] for each in self.listed()]
         self.assertEqual(sorted(name for row in rows for name in row), list(names))
