@@ -282,7 +282,7 @@ class SmartProxy(MultiService):
         from .admin import Admin
         from .inquiries import Inquiries
 
-        inquiries = Inquiries(certificates, self.events, self._reactor, self._withHooks)
+        inquiries = Inquiries(certificates, self.events, self._clock, self._withHooks)
         return Admin(self._reactor, self.config.admin.socket, inquiries)
 
     def _foreignStore(self) -> ICertificateStore | None:

@@ -125,6 +125,9 @@ class HookedTests(SynchronousTestCase):
         self.assertEqual(dict(self.authority.orders), {SHOP.names: 2})
         self.ends()
         self.assertIsNone(self.proxy.status()[0].problem)
+        served = describe(self.plane.installed[SHOP.key].chain)
+        self.assertEqual(self.reactor.environments[-1]["SMARTPROXY_SERIAL"], f"{served.serial:x}")
+        self.reactor.advance(61 * DAY)
         self.assertEqual(self.reactor.environments[-1]["SMARTPROXY_EVENT"], "renewed")
 
     def test_failed(self) -> None:
