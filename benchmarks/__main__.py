@@ -230,7 +230,7 @@ def table(found: dict[str, dict[str, list[Figures]]]) -> Iterator[dict[str, obje
                 "requestsPerCPUSecond": round(1e6 / cost[name]),
                 "microseconds": round(cost[name], 1),
                 "ratio": round(cost[name] / cost[reference], 2) if reference else None,
-                "kilocycles": round(cycles[name], 1),
+                "kilocycles": round(cycles[name], 1) or None,
                 "cycleRatio": round(cycles[name] / cycles[reference], 2)
                 if reference and cycles[reference]
                 else None,
@@ -250,7 +250,7 @@ def show(rows: list[dict[str, object]]) -> None:
             ratio += f", {row['cycleRatio']:.2f}"
         print(
             f"{row['scenario']:<10} {row['proxy']:<8} {row['requestsPerSecond']:>10} "
-            f"{row['requestsPerCPUSecond']:>10} {row['microseconds']:>7} us {row['kilocycles']:>9}  {ratio}"
+            f"{row['requestsPerCPUSecond']:>10} {row['microseconds']:>7} us {row['kilocycles'] or '-':>9}  {ratio}"
         )
 
 
