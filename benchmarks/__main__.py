@@ -248,9 +248,10 @@ def show(rows: list[dict[str, object]]) -> None:
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f} x {row['reference']}"
         if row["cycleRatio"] is not None:
             ratio += f", {row['cycleRatio']:.2f}"
+        thousands = row["kilocycles"] or "-"
         print(
             f"{row['scenario']:<10} {row['proxy']:<8} {row['requestsPerSecond']:>10} "
-            f"{row['requestsPerCPUSecond']:>10} {row['microseconds']:>7} us {row['kilocycles'] or '-':>9}  {ratio}"
+            f"{row['requestsPerCPUSecond']:>10} {row['microseconds']:>7} us {thousands:>9}  {ratio}"
         )
 
 
