@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     init.add_argument("file", metavar="FILE", nargs="?", default=_DEFAULT_FILE, help="default: %(default)s")
     _addCertificates(commands)
+    _addAccounts(commands)
     return parser
 
 
@@ -183,6 +184,41 @@ def _addDemands(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         verb.add_argument(
             "--wait", action=argparse.BooleanOptionalAction, default=True, help="for the end of the orders"
         )
+        verb.add_argument(
+            "-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s"
+        )
+
+
+def _addAccounts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    accounts = commands.add_parser(
+        "accounts", help="look at the accounts at authorities, give one a new key, or give one up"
+    )
+    verbs = accounts.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, words, more in (
+        ("list", "list the account at each authority", ""),
+        (
+            "rollover",
+            "give an account a new key",
+            "The key is kept before the authority hears of it; it is refused while orders are under way. ",
+        ),
+        (
+            "deactivate",
+            "give an account up for good",
+            "Certificates stay valid; the next order registers another account. It cannot be undone. ",
+        ),
+    ):
+        verb = verbs.add_parser(
+            name, help=words, description=f"Have the running proxy {words}. {more}{_SPEAKING}"
+        )
+        if name != "list":
+            verb.add_argument(
+                "--authority",
+                metavar="URL",
+                help="of its directory, or a part of that; needed where there are several",
+            )
+        if name == "deactivate":
+            verb.add_argument("--yes", action="store_true", help="do not ask")
+        verb.add_argument("--socket", metavar="PATH", help="of the proxy; default: by its configuration")
         verb.add_argument(
             "-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s"
         )
@@ -389,6 +425,42 @@ def _demand(options: argparse.Namespace) -> int:
     return OK if isWell else TROUBLE
 
 
+def _accounts(options: argparse.Namespace) -> int:
+    from .commands import accounts
+    from .commands.admin import ProxyAway, asking
+    from .config.errors import ConfigError
+
+    if options.verb == "deactivate" and not (options.yes or sys.stdin.isatty()):
+        _complain("smartproxy accounts deactivate: there is nobody to ask whether it is meant: say --yes")
+        return USAGE
+    try:
+        ask = asking(_socket(options))
+        if options.verb == "list":
+            isWell = accounts.show(ask)
+        elif options.verb == "rollover":
+            isWell = accounts.rollover(ask, options.authority)
+        else:
+            confirm = (lambda question: True) if options.yes else _confirmed
+            isWell = accounts.deactivate(ask, options.authority, confirm)
+    except ConfigError as why:
+        _complain(str(why))
+        return CONFIGURATION
+    except ProxyAway as why:
+        _complain(f"smartproxy accounts {options.verb}: {why}")
+        return AWAY
+    except KeyboardInterrupt:
+        _complain("\nWhat was asked for goes on in the proxy: smartproxy accounts list")
+        return _INTERRUPTED
+    return OK if isWell else TROUBLE
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
 def _socket(options: argparse.Namespace) -> str:
     """
     Where the proxy is spoken to.
@@ -410,11 +482,7 @@ def _isSure(lines: Sequence[str], reason: str) -> bool:
     if not lines:
         return False
     print("\n".join(lines))
-    try:
-        answer = input(f"Revoke {'it' if len(lines) == 1 else 'them'} for good ({reason})? [y/N] ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() in ("y", "yes"):
+    if _confirmed(f"Revoke {'it' if len(lines) == 1 else 'them'} for good ({reason})?"):
         return True
     _complain("nothing was revoked")
     return False
@@ -429,6 +497,8 @@ def _run(options: argparse.Namespace) -> int:
         return _schema()
     if options.command == "certificates":
         return _certificates(options)
+    if options.command == "accounts":
+        return _accounts(options)
     return _init(options.file)
 
 

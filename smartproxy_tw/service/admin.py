@@ -19,6 +19,7 @@ from .desk import Desk, Question, Reply
 from .unixport import SocketRefused, UnixPort
 
 if TYPE_CHECKING:
+    from .accounts import AccountInquiries
     from .conversation import Conversations
     from .inquiries import Inquiries
 
@@ -56,13 +57,17 @@ class Admin:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, path: str, inquiries: Inquiries) -> None:
+    def __init__(
+        self, reactor: Any, path: str, inquiries: Inquiries, accounts: AccountInquiries | None = None
+    ) -> None:
         """
         @param reactor: Reads, and tells the time.
         @param path: Of the socket, absolute.
         @param inquiries: About certificates.
+        @param accounts: About accounts.
         """
         self._inquiries = inquiries
+        self._accounts = accounts
         self._desk = Desk()
         self._desk.take("GET", "/v1", self._greet)
         self._door = _Door(self._desk, reactor)
@@ -82,6 +87,8 @@ class Admin:
             )
             return
         self._inquiries.begin(self._desk)
+        if self._accounts is not None:
+            self._accounts.begin(self._desk)
         self._log.info("Admin socket at {path}", event="admin-socket", path=self._port.path)
 
     async def close(self) -> None:

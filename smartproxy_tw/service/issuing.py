@@ -109,6 +109,18 @@ class LateIssuer:
 
         return self._made().identify().addCallback(lambda found: Identity(*found))
 
+    def changeKey(self) -> Deferred[None]:
+        """
+        See L{Issuer.changeKey<smartproxy_tw.acme.issuer.Issuer.changeKey>}.
+        """
+        return self._made().changeKey()
+
+    def deactivate(self) -> Deferred[None]:
+        """
+        See L{Issuer.deactivate<smartproxy_tw.acme.issuer.Issuer.deactivate>}.
+        """
+        return self._made().deactivate()
+
     def close(self) -> Deferred[None]:
         """
         Close the connections to the authority, once no order is under way.

@@ -8,7 +8,7 @@ never ends the process it lives in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -255,18 +255,19 @@ class SmartProxy(MultiService):
             accounts=self._accounts,
         )
         records = recordsOf(reactor, self.config)
+        issuers: dict[str, LateIssuer] = {}
         listeners = Listeners(self._listen or listenBy(reactor), self.config.bind)
         return Life(
             self.config,
             listeners,
             storage,
             self._plane or self._usualPlane,
-            partial(self._makeCertificates, storage, run, records),
+            partial(self._makeCertificates, storage, run, records, issuers),
             reactor,
             nameServerOf(reactor, self.config, records),
             partial(self._makeHooks, storage, run) if self.config.acme.hooks else None,
             self.events,
-            self._makeAdmin,
+            partial(self._makeAdmin, storage, issuers),
         )
 
     def _makeHooks(self, storage: Storage, run: Run) -> CertificateHooks:
@@ -276,14 +277,19 @@ class SmartProxy(MultiService):
         hooks, programs = self.config.acme.hooks, Programs(self._reactor)
         return CertificateHooks(hooks, programs, self._reactor, storage.deliveries, run, self._chance)
 
-    def _makeAdmin(self, certificates: Certificates) -> Admin | None:
+    def _makeAdmin(
+        self, storage: Storage, issuers: Mapping[str, LateIssuer], certificates: Certificates
+    ) -> Admin | None:
         if self.config.admin is None:
             return None
+        from .accounts import AccountInquiries, Holder
         from .admin import Admin
         from .inquiries import Inquiries
 
+        holders = [Holder(url, each.changeKey, each.deactivate) for url, each in issuers.items()]
+        accounts = AccountInquiries(holders, storage.accounts) if holders else None
         inquiries = Inquiries(certificates, self.events, self._clock, self._withHooks)
-        return Admin(self._reactor, self.config.admin.socket, inquiries)
+        return Admin(self._reactor, self.config.admin.socket, inquiries, accounts)
 
     def _foreignStore(self) -> ICertificateStore | None:
         if self._certificateStore is None:
@@ -311,6 +317,7 @@ class SmartProxy(MultiService):
         storage: Storage,
         run: Run,
         records: IRecords | None,
+        issuers: dict[str, LateIssuer],
         plane: IPlane,
         gate: Callable[[], Deferred[None]],
         milestones: Milestones,
@@ -330,6 +337,8 @@ class SmartProxy(MultiService):
             twins=twins,
             choices=choices,
         )
+        if self._obtain is None:
+            issuers[self.config.acme.directory] = issuer
         return Certificates(
             self.config,
             plane,
@@ -350,7 +359,7 @@ class SmartProxy(MultiService):
             revoke=issuer.revoke if self._obtain is None else self._revoke,
             fallbacks=()
             if self._obtain
-            else self._makeFallbacks(storage, run, presenter, choices, milestones),
+            else self._makeFallbacks(storage, run, presenter, choices, milestones, issuers),
             rehearsal=None if self._obtain else self._makeRehearsal(storage, presenter, choices),
             events=self.events,
         )
@@ -389,7 +398,13 @@ class SmartProxy(MultiService):
         return Preflight(look, choices, self._reactor, isStrict=isStrict)
 
     def _makeFallbacks(
-        self, storage: Storage, run: Run, presenter: Presenter, choices: Choices, milestones: Milestones
+        self,
+        storage: Storage,
+        run: Run,
+        presenter: Presenter,
+        choices: Choices,
+        milestones: Milestones,
+        issuers: dict[str, LateIssuer],
     ) -> list[Fallback]:
         made = []
         for authority, shelf in zip(self.config.acme.fallbacks, storage.fallbacks, strict=True):
@@ -406,6 +421,7 @@ class SmartProxy(MultiService):
                 twins=twins,
                 choices=choices,
             )
+            issuers[authority.directory] = issuer
             memory = Memory(shelf.attempts, shelf.uses, run)
             made.append(
                 Fallback(

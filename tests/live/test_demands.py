@@ -31,7 +31,7 @@ from .test_promise import story
 
 reactor: Any = _reactor
 HERE = "127.0.0.1"
-COMMAND = [sys.executable, "-m", "smartproxy_tw.cli", "certificates"]
+COMMAND = [sys.executable, "-m", "smartproxy_tw.cli"]
 
 
 class DemandCase(TestCase):
@@ -118,13 +118,13 @@ class DemandCase(TestCase):
         """
         return (self.directory / "log").read_text()
 
-    async def command(self, *arguments: str, status: int = 0) -> str:
+    async def command(self, *arguments: str, status: int = 0, of: str = "certificates") -> str:
         """
         The command, as it is typed, ends with this status.
         """
         ran = await deferToThread(
             subprocess.run,
-            [*COMMAND, *arguments, "-c", "smartproxy.json"],
+            [*COMMAND, of, *arguments, "-c", "smartproxy.json"],
             cwd=self.directory,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -301,6 +301,37 @@ class DemandsTests(Common, DemandCase):
             self.assertEqual((opinion["Status"], opinion["Reason"]), ("Revoked", 3))
         self.assertNotEqual((await deferToThread(self.leaf))[1], first[1])
         self.assertNotEqual((await deferToThread(self.leaf, isRSA=True))[1], twin[1])
+
+    @story
+    async def test_accounts(self) -> None:
+        """
+        The account is told of, has a new key by which orders go on, is given up when
+        that is meant, and has a successor with the next order.
+        """
+        await self.begin()
+        (file,) = (self.directory / "state" / "accounts").iterdir()
+        first = json.loads(file.read_text())
+        directory = self.authority.directoryURL
+        self.assertEqual(await self.command("list", of="accounts"), f"{directory}: {first['url']}\n")
+        said = await self.command("rollover", of="accounts")
+        self.assertEqual(said, f"{first['url']} has a new key\n")
+        second = json.loads(file.read_text())
+        self.assertEqual(second["url"], first["url"])
+        self.assertNotEqual(second["key"], first["key"])
+        await self.command("renew", "a.example")
+        await self.command("deactivate", of="accounts", status=2)
+        await self.command("deactivate", "--yes", "--authority", "nowhere", of="accounts", status=1)
+        said = await self.command("deactivate", "--yes", "--authority", directory, of="accounts")
+        self.assertIn(f"{first['url']} is deactivated", said)
+        self.assertIn("no account yet", await self.command("list", of="accounts"))
+        await self.command("deactivate", "--yes", of="accounts", status=1)
+        await self.command("renew", "a.example")
+        third = json.loads(file.read_text())
+        self.assertNotEqual(third["url"], first["url"])
+        self.assertEqual(await self.command("list", of="accounts"), f"{directory}: {third['url']}\n")
+        self.assertNotIn("PRIVATE KEY", self.log)
+        await self.end()
+        await self.command("list", of="accounts", status=4)
 
     @story
     async def test_away(self) -> None:
