@@ -192,6 +192,10 @@ class TakenPortTests(ProcessCase):
             ran = self.end([*TWISTD, *self.words])
         self.assertEqual(ran.returncode, 1)
         self.assertPlain(ran.stderr, self.https)
+        # The daemon tells the terminal first, and takes its pidfile away after that.
+        until = time.monotonic() + 10
+        while (self.directory / "twistd.pid").exists() and time.monotonic() < until:
+            time.sleep(0.01)
         self.assertEqual(os.listdir(self.directory), ["twistd.log"])
         log = (self.directory / "twistd.log").read_text()
         self.assertIn(f"{HERE}:{self.https}", log)
