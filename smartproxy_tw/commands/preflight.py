@@ -2,8 +2,9 @@
 C{smartproxy certificates preflight}: look from here whether orders can succeed, and
 tell what is in the way.
 
-Only names of the configuration are looked at.  A proxy that runs is not asked for
-anything: what answers at a name's addresses is told, and not whether that is it.
+Only names of the configuration are looked at.  A proxy that runs by it is asked first:
+only it can tell whether it is what answers at a name's addresses.  What it does not
+tell, because it does not run or goes by an older configuration, is looked at from here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..preflight.findings import Finding
 from ..preflight.judge import judge
 from ..store.directory import SecureDirectory
 from ..store.naming import authorityName
+from .admin import Ask, ProxyAway, asking, socketOf
 
 if TYPE_CHECKING:
     from ..acme.challenges import Kind
@@ -34,6 +36,9 @@ _WORDS = {"well": "ok", "bad": "BAD", "unknown": "unknown"}
 
 #: An account's file has no more bytes than that.
 _MOST_BYTES = 65536
+
+#: The proxy is asked about so many names at a time, and may take so many seconds for them.
+_TOGETHER, _PATIENCE = 50, 20.0
 
 #: Sees what there is to see of a name.
 See = Callable[[str, "Kind"], Awaitable["NameFacts"]]
@@ -54,7 +59,9 @@ def run(reactor: Any, config: Config, names: Sequence[str]) -> bool:
 
     def begin() -> None:
         seeing = lookFor(reactor, config, None)
-        looking = Deferred.fromCoroutine(look(config, names, seeing.at, lambda: _identity(reactor, config)))
+        looking = Deferred.fromCoroutine(
+            look(config, names, seeing.at, lambda: _identity(reactor, config), _askFor(config))
+        )
         looking.addBoth(results.append).addBoth(lambda _: reactor.stop())
 
     reactor.callWhenRunning(begin)
@@ -66,7 +73,11 @@ def run(reactor: Any, config: Config, names: Sequence[str]) -> bool:
 
 
 async def look(
-    config: Config, names: Sequence[str], see: See, identify: Callable[[], Awaitable[Identity | str]]
+    config: Config,
+    names: Sequence[str],
+    see: See,
+    identify: Callable[[], Awaitable[Identity | str]],
+    ask: Ask | None = None,
 ) -> bool:
     """
     Look at names, and print what is found.
@@ -75,6 +86,8 @@ async def look(
     @param names: Those to look at; none: all.
     @param see: Looks at one.
     @param identify: Tells who the authority is, or why that is not known.
+    @param ask: Asks the proxy that may run, and waits for it; L{None}: it is not to be
+        spoken to.
     @return: Whether nothing is bad.
     """
     from ..acme.together import together
@@ -93,20 +106,47 @@ async def look(
         print("no route wants a certificate by ACME")
         return True
 
+    told = {} if ask is None else _told(ask, wanted)
+
     async def one(name: str) -> NameFacts:
         return await see(name, "dns-01" if name.startswith("*.") else config.challenges[0])
 
-    seen = await together([one(name) for name in wanted])
+    seen = await together([one(name) for name in wanted if name not in told])
     identity = None
     if any(each.caa is not None and each.caa.found for each in seen):
-        told = await identify()
-        if isinstance(told, str):
-            print(f"{config.acme.directory} does not tell its names for CAA: {told}", file=sys.stderr)
+        known_ = await identify()
+        if isinstance(known_, str):
+            print(f"{config.acme.directory} does not tell its names for CAA: {known_}", file=sys.stderr)
         else:
-            identity = told
-    findings = [finding for each in seen for finding in judge(each, identity)]
+            identity = known_
+    told.update((each.name, judge(each, identity)) for each in seen)
+    findings = [finding for name in wanted for finding in told[name]]
     _print(findings)
     return all(each.value != "bad" for each in findings)
+
+
+def _askFor(config: Config) -> Ask | None:
+    try:
+        return asking(socketOf(config), _PATIENCE)
+    except ProxyAway:
+        return None
+
+
+def _told(ask: Ask, names: Sequence[str]) -> dict[str, tuple[Finding, ...]]:
+    """
+    What the running proxy finds, by name; without those that it says nothing about.
+    """
+    found: dict[str, list[Finding]] = {}
+    for at in range(0, len(names), _TOGETHER):
+        try:
+            answer = ask("POST", "/v1/certificates/preflight", {"names": names[at : at + _TOGETHER]})
+            for each in answer.members.get("findings", ()):
+                finding = Finding(**each)
+                found.setdefault(finding.name, []).append(finding)
+        except (ProxyAway, TypeError):
+            # It has ended, or is of another version.
+            break
+    return {name: tuple(findings) for name, findings in found.items()}
 
 
 def _print(findings: Iterable[Finding]) -> None:

@@ -1,7 +1,7 @@
 """
 C{smartproxy certificates list}, C{explain} and C{plan}: what L{survey} and
 L{forecast} find, as text for people or JSON for programs; of a proxy that runs,
-C{list} has what it is just doing, too.
+C{list} and C{explain} have what it is just doing, too.
 
 Every function returns whether it could answer, and prints.
 """
@@ -78,12 +78,13 @@ def show(config: Config, *, asJSON: bool = False, now: Clock = time.time, look: 
     return True
 
 
-def explain(config: Config, name: str, *, now: Clock = time.time) -> bool:
+def explain(config: Config, name: str, *, now: Clock = time.time, look: Look = admin.live) -> bool:
     """
     By which certificate a name is served, and what becomes of that.
 
     @param name: As a client asks for it.
     @param now: The time, POSIX seconds.
+    @param look: Asks the proxy, if one runs.
     @return: Also whether a route terminates TLS for the name.
     """
     moment = now()
@@ -103,6 +104,7 @@ def explain(config: Config, name: str, *, now: Clock = time.time) -> bool:
         print(f"smartproxy certificates explain: no route serves a certificate for {name}", file=sys.stderr)
         return False
     print(wanted)
+    live = look(config)
     for record in found:
         ports = [
             f"{route.name} (port {port})"
@@ -110,6 +112,8 @@ def explain(config: Config, name: str, *, now: Clock = time.time) -> bool:
             if _keyFor(route, wanted) == record.source.key
         ]
         for word, text in (*_share(record, routes), *_story(config, record, wanted, ports, moment)):
+            print(f"  {word:<13}{text}")
+        for word, text in _running(record, live.get(record.source.key)):
             print(f"  {word:<13}{text}")
     return True
 
@@ -181,6 +185,23 @@ def _story(
         yield "next attempt", f"{'now' if record.next <= now else _minute(record.next)}: {record.why}"
     elif record.why:
         yield "renewed by", record.why
+
+
+def _running(record: Record, live: Live | None) -> Iterable[tuple[str, str]]:
+    """
+    What only a proxy that runs can tell: what it is doing, hooks that have failed, and
+    what it has seen in the way of an order.
+    """
+    if live is None:
+        return
+    following = _seconds(live["next_attempt"])
+    reason = f": {live['reason']}" if live["reason"] else ""
+    until = "" if following is None else f", until {_minute(following)}{reason}"
+    yield "the proxy", f"{live['state']}{until}"
+    if live["problem"] and (record.attempt is None or record.attempt.problem != live["problem"]):
+        yield "problem", live["problem"]
+    for finding in live.get("preflight", ()):
+        yield "in the way", finding
 
 
 def _origin(record: Record) -> str:

@@ -10,7 +10,7 @@ cannot be had, nothing is asked of any authority at all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -55,6 +55,7 @@ from .storage import Shelf, Storage
 from .ways import Way
 
 if TYPE_CHECKING:
+    from ..preflight.findings import Finding
     from .revoking import Revocation, Revoke
 
 __all__ = ["Certificates", "Fallback"]
@@ -370,6 +371,19 @@ class Certificates:
         @raise NotPossible: It is none by ACME.
         """
         return self._chosen(key).renew(force=force)
+
+    def look(self, names: Iterable[str]) -> Deferred[tuple[Finding, ...]]:
+        """
+        Look whether orders for names could succeed, as is done beside each order.
+
+        @param names: Of certificates by ACME.
+        @return: Fires within some seconds.  Fails with L{NotPossible} where nobody
+            looks.
+        """
+        if self._preflight is None:
+            return fail(NotPossible("The configuration says acme.preflight: off: nothing is looked at."))
+        preflight = self._preflight
+        return Deferred.fromCoroutine(preflight.find(preflight.ways(names), self._identify))
 
     def revoke(self, key: str, reason: str = "unspecified") -> Deferred[Revocation]:
         """

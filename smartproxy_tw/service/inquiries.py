@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +33,9 @@ _EVENTS = 8
 
 #: After so many certificates in one turn somebody else has his.
 _AT_ONCE = 50
+
+#: So many names are looked at for one question.
+_LOOKS = 100
 
 #: Status of HTTP for what cannot be done at this moment.
 _NOT_NOW = {"starting": 503, "stopping": 503, "away": 503, "held": 429, "failed": 409}
@@ -63,6 +67,7 @@ class Inquiries:
         self._clock = clock
         self._recent: dict[str, deque[CertificateEvent]] = {}
         self._end: Callable[[], None] = lambda: None
+        self._isLooking = False
 
     def begin(self, desk: Desk) -> None:
         """
@@ -72,6 +77,7 @@ class Inquiries:
         desk.take("GET", "/v1/certificates", self._list)
         desk.take("POST", "/v1/certificates/renew", self._renew)
         desk.take("POST", "/v1/certificates/revoke", self._revoke)
+        desk.take("POST", "/v1/certificates/preflight", self._look)
 
     def end(self) -> None:
         """
@@ -145,6 +151,29 @@ class Inquiries:
         outcome |= {"outcome": revocation.outcome, "serial": _serial(revocation.serial)}
         return outcome | ({"problem": revocation.problem} if revocation.problem else {})
 
+    async def _look(self, question: Question) -> Reply:
+        question.only("names")
+        names = tuple(dict.fromkeys(name.lower().removesuffix(".") for name in question.texts("names")))
+        if not 0 < len(names) <= _LOOKS:
+            raise Refusal(400, "bad-question", f"Say which: 'names', a list of 1 to {_LOOKS} names.")
+        for name in names:
+            if not any(name in self._namesOf(key) for key in self._meant(name)):
+                raise Refusal(404, "unknown-name", f"No certificate by ACME is wanted for {name}.")
+        if self._isLooking:
+            raise Refusal(429, "busy", "Somebody else has names looked at just now.")
+        self._isLooking = True
+        try:
+            findings = await self._certificates.look(names)
+        except NotPossible as why:
+            raise Refusal(409, "not-possible", str(why)) from why
+        finally:
+            self._isLooking = False
+        return Reply({}, listing=("findings", map(asdict, findings)))
+
+    def _namesOf(self, key: str) -> tuple[str, ...]:
+        status = self._certificates.statusOf(key) if key in self._certificates.renewable else None
+        return () if status is None else status.names
+
     def _refused(self, outcome: dict[str, Any], why: Exception) -> dict[str, Any]:
         error = _error(why)
         if isinstance(why, NotNow) and why.until is not None:
@@ -203,6 +232,7 @@ class Inquiries:
             "not_after": _iso(status.expires),
             "expires_in": figures.expiresIn,
             "problem": status.problem,
+            "preflight": list(status.preflight),
             "failures": status.failures,
             "next_attempt": _iso(status.nextAttempt),
             "attempt_in": figures.attemptIn,

@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.commands import preflight
+from smartproxy_tw.commands.admin import Answer, ProxyAway
 from smartproxy_tw.commands.preflight import look, run
 from smartproxy_tw.config.model import LETSENCRYPT, Auto, Internal
 from smartproxy_tw.preflight.caa import Identity, Property
@@ -36,6 +37,8 @@ class LookTests(SynchronousTestCase):
         self.seen: list[tuple[str, str]] = []
         self.found: dict[str, NameFacts] = {}
         self.identity: Identity | str = Identity(("ca.test",))
+        self.asked: list[Any] = []
+        self.proxy: Answer | None = None
 
     async def see(self, name: str, kind: Any) -> NameFacts:
         """
@@ -50,13 +53,22 @@ class LookTests(SynchronousTestCase):
         """
         return self.identity
 
+    def ask(self, verb: str, path: str, members: Any) -> Answer:
+        """
+        The proxy that may run.
+        """
+        self.asked.append((verb, path, members["names"]))
+        if self.proxy is None:
+            raise ProxyAway("nobody is there")
+        return self.proxy
+
     def told(self, *names: str, isWell: bool) -> str:
         """
         What is said.
         """
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-            looking = look(self.config, names, self.see, self.identify)
+            looking = look(self.config, names, self.see, self.identify, self.ask)
             self.assertEqual(self.successResultOf(Deferred.fromCoroutine(looking)), isWell, out.getvalue())
         return out.getvalue()
 
@@ -76,6 +88,53 @@ class LookTests(SynchronousTestCase):
         told = self.told("Shop.Example.", isWell=False)
         self.assertEqual(len(self.seen), 1)
         self.assertRegex(told, r"(?m)^shop\.example  dns    BAD      there is no such name .*\n +-> add an A")
+
+    def test_proxy(self) -> None:
+        """
+        What the running proxy has found is told as it says it, and counts; what it does
+        not speak of is looked at from here.
+        """
+        finding = {
+            "name": "shop.example",
+            "check": "port",
+            "value": "bad",
+            "text": "192.0.2.1:80 is answered by somebody else",
+            "remedy": "stop it",
+        }
+        self.proxy = Answer(200, {"findings": [finding]})
+        told = self.told(isWell=False)
+        names = ("shop.example", "*.shop.example")
+        self.assertEqual(self.asked, [("POST", "/v1/certificates/preflight", names)])
+        self.assertEqual(self.seen, [("*.shop.example", "dns-01")])
+        self.assertRegex(told, r"(?m)^shop\.example +port +BAD +192.*else\n +-> stop it\n\*\.shop")
+
+    def test_otherProxy(self) -> None:
+        """
+        A proxy that does not know the names, or says what nobody understands, is one
+        that is not asked.
+        """
+        for self.proxy in (
+            None,
+            Answer(404, {"error": {"message": "no such name"}}),
+            Answer(200, {"findings": [{"name": "shop.example", "colour": "red"}]}),
+            Answer(200, {"findings": ["shop.example"]}),
+        ):
+            self.seen.clear()
+            self.told(isWell=True)
+            self.assertEqual(len(self.seen), 2)
+
+    def test_notAll(self) -> None:
+        """
+        Many names are asked about in pieces, and not any more once nobody answers.
+        """
+        self.config = configuration(self.config.stateDir, *(Auto((f"a{n}.test",)) for n in range(120)))
+        self.proxy = Answer(200, {"findings": []})
+        self.told(isWell=True)
+        self.assertEqual([len(names) for *_, names in self.asked], [50, 50, 20])
+        self.asked.clear()
+        self.proxy = None
+        self.told(isWell=True)
+        self.assertEqual(len(self.asked), 1)
 
     def test_strangers(self) -> None:
         """

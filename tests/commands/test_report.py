@@ -163,6 +163,30 @@ class ReportTests(SynchronousTestCase):
         )
         self.assertEqual([each["live"] for each in self.listed()], [None, None])
 
+    def test_liveStory(self) -> None:
+        """
+        Of a proxy that runs it is told what it does, which hooks have failed, and what
+        it sees in the way.
+        """
+        self.keep(SHOP)
+        live: dict[str, dict[str, Any]] = {
+            WANTED.key: {
+                "state": "valid",
+                "next_attempt": "2030-01-01T10:00:00Z",
+                "reason": "the authority asks for it",
+                "problem": "the hook reload has failed: status 1",
+                "preflight": ["shop.example: nobody listens there; let the proxy listen"],
+            }
+        }
+        said = self.told(explain, "shop.example", look=lambda _: live)
+        self.assertIn("the proxy    valid, until 2030-01-01 10:00Z: the authority asks for it", said)
+        self.assertIn("problem      the hook reload has failed: status 1", said)
+        self.assertIn("in the way   shop.example: nobody listens there; let the proxy listen", said)
+        live[WANTED.key] |= {"problem": None, "preflight": [], "reason": None, "next_attempt": None}
+        said = self.told(explain, "shop.example", look=lambda _: live)
+        self.assertTrue(said.endswith("the proxy    valid\n"), said)
+        self.assertNotIn("the proxy", self.told(explain, "shop.example"))
+
     def test_explain(self) -> None:
         """
         Who wants it, whose it is and why, and what comes next.

@@ -20,7 +20,7 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from smartproxy_tw.config.model import Config, OwnZones, Preflight
+from smartproxy_tw.config.model import Admin, Config, OwnZones, Preflight
 from smartproxy_tw.facts import Address
 from smartproxy_tw.service.tree import SmartProxy
 
@@ -250,10 +250,42 @@ class PreflightTests(TestCase):
             ([], 1, r"(?m)^b\.test +caa +BAD +CAA of b\.test: nobody may issue$"),
             (["c.test"], 1, r"no certificate by ACME is wanted for that; there are a\.test, b\.test"),
         ):
-            out, err, code = await getProcessOutputAndValue(
-                sys.executable,
-                ["-m", "smartproxy_tw.cli", "certificates", "preflight", *names, "-c", str(file / "c.yaml")],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            )
-            self.assertEqual(code, status, out + err)
-            self.assertRegex((out + err).decode(), word)
+            said, code = await self.command(str(file / "c.yaml"), *names)
+            self.assertEqual(code, status, said)
+            self.assertRegex(said, word)
+
+    @story
+    async def test_askedByTheCommand(self) -> None:
+        """
+        A proxy that runs is asked whether it is what answers, which nobody else can tell.
+        """
+        authority = await self.world()
+        made = self.config(authority, "advisory", "a.test")
+        socket_ = os.path.join(made.stateDir, "admin.sock")
+        proxy = await self.runs(replace(made, admin=Admin(socket_)))
+        await self.ends(proxy)
+        file = Path(self.mktemp()).absolute().with_suffix(".yaml")
+        preflight = f"{{resolvers: '{authority.names}', http_port: {self.ports[0]}}}"
+        file.write_text(
+            f"acme: {{directory: '{authority.directoryURL}', ca_file: '{authority.caFile}', preflight:"
+            f" {preflight}}}\nstate_dir: {made.stateDir}\nsites: {{a.test: 1}}\n"
+        )
+        word = rf"(?m)^a\.test +port +ok +this proxy answers at 127\.0\.0\.1:{self.ports[0]}$"
+        said, code = await self.command(str(file), "a.test")
+        self.assertEqual(code, 0, said)
+        self.assertRegex(said, word)
+        await proxy.stopService()
+        said, code = await self.command(str(file), "a.test")
+        self.assertNotRegex(said, word)
+        self.assertRegex(said, r"(?m)^a\.test +port +unknown ")
+
+    async def command(self, file: str, *names: str) -> tuple[str, int]:
+        """
+        What it says, and its status.
+        """
+        out, err, code = await getProcessOutputAndValue(
+            sys.executable,
+            ["-m", "smartproxy_tw.cli", "certificates", "preflight", *names, "-c", file],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+        return (out + err).decode(), code

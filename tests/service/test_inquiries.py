@@ -11,14 +11,18 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
+from smartproxy_tw.acme.choices import Choices
 from smartproxy_tw.acme.errors import AuthorityUnreachable
 from smartproxy_tw.acme.x509 import describe
 from smartproxy_tw.config.model import CertificateSource, Internal
+from smartproxy_tw.preflight.facts import Absent, NameFacts
+from smartproxy_tw.service.caution import Preflight
 from smartproxy_tw.service.certificates import Certificates
 from smartproxy_tw.service.desk import Desk, Reply
 from smartproxy_tw.service.inquiries import Inquiries
 
 from .configurations import BLOG, SHOP
+from .test_caution import Looking
 from .test_demands import CA, HOUR, NOW, DemandCase, problem
 
 
@@ -275,6 +279,57 @@ class InquiriesTests(DemandCase):
         self.addCleanup(inquiries.end)
         (shop,) = self.listed(self.ask("GET", ""))
         self.assertEqual((shop["state"], shop["problem"]), ("valid", "a hook failed"))
+
+    def test_preflight(self) -> None:
+        """
+        Names are looked at by the proxy itself, which is asked by one at a time; only
+        names of certificates by ACME, and not too many of them.
+        """
+        looking: Any = Looking()
+        looking.found["shop.example"] = NameFacts("shop.example", "http-01", Absent())
+        preflight = Preflight(lambda: looking, Choices(("http-01",)), self.clock)
+        self.served_(SHOP, Internal(("in.example",)), preflight=preflight)
+        (found,) = self.findings(self.ask("POST", "/preflight", {"names": ["Shop.example."]}))
+        self.assertEqual((found["name"], found["check"], found["value"]), ("shop.example", "dns", "bad"))
+        self.assertIn("NXDOMAIN", found["text"])
+        self.assertIn("add an A", found["remedy"])
+        for members, refusal in (
+            ({}, (400, "bad-question")),
+            ({"names": ["shop.example"] * 2 + [f"a{number}.example" for number in range(100)]}, None),
+            ({"names": ["in.example"]}, (404, "unknown-name")),
+            ({"names": ["a.in.example"]}, (404, "unknown-name")),
+            ({"names": ["shop.example"], "force": True}, (400, "bad-question")),
+        ):
+            self.assertEqual(
+                self.refused("POST", "/preflight", members), refusal or (400, "bad-question"), members
+            )
+        self.assertEqual(looking.looked, [("shop.example", "http-01")])
+        looking.isSlow = True
+        body = b'{"names": ["shop.example"]}'
+        first = Deferred.fromCoroutine(
+            self.desk.answer("POST", "/v1/certificates/preflight", {}, body, "user 7")
+        )
+        self.assertEqual(self.refused("POST", "/preflight", {"names": ["shop.example"]}), (429, "busy"))
+        self.clock.advance(10)
+        self.assertEqual(self.findings(self.successResultOf(first)), [])
+        looking.isSlow = False
+        self.assertEqual(self.ask("POST", "/preflight", {"names": ["shop.example"]}).status, 200)
+
+    def findings(self, reply: Reply) -> list[Any]:
+        """
+        What was found.
+        """
+        assert reply.listing is not None and reply.listing[0] == "findings", reply
+        return self.listed(reply)
+
+    def test_noPreflight(self) -> None:
+        """
+        Where the configuration wants nobody to look, nobody does.
+        """
+        self.served_(SHOP)
+        self.assertEqual(
+            self.refused("POST", "/preflight", {"names": ["shop.example"]}), (409, "not-possible")
+        )
 
     def test_ended(self) -> None:
         """
