@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from twisted.internet.defer import Deferred
@@ -98,6 +99,11 @@ class IPlane(Interface):
         @return: Fires with the number of connections that were cut.
         """
 
+    def reopen() -> Deferred[None]:
+        """
+        Let go of the file of the access log; the next line opens it anew.
+        """
+
     def recent() -> Deferred[tuple[str, ...]]:
         """
         Which certificates clients have asked for of late: the keys that
@@ -108,7 +114,13 @@ class IPlane(Interface):
 
     def tally() -> Deferred[dict[str, int]]:
         """
-        Counts since the start and gauges of now, by name.
+        Counts since the start and gauges of now, by name: of one word, or of three
+        (L{cell<smartproxy_tw.plane.census.cell>}).
+        """
+
+    def processes() -> Mapping[int, int]:
+        """
+        The processes that the data path is in, from 1; none where it is in this one.
         """
 
 

@@ -178,12 +178,15 @@ def makeService(options: Options) -> IService:
         # A file that says text says what is usual, which twist takes for JSON
         # where there is no terminal.
         logFormat = options["log-format"] or ("json" if config.logFormat == "json" else None)
+    observer = runner.observer(logFormat)
+    if runner.isProgram:
+        runner.onRotation(subject.reopenLogs)
     return Process(
         subject,
         reactor.stop,
         terminal,
         ExitStatus(),
-        observer=runner.observer(logFormat),
+        observer=observer,
         isLogApart=runner.isLogApart,
     )
 
@@ -244,6 +247,7 @@ class _Runner:
         self._told: dict[str, Any] = {} if told is None else told
         self._isTwist = "fileLogObserverFactory" in self._told
         self._isTwistd = "nodaemon" in self._told
+        self._rotate: Callable[[], object] = lambda: None
 
     @property
     def isProgram(self) -> bool:
@@ -313,17 +317,25 @@ class _Runner:
             found: Any = LogFile.fromFullPath(path or "twistd.log")  # type: ignore[no-untyped-call]
         except OSError as why:
             sys.exit(f"smartproxy: the log file {why.filename} cannot be written: {why.strerror}")
-        _rotateOnSignal(found)
+        self._rotate = found.rotate
         return found  # type: ignore[no-any-return]
 
+    def onRotation(self, reopen: Callable[[], object]) -> None:
+        """
+        Begin new log files when somebody wants that, by SIGUSR1.
 
-def _rotateOnSignal(file: Any) -> None:
-    import signal
+        @param reopen: Begins those of the proxy.
+        """
+        import signal
 
-    from twisted.internet import reactor
+        from twisted.internet import reactor
 
-    if not signal.getsignal(signal.SIGUSR1):
-        signal.signal(
-            signal.SIGUSR1,
-            lambda *_: reactor.callFromThread(file.rotate),  # type: ignore[attr-defined]
-        )
+        def begin() -> None:
+            self._rotate()
+            reopen()
+
+        if not signal.getsignal(signal.SIGUSR1):
+            signal.signal(
+                signal.SIGUSR1,
+                lambda *_: reactor.callFromThread(begin),  # type: ignore[attr-defined]
+            )

@@ -39,6 +39,7 @@ __all__ = [
     "KeyType",
     "Lexicon",
     "Limits",
+    "Metrics",
     "OwnZones",
     "Pool",
     "Preflight",
@@ -392,11 +393,11 @@ class AccessLog:
     """
     One line for each request, or for each connection that is not HTTP.
 
-    @ivar format: C{"combined"}, C{"json"} or C{"off"}.
+    @ivar format: C{"combined"}, C{"json"}, C{"logfmt"} or C{"off"}.
     @ivar file: An absolute path, or C{"stdout"}.
     """
 
-    format: Literal["combined", "json", "off"] = "combined"
+    format: Literal["combined", "json", "logfmt", "off"] = "combined"
     file: str = "stdout"
 
 
@@ -673,6 +674,17 @@ class Acme(Authority):
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """
+    Where figures are told to whoever asks.
+
+    @ivar listen: An address and a port.
+    """
+
+    listen: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """
     Everything that a SmartProxy needs to know.
@@ -690,6 +702,8 @@ class Config:
         one.  C{"auto"}: one for each CPU that this process may use.
     @ivar logFormat: Of the event log.
     @ivar admin: How it is spoken to while it runs; L{None}: not at all.
+    @ivar metrics: Where Prometheus has its figures from, besides there; L{None}:
+        nowhere.
     @ivar source: The file it was read from, absolute, or L{None}.
     """
 
@@ -705,6 +719,7 @@ class Config:
     requestID: bool = True
     logFormat: Literal["text", "json"] = "text"
     admin: Admin | None = None
+    metrics: Metrics | None = None
     source: str | None = None
 
     @property

@@ -170,6 +170,7 @@ class _Resolver:
             requestID=written.requestId,
             logFormat=written.log.format,
             admin=self._admin(written.admin, state),
+            metrics=self._metrics(written.metrics, placed),
         )
         return divided(made)
 
@@ -188,6 +189,19 @@ class _Resolver:
         if written.socket is None:
             return model.Admin(adminSocket(state))
         return model.Admin(self._files.socket(("admin", "socket"), written.socket, state))
+
+    def _metrics(
+        self, written: schema.Metrics | None, placed: Sequence[checks.Placed]
+    ) -> model.Metrics | None:
+        if written is None:
+            return None
+        host, port = texts.listener(str(written.listen))
+        for each in placed:
+            if port in each.route.ports:
+                message = f"port {port} is that of route {each.route.name}: choose another one"
+                self._findings.add(("metrics", "listen"), message)
+                break
+        return model.Metrics(Address(host, port))
 
     def _checkLimits(self, written: schema.Limits) -> None:
         if written.urlBytes <= written.headBytes:

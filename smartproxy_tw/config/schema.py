@@ -50,6 +50,7 @@ __all__ = [
     "Limits",
     "Log",
     "Match",
+    "Metrics",
     "Passthrough",
     "Pool",
     "OwnZones",
@@ -632,8 +633,9 @@ class AccessLog(_Section):
     One line for each request, or for each connection that is not HTTP.
     """
 
-    format: Literal["combined", "json", "off"] = Field(
-        default=model.AccessLog().format, description="`combined` (as Apache has it), `json` or `off`."
+    format: Literal["combined", "json", "logfmt", "off"] = Field(
+        default=model.AccessLog().format,
+        description="`combined` (as Apache has it), `json` or `logfmt`, which have more, or `off`.",
     )
     file: PathText = Field(
         default=model.AccessLog().file,
@@ -735,6 +737,25 @@ _Admin = Annotated[
     Annotated[Literal["off"], Tag(TAG + "text")] | Annotated[Admin, Tag(TAG + "mapping")],
     _byShape("has to be off, or {socket: }"),
 ]
+
+
+def _listener(text: str) -> str:
+    texts.listener(text)
+    return text
+
+
+class Metrics(_Section):
+    """
+    Where figures are told to whoever asks, in the format of Prometheus.
+    """
+
+    listen: Annotated[
+        Annotated[Port, Tag(TAG + "number")] | Annotated[str, AfterValidator(_listener), Tag(TAG + "text")],
+        _byShape("has to be an IP address with a port, or a port"),
+    ] = Field(
+        description="An IP address with a port, such as `127.0.0.1:9100`; a port alone is on this machine "
+        "only. It answers `GET /metrics` and nothing else, to everybody who can connect.",
+    )
 
 
 class ExternalAccount(_Section):
@@ -1166,6 +1187,11 @@ class File(_Section):
         default_factory=Admin,
         description="The unix socket by which commands such as `smartproxy certificates renew` speak to the "
         "running proxy: only root and the user who runs it may. `off`: there is none.",
+    )
+    metrics: Metrics | None = Field(
+        default=None,
+        description="Where Prometheus has its figures from; the admin socket has them in any case. Default: "
+        "nowhere else.",
     )
     log: Log = Field(default_factory=Log, description="How events are written.")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long things may take.")

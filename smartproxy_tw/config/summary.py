@@ -156,6 +156,8 @@ def _end(config: Config) -> Iterator[str]:
             yield "no order is placed while something is seen to be in its way (acme.preflight)"
     yield f"state in {config.stateDir}"
     yield "no admin socket" if config.admin is None else f"admin socket {config.admin.socket}"
+    if config.metrics is not None:
+        yield f"metrics at http://{config.metrics.listen}/metrics"
     if config.workers == "auto":
         yield "one worker for each CPU, with an equal share of limits.connections"
     elif config.workers > 1:

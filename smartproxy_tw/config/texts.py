@@ -228,6 +228,25 @@ def nameServer(text: str) -> tuple[str, int]:
     return names.host(rest), int(digits)
 
 
+def listener(text: str) -> tuple[str, int]:
+    """
+    Where to listen for what is nobody's business but ours.
+
+    @param text: An IP address with a port, or a port: then on this machine only.
+    @return: The IP address in normal form, and the port.
+    @raise ValueError: It is neither.
+    """
+    rest, colon, digits = text.rpartition(":")
+    if not re.fullmatch("[0-9]{1,5}", digits) or not 0 < int(digits) < 65536 or names.isAddress(text):
+        raise ValueError("has no port from 1 to 65535 at its end")
+    if not colon:
+        return "127.0.0.1", int(digits)
+    bare = rest[1:-1] if rest.startswith("[") and rest.endswith("]") else rest
+    if not names.isAddress(bare) or (":" in bare) is not (bare != rest):
+        raise ValueError("does not begin with an IP address: 0.0.0.0 or [::] would be all of them")
+    return names.host(bare), int(digits)
+
+
 def directory(text: str) -> str:
     """
     The directory of an ACME authority.

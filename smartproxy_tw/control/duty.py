@@ -21,8 +21,22 @@ from twisted.python.failure import Failure
 
 from ..interfaces import IPlane
 from .errors import Broken, Refused
+from .gains import Gains
 from .handed import HandedPort
-from .messages import Drain, Leaving, Recent, Report, Talk, Tally, Tell, keysText, opened, tallyText
+from .messages import (
+    INLINE,
+    Drain,
+    Leaving,
+    Recent,
+    Reopen,
+    Report,
+    Talk,
+    Tally,
+    Tell,
+    keysText,
+    opened,
+    tallyText,
+)
 from .packing import unpacking
 from .slices import inSlices
 from .state import Adopt, Change, Install, Present, Release, UseTable, Withdraw
@@ -65,6 +79,7 @@ class Duty(Talk):
         self._ending = ending
         self._turn = DeferredLock()
         self._ports: dict[int, HandedPort] = {}
+        self._gains = Gains(INLINE)
         # What the table says, once there is one.
         self._grace = 0.0
         self._isUnfit = False
@@ -95,7 +110,11 @@ class Duty(Talk):
         """
         See L{Tally}.
         """
-        return self._plane.tally().addCallback(lambda tally: {"tally": tallyText(tally)})
+        return self._plane.tally().addCallback(self._gain)
+
+    def _gain(self, tally: dict[str, int]) -> dict[str, Any]:
+        piece, isMore = self._gains.take(tally)
+        return {"tally": tallyText(piece), "isMore": isMore}
 
     @Recent.responder
     def tellRecent(self) -> Deferred[dict[str, Any]]:
@@ -103,6 +122,13 @@ class Duty(Talk):
         See L{Recent}.
         """
         return self._plane.recent().addCallback(lambda keys: {"keys": keysText(keys)})
+
+    @Reopen.responder
+    def reopen(self) -> Deferred[dict[str, Any]]:
+        """
+        See L{Reopen}.
+        """
+        return self._plane.reopen().addCallback(lambda _: {})
 
     def leave(self) -> None:
         """
@@ -130,7 +156,10 @@ class Duty(Talk):
 
     def _sayGoodBye(self, tally: dict[str, int]) -> None:
         if self.transport is not None:
-            self.ask(Report, tally=tallyText(tally))
+            isMore = True
+            while isMore:
+                piece, isMore = self._gains.take(tally)
+                self.ask(Report, tally=tallyText(piece))
             self.transport.loseConnection()
 
     async def _take(self, packed: bytes, port: HandedPort | None, isWhole: bool) -> dict[str, Any]:

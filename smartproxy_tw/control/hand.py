@@ -185,6 +185,18 @@ class Hand:
         self._ask(self.line.recent).addBoth(tell)
         return told
 
+    def reopen(self) -> Deferred[None]:
+        """
+        Have it open the access log anew.
+
+        @return: Fires when it has, or has ended.
+        """
+        if self._isGone:
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self._ask(self.line.reopen).addBoth(lambda _: done.callback(None))
+        return done
+
     def condemn(self, why: str) -> None:
         """
         Kill it.

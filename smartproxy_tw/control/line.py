@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from .messages import Drain, Leaving, Letter, Recent, Report, Talk, Tally, Tell, keysOf, tallied
+from .gains import gained
+from .messages import Drain, Leaving, Letter, Recent, Reopen, Report, Talk, Tally, Tell, keysOf, tallied
 
 __all__ = ["Hearer", "ILine", "Line"]
 
@@ -64,6 +65,11 @@ class ILine(Protocol):
         See L{Recent}.
         """
 
+    def reopen(self) -> Deferred[Any]:
+        """
+        See L{Reopen}.
+        """
+
     def hangUp(self) -> None:
         """
         End the line.
@@ -81,6 +87,7 @@ class Line(Talk):
         """
         super().__init__()
         self._hearer = hearer
+        self._counts: dict[str, int] = {}
 
     def tell(self, letter: Letter, port: int | None, isWhole: bool) -> Deferred[Any]:
         """
@@ -98,13 +105,23 @@ class Line(Talk):
         """
         See L{ILine}.
         """
-        return self.ask(Tally).addCallback(lambda answer: tallied(answer["tally"]))
+        return self.ask(Tally).addCallback(self._counted)
+
+    def _counted(self, answer: dict[str, Any]) -> Deferred[dict[str, int]] | dict[str, int]:
+        gained(self._counts, tallied(answer["tally"]))
+        return self.tally() if answer["isMore"] else dict(self._counts)
 
     def recent(self) -> Deferred[tuple[str, ...]]:
         """
         See L{ILine}.
         """
         return self.ask(Recent).addCallback(lambda answer: keysOf(answer["keys"]))
+
+    def reopen(self) -> Deferred[Any]:
+        """
+        See L{ILine}.
+        """
+        return self.ask(Reopen)
 
     def hangUp(self) -> None:
         """
@@ -126,7 +143,8 @@ class Line(Talk):
         """
         See L{Report}.
         """
-        self._hearer.reports(tallied(tally))
+        gained(self._counts, tallied(tally))
+        self._hearer.reports(dict(self._counts))
         return {}
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

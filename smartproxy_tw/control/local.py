@@ -18,7 +18,9 @@ from zope.interface import implementer
 from ..actions.build import buildAction
 from ..interfaces import IPlane
 from ..plane.accept import Acceptor
+from ..plane.census import cell
 from ..plane.engine import Engine
+from ..plane.link import Link
 from ..plane.poller import Poller
 from ..plane.record import AccessRecords
 from ..routing.steps import Steps, paused
@@ -151,21 +153,29 @@ class LocalPlane:
                 yield
         self.engine.use(config, table.ports, actions, self._recordsOf(config.accessLog))
         before, self._groups = self._groups, groups
+        gone: set[str] = set()
         for (key, group), isPause in paused(before.items()):
             if key not in groups:
+                # What it has counted is not lost, if another one has the same targets.
+                group.tell(self.engine.counts, {})
                 group.close()
+                gone.update(group.names)
             if isPause:
                 yield
+        if gone:
+            for group, isPause in paused(groups.values()):
+                gone.difference_update(group.names)
+                if isPause:
+                    yield
+            self.engine.census.forget(gone)
 
-    def _recordsOf(self, settings: AccessLog) -> AccessRecords | None:
-        if settings != self._recordsFor:
+    def _recordsOf(self, settings: AccessLog) -> AccessRecords:
+        if self._records is None or settings != self._recordsFor:
             if self._records is not None:
                 self._records.close()
             self._recordsFor = settings
-            self._records = (
-                AccessRecords(self._reactor, settings.format, settings.file, self._clock)
-                if settings.format != "off"
-                else None
+            self._records = AccessRecords(
+                self._reactor, settings.format, settings.file, self._clock, self.engine.census
             )
         return self._records
 
@@ -228,8 +238,34 @@ class LocalPlane:
         """
         return succeed(self.engine.showcase.recent())
 
+    def reopen(self) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        if self._records is not None:
+            self._records.reopen()
+        return succeed(None)
+
+    def processes(self) -> dict[int, int]:
+        """
+        See L{IPlane}.
+        """
+        return {}
+
     def tally(self) -> Deferred[dict[str, int]]:
         """
         See L{IPlane}.
         """
-        return succeed({**self.engine.counts, "open": self.engine.open})
+        if self._records is not None:
+            self._records.flush()
+        counts = self.engine.counts
+        standing: dict[str, int] = {"open": self.engine.open}
+        for link in self._poller.mortals:
+            if isinstance(link, Link) and link.exchange is not None:
+                name = cell("target_busy", "-", link.target)
+                standing[name] = standing.get(name, 0) + 1
+        for group in self._groups.values():
+            group.tell(counts, standing)
+        delays = {cell("delays", each, "-"): number for each, number in enumerate(self._poller.delays)}
+        delays[cell("delayed", "-", "-")] = int(self._poller.delayed * 1e6)
+        return succeed({**counts, **delays, **standing})

@@ -27,10 +27,12 @@ from .packing import packed
 from .state import Change
 
 __all__ = [
+    "INLINE",
     "Drain",
     "Leaving",
     "Letter",
     "Recent",
+    "Reopen",
     "Report",
     "Talk",
     "Tally",
@@ -43,7 +45,7 @@ __all__ = [
 ]
 
 #: A longer letter goes as memory, in bytes; the rest of AMP's bound is left for AMP.
-_INLINE = 60000
+INLINE = 60000
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -79,10 +81,11 @@ class Drain(Command):
 
 class Tally(Command):
     """
-    Tell the counts: also how the supervisor sees that a worker is awake.
+    Tell what has been gained of the counts since they were told, and whether there is
+    more: also how the supervisor sees that a worker is awake.
     """
 
-    response = [(b"tally", String())]  # type: ignore[no-untyped-call]
+    response = [(b"tally", String()), (b"isMore", Boolean())]  # type: ignore[no-untyped-call]
 
 
 class Recent(Command):
@@ -91,6 +94,12 @@ class Recent(Command):
     """
 
     response = [(b"keys", String())]  # type: ignore[no-untyped-call]
+
+
+class Reopen(Command):
+    """
+    Let go of the file of the access log; the next line opens it anew.
+    """
 
 
 class Leaving(Command):
@@ -104,7 +113,7 @@ class Leaving(Command):
 
 class Report(Command):
     """
-    From a worker: its last counts.
+    From a worker: what its counts have gained since they were told, as a last word.
     """
 
     arguments = [(b"tally", String())]  # type: ignore[no-untyped-call]
@@ -158,7 +167,7 @@ class Letter:
         @param changes: In their order.
         """
         data = packed(changes)
-        self._memory = _sealed(data) if len(data) > _INLINE else None
+        self._memory = _sealed(data) if len(data) > INLINE else None
         self.arguments: dict[str, Any] = (
             {"letter": data} if self._memory is None else {"memory": self._memory}
         )
@@ -247,7 +256,7 @@ def keysText(keys: Iterable[str]) -> bytes:
     """
     text = ""
     for key in keys:
-        if len(text) + len(key) >= _INLINE:
+        if len(text) + len(key) >= INLINE:
             break
         text += key + "\n"
     return text.encode("ascii", "replace")

@@ -29,14 +29,15 @@ __all__ = [
     "Withdraw",
     "added",
     "counted",
+    "isGauge",
     "shared",
     "subject",
     "takesAway",
 ]
 
 #: What L{IPlane.tally<smartproxy_tw.interfaces.IPlane.tally>} tells of now rather
-#: than since the start: of a worker that has ended it is nothing.
-GAUGES = frozenset({"open"})
+#: than since the start, by the first word: of a worker that has ended it is nothing.
+GAUGES = frozenset({"open", "target_away", "target_busy", "target_idle"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,15 @@ def shared(config: Config, workers: int) -> Config:
     return replace(config, workers=workers, limits=replace(config.limits, connections=most))
 
 
+def isGauge(name: str) -> bool:
+    """
+    Whether it is told of now, and not since the start.
+
+    @param name: Of a count.
+    """
+    return name.partition(" ")[0] in GAUGES
+
+
 def added(living: Iterable[Mapping[str, int]], ended: Iterable[Mapping[str, int]] = ()) -> dict[str, int]:
     """
     The tally of all workers.
@@ -232,6 +242,6 @@ def added(living: Iterable[Mapping[str, int]], ended: Iterable[Mapping[str, int]
             total[name] = total.get(name, 0) + value
     for tally in ended:
         for name, value in tally.items():
-            if name not in GAUGES:
+            if not isGauge(name):
                 total[name] = total.get(name, 0) + value
     return total

@@ -99,7 +99,7 @@ class Supervisor:
         self._ticking: DelayedCall | None = None
         self._identities = count(1)
         self._ports: dict[int, IListeningPort] = {}
-        self._past: list[dict[str, int]] = [{}]
+        self._past: dict[str, int] = {}
         self._expecting: list[Deferred[None]] = []
         self._beginning: Deferred[None] | None = None
         self._reason = ""
@@ -194,7 +194,19 @@ class Supervisor:
         some seconds old.
         """
         asked = gatherResults([hand.tally() for hand in self._everyone if hand.isSettled])
-        return asked.addCallback(lambda living: added(living, self._past))
+        return asked.addCallback(lambda living: added(living, [self._past]))
+
+    def reopen(self) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return gatherResults([hand.reopen() for hand in self._everyone]).addCallback(lambda _: None)
+
+    def processes(self) -> dict[int, int]:
+        """
+        See L{IPlane}.
+        """
+        return {number: pid for number, pid in self.pids.items() if pid is not None}
 
     def recent(self) -> Deferred[tuple[str, ...]]:
         """
@@ -364,7 +376,7 @@ class Supervisor:
         """
         See L{Owner<smartproxy_tw.control.hand.Owner>}.
         """
-        self._past = [added((), [*self._past, hand.counts])]
+        self._keep(hand.counts)
         if hand in self._leaving:
             self._leaving.remove(hand)
         elif self._hands.get(hand.number) is hand:
@@ -372,8 +384,15 @@ class Supervisor:
             if not self._isOver:
                 self._died(hand.number, how, hand.pid)
 
+    def _keep(self, counts: dict[str, int]) -> None:
+        """
+        Of one that has ended: they are not to go back.
+        """
+        self._past = added((), [self._past, counts])
+
     def _died(self, number: int, how: str, pid: int | None = None) -> None:
         post = self._posts[number] = self._posts[number].died(self._reactor.seconds())
+        self._keep({"worker_restarts": 1})
         seconds = pause(post.state.failures)
         self._reason = f"worker {number} {how}"
         self._log.warn(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..facts import HTTP01, Challenge, ConnectionFacts, Credential
 from ..wire.recall import Recall
 from . import answers
+from .census import Census, cell
 from .contexts import challengeContext, checkClients
 from .descriptors import room
 from .door import Door
@@ -154,7 +155,10 @@ class Engine:
     @ivar isDraining: Whether nothing new is taken.
     @ivar remembersHeads: Whether what a head came to may serve for the same
         bytes from somebody else.
-    @ivar counts: Since the start, by name.
+    @ivar counts: Since the start, by name; those of requests are some moments old.
+    @ivar census: Counts what becomes an entry of the access log.
+    @ivar record: Called when a request has ended, with what an entry of the access
+        log has of it: see L{AccessRecords.request}.
     @ivar showcase: The certificates.
     @ivar tokens: The http-01 challenges that are being answered.
     @ivar proofs: How tls-alpn-01 challenges are being answered, by the name
@@ -182,12 +186,14 @@ class Engine:
         self.numbersRequests = True
         self.isDraining = False
         self.counts = dict.fromkeys(_COUNTS, 0)
+        self.census = Census(self.counts)
         self.timeouts: Timeouts
         self.limits: Limits
         self._most: int
         self._each: str
         self._clock = clock
-        self._records: AccessRecords | None = None
+        self._records: AccessRecords
+        self.record: Callable[[Prepared, str, float, int, int, int, int], None]
         self._alive: dict[Lasting, None] = {}
         self._entrances: dict[int, Entrance] = {}
         self.showcase = Showcase()
@@ -207,14 +213,14 @@ class Engine:
         config: Config,
         tables: Mapping[int, PortTable],
         actions: dict[str, IAction],
-        records: AccessRecords | None,
+        records: AccessRecords,
     ) -> None:
         """
         Route everything that begins from now on by this.
 
         @param tables: By port.
         @param actions: By the name of the route.
-        @param records: Where access records go; L{None}: nowhere.
+        @param records: Where access records go.
         @raise ValueError: A file that says who may sign for clients cannot be used;
             everything stays as it was.
         """
@@ -232,9 +238,12 @@ class Engine:
         self.remembersHeads = not config.trustedProxies
         self.trusts = self._trust.trusts
         self._records = records
+        self.record = records.request
         self.showcase.readAgain()
-        if records is not None:
-            records.use(self.numbers if config.requestID else None)
+        records.use(self.numbers if config.requestID else None)
+        # What has ended under the table before does not keep that alive.
+        records.flush()
+        self.census.keep({route.name for route in config.routes})
         challenges = _challengesOf(config)
         for number in {*self._entrances, *tables}:
             self.entrance(number).use(tables.get(number), actions, challenges)
@@ -399,6 +408,16 @@ class Engine:
             route=route.name if route is not None else "-",
         )
 
+    def repeated(self, target: str) -> None:
+        """
+        A request is sent a second time.
+
+        @param target: The one that did not answer.
+        """
+        self.counts["repeats"] += 1
+        name = cell("target_repeats", "-", target)
+        self.counts[name] = self.counts.get(name, 0) + 1
+
     def overflowed(self, port: int) -> None:
         """
         A connection was refused because there are too many.
@@ -413,23 +432,11 @@ class Engine:
             port=str(port),
         )
 
-    def record(
-        self, prepared: Prepared, client: str, started: float, status: int, size: int, number: int
-    ) -> None:
-        """
-        A request has ended.
-        """
-        self.counts["requests"] += 1
-        if self._records is not None:
-            self._records.request(prepared, client, started, status, size, number)
-
     def recordRefusal(self, client: str, head: bytes, status: int, size: int) -> None:
         """
         Something that was not quite a request was refused.
         """
-        self.counts["requests"] += 1
-        if self._records is not None:
-            self._records.refusal(client, head, status, size)
+        self._records.refusal(client, head, status, size)
 
     def recordStream(
         self, route: Route, connection: ConnectionFacts, started: float, sent: int, received: int
@@ -437,8 +444,7 @@ class Engine:
         """
         A connection that is not HTTP has ended.
         """
-        if self._records is not None:
-            self._records.stream(route, connection, started, sent, received)
+        self._records.stream(route, connection, started, sent, received)
 
 
 def _challengesOf(config: Config) -> dict[int | None, set[str]]:

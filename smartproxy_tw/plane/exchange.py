@@ -253,7 +253,7 @@ class Exchange:
             port = self.session.connection.port
             self._attempt = upstream.repeat(port, link.target, link.isReused, self._connected)
             if self._attempt is not None:
-                self.session.door.engine.counts["repeats"] += 1
+                self.session.door.engine.repeated(link.target)
                 return
         self._giveUp(failure)
 
@@ -281,6 +281,7 @@ class Exchange:
     def _tunnelled(self, sent: int, received: int) -> None:
         if self._ended is not None:
             self._ended()
+        self.received += sent
         self._record(received)
 
     # What the session says.
@@ -532,5 +533,11 @@ class Exchange:
             self._endPace()
         session = self.session
         session.door.engine.record(
-            self._prepared, session.connection.client.host, self._started, self._status, size, self._number
+            self._prepared,
+            session.connection.client.host,
+            self._started,
+            self._status,
+            size,
+            self.received,
+            self._number,
         )

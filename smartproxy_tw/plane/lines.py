@@ -12,16 +12,19 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..wire.trace import traceOf
+
 if TYPE_CHECKING:
     from ..config.model import Route
     from ..facts import ConnectionFacts
     from .door import Prepared
     from .numbers import Numbers
 
-__all__ = ["CombinedLines", "JSONLines", "Lines", "Refused", "Served", "Streamed"]
+__all__ = ["CombinedLines", "Entry", "JSONLines", "Lines", "LogfmtLines", "Refused", "Served", "Streamed"]
 
 _REFERER = re.compile(rb"(?i)\nreferer:[\t ]*+([^\r]*+)")
 _AGENT = re.compile(rb"(?i)\nuser-agent:[\t ]*+([^\r]*+)")
+_PLAIN = re.compile(r"[!#-<>-\[\]-~]+")
 _UNSAFE = re.compile(r"[^ !#-\[\]-~]")
 
 
@@ -34,6 +37,7 @@ class Served(NamedTuple):
     @ivar ended: When the answer's last byte was given to the kernel.
     @ivar status: Of the answer; 0 when there was none.
     @ivar size: Of the answer's body, in bytes.
+    @ivar received: Of the request's body, in bytes, what was read.
     @ivar number: Of the request.
     """
 
@@ -43,6 +47,7 @@ class Served(NamedTuple):
     ended: float
     status: int
     size: int
+    received: int
     number: int
 
 
@@ -76,6 +81,10 @@ class Streamed(NamedTuple):
     received: int
 
 
+#: What a line is made of.
+Entry = Served | Refused | Streamed
+
+
 def _escaped(data: bytes) -> str:
     """
     Printable ASCII without quotes and backslashes, the rest as C{\\xhh}.
@@ -104,7 +113,7 @@ class CombinedLines:
             self._stamp = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(second))
         return self._stamp
 
-    def line(self, entry: Served | Refused | Streamed, offset: float) -> str:
+    def line(self, entry: Entry, offset: float) -> str:
         """
         @param offset: From the reactor's clock to the time of day, in seconds.
         @return: One line with its newline, ASCII.
@@ -146,9 +155,9 @@ def _halves(raw: bytes) -> tuple[str, str]:
     return f'"{request}"', f'"{referer}" "{agent}"'
 
 
-class JSONLines:
+class _FactLines:
     """
-    One JSON object on each line.
+    Lines that have each fact with its name.
 
     @ivar numbers: Of requests; L{None}: they have none.
     """
@@ -156,10 +165,7 @@ class JSONLines:
     def __init__(self) -> None:
         self.numbers: Numbers | None = None
 
-    def line(self, entry: Served | Refused | Streamed, offset: float) -> str:
-        """
-        As L{CombinedLines.line}.
-        """
+    def _facts(self, entry: Entry, offset: float) -> dict[str, object]:
         facts: dict[str, object] = {"time": round(entry.ended + offset, 3)}
         if isinstance(entry, Served):
             facts |= _served(entry)
@@ -183,7 +189,39 @@ class JSONLines:
                 "bytes_received": entry.received,
                 "seconds": round(entry.ended - entry.started, 6),
             }
-        return json.dumps(facts, separators=(",", ":")) + "\n"
+        return facts
+
+
+class JSONLines(_FactLines):
+    """
+    One JSON object on each line.
+    """
+
+    def line(self, entry: Entry, offset: float) -> str:
+        """
+        As L{CombinedLines.line}.
+        """
+        return json.dumps(self._facts(entry, offset), separators=(",", ":")) + "\n"
+
+
+class LogfmtLines(_FactLines):
+    """
+    C{name=value} for each fact that there is; a value that is not plain is quoted as in
+    JSON.
+    """
+
+    def line(self, entry: Entry, offset: float) -> str:
+        """
+        As L{CombinedLines.line}.
+        """
+        facts = self._facts(entry, offset)
+        return " ".join(f"{name}={_word(value)}" for name, value in facts.items() if value is not None) + "\n"
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        return str(value)
+    return value if _PLAIN.fullmatch(value) else json.dumps(value)
 
 
 def _served(entry: Served) -> dict[str, object]:
@@ -191,6 +229,7 @@ def _served(entry: Served) -> dict[str, object]:
     request = prepared.request
     referer = _field(_REFERER, request.raw)
     agent = _field(_AGENT, request.raw)
+    trace = traceOf(request.raw)
     return {
         "client": prepared.client or entry.client,
         "method": request.method.decode("ascii"),
@@ -199,12 +238,14 @@ def _served(entry: Served) -> dict[str, object]:
         "version": f"HTTP/1.{request.minor}",
         "status": entry.status,
         "bytes": entry.size,
+        "bytes_received": entry.received,
         "seconds": round(entry.ended - entry.started, 6),
         "route": prepared.route.name if prepared.route is not None else None,
         "referer": referer.decode("latin-1") if referer is not None else None,
         "agent": agent.decode("latin-1") if agent is not None else None,
+        **({"trace_id": trace} if trace is not None else {}),
     }
 
 
-#: Either format.
-Lines = CombinedLines | JSONLines
+#: Any format.
+Lines = CombinedLines | JSONLines | LogfmtLines

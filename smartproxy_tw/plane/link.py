@@ -54,7 +54,11 @@ class UpstreamFailure:
 class Lender(Protocol):
     """
     Where a link was borrowed.
+
+    @ivar requests: How many were sent there.
     """
+
+    requests: int
 
     def giveBack(self, link: Link) -> None:
         """
@@ -152,6 +156,7 @@ class Link:
         self._response = None
         self._head = b""
         self.moved = 0
+        self._lender.requests += 1
         self.wire.write(data)
 
     def release(self) -> Wire:

@@ -26,6 +26,7 @@ of sockets shares one.
 from __future__ import annotations
 
 import select
+from bisect import bisect_left
 from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
@@ -34,6 +35,8 @@ from typing import TYPE_CHECKING, Protocol
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
+
+from .census import DELAYS
 
 if TYPE_CHECKING:
     from twisted.internet.base import DelayedCall
@@ -107,6 +110,9 @@ class Poller:
     @ivar mortals: All that have deadlines.  They are looked at every quarter
         of a second; moving a deadline is one assignment.
     @ivar now: The reactor's clock at the beginning of this batch, in seconds.
+    @ivar delays: How often the look at deadlines came so much later than it should
+        have, by L{DELAYS<smartproxy_tw.plane.census.DELAYS>}: what everything else has waited for its turn.
+    @ivar delayed: How much later it came in all, in seconds.
     """
 
     def __init__(self, reactor: Reactor, linger: float = 0.0) -> None:
@@ -134,12 +140,19 @@ class Poller:
         self.handlers: dict[int, Callable[[int], None]] = {}
         self.mortals: dict[Mortal, None] = {}
         self.now = reactor.seconds()
+        self.delays = [0] * (len(DELAYS) + 1)
+        self.delayed = 0.0
+        self._due = 0.0
 
     def start(self) -> None:
         """
         Begin to watch.
         """
         self._reactor.addReader(self)
+        self._wait()
+
+    def _wait(self) -> None:
+        self._due = self._reactor.seconds() + _TICK
         self._tick = self._reactor.callLater(_TICK, self._sweep)
 
     def stop(self) -> None:
@@ -215,8 +228,11 @@ class Poller:
             self._guard(call)
 
     def _sweep(self) -> None:
-        self._tick = self._reactor.callLater(_TICK, self._sweep)
         self.now = now = self._reactor.seconds()
+        delay = max(0.0, now - self._due)
+        self.delays[bisect_left(DELAYS, delay)] += 1
+        self.delayed += delay
+        self._wait()
         for mortal in [each for each in self.mortals if each.deadline <= now]:
             if mortal in self.mortals and mortal.deadline <= now:
                 self._guard(mortal.expire)

@@ -1,10 +1,11 @@
 """
 The access log: one line for each request, and for each connection that is not
-HTTP.
+HTTP; and the counts that are made of the same entries.
 
-On the hot path an entry is one tuple in a list.  The lines are made in batches,
-twice a second or after a thousand entries, and written by a
-L{Scribe<smartproxy_tw.plane.scribe.Scribe>}, for which nobody waits.  A file that cannot
+On the hot path an entry is one tuple in a list, made by the one call that there is
+for each request.  They are counted (L{Census<smartproxy_tw.plane.census.Census>}) and
+the lines are made in batches, twice a second or after a thousand entries.  The lines
+are written by a L{Scribe<smartproxy_tw.plane.scribe.Scribe>}, for which nobody waits.  A file that cannot
 be written, or not so fast, costs lines, never requests: it is reported, tried
 again, and what is lost is counted and told.
 """
@@ -12,22 +13,23 @@ again, and what is lost is counted and told.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 from twisted.logger import Logger
 
-from .lines import CombinedLines, JSONLines, Lines, Refused, Served, Streamed
+from .census import Census
+from .lines import CombinedLines, JSONLines, Lines, LogfmtLines, Refused, Served, Streamed
 from .scribe import Scribe
 from .sink import Sink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from twisted.internet.base import DelayedCall
 
     from ..config.model import Route
     from ..facts import ConnectionFacts
     from .door import Prepared
+    from .lines import Entry
     from .numbers import Numbers
     from .poller import Reactor
 
@@ -44,6 +46,12 @@ _CLOSING = 1.0
 # Of a request that was refused, in bytes.
 _FIRST = 200
 
+# A named tuple is made by a function in Python; this is the one that it calls.
+_made: Any = tuple.__new__
+
+
+_LINES: dict[str, Callable[[], Lines]] = {"combined": CombinedLines, "json": JSONLines, "logfmt": LogfmtLines}
+
 
 class AccessRecords:
     """
@@ -53,23 +61,27 @@ class AccessRecords:
     def __init__(
         self,
         reactor: Reactor,
-        format: Literal["combined", "json"],
+        format: Literal["combined", "json", "logfmt", "off"],
         file: str,
         clock: Callable[[], float] = time.time,
+        census: Census | None = None,
     ) -> None:
         """
         @param reactor: For the time of the next batch, and of an entry's end.
-        @param format: Of the lines.
+        @param format: Of the lines; C{"off"}: there are none, and entries are counted.
         @param file: Absolute path, opened for appending at the first batch,
             mode 0640; or C{"stdout"}.
         @param clock: The time of day, in seconds since 1970.
+        @param census: Counts the entries.
         """
         self._reactor = reactor
-        self._lines: Lines = JSONLines() if format == "json" else CombinedLines()
+        self._seconds = reactor.seconds
+        self._census = census or Census({})
+        self._lines: Lines | None = None if format == "off" else _LINES[format]()
         self._file = file
         self._clock = clock
         self._scribe = Scribe(Sink(file))
-        self._entries: list[Served | Refused | Streamed] = []
+        self._entries: list[Entry] = []
         self._next: DelayedCall | None = None
         self._hasComplained = False
         self._lost = 0
@@ -82,16 +94,29 @@ class AccessRecords:
 
         @param numbers: As targets see them; L{None}: not at all.
         """
-        if isinstance(self._lines, JSONLines):
+        if isinstance(self._lines, JSONLines | LogfmtLines):
             self._lines.numbers = numbers
 
     def request(
-        self, prepared: Prepared, client: str, started: float, status: int, size: int, number: int
+        self,
+        prepared: Prepared,
+        client: str,
+        started: float,
+        status: int,
+        size: int,
+        received: int,
+        number: int,
     ) -> None:
         """
         A request has ended; see L{Served}.
         """
-        self._add(Served(prepared, client, started, self._reactor.seconds(), status, size, number))
+        entries = self._entries
+        ended = self._seconds()
+        entries.append(_made(Served, (prepared, client, started, ended, status, size, received, number)))
+        if self._next is None:
+            self._schedule()
+        elif len(entries) >= _MANY:
+            self.flush()
 
     def refusal(self, client: str, head: bytes, status: int, size: int) -> None:
         """
@@ -110,7 +135,7 @@ class AccessRecords:
         """
         self._add(Streamed(route, connection, started, self._reactor.seconds(), sent, received))
 
-    def _add(self, entry: Served | Refused | Streamed) -> None:
+    def _add(self, entry: Entry) -> None:
         self._entries.append(entry)
         if self._next is None:
             self._schedule()
@@ -127,11 +152,13 @@ class AccessRecords:
 
     def flush(self) -> None:
         """
-        Have written what there is.
+        Count what there is, and have it written.
         """
         entries, self._entries = self._entries, []
         scribe = self._scribe
         if entries:
+            self._census.take(entries)
+        if entries and self._lines is not None:
             offset = self._clock() - self._reactor.seconds()
             line = self._lines.line
             scribe.give([line(entry, offset) for entry in entries])
@@ -144,6 +171,12 @@ class AccessRecords:
         self._tellLost()
         if self._lost or scribe.isBehind:
             self._schedule()
+
+    def reopen(self) -> None:
+        """
+        Let go of the file; the next line opens it anew.
+        """
+        self._scribe.reopen()
 
     def settle(self, seconds: float) -> bool:
         """
@@ -175,6 +208,7 @@ class AccessRecords:
         """
         scribe = self._scribe
         lost = scribe.takeLost()
+        self._census.lost(lost)
         if not self._lost:
             self._lostAfter = scribe.written
         self._lost += lost

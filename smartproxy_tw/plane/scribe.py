@@ -44,7 +44,7 @@ class Scribe:
         self._busy = 0
         self._change = Condition()
         self._thread: Thread | None = None
-        self._isClosing = False
+        self._isClosing = self._isStale = False
         self.problem: OSError | None = None
         self._lost = 0
         self.written = 0
@@ -104,6 +104,15 @@ class Scribe:
             self.problem = None
             self._change.notify_all()
 
+    def reopen(self) -> None:
+        """
+        Let go of the sink, which the next lines open anew.
+        """
+        with self._change:
+            self._isStale = True
+            self.problem = None
+            self._change.notify_all()
+
     def settle(self, seconds: float) -> bool:
         """
         Wait until all is written or cannot be.
@@ -142,8 +151,12 @@ class Scribe:
                 self._busy = 0
                 self._change.notify_all()
                 self._change.wait_for(
-                    lambda: self._isClosing or (bool(self._waiting) and self.problem is None)
+                    lambda: self._isClosing or self._isStale or (bool(self._waiting) and self.problem is None)
                 )
+                if self._isStale:
+                    self._isStale = False
+                    self._sink.close()
+                    continue
                 if not self._waiting or (self._isClosing and self.problem is not None):
                     break
                 lines = self._next()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .accounts import AccountInquiries
     from .conversation import Conversations
     from .inquiries import Inquiries
+    from .metrics import Metrics
 
 __all__ = ["Admin"]
 
@@ -58,18 +59,26 @@ class Admin:
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, path: str, inquiries: Inquiries, accounts: AccountInquiries | None = None
+        self,
+        reactor: Any,
+        path: str,
+        inquiries: Inquiries,
+        accounts: AccountInquiries | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """
         @param reactor: Reads, and tells the time.
         @param path: Of the socket, absolute.
         @param inquiries: About certificates.
         @param accounts: About accounts.
+        @param metrics: Tells the figures.
         """
         self._inquiries = inquiries
         self._accounts = accounts
         self._desk = Desk()
         self._desk.take("GET", "/v1", self._greet)
+        if metrics is not None:
+            metrics.begin(self._desk)
         self._door = _Door(self._desk, reactor)
         self._port = UnixPort(reactor, path, self._door)
 

@@ -10,7 +10,7 @@ cannot be had, nothing is asked of any authority at all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -340,6 +340,15 @@ class Certificates:
         The identities of all there are.
         """
         return tuple(self._certificates)
+
+    def statuses(self) -> Iterator[CertificateStatus]:
+        """
+        How it stands with each, when it is asked for: for who takes them piece by piece.
+        """
+        for key in self.keys:
+            status = self.statusOf(key)
+            if status is not None:
+                yield status
 
     def statusOf(self, key: str) -> CertificateStatus | None:
         """

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -40,14 +40,62 @@ _BODY, _MOST = 64 * 1024, 32
 #: after so many more: longer than the longest that is done for an answer.
 _ARRIVAL, _LIFE = 10.0, 150.0
 
-#: So many items of a list are made in one turn.
-_PIECE = 50
+#: So many items of a list are made in one turn, and so many lines of text.
+_PIECE, _LINES = 50, 200
 
 _JSON = b"application/json"
 
 #: Twisted's own, which have no types.
 _AnyRequest: Any = http.Request
 _AnyChannel: Any = http.HTTPChannel
+
+
+@implementer(IPullProducer)
+class _Text:
+    """
+    Writes text as fast as it is taken.
+    """
+
+    _log = Logger()
+
+    def __init__(self, request: _Request, text: Iterable[str]) -> None:
+        self._request = request
+        self._text = iter(text)
+
+    def resumeProducing(self) -> None:
+        if self._request.isGone:
+            return
+        try:
+            isOver = self._write()
+        except Exception:
+            self._log.failure("A defect while telling")
+            self._request.breakOff()
+            return
+        if isOver:
+            self._request.unregisterProducer()
+            self._request.finish()
+
+    def _write(self) -> bool:
+        """
+        Write some.
+
+        @return: Whether that was the last of it.
+        """
+        lines: list[str] = []
+        line: str | None = None
+        for _ in range(_LINES):
+            line = next(self._text, None)
+            if not line:
+                break
+            lines.append(line)
+        if lines:
+            self._request.write("".join(lines).encode("utf-8", "backslashreplace"))
+        return line is None
+
+    def stopProducing(self) -> None:
+        """
+        Nobody takes it any more.
+        """
 
 
 @implementer(IPullProducer)
@@ -167,6 +215,9 @@ class _Request(_AnyRequest):  # type: ignore[misc]
         self.setHeader(b"content-type", _JSON)
         for name, value in reply.fields.items():
             self.setHeader(name.encode("ascii"), value.encode("ascii"))
+        if reply.text is not None:
+            self.registerProducer(_Text(self, reply.text), False)
+            return
         if reply.listing is not None:
             self.registerProducer(_Pieces(self, reply), False)
             return

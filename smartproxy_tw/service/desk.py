@@ -76,6 +76,8 @@ class Reply:
     @ivar members: What is told, of kinds that JSON has.
     @ivar status: Of HTTP.
     @ivar fields: Further ones of HTTP.
+    @ivar text: Instead of members: lines, each with its end, taken up piece by piece;
+        an empty one where somebody else may have his turn.
     @ivar listing: The name and the items of one more member, a list that may be long:
         it is taken up piece by piece.
     """
@@ -84,6 +86,7 @@ class Reply:
     status: int = 200
     fields: Mapping[str, str] = field(default_factory=dict)
     listing: tuple[str, Iterable[Any]] | None = None
+    text: Iterable[str] | None = None
 
 
 class Refusal(Exception):

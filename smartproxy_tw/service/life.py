@@ -41,7 +41,7 @@ from .readiness import Readiness
 from .storage import Storage
 
 if TYPE_CHECKING:
-    from .admin import Admin
+    from .doors import Door
     from .events import Events
     from .hooks import CertificateHooks
     from .nameserver import NameServer
@@ -53,7 +53,7 @@ __all__ = ["Life", "MakeAdmin", "MakeCertificates"]
 MakeCertificates = Callable[[IPlane, Callable[[], "Deferred[None]"], Milestones], Certificates]
 
 #: Makes what the proxy is spoken to by, or L{None} where it is not to be.
-MakeAdmin = Callable[[Certificates], "Admin | None"]
+MakeAdmin = Callable[[Certificates, IPlane], "Door | None"]
 
 
 class Life:
@@ -79,7 +79,7 @@ class Life:
         nameServer: NameServer | None = None,
         makeHooks: Callable[[], CertificateHooks] | None = None,
         events: Events | None = None,
-        makeAdmin: MakeAdmin = lambda _: None,
+        makeAdmin: MakeAdmin = lambda *_: None,
     ) -> None:
         """
         @param config: What to do.
@@ -101,7 +101,7 @@ class Life:
         self._events = events
         self.hooks: CertificateHooks | None = None
         self._makeAdmin = makeAdmin
-        self._admin: Admin | None = None
+        self._admin: Door | None = None
         self._nameServer = nameServer
         self._config = config
         self.listeners = listeners
@@ -146,6 +146,13 @@ class Life:
             L{StoppedError} when the proxy was stopped first, or with a defect.
         """
         return self._ready.when()
+
+    def reopenLogs(self) -> None:
+        """
+        Have the data path open the access log anew.
+        """
+        if self._plane is not None:
+            self._plane.reopen().addErrback(lambda failure: self._log.failure("A defect", failure=failure))
 
     def bind(self) -> None:
         """
@@ -248,7 +255,7 @@ class Life:
             self.hooks = self._makeHooks()
             self.hooks.begin(self.certificates.kept(), self._events)
         self.certificates.provisionAll().addErrback(self._provisioningFailed)
-        self._admin = self._makeAdmin(self.certificates)
+        self._admin = self._makeAdmin(self.certificates, plane)
         if self._admin is not None:
             self._admin.open()
 

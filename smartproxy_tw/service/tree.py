@@ -28,6 +28,7 @@ from ..interfaces import IAccountStore, IPlane, IRecords
 from .admission import Admission
 from .caution import Preflight
 from .certificates import Certificates, Fallback
+from .doors import Doors
 from .events import Events
 from .gathering import gathered
 from .issuing import LateIssuer
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
 
     from ..preflight.look import Look
     from ..store.certificates import Run
-    from .admin import Admin
     from .admission import Probe
     from .automatic import Obtain
+    from .doors import Door
     from .hooks import CertificateHooks
     from .renewal import Advise
     from .revoking import Revoke
@@ -181,6 +182,12 @@ class SmartProxy(MultiService):
         now = self._clock.seconds()
         return tuple(figuresOf(each, now) for each in self.status())
 
+    def reopenLogs(self) -> None:
+        """
+        Open the access log anew: whoever rotates it has moved it away.
+        """
+        self._life.reopenLogs()
+
     def whenReady(self) -> Deferred[None]:
         """
         Wait until every port is bound and served and provisioning has begun.
@@ -278,18 +285,32 @@ class SmartProxy(MultiService):
         return CertificateHooks(hooks, programs, self._reactor, storage.deliveries, run, self._chance)
 
     def _makeAdmin(
-        self, storage: Storage, issuers: Mapping[str, LateIssuer], certificates: Certificates
-    ) -> Admin | None:
-        if self.config.admin is None:
+        self,
+        storage: Storage,
+        issuers: Mapping[str, LateIssuer],
+        certificates: Certificates,
+        plane: IPlane,
+    ) -> Doors | None:
+        config = self.config
+        if config.admin is None and config.metrics is None:
             return None
-        from .accounts import AccountInquiries, Holder
-        from .admin import Admin
-        from .inquiries import Inquiries
+        from .metrics import Exporter, Metrics
 
-        holders = [Holder(url, each.changeKey, each.deactivate) for url, each in issuers.items()]
-        accounts = AccountInquiries(holders, storage.accounts) if holders else None
-        inquiries = Inquiries(certificates, self.events, self._clock, self._withHooks)
-        return Admin(self._reactor, self.config.admin.socket, inquiries, accounts)
+        statuses = partial(map, self._withHooks)
+        metrics = Metrics(lambda: self.config, plane, lambda: statuses(certificates.statuses()))
+        doors: list[Door] = []
+        if config.admin is not None:
+            from .accounts import AccountInquiries, Holder
+            from .admin import Admin
+            from .inquiries import Inquiries
+
+            holders = [Holder(url, each.changeKey, each.deactivate) for url, each in issuers.items()]
+            accounts = AccountInquiries(holders, storage.accounts) if holders else None
+            inquiries = Inquiries(certificates, self.events, self._clock, self._withHooks)
+            doors.append(Admin(self._reactor, config.admin.socket, inquiries, accounts, metrics))
+        if config.metrics is not None:
+            doors.append(Exporter(self._reactor, config.metrics.listen, metrics))
+        return Doors(doors)
 
     def _foreignStore(self) -> ICertificateStore | None:
         if self._certificateStore is None:

@@ -150,6 +150,13 @@ class Demo(MultiService):
         """
         return Deferred.fromCoroutine(self._whenReady())
 
+    def reopenLogs(self) -> None:
+        """
+        See L{SmartProxy}.
+        """
+        if self._proxy is not None:
+            self._proxy.reopenLogs()
+
     def privilegedStartService(self) -> None:
         """
         Bind everything.

@@ -261,6 +261,18 @@ class FakePlane:
         """
         self._rejected[credential] = why
 
+    def reopen(self) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return self._do("reopen", lambda: self._story.tell("reopened"))
+
+    def processes(self) -> dict[int, int]:
+        """
+        See L{IPlane}.
+        """
+        return {}
+
     def start(self) -> Deferred[None]:
         """
         See L{IPlane}.

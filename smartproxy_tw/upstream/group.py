@@ -14,8 +14,10 @@ from weakref import ref
 from zope.interface import implementer
 
 from ..interfaces import IUpstream
+from ..plane.census import cell
 from ..plane.contexts import clientContext
 from .attempt import Attempt, LinkAttempt
+from .breaker import Closed
 from .budget import Budget
 from .counted import CountedPlace
 from .dial import Means, Secrecy
@@ -140,6 +142,34 @@ class Group:
             return Attempt(self._means, [*places], then)
         self._turn = turn = (self._turn + 1) % len(places)
         return Attempt(self._means, [*places[turn:], *places[:turn]], then)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """
+        Those of the targets.
+        """
+        return tuple(map(str, self._targets))
+
+    def tell(self, counts: dict[str, int], standing: dict[str, int]) -> None:
+        """
+        Tell of each target, by the names that
+        L{cell<smartproxy_tw.plane.census.cell>} makes.
+
+        @param counts: What has happened since this was last called is added there.
+        @param standing: How it stands, likewise.
+        """
+        # What several ports have in common is told once.
+        for place in {place: None for places in self._places.values() for place in places}:
+            requests, place.requests = place.requests, 0
+            failures, place.failures = place.failures, 0
+            for told, what, number in (
+                (counts, "target_requests", requests),
+                (counts, "target_failures", failures),
+                (standing, "target_idle", len(place.idle)),
+                (standing, "target_away", int(not isinstance(place.breaker, Closed))),
+            ):
+                name = cell(what, "-", place.name)
+                told[name] = told.get(name, 0) + number
 
     def close(self) -> None:
         """

@@ -96,6 +96,9 @@ class Place:
         second look.
     @ivar isCounted: Whether it has to be told of every connection.
     @ivar hasRoom: Whether another connection to it may be made.
+    @ivar requests: How many were sent to it, since that was last taken.
+    @ivar failures: How often it could not be connected to, or did not answer as it
+        should, likewise.
     """
 
     __slots__ = (
@@ -103,11 +106,13 @@ class Place:
         "_poller",
         "_toldAt",
         "breaker",
+        "failures",
         "family",
         "idle",
         "isClosed",
         "name",
         "port",
+        "requests",
         "target",
         "where",
     )
@@ -127,6 +132,7 @@ class Place:
         self.idle: list[Link] = []
         self.isClosed = False
         self.breaker: Breaker = WELL
+        self.requests = self.failures = 0
         self.family = 0
         self._isTold = False
         self._toldAt = -_QUIET
@@ -187,6 +193,7 @@ class Place:
         """
         if reason in _OUR_OWN:
             return
+        self.failures += 1
         breaker = self.breaker = failed(before := self.breaker, self._poller.now)
         if isinstance(breaker, Open) and breaker is not before:
             idle, self.idle = self.idle, []

@@ -34,6 +34,7 @@ from smartproxy_tw.config.model import (
     Internal,
     Lexicon,
     Limits,
+    Metrics,
     OwnZones,
     Pool,
     Preflight,
@@ -49,6 +50,7 @@ from smartproxy_tw.facts import Address
 from .reading import ENVIRONMENT, complaints, understood
 
 CIPHER = "ECDHE-RSA-AES128-GCM-SHA256"
+LOOPBACK = Metrics(Address("127.0.0.1", 9100))
 ROUTE = "routes: [{match: {ports: 8}, action: {type: block}}]\n"
 
 
@@ -116,6 +118,8 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         lambda c: os.path.basename(c.admin.socket),
         "a.sock",
     ),
+    "File.metrics": ("metrics: {listen: 9100}\n" + ROUTE, lambda c: c.metrics, LOOPBACK),
+    "Metrics.listen": ("metrics: {listen: '127.0.0.1:9100'}\n" + ROUTE, lambda c: c.metrics, LOOPBACK),
     "File.timeouts": ("timeouts: {head: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(head=3)),
     "Timeouts.head": ("timeouts: {head: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(head=3)),
     "Timeouts.connect": ("timeouts: {connect: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(connect=3)),
@@ -644,6 +648,33 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(
             complaints(f"admin: true\n{ROUTE}"), ["1:8: admin: has to be off, or {socket: }, not true"]
         )
+
+    def test_metrics(self) -> None:
+        """
+        Metrics are told where it is said, on this machine only unless it says
+        otherwise, and not where a route is.
+        """
+        self.assertIs(understood(ROUTE).metrics, None)
+        for text, address in (
+            ("9100", Address("127.0.0.1", 9100)),
+            ("'9100'", Address("127.0.0.1", 9100)),
+            ("'${PORT}'", Address("127.0.0.1", 9100)),
+            ("0.0.0.0:9100", Address("0.0.0.0", 9100)),
+            ("'[::1]:9100'", Address("::1", 9100)),
+            ("'[::]:9100'", Address("::", 9100)),
+        ):
+            found = understood(f"metrics: {{listen: {text}}}\n{ROUTE}", environ={"PORT": "9100"})
+            self.assertEqual(found.metrics, Metrics(address), text)
+        for text, told in (
+            ("{listen: 8}", "1:19: metrics.listen: port 8 is that of route :8: choose another one"),
+            ("{listen: 0}", "1:19: metrics.listen: has to be at least 1, not 0"),
+            ("{listen: '::1'}", "1:19: metrics.listen: '::1' has no port from 1 to 65535 at its end"),
+            ("{listen: a.b:9100}", "1:19: metrics.listen: 'a.b:9100' does not begin with an IP address"),
+            ("{listen: []}", "1:11: metrics.listen: has to be an IP address with a port, or a port"),
+            ("{}", "1:1: metrics: needs listen"),
+        ):
+            (complaint,) = complaints(f"metrics: {text}\n{ROUTE}")
+            self.assertTrue(complaint.startswith(told), complaint)
 
     def test_workers(self) -> None:
         """

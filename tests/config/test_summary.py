@@ -149,6 +149,15 @@ admin socket /state/admin.sock
         self.assertIn("\nadmin socket /run/a.sock\n", render(understood(text + "{socket: /run/a.sock}"), "x"))
         self.assertIn("\nno admin socket\n", render(understood(text + "off"), "x"))
 
+    def test_metrics(self) -> None:
+        """
+        Where figures are told, if anywhere.
+        """
+        text = "routes: [{match: {ports: 8}, action: {type: block}}]\n"
+        told = render(understood(text + "metrics: {listen: '[::1]:9100'}"), "x")
+        self.assertIn("\nmetrics at http://[::1]:9100/metrics\n", told)
+        self.assertNotIn("metrics", render(understood(text), "x"))
+
     def test_workers(self) -> None:
         """
         Several workers are told, and what is the share of each; one is nothing to

@@ -25,6 +25,7 @@ from smartproxy_tw.config.model import (
 )
 from smartproxy_tw.facts import HTTP01, Credential
 from smartproxy_tw.interfaces import IPlane
+from smartproxy_tw.plane.census import DURATIONS, cell
 
 from ..plane.harness import TERMINATE, credentialFor, turns
 
@@ -239,8 +240,9 @@ class PlaneContract(_Base):
         client.leaves()
         while (await self.plane.tally())["open"]:
             await turns(1)
+        tally = await self.plane.tally()
         self.assertEqual(
-            await self.plane.tally(),
+            {name: number for name, number in tally.items() if " " not in name},
             {
                 "connections": 1,
                 "requests": 4,
@@ -251,8 +253,24 @@ class PlaneContract(_Base):
                 "repeats": 0,
                 "overflows": 0,
                 "open": 0,
+                "log_lines_lost": 0,
             },
         )
+        target = str(origin.target)
+        for name, number in (
+            (cell("requests", 200, "a"), 2),
+            (cell("requests", 404, ""), 1),
+            (cell("requests", 400, ""), 1),
+            (cell("sent", "-", "a"), 10),
+            (cell("received", "-", "a"), 0),
+            (cell("target_requests", "-", target), 2),
+            (cell("target_failures", "-", target), 0),
+            (cell("target_away", "-", target), 0),
+        ):
+            self.assertEqual(tally[name], number, name)
+        durations = [tally[cell("seconds", each, "a")] for each in range(len(DURATIONS) + 1)]
+        self.assertEqual(sum(durations), 2)
+        self.assertGreater(tally[cell("microseconds", "-", "a")], 0)
 
     async def test_accessLog(self) -> None:
         """

@@ -198,5 +198,5 @@ class DutyTests(SynchronousTestCase):
         """
         It counts.
         """
-        self.assertEqual(self.successResultOf(self.duty.count()), {"tally": b"{}"})
+        self.assertEqual(self.successResultOf(self.duty.count()), {"tally": b"{}", "isMore": False})
         self.assertEqual(self.successResultOf(self.duty.tellRecent()), {"keys": b""})

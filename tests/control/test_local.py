@@ -19,7 +19,8 @@ from smartproxy_tw.config.model import (
     UpstreamTLS,
 )
 from smartproxy_tw.control.local import LocalPlane
-from smartproxy_tw.control.state import GAUGES
+from smartproxy_tw.control.state import GAUGES, isGauge
+from smartproxy_tw.plane.census import cell
 
 from ..plane.harness import PlaneTests, World, descriptors, reactor
 from .contract import GET, HELLO, PlaneContract
@@ -137,10 +138,40 @@ class LocalPlaneTests(PlaneContract, PlaneTests):
             self.assertEqual(gc.get_freeze_count() > 4000, bool(linger))
             await plane.drain(0)
 
+    async def test_countsOfTargets(self) -> None:
+        """
+        What is counted of a target goes on with a table that has it too, and is
+        forgotten with the last one.
+        """
+        port = await self.port()
+        origin = self.origin()
+        origin.answers(HELLO)
+        requests = cell("target_requests", "-", str(origin.target))
+        for number, pool in enumerate((Pool(), Pool(5), Pool()), 1):
+            await self.use(Route("a", (port,), Forward((origin.target,), pool=pool), "http"))
+            client = await self.client(port)
+            client.sends(GET)
+            await client.message()
+            client.leaves()
+            self.assertEqual((await self.plane.tally())[requests], number)
+        await self.use(Route("b", (port,), Block(), "http"))
+        tally = await self.plane.tally()
+        self.assertFalse([name for name in tally if name.endswith((str(origin.target), " a"))])
+        self.assertEqual(tally["requests"], 3)
+
     async def test_gauges(self) -> None:
         """
         What is told of now, and not since the start, is known as such: workers that
         have ended do not count for it.
         """
+        port = await self.port()
+        origin = self.origin()
+        await self.use(Route("a", (port,), Forward((origin.target,)), "http"))
+        client = await self.client(port)
+        client.sends(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        await (await origin.accepts()).head()
         tally = await self.plane.tally()
-        self.assertEqual(set(tally) - set(self.plane.engine.counts), GAUGES)
+        self.assertEqual({name.partition(" ")[0] for name in tally if isGauge(name)}, GAUGES)
+        self.assertEqual(tally[cell("target_busy", "-", str(origin.target))], 1)
+        others = {name.partition(" ")[0] for name in set(tally) - set(self.plane.engine.counts)}
+        self.assertEqual(others - GAUGES, {"delays", "delayed"})

@@ -500,11 +500,31 @@ class LifeTests(SupervisorCase):
             worker.tallied = {"requests": 5, "open": 2}
         self.assertEqual(self.successResultOf(self.plane.tally()), {"requests": 15, "open": 6})
         workers[0].dies()
-        self.assertEqual(self.successResultOf(self.plane.tally()), {"requests": 15, "open": 4})
+        self.assertEqual(
+            self.successResultOf(self.plane.tally()), {"requests": 15, "open": 4, "worker_restarts": 1}
+        )
         workers[1].hand.reports({"requests": 8, "open": 0})
         workers[1].leaves()
         workers[1].dies("ended")
-        self.assertEqual(self.successResultOf(self.plane.tally()), {"requests": 18, "open": 2})
+        self.assertEqual(
+            self.successResultOf(self.plane.tally()), {"requests": 18, "open": 2, "worker_restarts": 1}
+        )
+
+    def test_reopen(self) -> None:
+        """
+        All open the access log anew, and one that dies meanwhile is not waited for; the
+        processes are known by their places.
+        """
+        workers = self.begun()
+        self.assertEqual(
+            self.plane.processes(), {number: worker.pid for number, worker in enumerate(workers, 1)}
+        )
+        workers[0].isDeaf = True
+        reopened = self.plane.reopen()
+        self.assertNoResult(reopened)
+        workers[0].dies()
+        self.successResultOf(reopened)
+        self.assertEqual([worker.reopened for worker in workers], [1, 1, 1])
 
     def test_recent(self) -> None:
         """

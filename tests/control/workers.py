@@ -64,6 +64,7 @@ class FakeWorker:
         self.hungUp = False
         self.tallied = {"requests": 0, "open": 0}
         self.wanted: tuple[str, ...] = ()
+        self.reopened = 0
         self._inbox: deque[tuple[tuple[Change, ...], bool, Deferred[Any]]] = deque()
         self._outbox: deque[Callable[[], None]] = deque()
         self._asking: list[Deferred[Any]] = []
@@ -89,6 +90,15 @@ class FakeWorker:
             self._asking.append(answer)
         else:
             answer.callback(dict(self.tallied))
+        return answer
+
+    def reopen(self) -> Deferred[Any]:
+        self.reopened += 1
+        answer: Deferred[Any] = Deferred()
+        if self.isDeaf:
+            self._asking.append(answer)
+        else:
+            answer.callback({})
         return answer
 
     def recent(self) -> Deferred[tuple[str, ...]]:

@@ -14,6 +14,7 @@ from smartproxy_tw.config.model import TLS, Acme, Auto, Config, Files, Respond, 
 from smartproxy_tw.facts import HTTP01, Credential
 from smartproxy_tw.plane.engine import Engine, Entrance
 from smartproxy_tw.plane.poller import Poller
+from smartproxy_tw.plane.record import AccessRecords
 from smartproxy_tw.routing.table import compileTable
 
 AUTO = TLS("terminate", Auto(("a.test",)))
@@ -38,8 +39,8 @@ class EngineTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """An engine with a poller that was not started."""
-        reactor: Any = Readers()
-        self.poller = Poller(reactor)
+        self.reactor: Any = Readers()
+        self.poller = Poller(self.reactor)
         self.addCleanup(self.poller.stop)
         self.clock = 784111777.5
         self.engine = Engine(self.poller, lambda: self.clock)
@@ -49,7 +50,7 @@ class EngineTests(SynchronousTestCase):
         Use these routes.
         """
         config = Config(routes, "/nowhere", **others)
-        self.engine.use(config, compileTable(config).ports, {}, None)
+        self.engine.use(config, compileTable(config).ports, {}, AccessRecords(self.reactor, "off", ""))
 
     def entrance(self, number: int) -> Entrance:
         """

@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.plane.census import DELAYS
 from smartproxy_tw.plane.poller import BROKEN, ENDED, READABLE, WRITABLE, Poller
 
 from .harness import descriptors
@@ -290,6 +291,17 @@ class PollerTests(SynchronousTestCase):
         self.reactor.advance(0)
         self.assertEqual(heard, ["one", "again", "last", "next turn"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_delays(self) -> None:
+        """
+        How much later than it should have it had its turn is counted.
+        """
+        for seconds, late in ((0.25, 0.0), (0.25 + 2**-8, 2**-8), (9.0, 8.75)):
+            self.reactor.advance(seconds)
+            which = 0 if not late else 2 if late < 1 else len(DELAYS)
+            self.assertEqual(self.poller.delays[which], 1, seconds)
+        self.assertEqual(sum(self.poller.delays), 3)
+        self.assertEqual(self.poller.delayed, 8.75 + 2**-8)
 
     def test_deadlines(self) -> None:
         """

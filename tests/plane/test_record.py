@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,9 +19,27 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import AccessLog, Forward, Respond, Route
+from smartproxy_tw.plane.census import Census
 from smartproxy_tw.plane.record import AccessRecords
 
 from .harness import TERMINATE, PlaneTests
+
+
+def _isOpen(file: Path) -> bool:
+    """
+    Whether this process has it open.
+    """
+    return str(file) in {os.path.realpath(each) for each in Path("/proc/self/fd").iterdir()}
+
+
+def _wait(test: Callable[[], bool]) -> None:
+    """
+    Wait for a thread.
+    """
+    end = monotonic() + 10
+    while not test():
+        assert monotonic() < end
+
 
 GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 
@@ -71,6 +90,35 @@ class RecordsTests(SynchronousTestCase):
         self.assertEqual(stat.S_IMODE(self.file.stat().st_mode) & 0o027, 0)
         self.records.close()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_off(self) -> None:
+        """
+        Without a format nothing is written, not even a file; everything is counted.
+        """
+        counts: dict[str, int] = {}
+        self.records = AccessRecords(self.clock, "off", str(self.file), census=Census(counts))
+        self.refuses()
+        self.passes(1)
+        self.records.close()
+        self.assertEqual((counts["requests"], self.file.exists()), (1, False))
+
+    def test_reopen(self) -> None:
+        """
+        Told to, it lets go of the file at once, written to or not, and the next line
+        begins it anew.
+        """
+        self.records.reopen()
+        self.refuses(b"one")
+        self.passes(1)
+        moved = self.file.with_suffix(".1")
+        self.file.rename(moved)
+        self.assertTrue(_isOpen(moved))
+        self.records.reopen()
+        _wait(lambda: not _isOpen(moved))
+        self.refuses(b"two")
+        self.passes(1)
+        self.assertEqual([b'"one"' in moved.read_bytes(), b'"two"' in self.file.read_bytes()], [True, True])
+        self.records.close()
 
     def test_many(self) -> None:
         """
@@ -325,6 +373,7 @@ class AccessLogTests(PlaneTests):
                 "version": "HTTP/1.1",
                 "status": 200,
                 "bytes": 5,
+                "bytes_received": 0,
                 "route": "a",
                 "referer": 'http://r/"\xff\\',
                 "agent": "me \x80",

@@ -34,6 +34,7 @@ class ConversationTests(TestCase):
         self.desk.take("GET", "/hello", self._hello)
         self.desk.take("POST", "/hello", self._hello)
         self.desk.take("GET", "/many", self._many)
+        self.desk.take("GET", "/text", self._lines)
         self.desk.take("GET", "/slow", self._slow)
         self.desk.take("GET", "/broken", self._broken)
         self.conversations = Conversations(self.desk, self.clock)
@@ -54,6 +55,16 @@ class ConversationTests(TestCase):
                 yield {"number": number, "text": "x" * 500}
 
         return Reply({"first": 1}, listing=("items", items()))
+
+    async def _lines(self, question: Question) -> Reply:
+        def lines() -> Iterator[str]:
+            yield ""
+            for number in range(int(question.parameters["n"][0])):
+                yield f"line\u00fc{number}\n"
+                if number % 7 == 0:
+                    yield ""
+
+        return Reply({}, fields={"Content-Type": "text/x"}, text=lines())
 
     async def _slow(self, question: Question) -> Reply:
         try:
@@ -247,6 +258,35 @@ class ConversationTests(TestCase):
         A long list comes piece by piece, and is one JSON text.
         """
         return Deferred.fromCoroutine(self._listing())
+
+    async def _text(self) -> None:
+        for number in (0, 1, 199, 200, 201, 5000):
+            client = self.client()
+            client.sendall(b"GET /text?n=%d HTTP/1.1\r\nHost: x\r\n\r\n" % number)
+            head, _, body = (await self.hear(client)).partition(b"\r\n\r\n")
+            self.assertIn(b"Content-Type: text/x\r\n", head + b"\r\n")
+            told = b"".join(body.split(b"\r\n")[1::2])
+            self.assertEqual(told.decode().split(), [f"line\u00fc{each}" for each in range(number)])
+            self.assertTrue(body.endswith(b"0\r\n\r\n"))
+
+    def test_text(self) -> Deferred[None]:
+        """
+        Text comes piece by piece as well, with the type that it has, whether others have
+        their turn in between or not.
+        """
+        return Deferred.fromCoroutine(self._text())
+
+    async def _brokenText(self) -> None:
+        client = self.client()
+        client.sendall(b"GET /text?n=x HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertFalse((await self.hear(client)).endswith(b"0\r\n\r\n"))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_brokenText(self) -> Deferred[None]:
+        """
+        A defect in the midst of a text breaks it off.
+        """
+        return Deferred.fromCoroutine(self._brokenText())
 
     async def _unread(self) -> None:
         client = self.client()

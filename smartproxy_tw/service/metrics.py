@@ -1,0 +1,130 @@
+"""
+The figures of the proxy for Prometheus: C{GET /metrics}, at the admin socket and, where
+the configuration says so, at a TCP port that tells nothing else.
+
+A port that cannot be bound costs nobody a request: the log says so, as an error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+
+from .desk import Desk, Question, Reply
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IListeningPort
+
+    from ..config.model import Config
+    from ..facts import Address
+    from ..interfaces import IPlane
+    from .status import CertificateStatus
+
+__all__ = ["Exporter", "Metrics"]
+
+
+class Metrics:
+    """
+    Of one life of a proxy.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        plane: IPlane,
+        certificates: Callable[[], Iterator[CertificateStatus]],
+    ) -> None:
+        """
+        @param config: What it goes by.
+        @param plane: Counts.
+        @param certificates: How it stands with each; taken piece by piece.
+        """
+        self._config = config
+        self._plane = plane
+        self._certificates = certificates
+
+    def begin(self, desk: Desk) -> None:
+        """
+        Take the question.
+        """
+        desk.take("GET", "/metrics", self._tell)
+
+    async def _tell(self, question: Question) -> Reply:
+        # Nobody may ever want it.
+        from .. import __version__
+        from .exposition import CONTENT_TYPE, exposed
+        from .measures import Figures, measures
+        from .usage import usageOf
+
+        question.only()
+        tally = await self._plane.tally()
+        own = usageOf(os.getpid())
+        assert own is not None
+        uses = {number: usageOf(process) for number, process in self._plane.processes().items()}
+        figures = Figures(
+            version=__version__,
+            python=sys.version.split()[0],
+            config=self._config(),
+            tally=tally,
+            own=own,
+            workers={number: use for number, use in uses.items() if use is not None},
+            certificates=self._certificates(),
+        )
+        return Reply({}, fields={"Content-Type": CONTENT_TYPE}, text=exposed(measures(figures)))
+
+
+class Exporter:
+    """
+    A port for Prometheus.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, address: Address, metrics: Metrics) -> None:
+        """
+        @param reactor: Listens, and tells the time.
+        @param address: Where.
+        @param metrics: What there is to tell.
+        """
+        self._reactor = reactor
+        self._address = address
+        self._desk = Desk()
+        metrics.begin(self._desk)
+        self._port: IListeningPort | None = None
+        self._stop: Callable[[], None] = lambda: None
+
+    def open(self) -> None:
+        """
+        Be there.  Never fails: that it could not be is logged.
+        """
+        from .conversation import Conversations
+
+        conversations = Conversations(self._desk, self._reactor)
+        address = self._address
+        try:
+            self._port = self._reactor.listenTCP(address.port, conversations, interface=address.host)
+        except CannotListenError as why:
+            self._log.error(
+                "Nobody can have the metrics at {address}, and the proxy goes on without: {why}",
+                event="metrics-refused",
+                address=str(address),
+                why=str(why.socketError),
+            )
+            return
+        self._stop = conversations.stop
+        self._log.info("Metrics at http://{address}/metrics", event="metrics", address=str(address))
+
+    async def close(self) -> None:
+        """
+        Be gone.
+        """
+        port, self._port = self._port, None
+        if port is not None:
+            await maybeDeferred(port.stopListening)
+        self._stop()

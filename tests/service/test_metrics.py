@@ -1,0 +1,401 @@
+"""
+Tests for L{smartproxy_tw.service.metrics}, L{smartproxy_tw.service.measures} and
+L{smartproxy_tw.service.usage}: what Prometheus is told.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from smartproxy_tw.config.model import (
+    TLS,
+    AccessLog,
+    Admin,
+    Config,
+    Forward,
+    Internal,
+    Metrics,
+    Respond,
+    Route,
+    Target,
+    Timeouts,
+)
+from smartproxy_tw.facts import Address
+from smartproxy_tw.plane.census import DELAYS, DURATIONS, cell
+from smartproxy_tw.service.exposition import exposed
+from smartproxy_tw.service.measures import Figures, measures
+from smartproxy_tw.service.status import CertificateStatus
+from smartproxy_tw.service.tree import SmartProxy
+from smartproxy_tw.service.usage import Usage, usageOf
+
+from ..ports import freePorts
+from .test_exposition import read
+
+reactor: Any = _reactor
+
+OWN = Usage(12.5, 1000, 2000, 7, 1024, 1.7e9)
+STATUS = CertificateStatus(
+    "auto:a.test", "auto", ("a.test",), "failed", 1.8e9, "no", 1.75e9, failures=3, orders=4
+)
+
+Numbers = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def numbers(text: str) -> Numbers:
+    """
+    Every number that is told, by its name and its labels; none twice.
+    """
+    found: Numbers = {}
+    for line in text.splitlines(keepends=True):
+        if not line.startswith("#"):
+            name, labels, value = read(line)
+            key = name, tuple(sorted(labels.items()))
+            assert key not in found, key
+            found[key] = value
+    return found
+
+
+class MeasuresTests(SynchronousTestCase):
+    """
+    L{measures}.
+    """
+
+    def setUp(self) -> None:
+        forward = Forward((Target("127.0.0.1", 3000), Target("/run/x", 0)))
+        routes = (Route("my shop", (80,), forward, "http"), Route("new", (81,), Respond(), "http"))
+        self.config = Config(routes, "/nowhere")
+        self.tally: dict[str, int] = {"open": 2, "requests": 5, "misses": 1}
+        self.workers: dict[int, Usage] = {}
+        self.statuses = [
+            STATUS,
+            replace(STATUS, key="internal:", state="valid", expires=None, nextAttempt=None),
+        ]
+
+    def told(self) -> Numbers:
+        """
+        What is told.
+        """
+        figures = Figures("1.0", "3.11", self.config, self.tally, OWN, self.workers, iter(self.statuses))
+        return numbers("".join(exposed(measures(figures))))
+
+    def test_plain(self) -> None:
+        """
+        What is counted once is one number, from the beginning.
+        """
+        told = self.told()
+        for name, value in (
+            ("smartproxy_connections_open", 2),
+            ("smartproxy_unrouted_total", 1),
+            ("smartproxy_upstream_failures_total", 0),
+            ("process_cpu_seconds_total", 12.5),
+            ("process_open_fds", 7),
+            ("process_max_fds", 1024),
+            ("process_start_time_seconds", 1.7e9),
+            ("smartproxy_reactor_lag_seconds_count", 0),
+        ):
+            self.assertEqual(told[name, ()], value, name)
+        self.assertEqual(told["smartproxy_build_info", (("python", "3.11"), ("version", "1.0"))], 1)
+        self.assertFalse([name for name, _ in told if "worker" in name])
+
+    def test_routes(self) -> None:
+        """
+        What a route is counted by has its name, and nothing is told of one that had no
+        request, or is not there any more.
+        """
+        for name in ("my shop", "", "gone"):
+            self.tally |= {
+                cell("requests", 200, name): 3,
+                cell("requests", "5xx", name): 1,
+                cell("sent", "-", name): 70,
+                cell("received", "-", name): 7,
+                cell("streams", "-", name): 2,
+                cell("microseconds", "-", name): 2_500_000,
+                **{cell("seconds", each, name): 1 for each in range(len(DURATIONS) + 1)},
+            }
+        told = self.told()
+        self.assertEqual(
+            {dict(labels)["route"] for _, labels in told if "route" in dict(labels)}, {"", "my shop"}
+        )
+        route = ("route", "my shop")
+        for name, labels, value in (
+            ("requests_total", (("code", "200"), route), 3),
+            ("requests_total", (("code", "5xx"), route), 1),
+            ("sent_bytes_total", (route,), 70),
+            ("received_bytes_total", (route,), 7),
+            ("streams_total", (route,), 2),
+            ("request_duration_seconds_sum", (route,), 2.5),
+            ("request_duration_seconds_count", (route,), len(DURATIONS) + 1),
+            ("request_duration_seconds_bucket", (("le", "0.005"), route), 3),
+            ("request_duration_seconds_bucket", (("le", "+Inf"), route), len(DURATIONS) + 1),
+        ):
+            self.assertEqual(told[f"smartproxy_{name}", labels], value, (name, labels))
+
+    def test_targets(self) -> None:
+        """
+        Each target of the configuration is there from the beginning, and no other.
+        """
+        self.tally |= {
+            cell("target_failures", "-", "127.0.0.1:3000"): 4,
+            cell("target_busy", "-", "127.0.0.1:3000"): 2,
+            cell("target_away", "-", "unix:/run/x"): 1,
+            cell("target_requests", "-", "10.0.0.9:1"): 1,
+        }
+        told = self.told()
+        for name, target, value in (
+            ("failures_total", "127.0.0.1:3000", 4),
+            ("requests_in_flight", "127.0.0.1:3000", 2),
+            ("failures_total", "unix:/run/x", 0),
+            ("passed_over", "unix:/run/x", 1),
+            ("repeats_total", "unix:/run/x", 0),
+            ("requests_total", "unix:/run/x", 0),
+            ("idle_connections", "unix:/run/x", 0),
+        ):
+            self.assertEqual(told[f"smartproxy_target_{name}", (("target", target),)], value, name)
+        self.assertFalse([labels for _, labels in told if "10.0.0.9:1" in dict(labels).values()])
+
+    def test_lag(self) -> None:
+        """
+        How late things were is a histogram of all processes together.
+        """
+        self.tally |= {cell("delays", len(DELAYS), "-"): 2, cell("delayed", "-", "-"): 11_000_000}
+        told = self.told()
+        self.assertEqual(told["smartproxy_reactor_lag_seconds_bucket", (("le", "5"),)], 0)
+        self.assertEqual(told["smartproxy_reactor_lag_seconds_count", ()], 2)
+        self.assertEqual(told["smartproxy_reactor_lag_seconds_sum", ()], 11)
+
+    def test_workers(self) -> None:
+        """
+        With workers there is what each of them uses, and how many have died.
+        """
+        self.workers = {1: OWN, 2: replace(OWN, cpu=1.5)}
+        self.tally["worker_restarts"] = 3
+        told = self.told()
+        self.assertEqual(told["smartproxy_workers", ()], 2)
+        self.assertEqual(told["smartproxy_worker_restarts_total", ()], 3)
+        self.assertEqual(told["smartproxy_worker_cpu_seconds_total", (("worker", "2"),)], 1.5)
+        self.assertEqual(told["smartproxy_worker_resident_memory_bytes", (("worker", "1"),)], 1000)
+        self.assertEqual(told["smartproxy_worker_open_fds", (("worker", "1"),)], 7)
+
+    def test_certificates(self) -> None:
+        """
+        Of each certificate when it ends, when it is tried again, and in which state it
+        is.
+        """
+        told = self.told()
+        auto, internal = ("certificate", "auto:a.test"), ("certificate", "internal:")
+        for name, labels, value in (
+            ("not_after_timestamp_seconds", (auto,), 1.8e9),
+            ("next_attempt_timestamp_seconds", (auto,), 1.75e9),
+            ("failures", (auto,), 3),
+            ("orders_total", (auto,), 4),
+            ("state", (auto, ("state", "failed")), 1),
+            ("state", (internal, ("state", "valid")), 1),
+        ):
+            self.assertEqual(told[f"smartproxy_certificate_{name}", labels], value, name)
+        self.assertNotIn(("smartproxy_certificate_not_after_timestamp_seconds", (internal,)), told)
+
+    def test_many(self) -> None:
+        """
+        However much there is of everything, no more than some hundred steps are made
+        before somebody else may have his turn.
+        """
+        forward = Forward((Target("127.0.0.1", 3000),))
+        self.config = Config(tuple(Route(f"r{n}", (80,), forward, "http") for n in range(2000)), "/nowhere")
+        for number in range(2000):
+            self.tally[cell("sent", "-", f"r{number}")] = 1
+        self.statuses = [replace(STATUS, key=f"auto:{n}") for n in range(2000)]
+        steps = 0
+
+        class Counted(dict[str, int]):
+            def get(self, *arguments: Any) -> Any:
+                nonlocal steps
+                steps += 1
+                return super().get(*arguments)
+
+        figures = Figures("1", "3", self.config, Counted(self.tally), OWN, {}, iter(self.statuses))
+        most = 0
+        for _ in exposed(measures(figures)):
+            most, steps = max(most, steps), 0
+        self.assertLess(most, 4000)
+
+
+class UsageTests(SynchronousTestCase):
+    """
+    L{usageOf}.
+    """
+
+    def test_own(self) -> None:
+        """
+        This process uses something.
+        """
+        before = usageOf(os.getpid())
+        with open(os.devnull, "rb"):
+            used = usageOf(os.getpid())
+        assert used is not None and before is not None
+        self.assertEqual(used.files, before.files + 1)
+        self.assertGreater(used.virtual, used.resident)
+        self.assertGreater(used.resident, 1 << 20)
+        self.assertGreater(used.most, used.files)
+        self.assertGreaterEqual(used.cpu, before.cpu)
+        self.assertEqual(used.began, before.began)
+
+    def test_strangeName(self) -> None:
+        """
+        A process may have any name.
+        """
+        code = "import ctypes; ctypes.CDLL(None).prctl(15, b') R 1 (', 0, 0, 0); print(flush=True); input()"
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None and process.stdin is not None
+            process.stdout.readline()
+            used = usageOf(process.pid)
+            process.stdin.write(b"\n")
+            process.stdin.close()
+            process.stdout.close()
+            process.wait()
+            assert used is not None
+            self.assertGreater(used.resident, 1 << 20)
+            self.assertIsNone(usageOf(process.pid))
+
+
+class MetricsTests(TestCase):
+    """
+    A whole proxy that tells its figures.
+    """
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        self.port, self.listen = freePorts(2)
+        self.state = os.path.abspath(self.mktemp())
+        tls = TLS("terminate", Internal(("a.test",)))
+        self.config = Config(
+            (
+                Route("plain", (self.port,), Respond(body="hello"), "http"),
+                Route("secret", (self.port,), Respond(), "http", ("a.test",), tls=tls),
+            ),
+            self.state,
+            bind=("127.0.0.1",),
+            accessLog=AccessLog("off"),
+            timeouts=Timeouts(drain=1.0),
+            metrics=Metrics(Address("127.0.0.1", self.listen)),
+        )
+        self.logged: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(self.logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, self.logged.append)
+
+    async def begin(self, config: Config) -> SmartProxy:
+        """
+        A proxy that is ready.
+        """
+        proxy = SmartProxy(config, reactor)
+        self.addCleanup(proxy.stopService)
+        proxy.startService()
+        await proxy.whenReady()
+        return proxy
+
+    def asked(self, port: int, path: str, verb: str = "GET") -> Deferred[tuple[int, str, str]]:
+        """
+        The status, the type and the body of an answer.
+        """
+        from http.client import HTTPConnection
+
+        def ask() -> tuple[int, str, str]:
+            connection = HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request(verb, path)
+            answer = connection.getresponse()
+            try:
+                return answer.status, answer.headers["Content-Type"], answer.read().decode()
+            finally:
+                connection.close()
+
+        return deferToThread(ask)
+
+    async def _told(self) -> None:
+        proxy = await self.begin(self.config)
+        await self.asked(self.port, "/")
+        status, kind, text = await self.asked(self.listen, "/metrics")
+        self.assertEqual((status, kind), (200, "text/plain; version=0.0.4; charset=utf-8"))
+        told = numbers(text)
+        self.assertEqual(told["smartproxy_requests_total", (("code", "200"), ("route", "plain"))], 1)
+        self.assertEqual(told["smartproxy_sent_bytes_total", (("route", "plain"),)], 5)
+        self.assertEqual(
+            told["smartproxy_certificate_state", (("certificate", "internal:a.test"), ("state", "valid"))], 1
+        )
+        self.assertGreater(told["process_resident_memory_bytes", ()], 1 << 20)
+        for path in ("/v1", "/v1/certificates", "/"):
+            self.assertEqual((await self.asked(self.listen, path))[0], 404, path)
+        self.assertEqual((await self.asked(self.listen, "/metrics", "POST"))[0], 405)
+        self.assertEqual((await self.asked(self.listen, "/metrics?x=1"))[0], 400)
+        self.assertFalse(os.path.exists(os.path.join(self.state, "admin.sock")))
+        await proxy.stopService()
+        await self.assertFailure(self.asked(self.listen, "/metrics"), ConnectionRefusedError)
+
+    def test_told(self) -> Deferred[None]:
+        """
+        The port tells the figures and nothing else, and goes with the proxy.
+        """
+        return Deferred.fromCoroutine(self._told())
+
+    async def _taken(self) -> None:
+        metrics = Metrics(Address("127.0.0.1", self.port))
+        await self.begin(replace(self.config, metrics=metrics))
+        (logged,) = [each for each in self.logged if each.get("event") == "metrics-refused"]
+        self.assertIn("Address already in use", logged["why"])
+        self.assertEqual((await self.asked(self.port, "/"))[2], "hello")
+
+    def test_taken(self) -> Deferred[None]:
+        """
+        A port that somebody has costs no request: the log says so.
+        """
+        return Deferred.fromCoroutine(self._taken())
+
+    async def _admin(self) -> None:
+        socket = os.path.join(self.state, "admin.sock")
+        await self.begin(replace(self.config, admin=Admin(socket), metrics=None))
+        from smartproxy_tw.commands.admin import _Connection
+
+        def ask() -> str:
+            connection = _Connection(socket, 30)
+            connection.request("GET", "/metrics")
+            try:
+                return connection.getresponse().read().decode()
+            finally:
+                connection.close()
+
+        told = numbers(await deferToThread(ask))
+        self.assertEqual(told["smartproxy_connections_total", ()], 0)
+        await self.assertFailure(self.asked(self.listen, "/metrics"), ConnectionRefusedError)
+
+    def test_admin(self) -> Deferred[None]:
+        """
+        The admin socket has them in any case.
+        """
+        return Deferred.fromCoroutine(self._admin())
+
+    def test_types(self) -> None:
+        """
+        Every name is described once, and says by its end what it is.
+        """
+        config = replace(self.config, routes=(Route("a", (1,), Forward((Target("h", 1),)), "http"),))
+        tally = {cell("sent", "-", "a"): 1, cell("requests", 200, "a"): 1}
+        figures = Figures("1", "3", config, tally, OWN, {1: OWN}, iter([STATUS]))
+        families = [each for each in measures(figures) if each is not None]
+        names = Counter(each.name for each in families)
+        self.assertEqual(set(names.values()), {1})
+        for each in families:
+            self.assertEqual(each.name.endswith("_total"), each.kind == "counter", each.name)
+            self.assertTrue(each.help.endswith("."), each.name)
+            self.assertTrue(each.name.startswith(("smartproxy_", "process_")), each.name)
