@@ -294,7 +294,13 @@ class _Runner:
             return None
         from .service.eventlog import jsonLines, textLines, worthTelling
 
-        return worthTelling((jsonLines if logFormat == "json" else textLines)(self._file()))
+        file = self._file()
+        if logFormat is None and file is sys.stdout:
+            from .service.journald import Journal, isJournal
+
+            if isJournal(1, os.environ):
+                return worthTelling(Journal(file))
+        return worthTelling((jsonLines if logFormat == "json" else textLines)(file))
 
     def _tellTwist(self, logFormat: str | None) -> None:
         # On a terminal twist writes text and elsewhere JSON of its own; it asks

@@ -26,7 +26,7 @@ from twisted.logger import (
     formatEventAsClassicLogText,
 )
 
-__all__ = ["jsonLine", "jsonLines", "textLine", "textLines", "worthTelling"]
+__all__ = ["fieldsOf", "jsonLine", "jsonLines", "textLine", "textLines", "worthTelling"]
 
 #: Who says at the level of information what only their authors want to know.
 _CHATTY = ("twisted.web.client._HTTP11ClientFactory",)
@@ -97,10 +97,17 @@ def jsonLine(event: Mapping[str, Any]) -> str:
     failure = event.get("log_failure")
     if failure is not None:
         line["traceback"] = failure.getTraceback()
-    for name, value in event.items():
-        if _isField(name):
-            line[name] = _plain(value)
+    line.update(fieldsOf(event))
     return json.dumps(line) + "\n"
+
+
+def fieldsOf(event: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    The facts of an event by their names, as JSON has values.
+
+    @param event: As L{twisted.logger} has it.
+    """
+    return {name: _plain(value) for name, value in event.items() if _isField(name)}
 
 
 def _isField(name: str) -> bool:
