@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..interfaces import IPlane
+from ..routing.steps import finish
 from .errors import Broken, Refused
 from .gains import Gains
 from .handed import HandedPort
@@ -110,10 +111,12 @@ class Duty(Talk):
         """
         See L{Tally}.
         """
-        return self._plane.tally().addCallback(self._gain)
+        return Deferred.fromCoroutine(self._count())
 
-    def _gain(self, tally: dict[str, int]) -> dict[str, Any]:
-        piece, isMore = self._gains.take(tally)
+    async def _count(self) -> dict[str, Any]:
+        if not self._gains.isMore:
+            await inSlices(self._gains.look(await self._plane.tally()), self._clock)
+        piece, isMore = self._gains.take()
         return {"tally": tallyText(piece), "isMore": isMore}
 
     @Recent.responder
@@ -156,9 +159,10 @@ class Duty(Talk):
 
     def _sayGoodBye(self, tally: dict[str, int]) -> None:
         if self.transport is not None:
+            finish(self._gains.look(tally))
             isMore = True
             while isMore:
-                piece, isMore = self._gains.take(tally)
+                piece, isMore = self._gains.take()
                 self.ask(Report, tally=tallyText(piece))
             self.transport.loseConnection()
 

@@ -58,6 +58,8 @@ class ILine(Protocol):
     def tally(self) -> Deferred[dict[str, int]]:
         """
         See L{Tally}.
+
+        @return: Fires with the counts since the start: the same dictionary each time.
         """
 
     def recent(self) -> Deferred[tuple[str, ...]]:
@@ -109,7 +111,7 @@ class Line(Talk):
 
     def _counted(self, answer: dict[str, Any]) -> Deferred[dict[str, int]] | dict[str, int]:
         gained(self._counts, tallied(answer["tally"]))
-        return self.tally() if answer["isMore"] else dict(self._counts)
+        return self.tally() if answer["isMore"] else self._counts
 
     def recent(self) -> Deferred[tuple[str, ...]]:
         """
@@ -144,7 +146,7 @@ class Line(Talk):
         See L{Report}.
         """
         gained(self._counts, tallied(tally))
-        self._hearer.reports(dict(self._counts))
+        self._hearer.reports(self._counts)
         return {}
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

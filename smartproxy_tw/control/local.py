@@ -256,16 +256,23 @@ class LocalPlane:
         """
         See L{IPlane}.
         """
-        if self._records is not None:
-            self._records.flush()
+        return inSlices(self._counting(), self._reactor)
+
+    def _counting(self) -> Steps[dict[str, int]]:
         counts = self.engine.counts
-        standing: dict[str, int] = {"open": self.engine.open}
-        for link in self._poller.mortals:
+        standing = {"open": self.engine.open}
+        for link, isPause in paused(list(self._poller.mortals)):
             if isinstance(link, Link) and link.exchange is not None:
                 name = cell("target_busy", "-", link.target)
                 standing[name] = standing.get(name, 0) + 1
-        for group in self._groups.values():
+            if isPause:
+                yield
+        for group, isPause in paused(list(self._groups.values())):
             group.tell(counts, standing)
+            if isPause:
+                yield
+        if self._records is not None:
+            self._records.flush()
         delays = {cell("delays", each, "-"): number for each, number in enumerate(self._poller.delays)}
         delays[cell("delayed", "-", "-")] = int(self._poller.delayed * 1e6)
-        return succeed({**counts, **delays, **standing})
+        return {**counts, **delays, **standing}

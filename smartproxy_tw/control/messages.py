@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ from twisted.protocols.amp import AMP, BinaryBoxProtocol, Boolean, Command, Desc
 from twisted.python.failure import Failure
 
 from .errors import Broken, Refused
+from .gains import Piece
 from .packing import packed
 from .state import Change
 
@@ -232,20 +233,20 @@ def _read(memory: int) -> Iterable[bytes]:
         at += len(part)
 
 
-def tallyText(tally: Mapping[str, int]) -> bytes:
+def tallyText(tally: Piece) -> bytes:
     """
-    @param tally: Counts.
+    @param tally: What counts have gained.
     @return: As they travel.
     """
     return json.dumps(dict(tally)).encode("ascii")
 
 
-def tallied(text: bytes) -> dict[str, int]:
+def tallied(text: bytes) -> Piece:
     """
     @param text: As they travel.
-    @return: Counts.
+    @return: What counts have gained.
     """
-    found: dict[str, int] = json.loads(text)
+    found: Piece = json.loads(text)
     return found
 
 

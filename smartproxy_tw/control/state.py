@@ -16,6 +16,7 @@ from typing import Literal
 
 from ..config.model import Config
 from ..facts import HTTP01, Challenge, Credential
+from ..routing.steps import Steps, finish
 
 __all__ = [
     "Adopt",
@@ -28,6 +29,7 @@ __all__ = [
     "UseTable",
     "Withdraw",
     "added",
+    "adding",
     "counted",
     "isGauge",
     "shared",
@@ -220,6 +222,10 @@ def shared(config: Config, workers: int) -> Config:
     return replace(config, workers=workers, limits=replace(config.limits, connections=most))
 
 
+#: So many counts are added in one step, less one.
+_STEP = 1023
+
+
 def isGauge(name: str) -> bool:
     """
     Whether it is told of now, and not since the start.
@@ -229,19 +235,29 @@ def isGauge(name: str) -> bool:
     return name.partition(" ")[0] in GAUGES
 
 
-def added(living: Iterable[Mapping[str, int]], ended: Iterable[Mapping[str, int]] = ()) -> dict[str, int]:
+def adding(
+    living: Iterable[Mapping[str, int]], ended: Iterable[Mapping[str, int]] = ()
+) -> Steps[dict[str, int]]:
     """
-    The tally of all workers.
+    The tally of all workers, step by step.
 
     @param living: Theirs.
     @param ended: The last ones of those that were.
     """
     total: dict[str, int] = {}
-    for tally in living:
-        for name, value in tally.items():
-            total[name] = total.get(name, 0) + value
-    for tally in ended:
-        for name, value in tally.items():
-            if not isGauge(name):
+    tallies = [(tally, True) for tally in living] + [(tally, False) for tally in ended]
+    for tally, isLiving in tallies:
+        # More may be told in between.
+        for number, (name, value) in enumerate(list(tally.items())):
+            if isLiving or not isGauge(name):
                 total[name] = total.get(name, 0) + value
+            if not number & _STEP:
+                yield
     return total
+
+
+def added(living: Iterable[Mapping[str, int]], ended: Iterable[Mapping[str, int]] = ()) -> dict[str, int]:
+    """
+    The same, at once.
+    """
+    return finish(adding(living, ended))

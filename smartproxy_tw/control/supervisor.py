@@ -51,6 +51,7 @@ from .state import (
     UseTable,
     Withdraw,
     added,
+    adding,
     shared,
     subject,
     takesAway,
@@ -194,7 +195,7 @@ class Supervisor:
         some seconds old.
         """
         asked = gatherResults([hand.tally() for hand in self._everyone if hand.isSettled])
-        return asked.addCallback(lambda living: added(living, [self._past]))
+        return asked.addCallback(lambda living: inSlices(adding(living, [self._past]), self._reactor))
 
     def reopen(self) -> Deferred[None]:
         """

@@ -156,7 +156,7 @@ class Group:
         L{cell<smartproxy_tw.plane.census.cell>} makes.
 
         @param counts: What has happened since this was last called is added there.
-        @param standing: How it stands, likewise.
+        @param standing: How it stands, likewise; what is not there is nothing.
         """
         # What several ports have in common is told once.
         for place in {place: None for places in self._places.values() for place in places}:
@@ -168,8 +168,9 @@ class Group:
                 (standing, "target_idle", len(place.idle)),
                 (standing, "target_away", int(not isinstance(place.breaker, Closed))),
             ):
-                name = cell(what, "-", place.name)
-                told[name] = told.get(name, 0) + number
+                if number:
+                    name = cell(what, "-", place.name)
+                    told[name] = told.get(name, 0) + number
 
     def close(self) -> None:
         """

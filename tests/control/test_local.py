@@ -166,12 +166,28 @@ class LocalPlaneTests(PlaneContract, PlaneTests):
         """
         port = await self.port()
         origin = self.origin()
-        await self.use(Route("a", (port,), Forward((origin.target,)), "http"))
-        client = await self.client(port)
-        client.sends(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        await self.use(
+            Route("a", (port,), Forward((origin.target,)), "http"),
+            Route("b", (port,), Forward((Target("127.0.0.1", 1),)), "http", path="/b"),
+        )
+        kept, waiting = await self.client(port), await self.client(port)
+        kept.sends(GET)
+        server = await origin.accepts()
+        await server.head()
+        waiting.sends(GET)
         await (await origin.accepts()).head()
+        server.sends(HELLO)
+        await kept.message()
+        for _ in range(5):
+            kept.sends(GET.replace(b"GET /", b"GET /b"))
+            self.assertEqual((await kept.message())[0][:12], b"HTTP/1.1 502")
         tally = await self.plane.tally()
         self.assertEqual({name.partition(" ")[0] for name in tally if isGauge(name)}, GAUGES)
-        self.assertEqual(tally[cell("target_busy", "-", str(origin.target))], 1)
+        for what, target in (
+            ("busy", str(origin.target)),
+            ("idle", str(origin.target)),
+            ("away", "127.0.0.1:1"),
+        ):
+            self.assertEqual(tally[cell(f"target_{what}", "-", target)], 1, what)
         others = {name.partition(" ")[0] for name in set(tally) - set(self.plane.engine.counts)}
         self.assertEqual(others - GAUGES, {"delays", "delayed"})
