@@ -91,6 +91,17 @@ class RecordsTests(SynchronousTestCase):
         self.records.close()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_logfmt(self) -> None:
+        """
+        The format is the one that was asked for.
+        """
+        self.records = AccessRecords(self.clock, "logfmt", str(self.file))
+        self.refuses(b"GET")
+        self.records.close()
+        self.assertRegex(
+            self.file.read_text(), r"^time=[\d.]+ client=127\.0\.0\.1 request=GET status=400 bytes=3\n$"
+        )
+
     def test_off(self) -> None:
         """
         Without a format nothing is written, not even a file; everything is counted.
