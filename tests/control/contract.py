@@ -5,6 +5,8 @@ L{IPlane<smartproxy_tw.interfaces.IPlane>}, spoken with real connections.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zope.interface.verify import verifyObject
@@ -288,6 +290,36 @@ class PlaneContract(_Base):
         await self.plane.drain(0)
         self.assertIn('"target":"/"', second.read_text())
         self.assertEqual(first.read_text().count("\n"), 1)
+
+    async def test_reopen(self) -> None:
+        """
+        Told to, it lets go of the file of the access log, which somebody has moved away,
+        with nothing to write; the next line begins a new one.
+        """
+        port = await self.port()
+        file = self.fresh()
+        client = await self._asks(
+            Route("a", (port,), Respond(body="a"), "http"), AccessLog("json", str(file))
+        )
+        await self.plane.tally()
+        moved = file.with_suffix(".1")
+
+        def isOpen(path: Path) -> bool:
+            return os.path.realpath(path) in {
+                os.path.realpath(each) for each in Path("/proc/self/fd").iterdir()
+            }
+
+        while not isOpen(file):
+            await turns(1)
+        file.rename(moved)
+        self.assertTrue(isOpen(moved))
+        await self.plane.reopen()
+        while isOpen(moved):
+            await turns(1)
+        client.sends(GET)
+        await client.message()
+        await self.plane.drain(0)
+        self.assertEqual([each.read_text().count("\n") for each in (moved, file)], [1, 1])
 
     async def _asks(self, route: Route, log: AccessLog):  # type: ignore[no-untyped-def]
         await self.use(route, accessLog=log)
