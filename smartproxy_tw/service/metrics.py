@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from .desk import Desk, Question, Reply
 
@@ -48,6 +49,7 @@ class Metrics:
         self._config = config
         self._plane = plane
         self._certificates = certificates
+        self._waiting: list[Deferred[dict[str, int]]] = []
 
     def begin(self, desk: Desk) -> None:
         """
@@ -63,7 +65,7 @@ class Metrics:
         from .usage import usageOf
 
         question.only()
-        tally = await self._plane.tally()
+        tally = await self._counted()
         own = usageOf(os.getpid())
         assert own is not None
         uses = {number: usageOf(process) for number, process in self._plane.processes().items()}
@@ -77,6 +79,22 @@ class Metrics:
             certificates=self._certificates(),
         )
         return Reply({}, fields={"Content-Type": CONTENT_TYPE}, text=exposed(measures(figures)))
+
+
+    def _counted(self) -> Deferred[dict[str, int]]:
+        """
+        The counts.  However many ask at a time, the data path is asked once.
+        """
+        waiting: Deferred[dict[str, int]] = Deferred()
+        self._waiting.append(waiting)
+        if len(self._waiting) == 1:
+            self._plane.tally().addBoth(self._told)
+        return waiting
+
+    def _told(self, tally: dict[str, int] | Failure) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(tally)
 
 
 class Exporter:

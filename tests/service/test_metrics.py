@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet import reactor as _reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThread
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -33,11 +33,14 @@ from smartproxy_tw.config.model import (
 )
 from smartproxy_tw.facts import Address
 from smartproxy_tw.plane.census import DELAYS, DURATIONS, cell
+from smartproxy_tw.service.desk import Desk, Reply
 from smartproxy_tw.service.exposition import exposed
 from smartproxy_tw.service.measures import Figures, measures
+from smartproxy_tw.service.metrics import Metrics as Telling
 from smartproxy_tw.service.status import CertificateStatus
 from smartproxy_tw.service.tree import SmartProxy
 from smartproxy_tw.service.usage import Usage, usageOf
+from smartproxy_tw.testing.fakes import FakePlane, Story
 
 from ..ports import freePorts
 from .test_exposition import read
@@ -268,6 +271,48 @@ class UsageTests(SynchronousTestCase):
             assert used is not None
             self.assertGreater(used.resident, 1 << 20)
             self.assertIsNone(usageOf(process.pid))
+
+
+class CountedTests(SynchronousTestCase):
+    """
+    L{Metrics<smartproxy_tw.service.metrics.Metrics>} with a data path that takes its
+    time.
+    """
+
+    def test_together(self) -> None:
+        """
+        Those who ask at the same time have the same answer, one who has left does not
+        matter, and the next one has a new answer; a data path that fails is a defect of
+        that one answer.
+        """
+        asked: list[Deferred[dict[str, int]]] = []
+
+        class Slow(FakePlane):
+            def tally(self) -> Deferred[dict[str, int]]:
+                asked.append(Deferred())
+                return asked[-1]
+
+        desk = Desk()
+        config = Config((), "/nowhere")
+        Telling(lambda: config, Slow(Story()), lambda: iter(())).begin(desk)
+
+        def ask() -> Deferred[Reply]:
+            return Deferred.fromCoroutine(desk.answer("GET", "/metrics", {}, b"", "somebody"))
+
+        first, leaving, third = ask(), ask(), ask()
+        leaving.cancel()
+        self.failureResultOf(leaving, CancelledError)
+        self.assertEqual(len(asked), 1)
+        asked[0].callback({"connections": 7})
+        for each in (first, third):
+            reply = self.successResultOf(each)
+            assert reply.text is not None
+            self.assertEqual(numbers("".join(reply.text))["smartproxy_connections_total", ()], 7)
+        fourth = ask()
+        self.assertEqual(len(asked), 2)
+        asked[1].errback(RuntimeError("a bug"))
+        self.assertEqual(self.successResultOf(fourth).status, 500)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
 
 class MetricsTests(TestCase):
