@@ -22,7 +22,7 @@ from ..service.test_metrics import Numbers, numbers
 from .test_process import HERE, TWISTD, ProcessCase, freePort
 from .test_workers import ask, isThere, workersOf
 
-NEEDS_PROMTOOL = None if shutil.which("promtool") else "needs promtool, of the Debian package prometheus"
+NEEDS_PROMTOOL = None if shutil.which("promtool") else "needs the Debian package prometheus"
 
 
 class ObservationTests(ProcessCase):
@@ -145,6 +145,25 @@ class ObservationTests(ProcessCase):
             self.waits(lambda: file.exists() and b"target=/after" in file.read_bytes())
             self.assertEqual(moved.read_bytes(), before)
             self.assertIsNone(process.poll())
+
+    def test_rotatedTogether(self) -> None:
+        """
+        With a log file of its own C{twistd} begins a new one as well.
+        """
+        events, file = self.directory / "events.log", self.directory / "access.log"
+        words = ["-n", "--logfile=events.log", "smartproxy", "--config", "proxy.yaml"]
+        with self.going([*TWISTD, *words]) as process:
+            self.waits(lambda: events.exists() and "Metrics at http" in events.read_text())
+            workers = workersOf(process.pid)
+            self.waits(lambda: self.hasAsked(workers[0]))
+            moved = file.with_suffix(".1")
+            file.rename(moved)
+            process.send_signal(signal.SIGUSR1)
+            self.waits((self.directory / "events.log.1").exists)
+            self.waits(lambda: not self.isOpen(workers[0], moved))
+            process.terminate()
+            process.wait(30)
+            self.assertIn("Server Shut Down", events.read_text())
 
     def hasAsked(self, worker: int) -> bool:
         """
