@@ -10,7 +10,7 @@ a named tuple: a frozen dataclass takes three times as long to make.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 __all__ = [
     "Account",
@@ -23,6 +23,7 @@ __all__ = [
     "HTTP01",
     "RequestFacts",
     "TLSALPN01",
+    "WorkerFacts",
 ]
 
 
@@ -184,3 +185,20 @@ Challenge = HTTP01 | TLSALPN01
 
 #: Whatever an authority may look at.
 Evidence = Challenge | DNS01
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """
+    One process of the data path.
+
+    @ivar number: Of its place, from 1.
+    @ivar process: Its number in the system; L{None}: there is none just now.
+    @ivar state: C{starting}: it is being told everything.  C{serving}: it accepts
+        connections.  C{leaving}: it finishes what it has, and accepts none.
+        C{vacant}: the place waits for another one.
+    """
+
+    number: int
+    process: int | None
+    state: Literal["starting", "serving", "leaving", "vacant"]

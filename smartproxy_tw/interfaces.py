@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from .acme.entry import Entry
     from .config.model import Config, Target, UpstreamTLS
-    from .facts import DNS01, Account, Challenge, ConnectionFacts, Credential, Evidence, RequestFacts
+    from .facts import (
+        DNS01,
+        Account,
+        Challenge,
+        ConnectionFacts,
+        Credential,
+        Evidence,
+        RequestFacts,
+        WorkerFacts,
+    )
 
 __all__ = [
     "IAccountStore",
@@ -30,6 +39,7 @@ __all__ = [
     "IRecords",
     "IStream",
     "IUpstream",
+    "IWorkers",
 ]
 
 
@@ -341,4 +351,16 @@ class IOrderStore(Interface):
     def remove(names: tuple[str, ...]) -> Deferred[None]:
         """
         Forget the entry for these names.  That there is none is no error.
+        """
+
+
+class IWorkers(Interface):
+    """
+    What an L{IPlane} provides besides that, if its data path is in other processes.
+    """
+
+    def workers() -> tuple[WorkerFacts, ...]:
+        """
+        How it stands with each of them just now, by the number of their place; those
+        that are leaving come last.
         """

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twisted.logger import ILogObserver
 
     from .config.model import Config
+    from .service.eventlog import Verbosity
 
 __all__ = ["Options", "makeService"]
 
@@ -174,7 +175,7 @@ def makeService(options: Options) -> IService:
         from .service.tree import SmartProxy
 
         config = _configuration(options, configuration)
-        subject = SmartProxy(config, reactor, linger=LINGER)
+        subject = SmartProxy(config, reactor, linger=LINGER, leave=reactor.stop, verbosity=runner.verbosity)
         # A file that says text says what is usual, which twist takes for JSON
         # where there is no terminal.
         logFormat = options["log-format"] or ("json" if config.logFormat == "json" else None)
@@ -248,6 +249,7 @@ class _Runner:
         self._isTwist = "fileLogObserverFactory" in self._told
         self._isTwistd = "nodaemon" in self._told
         self._rotate: Callable[[], object] = lambda: None
+        self._verbosity: Verbosity | None = None
 
     @property
     def isProgram(self) -> bool:
@@ -277,6 +279,18 @@ class _Runner:
             or bool(self._told.get("logger"))
         )
 
+    @property
+    def verbosity(self) -> Verbosity | None:
+        """
+        How much the log has; L{None} where that is for others to say.
+        """
+        isOurs = self._isTwistd and not self._told["logger"] and not self._told["syslog"]
+        if isOurs and self._verbosity is None:
+            from .service.eventlog import Verbosity
+
+            self._verbosity = Verbosity()
+        return self._verbosity
+
     def observer(self, logFormat: str | None) -> ILogObserver | None:
         """
         See to it that the log has the format that was asked for.
@@ -292,15 +306,16 @@ class _Runner:
             if logFormat == "json":
                 sys.exit("smartproxy: the log is either JSON or syslog's: leave out one of them")
             return None
-        from .service.eventlog import jsonLines, textLines, worthTelling
+        from .service.eventlog import jsonLines, textLines
 
-        file = self._file()
+        verbosity, file = self.verbosity, self._file()
+        assert verbosity is not None
         if logFormat is None and file is sys.stdout:
             from .service.journald import Journal, isJournal
 
             if isJournal(1, os.environ):
-                return worthTelling(Journal(file))
-        return worthTelling((jsonLines if logFormat == "json" else textLines)(file))
+                return verbosity.on(Journal(file))
+        return verbosity.on((jsonLines if logFormat == "json" else textLines)(file))
 
     def _tellTwist(self, logFormat: str | None) -> None:
         # On a terminal twist writes text and elsewhere JSON of its own; it asks

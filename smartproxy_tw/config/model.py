@@ -407,9 +407,16 @@ class Admin:
     How the running proxy is spoken to by whoever runs it.
 
     @ivar socket: The absolute path of the unix socket.
+    @ivar listen: Where it is spoken to by TCP as well, by who has the token; L{None}:
+        nowhere.  Where others reach it somebody has said that this is meant.
+    @ivar token: That token.
+    @ivar tokenFile: Absolute path of a file with just that, in place of it.
     """
 
     socket: str
+    listen: Address | None = None
+    token: str | None = field(default=None, repr=False)
+    tokenFile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ class _Resolver:
             acme=acme,
             requestID=written.requestId,
             logFormat=written.log.format,
-            admin=self._admin(written.admin, state),
+            admin=self._admin(written, placed, state),
             metrics=self._metrics(written.metrics, placed),
         )
         return divided(made)
@@ -183,12 +183,29 @@ class _Resolver:
             self._findings.add((), str(why))
             return "/"
 
-    def _admin(self, written: schema.Admin | str, state: str) -> model.Admin | None:
+    def _admin(self, file: schema.File, placed: list[checks.Placed], state: str) -> model.Admin | None:
+        written = file.admin
         if isinstance(written, str):
             return None
-        if written.socket is None:
-            return model.Admin(adminSocket(state))
-        return model.Admin(self._files.socket(("admin", "socket"), written.socket, state))
+        path: Path = ("admin",)
+        socket, tokenFile = written.socket, written.tokenFile
+        listen = None if written.listen is None else Address(*texts.listener(str(written.listen)))
+        bind = listed(file.bind)
+        everywhere = {"0.0.0.0", "::"}
+        if listen is not None and (not bind or everywhere & {*bind, listen.host} or listen.host in bind):
+            for each in placed:
+                if listen.port in each.route.ports:
+                    message = (
+                        f"has port {listen.port}, which route '{each.route.name}' listens on: choose another"
+                    )
+                    self._findings.add((*path, "listen"), message)
+                    break
+        return model.Admin(
+            adminSocket(state) if socket is None else self._files.socket((*path, "socket"), socket, state),
+            listen,
+            None if written.token is None else texts.bearerToken(written.token),
+            None if tokenFile is None else self._files.existing((*path, "token_file"), tokenFile),
+        )
 
     def _metrics(
         self, written: schema.Metrics | None, placed: Sequence[checks.Placed]

@@ -721,6 +721,17 @@ class Limits(_Section):
     )
 
 
+def _listener(text: str) -> str:
+    texts.listener(text)
+    return text
+
+
+_Listener = Annotated[
+    Annotated[Port, Tag(TAG + "number")] | Annotated[str, AfterValidator(_listener), Tag(TAG + "text")],
+    _byShape("has to be an IP address with a port, or a port"),
+]
+
+
 class Admin(_Section):
     """
     How the running proxy is spoken to.
@@ -731,6 +742,44 @@ class Admin(_Section):
         description="The path of the unix socket, in a directory that nobody else may write to, relative to "
         "the directory of this file. Default: `admin.sock` in the state directory.",
     )
+    listen: _Listener | None = Field(
+        default=None,
+        description="An IP address and a port, `127.0.0.1:2019`, or a port of this machine alone, where the "
+        "proxy is spoken to by plain HTTP as well, by who has the token. Default: nowhere.",
+    )
+    token: _Nonempty | None = Field(
+        default=None,
+        description="What has to be shown there (`Authorization: Bearer TOKEN`), at least 32 characters: "
+        "from the environment, as in `${ADMIN_TOKEN}`, rather than written here.",
+    )
+    tokenFile: PathText | None = Field(
+        default=None, description="A file that holds just the token, in place of token."
+    )
+    allowRemote: Claim = Field(
+        default=False,
+        description="That `listen` may be an address that other machines reach, although nothing is "
+        "encrypted there and whoever reads along has the token.",
+    )
+
+    @model_validator(mode="after")
+    def _isGuarded(self) -> Self:
+        tokens = (self.token is not None) + (self.tokenFile is not None)
+        if tokens != (self.listen is not None):
+            raise ValueError(
+                "needs listen, and the token that has to be shown there: either token_file or token"
+            )
+        if self.token is not None:
+            # Not quoted: it is a secret.
+            texts.bearerToken(self.token)
+        if self.listen is None:
+            if "allowRemote" in self.model_fields_set:
+                raise ValueError("has allow_remote, which means nothing without listen")
+        elif not self.allowRemote and not texts.isLoopback(texts.listener(str(self.listen))[0]):
+            raise ValueError(
+                f"listens on {self.listen}, where other machines reach it and nothing is encrypted: choose"
+                " 127.0.0.1, or say allow_remote: true if that is meant"
+            )
+        return self
 
 
 _Admin = Annotated[
@@ -739,20 +788,12 @@ _Admin = Annotated[
 ]
 
 
-def _listener(text: str) -> str:
-    texts.listener(text)
-    return text
-
-
 class Metrics(_Section):
     """
     Where figures are told to whoever asks, in the format of Prometheus.
     """
 
-    listen: Annotated[
-        Annotated[Port, Tag(TAG + "number")] | Annotated[str, AfterValidator(_listener), Tag(TAG + "text")],
-        _byShape("has to be an IP address with a port, or a port"),
-    ] = Field(
+    listen: _Listener = Field(
         description="An IP address with a port, such as `127.0.0.1:9100`; a port alone is on this machine "
         "only. It answers `GET /metrics` and nothing else, to everybody who can connect.",
     )
@@ -1185,8 +1226,8 @@ class File(_Section):
     accessLog: AccessLog = Field(default_factory=AccessLog, description="Where each request leaves its line.")
     admin: _Admin = Field(
         default_factory=Admin,
-        description="The unix socket by which commands such as `smartproxy certificates renew` speak to the "
-        "running proxy: only root and the user who runs it may. `off`: there is none.",
+        description="The unix socket by which commands such as `smartproxy status` speak to the running "
+        "proxy: only root and the user who runs it may. `off`: there is none.",
     )
     metrics: Metrics | None = Field(
         default=None,

@@ -21,6 +21,7 @@ from .model import (
     Respond,
     Route,
 )
+from .texts import isLoopback
 
 __all__ = ["render"]
 
@@ -146,6 +147,19 @@ def _hook(hook: CertificateHook) -> str:
     return f"{hook.command[0]} is run when {' or '.join(hook.events)}{whose}"
 
 
+def _admin(config: Config) -> Iterator[str]:
+    if config.admin is None:
+        yield "no admin socket"
+        return
+    yield f"admin socket {config.admin.socket}"
+    listen = config.admin.listen
+    if listen is not None:
+        warning = (
+            "" if isLoopback(listen.host) else ", where other machines reach it and NOTHING IS ENCRYPTED"
+        )
+        yield f"admin by HTTP on {listen}, with a token{warning}"
+
+
 def _end(config: Config) -> Iterator[str]:
     wanted = config.autoCertificates
     if wanted:
@@ -155,7 +169,7 @@ def _end(config: Config) -> Iterator[str]:
         if config.acme.preflight.mode == "strict":
             yield "no order is placed while something is seen to be in its way (acme.preflight)"
     yield f"state in {config.stateDir}"
-    yield "no admin socket" if config.admin is None else f"admin socket {config.admin.socket}"
+    yield from _admin(config)
     if config.metrics is not None:
         yield f"metrics at http://{config.metrics.listen}/metrics"
     if config.workers == "auto":

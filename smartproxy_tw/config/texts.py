@@ -18,10 +18,12 @@ from .model import LETSENCRYPT, LETSENCRYPT_STAGING
 __all__ = [
     "DIRECTORIES",
     "TEMPLATE_VARIABLES",
+    "bearerToken",
     "directory",
     "email",
     "fieldName",
     "fieldValue",
+    "isLoopback",
     "isOnLoopback",
     "location",
     "macKey",
@@ -46,6 +48,8 @@ _PARAMETER = re.compile(r":[A-Za-z_][A-Za-z0-9_]*\Z")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 #: What a URI may consist of besides the variables of a template.
 _URI = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*\Z")
+#: RFC 6750 section 2.1, and long enough that nobody guesses it.
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]{32,512}=*\Z")
 #: These are set by the data path, which alone knows what is right.
 _OURS = frozenset({"date", "content-length", "connection", "transfer-encoding"})
 
@@ -247,6 +251,22 @@ def listener(text: str) -> tuple[str, int]:
     return names.host(bare), int(digits)
 
 
+def bearerToken(text: str) -> str:
+    """
+    What somebody shows who may speak to the proxy by TCP.
+
+    @raise ValueError: It is none that could be sent, or one that could be guessed; the
+        text is not in the message.
+    """
+    found = text.strip()
+    if not _BEARER.match(found):
+        raise ValueError(
+            "has a token that cannot be used: it needs at least 32 characters, letters, digits and -._~+/"
+            " only (openssl rand -hex 32)"
+        )
+    return found
+
+
 def directory(text: str) -> str:
     """
     The directory of an ACME authority.
@@ -276,7 +296,7 @@ def directory(text: str) -> str:
         or parts.fragment
     ):
         raise ValueError("is no directory: https://, a host, perhaps a port, and a path were expected")
-    if parts.scheme == "http" and not _isLoopback(host):
+    if parts.scheme == "http" and not isLoopback(host):
         raise ValueError("has to be https: plain http is only for an authority on this machine")
     return text
 
@@ -287,10 +307,15 @@ def isOnLoopback(url: str) -> bool:
 
     @param url: A normal form of L{directory}.
     """
-    return _isLoopback(names.host(urlsplit(url).hostname or ""))
+    return isLoopback(names.host(urlsplit(url).hostname or ""))
 
 
-def _isLoopback(host: str) -> bool:
+def isLoopback(host: str) -> bool:
+    """
+    Whether only this machine comes to a host.
+
+    @param host: In normal form.
+    """
     if names.isAddress(host):
         return host.startswith("127.") or host == "::1"
     return host == "localhost" or host.endswith(".localhost")

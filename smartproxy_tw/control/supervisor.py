@@ -33,7 +33,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..acme.turns import Turns
-from ..interfaces import IPlane
+from ..facts import WorkerFacts
+from ..interfaces import IPlane, IWorkers
 from .errors import Broken, PlaneLost, Refused, WorkerGone
 from .hand import Hand, Patience
 from .messages import Letter
@@ -71,7 +72,7 @@ __all__ = ["Supervisor"]
 _TRIES = 2
 
 
-@implementer(IPlane)
+@implementer(IPlane, IWorkers)
 class Supervisor:
     """
     N workers that are one data path.
@@ -112,6 +113,21 @@ class Supervisor:
         The processes of the workers that are there, by the number of their place.
         """
         return {number: hand.pid for number, hand in sorted(self._hands.items())}
+
+    def workers(self) -> tuple[WorkerFacts, ...]:
+        """
+        See L{IWorkers}.
+        """
+        there = [self._standing(post) for _, post in sorted(self._posts.items())]
+        return (*there, *(WorkerFacts(hand.number, hand.pid, "leaving") for hand in self._leaving))
+
+    def _standing(self, post: Post) -> WorkerFacts:
+        hand = self._hands.get(post.number)
+        if hand is None:
+            return WorkerFacts(post.number, None, "vacant")
+        if hand.isLeaving:
+            return WorkerFacts(post.number, hand.pid, "leaving")
+        return WorkerFacts(post.number, hand.pid, "serving" if hand.isSettled else "starting")
 
     # The vocabulary.
 

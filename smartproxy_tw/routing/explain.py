@@ -26,10 +26,11 @@ from ..config.model import (
     TLSPolicy,
 )
 from ..wire.target import BadTarget, hostOf, resolve
-from .rule import Ask, Rule, Standing, readRules
-from .table import Chosen, Miss, PortTable, compileTable
+from .rule import Ask, Rule, Standing, readingRules
+from .steps import Steps, finish, paused
+from .table import Chosen, Miss, PortTable, compilingTable
 
-__all__ = ["Explanation", "Verdict", "explain"]
+__all__ = ["Explanation", "Verdict", "explain", "explaining"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "tls": 443}
 
@@ -152,11 +153,22 @@ def explain(config: Config, url: str) -> Explanation:
     @raise ValueError: The URL is none of these, or a route has a pattern that
         is none; the message is for the person who wrote it.
     """
+    return finish(explaining(config, url))
+
+
+def explaining(config: Config, url: str) -> Steps[Explanation]:
+    """
+    The same, step by step.
+    """
     question = _read(url)
-    rules = readRules(config.routes)
-    port = compileTable(config).ports.get(question.port)
+    rules = yield from readingRules(config.routes)
+    port = (yield from compilingTable(config)).ports.get(question.port)
     asked = [] if port is None else _walk(port, question)
-    verdicts = tuple(Verdict(rule.route, _reason(rule, question, asked, rules)) for rule in rules)
+    verdicts: list[Verdict] = []
+    for rule, isPause in paused(rules):
+        verdicts.append(Verdict(rule.route, _reason(rule, question, asked, rules)))
+        if isPause:
+            yield
     deeds: list[tuple[str, str]] = []
     last = asked[-1].answer if asked else Miss(f"nothing listens on port {question.port}")
     if isinstance(last, Chosen):
@@ -167,7 +179,7 @@ def explain(config: Config, url: str) -> Explanation:
         last.route if isinstance(last, Chosen) else None,
         last.reason if isinstance(last, Miss) else None,
         tuple(deeds),
-        verdicts,
+        tuple(verdicts),
     )
 
 

@@ -69,6 +69,11 @@ class AccountInquiries:
         desk.take("POST", "/v1/accounts/rollover", self._rollover)
         desk.take("POST", "/v1/accounts/deactivate", self._deactivate)
 
+    def end(self) -> None:
+        """
+        Nothing is to be ended.
+        """
+
     async def _list(self, question: Question) -> Reply:
         question.only()
         return Reply({}, listing=("accounts", [self._told(each) for each in self._holders]))

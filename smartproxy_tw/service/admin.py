@@ -1,7 +1,8 @@
 """
-How a running proxy is spoken to by whoever runs it: a unix socket for HTTP and JSON.
+How a running proxy is spoken to by whoever runs it: a unix socket for HTTP and JSON,
+and a TCP port besides, if the configuration has one, for who has the token.
 
-It is there when everything is served, and the first to go.  A socket that cannot be
+They are there when everything is served, and the first to go.  What of them cannot be
 made costs nobody a request: the log says why, as an error, and the proxy goes on
 without.  What it is for is looking after a proxy that serves, and one that does not
 serve would be the greater harm.
@@ -10,21 +11,47 @@ serve would be the greater harm.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 
+from ..config.model import Admin as Settings
+from ..config.texts import bearerToken
+from ..facts import Address
 from .desk import Desk, Question, Reply
 from .unixport import SocketRefused, UnixPort
 
 if TYPE_CHECKING:
-    from .accounts import AccountInquiries
     from .conversation import Conversations
-    from .inquiries import Inquiries
-    from .metrics import Metrics
+    from .guard import Guard
 
-__all__ = ["Admin"]
+__all__ = ["Admin", "Party"]
+
+#: Connections that wait to be accepted.
+_BACKLOG = 64
+
+#: The file of a token has no more characters than that.
+_MOST = 4096
+
+
+class Party(Protocol):
+    """
+    Who takes some of the questions.
+    """
+
+    def begin(self, desk: Desk) -> None:
+        """
+        Take them from now on.
+        """
+
+    def end(self) -> None:
+        """
+        Be done with whatever that needs.
+        """
 
 
 class _Door(ServerFactory):
@@ -34,16 +61,23 @@ class _Door(ServerFactory):
 
     noisy = False
 
-    def __init__(self, desk: Desk, clock: Any) -> None:
+    def __init__(self, desk: Desk, clock: Any, guard: Guard | None = None) -> None:
         self._desk = desk
         self._clock = clock
+        self._guard = guard
         self._conversations: Conversations | None = None
+
+    def logPrefix(self) -> str:
+        """
+        What Twisted calls us where it logs that a port is bound.
+        """
+        return "admin"
 
     def buildProtocol(self, addr: Any) -> Any:
         if self._conversations is None:
             from .conversation import Conversations
 
-            self._conversations = Conversations(self._desk, self._clock)
+            self._conversations = Conversations(self._desk, self._clock, self._guard)
         return self._conversations.buildProtocol(addr)
 
     def stop(self) -> None:
@@ -58,55 +92,84 @@ class Admin:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        reactor: Any,
-        path: str,
-        inquiries: Inquiries,
-        accounts: AccountInquiries | None = None,
-        metrics: Metrics | None = None,
-    ) -> None:
+    def __init__(self, reactor: Any, settings: Settings, parties: Sequence[Party]) -> None:
         """
         @param reactor: Reads, and tells the time.
-        @param path: Of the socket, absolute.
-        @param inquiries: About certificates.
-        @param accounts: About accounts.
-        @param metrics: Tells the figures.
+        @param settings: Where.
+        @param parties: Take the questions.
         """
-        self._inquiries = inquiries
-        self._accounts = accounts
+        self._reactor = reactor
+        self._settings = settings
+        self._parties = parties
         self._desk = Desk()
         self._desk.take("GET", "/v1", self._greet)
-        if metrics is not None:
-            metrics.begin(self._desk)
-        self._door = _Door(self._desk, reactor)
-        self._port = UnixPort(reactor, path, self._door)
+        self._doors = [_Door(self._desk, reactor)]
+        self._unix = UnixPort(reactor, settings.socket, self._doors[0])
+        self._tcp: Any = None
 
     def open(self) -> None:
         """
         Be there.  Never fails: that it could not be is logged.
         """
+        for each in self._parties:
+            each.begin(self._desk)
         try:
-            self._port.open()
+            self._unix.open()
         except SocketRefused as why:
             self._log.error(
                 "Nobody can speak to this proxy, which goes on without its admin socket: {why}",
                 event="admin-refused",
                 why=str(why),
             )
-            return
-        self._inquiries.begin(self._desk)
-        if self._accounts is not None:
-            self._accounts.begin(self._desk)
-        self._log.info("Admin socket at {path}", event="admin-socket", path=self._port.path)
+        else:
+            self._log.info("Admin socket at {path}", event="admin-socket", path=self._unix.path)
+        if self._settings.listen is not None:
+            self._listen(self._settings.listen)
 
     async def close(self) -> None:
         """
         Be gone, and cancel what is being done for somebody.
         """
-        self._port.close()
-        self._door.stop()
-        self._inquiries.end()
+        self._unix.close()
+        tcp, self._tcp = self._tcp, None
+        for door in self._doors:
+            door.stop()
+        for each in self._parties:
+            each.end()
+        if tcp is not None:
+            await maybeDeferred(tcp.stopListening)
+
+    def _listen(self, where: Address) -> None:
+        from .guard import Guard
+
+        try:
+            door = _Door(self._desk, self._reactor, Guard(self._token(), where))
+            self._tcp = self._reactor.listenTCP(where.port, door, backlog=_BACKLOG, interface=where.host)
+        except (CannotListenError, OSError, ValueError) as why:
+            self._log.error(
+                "Nobody can speak to this proxy at {address}, and it goes on without: {why}",
+                event="admin-refused",
+                address=where,
+                why=str(why),
+            )
+            return
+        self._doors.append(door)
+        self._log.info("Admin port at {address}, for who has the token", event="admin-port", address=where)
+
+    def _token(self) -> str:
+        """
+        @raise OSError: Its file cannot be read.
+        @raise ValueError: There is none that can be used in it.
+        """
+        token, path = self._settings.token, self._settings.tokenFile
+        if path is None:
+            return bearerToken(token or "")
+        with open(path, encoding="ascii", errors="replace") as file:
+            found = file.read(_MOST)
+        try:
+            return bearerToken(found)
+        except ValueError as why:
+            raise ValueError(f"{path} {why}") from None
 
     async def _greet(self, question: Question) -> Reply:
         from .. import __version__

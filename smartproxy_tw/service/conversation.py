@@ -21,6 +21,7 @@ from io import BytesIO
 from itertools import islice
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IPullProducer
 from twisted.internet.protocol import ServerFactory
@@ -29,7 +30,9 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from zope.interface import implementer
 
+from ..facts import Address
 from .desk import Desk, Refusal, Reply
+from .guard import Guard
 
 __all__ = ["Conversations"]
 
@@ -39,6 +42,9 @@ _BODY, _MOST = 64 * 1024, 32
 #: A whole request has to be there after so many seconds; and everything has to be over
 #: after so many more: longer than the longest that is done for an answer.
 _ARRIVAL, _LIFE = 10.0, 150.0
+
+#: A stranger is in the log once in so many seconds.
+_QUIET = 60.0
 
 #: So many items of a list are made in one turn, and so many lines of text.
 _PIECE, _LINES = 50, 200
@@ -201,6 +207,14 @@ class _Request(_AnyRequest):  # type: ignore[misc]
         self.channel.transport.loseConnection()
 
     async def _answer(self) -> None:
+        guard = self.channel.factory.guard
+        if guard is not None:
+            objection = guard.objection(self._values, bool(self.content.getbuffer()), self._local())
+            if objection is not None:
+                self.channel.factory.refused(self._asker, objection)
+                fields = {"WWW-Authenticate": "Bearer"} if objection.status == 401 else {}
+                self._tell(objection.reply(**fields))
+                return
         parameters = {
             _decoded(name): tuple(map(_decoded, values)) for name, values in (self.args or {}).items()
         }
@@ -210,9 +224,18 @@ class _Request(_AnyRequest):  # type: ignore[misc]
         if not self.isGone:
             self._tell(reply)
 
+    def _values(self, name: str) -> list[str]:
+        found = self.requestHeaders.getRawHeaders(name.encode("ascii")) or ()
+        return [value.decode("latin-1") for value in found]
+
+    def _local(self) -> Address:
+        here = self.channel.transport.getHost()
+        return Address(here.host, here.port)
+
     def _tell(self, reply: Reply) -> None:
         self.setResponseCode(reply.status)
         self.setHeader(b"content-type", _JSON)
+        self.setHeader(b"cache-control", b"no-store")
         for name, value in reply.fields.items():
             self.setHeader(name.encode("ascii"), value.encode("ascii"))
         if reply.text is not None:
@@ -278,6 +301,7 @@ class Conversations(ServerFactory):
     All of them.
 
     @ivar desk: Answers.
+    @ivar guard: Sees who may ask; L{None}: whoever can connect.
     @ivar clock: Ends what takes too long.
     @ivar channels: Those that go on.
     """
@@ -285,12 +309,17 @@ class Conversations(ServerFactory):
     protocol: Any = _Channel
     noisy = False
 
-    def __init__(self, desk: Desk, clock: Any) -> None:
+    _log = Logger()
+
+    def __init__(self, desk: Desk, clock: Any, guard: Guard | None = None) -> None:
         """
         @param desk: Answers.
         @param clock: Ends what takes too long.
+        @param guard: Sees who may ask; L{None}: whoever can connect.
         """
         self.desk = desk
+        self.guard = guard
+        self._quietUntil = -1.0
         self.clock = clock
         self.channels: set[_Channel] = set()
         self._answers: set[Deferred[None]] = set()
@@ -311,6 +340,22 @@ class Conversations(ServerFactory):
         self._answers.add(answering)
         answering.addErrback(_defect)
         answering.addBoth(lambda _: self._answers.discard(answering))
+
+    def refused(self, asker: str, why: Refusal) -> None:
+        """
+        Somebody was not answered; the log has that, but not every time.
+        """
+        if self.clock.seconds() < self._quietUntil:
+            return
+        self._quietUntil = self.clock.seconds() + _QUIET
+        self._log.warn(
+            "{asker} was refused: {why} (told once in {seconds:g} s)",
+            event="admin-stranger",
+            asker=asker,
+            why=str(why),
+            code=why.code,
+            seconds=_QUIET,
+        )
 
     def stop(self) -> None:
         """
@@ -347,6 +392,9 @@ def _asker(transport: Any) -> str:
     """
     Who is at the other end (unix(7), SO_PEERCRED).
     """
+    peer = transport.getPeer()
+    if isinstance(peer, IPv4Address | IPv6Address):
+        return f"{peer.host} (by TCP)"
     try:
         found = transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         process, user, _ = struct.unpack("3i", found)

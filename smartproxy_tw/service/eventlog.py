@@ -26,7 +26,7 @@ from twisted.logger import (
     formatEventAsClassicLogText,
 )
 
-__all__ = ["fieldsOf", "jsonLine", "jsonLines", "textLine", "textLines", "worthTelling"]
+__all__ = ["Verbosity", "fieldsOf", "jsonLine", "jsonLines", "textLine", "textLines", "worthTelling"]
 
 #: Who says at the level of information what only their authors want to know.
 _CHATTY = ("twisted.web.client._HTTP11ClientFactory",)
@@ -56,6 +56,39 @@ def textLines(file: TextIO) -> ILogObserver:
     return FileLogObserver(file, textLine)
 
 
+class Verbosity:
+    """
+    From which level on the log has what happens, which may be changed at any time.
+    """
+
+    def __init__(self, level: NamedConstant = LogLevel.info) -> None:
+        """
+        @param level: At first.
+        """
+        self._levels = LogLevelFilterPredicate(defaultLogLevel=level)
+        for namespace in _CHATTY:
+            self._levels.setLogLevelForNamespace(namespace, LogLevel.warn)
+
+    @property
+    def level(self) -> str:
+        """
+        Its name, for instance C{info}.
+        """
+        return str(self._levels.logLevelForNamespace("").name)
+
+    @level.setter
+    def level(self, name: str) -> None:
+        self._levels.setLogLevelForNamespace("", LogLevel.lookupByName(name))
+
+    def on(self, observer: ILogObserver) -> ILogObserver:
+        """
+        Pass on what is worth it.
+
+        @param observer: Gets it.
+        """
+        return FilteringLogObserver(observer, [self._levels])
+
+
 def worthTelling(observer: ILogObserver, *, level: NamedConstant = LogLevel.info) -> ILogObserver:
     """
     Pass on what an operator would put in a diary.
@@ -63,10 +96,7 @@ def worthTelling(observer: ILogObserver, *, level: NamedConstant = LogLevel.info
     @param observer: Gets it.
     @param level: From which level on.
     """
-    levels = LogLevelFilterPredicate(defaultLogLevel=level)
-    for namespace in _CHATTY:
-        levels.setLogLevelForNamespace(namespace, LogLevel.warn)
-    return FilteringLogObserver(observer, [levels])
+    return Verbosity(level).on(observer)
 
 
 def textLine(event: Mapping[str, Any]) -> str | None:

@@ -104,6 +104,8 @@ class Life:
         self._admin: Door | None = None
         self._nameServer = nameServer
         self._config = config
+        self._clock = clock
+        self._loaded = clock.seconds()
         self.listeners = listeners
         self._storage = storage
         self._makePlane = makePlane
@@ -120,6 +122,27 @@ class Life:
         self._stopped: Readiness | None = None
         self._ended: Readiness | None = None
         self._error: BaseException | None = None
+
+    @property
+    def config(self) -> Config:
+        """
+        What it goes by.
+        """
+        return self._config
+
+    @property
+    def age(self) -> float:
+        """
+        For how long it goes by that, in seconds.
+        """
+        return self._clock.seconds() - self._loaded
+
+    @property
+    def plane(self) -> IPlane | None:
+        """
+        The data path; L{None} before there is one, and when it is being stopped.
+        """
+        return self._plane
 
     @property
     def error(self) -> BaseException | None:

@@ -167,6 +167,13 @@ class Listeners:
         """
         return tuple(each.address for each in self._bound)
 
+    @property
+    def adopted(self) -> frozenset[Address]:
+        """
+        What of it the data path accepts on.
+        """
+        return frozenset(each.address for each in self._bound if each.adopted)
+
     def bind(self, ports: Iterable[int]) -> Deferred[None]:
         """
         Bind ports on every address.  Those that are bound already are left

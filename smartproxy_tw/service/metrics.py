@@ -57,6 +57,11 @@ class Metrics:
         """
         desk.take("GET", "/metrics", self._tell)
 
+    def end(self) -> None:
+        """
+        Nothing is to be ended.
+        """
+
     async def _tell(self, question: Question) -> Reply:
         # Nobody may ever want it.
         from .. import __version__
@@ -79,7 +84,6 @@ class Metrics:
             certificates=self._certificates(),
         )
         return Reply({}, fields={"Content-Type": CONTENT_TYPE}, text=exposed(measures(figures)))
-
 
     def _counted(self) -> Deferred[dict[str, int]]:
         """

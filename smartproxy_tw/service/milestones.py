@@ -37,6 +37,13 @@ class Milestones:
         self._reached.setdefault(milestone, self._seconds() - self._began)
 
     @property
+    def elapsed(self) -> float:
+        """
+        How long ago the beginning was, in seconds.
+        """
+        return self._seconds() - self._began
+
+    @property
     def reached(self) -> dict[Milestone, float]:
         """
         What has happened so far, with the seconds from the beginning, in the

@@ -8,7 +8,7 @@ never ends the process it lives in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -47,9 +47,11 @@ if TYPE_CHECKING:
 
     from ..preflight.look import Look
     from ..store.certificates import Run
+    from .admin import Party
     from .admission import Probe
     from .automatic import Obtain
     from .doors import Door
+    from .eventlog import Verbosity
     from .hooks import CertificateHooks
     from .renewal import Advise
     from .revoking import Revoke
@@ -91,6 +93,8 @@ class SmartProxy(MultiService):
         run: Run | None = None,
         chance: Random | None = None,
         linger: float = 0.0,
+        leave: Callable[[], object] | None = None,
+        verbosity: Verbosity | None = None,
     ) -> None:
         """
         @param config: What to do.
@@ -119,6 +123,9 @@ class SmartProxy(MultiService):
         @param linger: How long the data path, if it is in this process, may wait
             for its own next event before the rest of the reactor has its turn;
             see L{Poller<smartproxy_tw.plane.poller.Poller>}.
+        @param leave: Ends what the proxy is part of, in order, when whoever runs it
+            asks for that by the admin socket; by default the proxy itself is stopped.
+        @param verbosity: How much the log has, if that can be changed.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self._respondents = Respondents(reactor, responders)
@@ -136,6 +143,8 @@ class SmartProxy(MultiService):
         self._run = run
         self._chance = chance or Random()
         self._linger = linger
+        self._leave = leave or self.stopService
+        self._verbosity = verbosity
         self.events = Events()
         self._life = self._newLife()
 
@@ -264,7 +273,7 @@ class SmartProxy(MultiService):
         records = recordsOf(reactor, self.config)
         issuers: dict[str, LateIssuer] = {}
         listeners = Listeners(self._listen or listenBy(reactor), self.config.bind)
-        return Life(
+        life: Life = Life(
             self.config,
             listeners,
             storage,
@@ -274,8 +283,9 @@ class SmartProxy(MultiService):
             nameServerOf(reactor, self.config, records),
             partial(self._makeHooks, storage, run) if self.config.acme.hooks else None,
             self.events,
-            partial(self._makeAdmin, storage, issuers),
+            partial(self._makeAdmin, lambda: life, storage, issuers),
         )
+        return life
 
     def _makeHooks(self, storage: Storage, run: Run) -> CertificateHooks:
         from ..programs.running import Programs
@@ -286,6 +296,7 @@ class SmartProxy(MultiService):
 
     def _makeAdmin(
         self,
+        life: Callable[[], Life],
         storage: Storage,
         issuers: Mapping[str, LateIssuer],
         certificates: Certificates,
@@ -300,17 +311,31 @@ class SmartProxy(MultiService):
         metrics = Metrics(lambda: self.config, plane, lambda: statuses(certificates.statuses()))
         doors: list[Door] = []
         if config.admin is not None:
-            from .accounts import AccountInquiries, Holder
             from .admin import Admin
-            from .inquiries import Inquiries
 
-            holders = [Holder(url, each.changeKey, each.deactivate) for url, each in issuers.items()]
-            accounts = AccountInquiries(holders, storage.accounts) if holders else None
-            inquiries = Inquiries(certificates, self.events, self._clock, self._withHooks)
-            doors.append(Admin(self._reactor, config.admin.socket, inquiries, accounts, metrics))
+            parties = [*self._parties(life(), storage, issuers, certificates), metrics]
+            doors.append(Admin(self._reactor, config.admin, parties))
         if config.metrics is not None:
             doors.append(Exporter(self._reactor, config.metrics.listen, metrics))
         return Doors(doors)
+
+    def _parties(
+        self, life: Life, storage: Storage, issuers: Mapping[str, LateIssuer], certificates: Certificates
+    ) -> Iterator[Party]:
+        from .accounts import AccountInquiries, Holder
+        from .farewell import Farewell
+        from .inquiries import Inquiries
+        from .loudness import Loudness
+        from .overview import Overview
+
+        farewell = Farewell(self._reactor, self._leave, lambda: life.config.timeouts.drain)
+        yield Overview(life, farewell, self._clock, self._withHooks)
+        yield Inquiries(certificates, self.events, self._clock, self._withHooks)
+        yield farewell
+        yield Loudness(self._verbosity)
+        holders = [Holder(url, each.changeKey, each.deactivate) for url, each in issuers.items()]
+        if holders:
+            yield AccountInquiries(holders, storage.accounts)
 
     def _foreignStore(self) -> ICertificateStore | None:
         if self._certificateStore is None:

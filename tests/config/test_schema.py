@@ -49,6 +49,8 @@ from smartproxy_tw.facts import Address
 
 from .reading import ENVIRONMENT, complaints, understood
 
+#: What somebody shows who speaks to the proxy by TCP.
+TOKEN = "0123456789abcdef" * 2
 CIPHER = "ECDHE-RSA-AES128-GCM-SHA256"
 LOOPBACK = Metrics(Address("127.0.0.1", 9100))
 ROUTE = "routes: [{match: {ports: 8}, action: {type: block}}]\n"
@@ -120,6 +122,26 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     ),
     "File.metrics": ("metrics: {listen: 9100}\n" + ROUTE, lambda c: c.metrics, LOOPBACK),
     "Metrics.listen": ("metrics: {listen: '127.0.0.1:9100'}\n" + ROUTE, lambda c: c.metrics, LOOPBACK),
+    "Admin.listen": (
+        f"admin: {{listen: '127.0.0.1:2019', token: {TOKEN}}}\n" + ROUTE,
+        lambda c: c.admin.listen,
+        Address("127.0.0.1", 2019),
+    ),
+    "Admin.token": (
+        f"admin: {{listen: '[::1]:2019', token: '${{NONE:-{TOKEN}}}'}}\n" + ROUTE,
+        lambda c: c.admin.token,
+        TOKEN,
+    ),
+    "Admin.token_file": (
+        "admin: {listen: '127.0.0.1:2019', token_file: k.pem}\n" + ROUTE,
+        lambda c: os.path.basename(c.admin.tokenFile),
+        "k.pem",
+    ),
+    "Admin.allow_remote": (
+        f"admin: {{listen: '10.0.0.1:2019', token: {TOKEN}, allow_remote: true}}\n" + ROUTE,
+        lambda c: c.admin.listen.host,
+        "10.0.0.1",
+    ),
     "File.timeouts": ("timeouts: {head: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(head=3)),
     "Timeouts.head": ("timeouts: {head: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(head=3)),
     "Timeouts.connect": ("timeouts: {connect: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(connect=3)),
@@ -675,6 +697,36 @@ class OptionTests(SynchronousTestCase):
         ):
             (complaint,) = complaints(f"metrics: {text}\n{ROUTE}")
             self.assertTrue(complaint.startswith(told), complaint)
+
+    def test_adminPort(self) -> None:
+        """
+        A port for the admin API needs a token that cannot be guessed, is of this machine
+        unless it is said that others are meant, and is no route's; the token is in no
+        complaint, and not in what a configuration looks like.
+        """
+        there = "listen: '127.0.0.1:2019'"
+        for written, told in (
+            (there, "needs listen, and the token that has to be shown there"),
+            (f"token: {TOKEN}", "needs listen, and the token"),
+            (f"{there}, token: {TOKEN}, token_file: k.pem", "either token_file or token"),
+            (f"{there}, token: {TOKEN[1:]}", "at least 32 characters"),
+            (f"{there}, token: '{TOKEN} x'", "letters, digits"),
+            (f"listen: '10.0.0.1:2019', token: {TOKEN}", "say allow_remote: true if that is meant"),
+            (f"listen: '[::]:2019', token: {TOKEN}", "other machines reach it"),
+            ("allow_remote: true", "means nothing without listen"),
+            (f"listen: 'localhost:2019', token: {TOKEN}", "does not begin with an IP address"),
+            (f"listen: '::1:2019', token: {TOKEN}", "has no port from 1 to 65535"),
+            (f"listen: '127.0.0.1:0', token: {TOKEN}", "has no port from 1 to 65535"),
+            (f"listen: '127.0.0.1:8', token: {TOKEN}", "has port 8, which route ':8' listens on"),
+            (f"{there}, token_file: none", "does not exist"),
+        ):
+            (complaint,) = complaints(f"admin: {{{written}}}\n{ROUTE}")
+            self.assertIn(told, complaint, written)
+            self.assertTrue(complaint.startswith("1:"), complaint)
+            self.assertNotIn(TOKEN[1:], complaint)
+        found = understood(f"bind: 10.0.0.2\nadmin: {{listen: '127.0.0.1:8', token: {TOKEN}}}\n{ROUTE}")
+        self.assertEqual(found.admin.listen, Address("127.0.0.1", 8))
+        self.assertNotIn(TOKEN, repr(found))
 
     def test_workers(self) -> None:
         """

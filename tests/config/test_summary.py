@@ -147,6 +147,15 @@ admin socket /state/admin.sock
         """
         text = "routes: [{match: {ports: 8}, action: {type: block}}]\nadmin: "
         self.assertIn("\nadmin socket /run/a.sock\n", render(understood(text + "{socket: /run/a.sock}"), "x"))
+        environ = {"STATE_DIRECTORY": "/state", "TOKEN": "0123456789abcdef" * 2}
+        shown = "listen: 'HOST:2019', token: '${TOKEN}', allow_remote: true"
+        for host, end in (
+            ("127.0.0.1", "a token\n"),
+            ("0.0.0.0", "where other machines reach it and NOTHING"),
+        ):
+            told = render(understood(text + "{" + shown.replace("HOST", host) + "}", environ=environ), "x")
+            self.assertIn(f"\nadmin by HTTP on {host}:2019, with a token", told)
+            self.assertIn(end, told)
         self.assertIn("\nno admin socket\n", render(understood(text + "off"), "x"))
 
     def test_metrics(self) -> None:

@@ -22,8 +22,8 @@ from smartproxy_tw.control.errors import Broken, PlaneLost, Refused
 from smartproxy_tw.control.hand import Patience
 from smartproxy_tw.control.state import Install, UseTable
 from smartproxy_tw.control.supervisor import Supervisor
-from smartproxy_tw.facts import HTTP01, Credential
-from smartproxy_tw.interfaces import IPlane
+from smartproxy_tw.facts import HTTP01, Credential, WorkerFacts
+from smartproxy_tw.interfaces import IPlane, IWorkers
 
 from .workers import FakeWorker, FakeWorkers, HerePort
 
@@ -105,6 +105,7 @@ class StartTests(SupervisorCase):
         It provides the interface.
         """
         verifyObject(IPlane, self.plane)
+        verifyObject(IWorkers, self.plane)
 
     def test_allAtOnce(self) -> None:
         """
@@ -463,6 +464,32 @@ class LifeTests(SupervisorCase):
         self.assertEqual((died["worker"], died["pid"], died["when"]), (2, 1002, "now"))
         (serves,) = self.logged("worker-serves")
         self.assertEqual((serves["worker"], serves["pid"]), (2, 1004))
+
+    def test_workers(self) -> None:
+        """
+        How it stands with each place is told in each of its states, and with those that
+        are leaving.
+        """
+
+        def told() -> list[tuple[int, int | None, str]]:
+            found = self.plane.workers()
+            self.assertTrue(all(isinstance(each, WorkerFacts) for each in found))
+            return [(each.number, each.process, each.state) for each in found]
+
+        self.assertEqual(told(), [(number, None, "vacant") for number in (1, 2, 3)])
+        workers = self.begun()
+        self.assertEqual(told(), [(number, 1000 + number, "serving") for number in (1, 2, 3)])
+        workers[1].dies()
+        self.assertEqual(told()[1], (2, None, "vacant"))
+        self.seconds(0.25)
+        self.assertEqual(told()[1], (2, 1004, "starting"))
+        self.workers.obey()
+        workers[0].leaves()
+        self.workers.obey()
+        self.assertEqual(
+            told(),
+            [(1, 1005, "serving"), (2, 1004, "serving"), (3, 1003, "serving"), (1, 1001, "leaving")],
+        )
 
     def test_asked(self) -> None:
         """

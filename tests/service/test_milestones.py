@@ -29,3 +29,5 @@ class MilestonesTests(SynchronousTestCase):
         milestones.reach("bound")
         self.assertEqual(milestones.reached, {"bound": 0.5, "adopted": 0.75})
         self.assertEqual(list(milestones.reached), ["bound", "adopted"])
+        clock.advance(1)
+        self.assertEqual(milestones.elapsed, 1.75)

@@ -72,9 +72,7 @@ class TraceTests(SynchronousTestCase):
         self.assertIsNone(traceOf(f"GET /traceparent:00-{TRACE}-{PARENT}-01 HTTP/1.1\r\n\r\n".encode()))
 
     @examples()
-    @given(
-        binary() | from_regex(rb"\ntraceparent: *[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}.{0,3}")
-    )
+    @given(binary() | from_regex(rb"\ntraceparent: *[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}.{0,3}"))
     def test_anything(self, data: bytes) -> None:
         """
         Whatever it is, what is told is thirty-two digits, not all zero, or nothing.

@@ -1,0 +1,107 @@
+"""
+Routes as the loader settled them, as plain values for programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..config.model import Auto, Block, CertificateSource, Files, Forward, Redirect, Respond, Route, Several
+from .explain import Verdict
+
+__all__ = ["entry", "verdict"]
+
+
+def entry(route: Route, place: int) -> Mapping[str, Any]:
+    """
+    One route.
+
+    @param place: Its place among all, from 1: what is before others where nothing else
+        decides.
+    """
+    return {
+        "name": route.name,
+        "line": route.line or None,
+        "ports": _runs(route.ports),
+        "protocol": route.protocol,
+        "match": {"domains": list(route.domains), "path": route.path},
+        "action": _action(route),
+        "tls": _tls(route),
+        "precedence": {
+            "priority": route.priority,
+            "domain": _mostExact(route.domains),
+            "path": _kindOf(route.path),
+            "place": place,
+        },
+    }
+
+
+def verdict(said: Verdict) -> Mapping[str, Any]:
+    """
+    What one route says to a URL.
+    """
+    return {"route": said.route.name, "line": said.route.line or None, "reason": said.reason}
+
+
+def _runs(ports: tuple[int, ...]) -> list[Any]:
+    """
+    As a configuration has them: a range of thousands is one thing.
+    """
+    runs: list[list[int]] = []
+    for port in ports:
+        if runs and runs[-1][1] == port - 1:
+            runs[-1][1] = port
+        else:
+            runs.append([port, port])
+    return [first if first == last else {"from": first, "to": last} for first, last in runs]
+
+
+def _mostExact(domains: tuple[str, ...]) -> str:
+    if any("*" not in each for each in domains):
+        return "exact"
+    return "wildcard" if any(each != "*" for each in domains) else "any"
+
+
+def _kindOf(path: str | None) -> str:
+    if path is None:
+        return "any"
+    if "/:" in path:
+        return "pattern"
+    return "prefix" if path.endswith("/*") else "exact"
+
+
+def _action(route: Route) -> Mapping[str, Any]:
+    action = route.action
+    if isinstance(action, Forward):
+        tls = action.tls
+        return {
+            "type": "forward",
+            "targets": [str(each) for each in action.targets],
+            "tls": None if tls is None else {"verify": tls.verify, "server_name": tls.serverName},
+        }
+    if isinstance(action, Redirect):
+        return {"type": "redirect", "status": action.status, "to": action.to}
+    if isinstance(action, Respond):
+        return {"type": "respond", "status": action.status, "bytes": len(action.body.encode())}
+    assert isinstance(action, Block)
+    return {"type": "block"}
+
+
+def _tls(route: Route) -> Mapping[str, Any] | None:
+    if route.tls is None:
+        return None
+    certificate = route.tls.certificate
+    return {
+        "mode": route.tls.mode,
+        "certificate": None if certificate is None else _certificate(certificate),
+    }
+
+
+def _certificate(source: CertificateSource | Several) -> Mapping[str, Any]:
+    if isinstance(source, Several):
+        return {"source": "auto", "names": list(source.names), "keys": [each.key for each in source.parts]}
+    if isinstance(source, Files):
+        return {"source": "files", "names": [], "keys": [source.key]}
+    kind = "auto" if isinstance(source, Auto) else "internal"
+    return {"source": kind, "names": list(source.names), "keys": [source.key]}
