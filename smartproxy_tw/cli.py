@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING
 
 from . import __version__
 from .acme.reasons import REASONS
+from .commands.arguments import addOperations
 
 if TYPE_CHECKING:
+    from .commands.preflight import Tell
     from .config.model import Config
 
 __all__ = ["AWAY", "CONFIGURATION", "OK", "TROUBLE", "USAGE", "main"]
 
 #: Everything went well.
 OK = 0
-#: It could not be done: a file that exists or cannot be written, a bad URL.
+#: It could not be done: a file that exists or cannot be written, a bad URL.  Or what was
+#: looked at is not well.
 TROUBLE = 1
 #: The command line is wrong.
 USAGE = 2
@@ -36,6 +39,9 @@ CONFIGURATION = 3
 AWAY = 4
 #: Somebody pressed Ctrl-C, as shells tell it.
 _INTERRUPTED = 130
+
+#: Who looks at a proxy does not wait longer for it, in seconds.
+_SOON = 10.0
 
 _DEFAULT_FILE = "smartproxy.yaml"
 
@@ -58,10 +64,11 @@ _SPEAKING = "Run it as the user who runs the proxy, or as root."
 _EPILOG = """\
 exit status:
   0  all is well
-  1  it could not be done (the message says why)
+  1  it could not be done (the message says why), or something that was looked at fails
   2  the command line is wrong
   3  the configuration is wrong (all problems are told)
   4  the running proxy was to do it, and there is none that answers
+  130  it was interrupted
 
 To run a configuration: twistd -n smartproxy --config smartproxy.yaml
 """
@@ -71,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smartproxy",
         description="Look at configurations of smartproxy: check them, explain them, begin one. Look at "
-        "certificates, take them over, and have the running proxy renew or revoke them.",
+        "certificates, take them over, and have the running proxy renew or revoke them. Look after the "
+        "running proxy, and find out why HTTPS does not work.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -113,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Write a configuration to start with, with comments. An existing file is never replaced.",
     )
     init.add_argument("file", metavar="FILE", nargs="?", default=_DEFAULT_FILE, help="default: %(default)s")
+    addOperations(commands, _DEFAULT_FILE)
     _addCertificates(commands)
     _addAccounts(commands)
     return parser
@@ -461,6 +470,81 @@ def _confirmed(question: str) -> bool:
         return False
 
 
+def _operate(options: argparse.Namespace) -> int:
+    """
+    Speak to the running proxy as a whole.
+    """
+    from .commands.admin import ProxyAway, asking
+    from .config.errors import ConfigError
+
+    if options.command == "top" and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        _complain("smartproxy top: needs a terminal. For programs there is smartproxy status --json")
+        return USAGE
+    try:
+        path = _socket(options)
+        if options.command == "status":
+            from .commands.glance import show
+
+            return OK if show(asking(path, _SOON), asJSON=options.json) else TROUBLE
+        if options.command == "drain":
+            from .commands.draining import drain
+
+            return OK if drain(asking(path), options.delay, isWaiting=options.wait) else TROUBLE
+        from .commands.top import Terminal, Top
+
+        terminal = Terminal()
+        encoding = (sys.stdout.encoding or "").lower()
+        top = Top(asking(path, _SOON), terminal, isUnicode=encoding.startswith("utf"))
+        top.look()
+        with terminal.taken():
+            top.run()
+    except ConfigError as why:
+        _complain(str(why))
+        return CONFIGURATION
+    except ProxyAway as why:
+        _complain(f"smartproxy {options.command}: {why}")
+        return AWAY
+    except KeyboardInterrupt:
+        return OK if options.command == "top" else _INTERRUPTED
+    return OK
+
+
+def _examine(options: argparse.Namespace) -> int:
+    from .commands.doctor import Doctor
+    from .config.errors import ConfigError
+    from .config.loading import load
+
+    doctor, file = Doctor(), options.config
+    try:
+        config = load(file)
+    except ConfigError as why:
+        doctor.refuse(file, str(why).splitlines())
+        return CONFIGURATION
+    unusable = [*_mismatches(config), *_unusable(config)]
+    if unusable:
+        doctor.refuse(file, unusable)
+        return CONFIGURATION
+
+    def look(names: Sequence[str], tell: Tell) -> bool:
+        from twisted.internet import reactor
+
+        from .commands.preflight import run
+
+        return run(reactor, config, names, tell)
+
+    try:
+        return OK if doctor.examine(config, file, options.names, look) else TROUBLE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _complete(shell: str) -> int:
+    from .commands.completion import script
+
+    sys.stdout.write(script(shell, _parser()))
+    return OK
+
+
 def _socket(options: argparse.Namespace) -> str:
     """
     Where the proxy is spoken to.
@@ -499,6 +583,12 @@ def _run(options: argparse.Namespace) -> int:
         return _certificates(options)
     if options.command == "accounts":
         return _accounts(options)
+    if options.command in ("status", "top", "drain"):
+        return _operate(options)
+    if options.command == "doctor":
+        return _examine(options)
+    if options.command == "completion":
+        return _complete(options.shell)
     return _init(options.file)
 
 

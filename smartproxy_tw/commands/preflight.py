@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..config.model import Config
     from ..preflight.facts import NameFacts
 
-__all__ = ["look", "run"]
+__all__ = ["Tell", "look", "run"]
 
 _WORDS = {"well": "ok", "bad": "BAD", "unknown": "unknown"}
 
@@ -40,17 +40,21 @@ _MOST_BYTES = 65536
 #: The proxy is asked about so many names at a time, and may take so many seconds for them.
 _TOGETHER, _PATIENCE = 50, 20.0
 
+#: Is told what was found.
+Tell = Callable[[Iterable[Finding]], object]
+
 #: Sees what there is to see of a name.
 See = Callable[[str, "Kind"], Awaitable["NameFacts"]]
 
 
-def run(reactor: Any, config: Config, names: Sequence[str]) -> bool:
+def run(reactor: Any, config: Config, names: Sequence[str], tell: Tell | None = None) -> bool:
     """
     Look, and run the reactor meanwhile.
 
     @param reactor: Not running; it cannot be used after that.
     @param config: Its names, authority and resolvers.
     @param names: Which of its names; none: all.
+    @param tell: As of L{look}.
     @return: As of L{look}.
     """
     from ..preflight.build import lookFor
@@ -60,7 +64,7 @@ def run(reactor: Any, config: Config, names: Sequence[str]) -> bool:
     def begin() -> None:
         seeing = lookFor(reactor, config, None)
         looking = Deferred.fromCoroutine(
-            look(config, names, seeing.at, lambda: _identity(reactor, config), _askFor(config))
+            look(config, names, seeing.at, lambda: _identity(reactor, config), _askFor(config), tell)
         )
         looking.addBoth(results.append).addBoth(lambda _: reactor.stop())
 
@@ -78,6 +82,7 @@ async def look(
     see: See,
     identify: Callable[[], Awaitable[Identity | str]],
     ask: Ask | None = None,
+    tell: Tell | None = None,
 ) -> bool:
     """
     Look at names, and print what is found.
@@ -88,6 +93,7 @@ async def look(
     @param identify: Tells who the authority is, or why that is not known.
     @param ask: Asks the proxy that may run, and waits for it; L{None}: it is not to be
         spoken to.
+    @param tell: Is given what was found; by default it is printed.
     @return: Whether nothing is bad.
     """
     from ..acme.together import together
@@ -121,7 +127,7 @@ async def look(
             identity = known_
     told.update((each.name, judge(each, identity)) for each in seen)
     findings = [finding for name in wanted for finding in told[name]]
-    _print(findings)
+    (tell or _print)(findings)
     return all(each.value != "bad" for each in findings)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["holderOf"]
+__all__ = ["holderOf", "isHeld"]
 
 #: TCP_LISTEN, as C{/proc/net/tcp} writes it.
 _LISTEN = "0A"
@@ -32,6 +32,16 @@ def holderOf(port: int, proc: str = "/proc") -> str | None:
                 return f"this very process ({process})"
             return f"{_nameOf(process, proc)} (process {process})"
     return None
+
+
+def isHeld(port: int, proc: str = "/proc") -> bool:
+    """
+    Whether anybody listens on a port, on whatever address, be he known or not.
+
+    @param port: 1..65535.
+    @param proc: Where the kernel's tables are.
+    """
+    return bool(_listening(port, proc))
 
 
 def _listening(port: int, proc: str) -> set[str]:

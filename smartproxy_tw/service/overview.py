@@ -9,6 +9,7 @@ thousand routes or certificates hold up nobody.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -37,6 +38,9 @@ _MOST_PROBLEMS = 20
 
 #: After so many certificates in one turn somebody else has his.
 _AT_ONCE = 200
+
+#: What the tally counts for the whole; the rest is more exact than a glance.
+_WORD = re.compile("[a-z_]+")
 
 #: States in which a certificate is there and good.
 _GOOD = ("valid", "unsaved")
@@ -204,7 +208,7 @@ class Overview:
     async def _figures(self) -> dict[str, Any]:
         plane, limit = self._life.plane, self._life.config.limits.connections
         counts: Mapping[str, int] = {} if plane is None else await plane.tally()
-        since = {name: value for name, value in counts.items() if name != "open"}
+        since = {name: value for name, value in counts.items() if name != "open" and _WORD.fullmatch(name)}
         return {"open": counts.get("open", 0), "limit": limit, "counts": since}
 
     async def _routes(self, question: Question) -> Reply:
