@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
 import smartproxy_tw
-from smartproxy_tw.cli import CONFIGURATION, OK, TROUBLE, USAGE, main
+from smartproxy_tw.cli import AWAY, CONFIGURATION, OK, TROUBLE, USAGE, main
 
 GOOD = "sites: {a.b: 127.0.0.1:3000}\nstate_dir: /state\n"
 BAD = "sites: {a.b: x}\nnonsense: 1\n"
@@ -256,10 +256,78 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(status, OK)
         for word in ("check", "explain", "schema", "init", "exit status:", "  3  "):
             self.assertIn(word, out)
-        for command in ("check", "explain", "schema", "init"):
+        for command in (
+            "check",
+            "explain",
+            "schema",
+            "init",
+            "status",
+            "top",
+            "drain",
+            "doctor",
+            "completion",
+        ):
             status, out, _ = self.run_(command, "--help")
             self.assertEqual(status, OK)
             self.assertIn(f"usage: smartproxy {command}", out)
+
+    def test_away(self) -> None:
+        """
+        Where no proxy answers that is a status of its own, and the message says what to
+        do.
+        """
+        self.write(GOOD + "admin: {socket: a.sock}\n")
+        for arguments in (("status",), ("status", "--json"), ("drain",), ("status", "--socket", "b.sock")):
+            status, out, err = self.run_(*arguments)
+            self.assertEqual((status, out), (AWAY, ""), arguments)
+            self.assertIn(f"smartproxy {arguments[0]}: No proxy answers at {os.getcwd()}/", err)
+        self.write(BAD)
+        self.assertEqual(self.run_("status")[0], CONFIGURATION)
+
+    def test_top(self) -> None:
+        """
+        Where there is no terminal there is nothing to look at.
+        """
+        status, out, err = self.run_("top", "--socket", "a.sock")
+        self.assertEqual((status, out), (USAGE, ""))
+        self.assertIn("needs a terminal", err)
+
+    def test_delay(self) -> None:
+        """
+        A delay is a number of seconds.
+        """
+        for delay in ("-1", "x", "nan", "3601", "inf"):
+            status, _, err = self.run_("drain", f"--delay={delay}")
+            self.assertEqual(status, USAGE)
+            self.assertIn("is no number of seconds from 0 to 3600", err)
+
+    def test_doctor(self) -> None:
+        """
+        A configuration that is wrong is told first; where nothing runs, that is bad.
+        """
+        self.write(BAD)
+        status, out, _ = self.run_("doctor")
+        self.assertEqual(status, CONFIGURATION)
+        self.assertIn("BAD      configuration: smartproxy.yaml:1:14: sites[a.b]", out)
+        internal = "{type: block, tls: {mode: terminate, certificate: internal}}"
+        route = f"{{match: {{ports: 1, domains: a.b}}, action: {internal}}}"
+        self.write(f"state_dir: s\nroutes: [{route}]\n")
+        status, out, _ = self.run_("doctor")
+        self.assertEqual(status, TROUBLE)
+        self.assertIn(
+            "ok       configuration: smartproxy.yaml is right\nBAD      proxy: No proxy answers", out
+        )
+        self.assertFalse(os.path.exists("s"))
+
+    def test_completion(self) -> None:
+        """
+        For each shell there is a script.
+        """
+        for shell in ("bash", "zsh", "fish"):
+            status, out, err = self.run_("completion", shell)
+            self.assertEqual((status, err), (OK, ""))
+            self.assertIn(f"smartproxy completion {shell}", out)
+        self.assertEqual(self.run_("completion", "csh")[0], USAGE)
 
     def test_version(self) -> None:
         """

@@ -80,7 +80,8 @@ def outline(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iter
 
 
 def _short(text: str) -> str:
-    return text.partition(";")[0].replace("%(default)s", "").strip()
+    # What stands there without an option is of no use beside it.
+    return text.partition(";")[0].partition("default:")[0].strip()
 
 
 def script(shell: str, parser: argparse.ArgumentParser) -> str:
@@ -189,7 +190,7 @@ def _fish(prog: str, levels: list[Level]) -> Iterator[str]:
     yield f"function {here}"
     yield "  set -l at"
     yield "  for word in (commandline -opc)[2..-1]"
-    yield "    set -l each (string join ' ' $at $word)"
+    yield "    set -l each (string join -- ' ' $at $word)"
     yield f'    if contains -- "$each" {" ".join(_steps(levels))}'
     yield "      set at $each"
     yield "    end"

@@ -100,7 +100,7 @@ def stateDirectory(path: str, standing: Standing, *, user: int | None = None) ->
     user = os.geteuid() if user is None else user
     try:
         found = os.stat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         yield _missingDirectory(path)
         return
     except OSError as why:

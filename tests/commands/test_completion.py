@@ -179,6 +179,33 @@ class OtherShellTests(SynchronousTestCase):
                 f"{' and '.join(missing)} are not there; install the Debian packages of these names"
             )
 
+    def test_fish(self) -> None:
+        """
+        fish completes, also after options.
+        """
+        fish = shutil.which("fish")
+        if fish is None:
+            raise SkipTest("fish is not there; install it from the Debian package fish")
+        place = os.path.abspath(self.mktemp())
+        with open(place, "w", encoding="utf-8") as file:
+            file.write(script("fish", _parser()))
+        for line, told in (
+            ("smartproxy sta", ["status"]),
+            ("smartproxy certificates re", ["renew", "revoke"]),
+            ("smartproxy certificates revoke --reason sup", ["superseded"]),
+            ("smartproxy certificates revoke --reason superseded --y", ["--yes"]),
+            ("smartproxy explain ", []),
+        ):
+            ran = subprocess.run(
+                [fish, "--no-config", "-c", f"source {place}; complete -C '{line}'"],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            self.assertEqual(ran.stderr, "")
+            self.assertEqual([each.partition("\t")[0] for each in ran.stdout.splitlines()], told, line)
+
     def test_said(self) -> None:
         """
         Every word and every long option is in each of them.
