@@ -70,6 +70,33 @@ class ReadmeTests(SynchronousTestCase):
         self.assertEqual(found, [RUN_THE_TESTS])
 
 
+class CommandTests(SynchronousTestCase):
+    """
+    The page about the command line.
+    """
+
+    def test_everyCommand(self) -> None:
+        """
+        Every command and every verb stands there, and every status as C{--help} has it;
+        each question to the running proxy is told of.
+        """
+        from smartproxy_tw.cli import _EPILOG, _parser
+        from smartproxy_tw.commands.completion import outline
+        from smartproxy_tw.service.openapi import description
+
+        place = documents()[0].parent / "docs"
+        text = (place / "commands.rst").read_text()
+        for level in outline(_parser()):
+            for word, _ in level.words:
+                if level.path != ("completion",):
+                    self.assertIn(f"``{word}``", text)
+        for number, words in re.findall(r"^ +(\d+) +(.*)$", _EPILOG, re.MULTILINE):
+            self.assertRegex(text, rf"(?m)^{number} +{re.escape(words.partition(' (')[0])}")
+        operations = (place / "operations.rst").read_text()
+        for path in description()["paths"]:
+            self.assertIn(path, operations)
+
+
 class ExampleTests(SynchronousTestCase):
     """
     The configurations that the documents show.

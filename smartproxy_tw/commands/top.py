@@ -290,7 +290,7 @@ class Top:
             key = self._console.key(end - self._clock())
             if key is None:
                 return False
-            if key in ("q", "Q", "\x03", "\x04", "\x1b"):
+            if key in ("q", "Q", "\x03", "\x04"):
                 return True
             # Of another size, or a key that means nothing.
             self._show()

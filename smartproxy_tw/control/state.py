@@ -219,7 +219,8 @@ def shared(config: Config, workers: int) -> Config:
     @param workers: How many there are.
     """
     most = -(-config.limits.connections // workers)
-    return replace(config, workers=workers, limits=replace(config.limits, connections=most))
+    # The token of the admin port is nothing for a process that strangers speak to.
+    return replace(config, workers=workers, admin=None, limits=replace(config.limits, connections=most))
 
 
 #: So many counts are added in one step, less one.

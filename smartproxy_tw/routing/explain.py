@@ -8,6 +8,7 @@ second set of rules here, only their words.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -164,9 +165,10 @@ def explaining(config: Config, url: str) -> Steps[Explanation]:
     rules = yield from readingRules(config.routes)
     port = (yield from compilingTable(config)).ports.get(question.port)
     asked = [] if port is None else _walk(port, question)
+    known = {id(rule.route): rule for rule in rules}
     verdicts: list[Verdict] = []
     for rule, isPause in paused(rules):
-        verdicts.append(Verdict(rule.route, _reason(rule, question, asked, rules)))
+        verdicts.append(Verdict(rule.route, _reason(rule, question, asked, known)))
         if isPause:
             yield
     deeds: list[tuple[str, str]] = []
@@ -281,12 +283,13 @@ def _policy(route: Route) -> TLSPolicy | None:
     return None if route.tls is None else route.tls.policy
 
 
-def _reason(rule: Rule, question: _Question, asked: list[_Asked], rules: tuple[Rule, ...]) -> str | None:
+def _reason(rule: Rule, question: _Question, asked: list[_Asked], known: Mapping[int, Rule]) -> str | None:
     """
     Why a rule does not take it, or L{None} if it does.
 
     @param asked: The questions; the last one that the rule answers is the one
         that it is judged by.
+    @param known: The rule of each route, by what the route is called in memory.
     """
     if question.port not in rule.route.ports:
         return f"port: it listens on {_ports(rule.route.ports)}"
@@ -295,7 +298,7 @@ def _reason(rule: Rule, question: _Question, asked: list[_Asked], rules: tuple[R
         return None
     for each in reversed(asked):
         if rule.answers(each.ask):
-            return _objection(rule, each, rules)
+            return _objection(rule, each, known)
     return _wrongKind(rule, last.ask)
 
 
@@ -310,7 +313,7 @@ def _wrongKind(rule: Rule, ask: Ask) -> str:
     return f"protocol: it takes {kind} only"
 
 
-def _objection(rule: Rule, asked: _Asked, rules: tuple[Rule, ...]) -> str:
+def _objection(rule: Rule, asked: _Asked, known: Mapping[int, Rule]) -> str:
     """
     Why a rule that answers this question was not the one chosen.
     """
@@ -324,7 +327,7 @@ def _objection(rule: Rule, asked: _Asked, rules: tuple[Rule, ...]) -> str:
         return f"path: {asked.path} is not {path.text}"
     if isinstance(asked.answer, Miss):
         return "tls: it is not asked, as the connection is for another name"
-    winner = next(other for other in rules if other.route is asked.answer.route)
+    winner = known[id(asked.answer.route)]
     winning = winner.best(asked.name)
     assert winning is not None
     verb = "takes the TLS first" if asked.ask is Ask.hello else "is before it"

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from hmac import compare_digest
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from ..facts import Address
 from .desk import Refusal
@@ -61,8 +61,13 @@ class Guard:
 
     def _names(self, local: Address) -> set[str]:
         # A name that is looked up could be anybody's; an address is just this one.
+        address = ip_address(local.host)
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            # One socket for both, and a client that knows nothing of that.
+            address = address.ipv4_mapped
+            local = Address(str(address), local.port)
         found = {str(self._listen), str(local)}
-        if ip_address(local.host).is_loopback:
+        if address.is_loopback:
             found.add(f"localhost:{local.port}")
         return found | ({name.removesuffix(":80") for name in found} if local.port == 80 else set())
 

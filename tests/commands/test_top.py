@@ -154,7 +154,7 @@ class RunTests(SynchronousTestCase):
         It asks every second, whatever is typed and whatever size it has, and quits.
         """
         ask = Asked(counted(0), counted(10), counted(30))
-        console = self.run_(ask, None, "x", "", None, "q")
+        console = self.run_(ask, None, "\x1b", "", None, "q")
         self.assertEqual(len(ask.questions), 3)
         told = [lines[2] for lines in console.shown]
         self.assertEqual([line.split()[1] for line in told], ["0.0", "10.0", "10.0", "10.0", "20.0"])

@@ -5,12 +5,13 @@ Tests for L{smartproxy_tw.control.state}.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.model import Config, Limits
+from smartproxy_tw.config.model import Admin, Config, Limits
 from smartproxy_tw.control.state import (
     Adopt,
     Change,
@@ -113,6 +114,8 @@ class SharedTests(SynchronousTestCase):
         config = Config((), "/x", limits=Limits(connections=10), workers="auto")
         self.assertEqual(shared(config, 3), Config((), "/x", limits=Limits(connections=4), workers=3))
         self.assertEqual(shared(config, 10).limits.connections, 1)
+        spoken = replace(config, admin=Admin("/x/admin.sock", token="0123456789abcdef" * 2))
+        self.assertIsNone(shared(spoken, 3).admin, "no worker knows the token")
         self.assertEqual(shared(config, 64).limits.connections, 1)
 
     def test_counted(self) -> None:

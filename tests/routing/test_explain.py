@@ -24,7 +24,7 @@ from smartproxy_tw.config.model import (
     UpstreamTLS,
 )
 from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
-from smartproxy_tw.routing.explain import Explanation, explain
+from smartproxy_tw.routing.explain import Explanation, explain, explaining
 from smartproxy_tw.routing.table import Chosen, compileTable
 
 from ..examples import examples
@@ -114,6 +114,25 @@ The routes:
   other     tls: it takes plain connections only
 """,
         )
+
+    def test_stepByStep(self) -> None:
+        """
+        Of many routes it is thought in many steps, with the same end.
+        """
+        routes = [http(f"r{number}", "**.b", priority=number) for number in range(500)]
+        config = configure(*routes)
+        steps, count = explaining(config, "http://a.b/"), 0
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found = end.value
+                break
+            count += 1
+        self.assertGreater(count, 15)
+        self.assertEqual(found, explain(config, "http://a.b/"))
+        self.assertEqual(found.route.name, "r499")
+        self.assertEqual(len(found.verdicts), 500)
 
     def test_nothingListens(self) -> None:
         """

@@ -50,6 +50,9 @@ class GuardTests(SynchronousTestCase):
         self.assertIsNone(
             self.told(Address("0.0.0.0", 2019), Address("10.0.0.1", 2019), host="10.0.0.1:2019")
         )
+        mapped = Address("::ffff:127.0.0.1", 2019)
+        for host in ("127.0.0.1:2019", "localhost:2019"):
+            self.assertIsNone(self.told(Address("::", 2019), mapped, host=host))
         self.assertIsNone(self.told(Address("127.0.0.1", 80), Address("127.0.0.1", 80), host="127.0.0.1"))
 
     def test_token(self) -> None:
