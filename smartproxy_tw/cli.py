@@ -551,6 +551,14 @@ def _socket(options: argparse.Namespace) -> str:
     """
     if options.socket:
         return os.path.abspath(str(options.socket))
+    if options.config == _DEFAULT_FILE and not os.path.lexists(_DEFAULT_FILE):
+        # One that was started with --site has no file, and this is where it is spoken to.
+        from .config.defaults import adminSocket, stateDir
+
+        try:
+            return adminSocket(stateDir(os.environ))
+        except ValueError:
+            pass  # What there is to say is said of the file.
     from .commands.admin import socketOf
     from .config.loading import load
 

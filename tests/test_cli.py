@@ -284,6 +284,21 @@ class MainTests(SynchronousTestCase):
         self.write(BAD)
         self.assertEqual(self.run_("status")[0], CONFIGURATION)
 
+    def test_withoutFile(self) -> None:
+        """
+        Where no configuration is named and none is here the proxy is looked for where one
+        without a file is; a file that is named has to be there.
+        """
+        before = os.environ.get("STATE_DIRECTORY")
+        os.environ["STATE_DIRECTORY"] = os.path.join(os.getcwd(), "s")
+        self.addCleanup(
+            lambda: os.environ.pop("STATE_DIRECTORY") and before and os.environ.update(STATE_DIRECTORY=before)
+        )
+        status, _, err = self.run_("status")
+        self.assertEqual(status, AWAY)
+        self.assertIn(f"No proxy answers at {os.getcwd()}/s/admin.sock", err)
+        self.assertEqual(self.run_("status", "-c", "none.yaml")[0], CONFIGURATION)
+
     def test_top(self) -> None:
         """
         Where there is no terminal there is nothing to look at.
