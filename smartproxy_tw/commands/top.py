@@ -171,19 +171,34 @@ class Terminal:
         Have all of it, for as long as this lasts.
         """
         settings = termios.tcgetattr(self._in)
-        self._woken, waking = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        before = signal.signal(signal.SIGWINCH, lambda *_: None)
-        ending = signal.signal(signal.SIGTERM, _end)
-        wakeup = signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
-        try:
+
+        def take() -> None:
             tty.setcbreak(self._in)
             # The other screen, and no cursor.
             self._put("\x1b[?1049h\x1b[?25l")
-            yield self
-        finally:
+
+        def leave() -> None:
             self._put("\x1b[?25h\x1b[?1049l")
             # What was typed meanwhile was meant for us.
             termios.tcsetattr(self._in, termios.TCSAFLUSH, settings)
+
+        def suspend(*_: object) -> None:
+            leave()
+            # The one signal to stop that nobody can refuse, also where no shell looks after us.
+            os.kill(os.getpid(), signal.SIGSTOP)
+            take()
+
+        self._woken, waking = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        before = signal.signal(signal.SIGWINCH, lambda *_: None)
+        ending = signal.signal(signal.SIGTERM, _end)
+        stopping = signal.signal(signal.SIGTSTP, suspend)
+        wakeup = signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+        try:
+            take()
+            yield self
+        finally:
+            leave()
+            signal.signal(signal.SIGTSTP, stopping)
             signal.set_wakeup_fd(wakeup)
             signal.signal(signal.SIGWINCH, before)
             signal.signal(signal.SIGTERM, ending)

@@ -255,6 +255,22 @@ class TerminalTests(SynchronousTestCase):
         self.assertEqual(self.process.wait(60), 0)
         self.assertEqual(termios.tcgetattr(self.slave), self.before)
 
+    def test_suspended(self) -> None:
+        """
+        Whoever puts it aside has his terminal meanwhile, and sees all of it again after
+        that.
+        """
+        self.until(b"q quits")
+        self.process.send_signal(signal.SIGTSTP)
+        self.until(b"\x1b[?1049l")
+        _, status = os.waitpid(self.process.pid, os.WUNTRACED)
+        self.assertTrue(os.WIFSTOPPED(status))
+        self.assertEqual(termios.tcgetattr(self.slave), self.before)
+        self.process.send_signal(signal.SIGCONT)
+        self.assertIn(b"\x1b[?1049h", self.until(b"q quits"))
+        os.write(self.master, b"q")
+        self.until(b"over")
+
     def test_killed(self) -> None:
         """
         A signal to end leaves everything as it was, too.
