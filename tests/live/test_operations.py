@@ -73,12 +73,14 @@ class OperationsTests(DemandCase):
         and then nobody answers.
         """
         await self.begin()
-        told = await self.smartproxy("status")
-        self.assertIn(": ready\n", told)
-        self.assertIn("1 wanted, 1 valid, none failing", told)
         # Nobody there knows any name, which is unknown and not bad.
         (silent,) = freePorts(1)
         self.change(acme={"preflight": {"resolvers": [f"{HERE}:{silent}"]}})
+        await self.end()
+        await self.start()
+        told = await self.smartproxy("status")
+        self.assertIn(": ready\n", told)
+        self.assertIn("1 wanted, 1 valid, none failing", told)
         told = await self.smartproxy("doctor")
         for line in (
             f"ok       port {self.tls}: the proxy accepts connections there\n",
