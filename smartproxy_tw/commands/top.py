@@ -68,7 +68,7 @@ def frame(
     """
     width, height = size
     lines = [*_head(now), "", *_traffic(before, now, seconds, history, width, bars), ""]
-    lines += [*_processes(now), *_certificates(now)]
+    lines += [*_processes(now), *_certificates(now), *_routes(before, now, seconds)]
     room = max(1, height - 1)
     if len(lines) > room:
         lines = [*lines[: room - 1], "..."] if room > 1 else lines[:1]
@@ -119,6 +119,40 @@ def _processes(now: _Told) -> Iterator[str]:
     for each in workers:
         yield f"{each['number']:>6}  {each['process'] or '-':>7}  {plain(each['state'])}"
     yield ""
+
+
+def _routes(before: _Told | None, now: _Told, seconds: float) -> Iterator[str]:
+    """
+    Those that have most to do just now.
+    """
+    told = now["connections"].get("routes", ())
+    if not told:
+        return
+    old = {} if before is None else {each["route"]: each for each in before["connections"].get("routes", ())}
+    isSame = before is not None and before["process"] == now["process"] and seconds > 0
+    rows = []
+    for each in told:
+        was = old.get(each["route"])
+        # Of one that was not among the busiest before nothing can be said yet.
+        rates = [
+            max(0.0, (each[name] - was[name]) / seconds) if isSame and was is not None else 0.0
+            for name in ("requests", "failed", "streams", "sent")
+        ]
+        rows.append((rates, each))
+    rows.sort(key=lambda row: (row[0][0] + row[0][2], row[1]["requests"] + row[1]["streams"]), reverse=True)
+    yield ""
+    yield "requests/s  failed/s  tunnels/s   sent/s  route"
+    for (requests, failed, streams, sent), each in rows:
+        name = plain(each["route"]) or "(none)"
+        yield f"{requests:10.1f}  {failed:8.1f}  {streams:9.1f}  {_bytes(sent):>7}  {name}"
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
+            break
+        number /= 1000
+    return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
 
 
 def _certificates(now: _Told) -> Iterator[str]:

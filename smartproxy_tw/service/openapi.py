@@ -81,7 +81,25 @@ _SCHEMAS: Mapping[str, Any] = {
         }
     ),
     "Greeting": _object({"version": _TEXT, "process": _WHOLE, "questions": _NAMES}),
-    "Connections": _object({"open": _WHOLE, "limit": _WHOLE, "counts": _COUNTS}),
+    "Connections": _object(
+        {
+            "open": _WHOLE,
+            "limit": _WHOLE,
+            "counts": _COUNTS,
+            "routes": _list(
+                _object(
+                    {
+                        "route": _TEXT,
+                        "requests": _WHOLE,
+                        "failed": _WHOLE,
+                        "streams": _WHOLE,
+                        "sent": _WHOLE,
+                        "received": _WHOLE,
+                    }
+                )
+            ),
+        }
+    ),
     "Status": _object(
         {
             "version": _TEXT,

@@ -9,7 +9,6 @@ thousand routes or certificates hold up nobody.
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from ..facts import WorkerFacts
 from ..interfaces import IPlane, IWorkers
 from ..routing.explain import explaining
 from ..routing.roster import entry, verdict
+from .busiest import figures
 from .certificates import Certificates
 from .desk import Desk, Question, Refusal, Reply
 from .farewell import Farewell
@@ -38,9 +38,6 @@ _MOST_PROBLEMS = 20
 
 #: After so many certificates in one turn somebody else has his.
 _AT_ONCE = 200
-
-#: What the tally counts for the whole; the rest is more exact than a glance.
-_WORD = re.compile("[a-z_]+")
 
 #: States in which a certificate is there and good.
 _GOOD = ("valid", "unsaved")
@@ -207,9 +204,15 @@ class Overview:
 
     async def _figures(self) -> dict[str, Any]:
         plane, limit = self._life.plane, self._life.config.limits.connections
-        counts: Mapping[str, int] = {} if plane is None else await plane.tally()
-        since = {name: value for name, value in counts.items() if name != "open" and _WORD.fullmatch(name)}
-        return {"open": counts.get("open", 0), "limit": limit, "counts": since}
+        tally: Mapping[str, int] = {} if plane is None else await plane.tally()
+        found = await inSlices(figures(tally), self._clock)
+        since = {name: value for name, value in found.counts.items() if name != "open"}
+        return {
+            "open": found.counts.get("open", 0),
+            "limit": limit,
+            "counts": since,
+            "routes": list(found.routes),
+        }
 
     async def _routes(self, question: Question) -> Reply:
         question.only()

@@ -72,6 +72,39 @@ class FrameTests(SynchronousTestCase):
             ],
         )
 
+    def test_routes(self) -> None:
+        """
+        The routes that have most to do just now come first; of one that was not there
+        before nothing is said yet.
+        """
+
+        def route(name: str, requests: int, **more: int) -> dict[str, Any]:
+            return {"route": name, "requests": requests, "failed": 0, "streams": 0, "sent": 0, **more}
+
+        def told(*routes: dict[str, Any]) -> dict[str, Any]:
+            return standing(connections={"open": 0, "limit": 1, "counts": {}, "routes": list(routes)})
+
+        before = told(route("idle", 900), route("busy", 100, failed=1), route("t", 0, streams=1))
+        now = told(
+            route("idle", 900),
+            route("busy", 300, failed=5, sent=3_000_000),
+            route("t", 0, streams=3),
+            route("", 9),
+        )
+        lines = frame(before, now, 2.0, [], (80, 40))
+        self.assertEqual(
+            lines[-6:],
+            [
+                "requests/s  failed/s  tunnels/s   sent/s  route",
+                "     100.0       2.0        0.0   1.5 MB  busy",
+                "       0.0       0.0        1.0      0 B  t",
+                "       0.0       0.0        0.0      0 B  idle",
+                "       0.0       0.0        0.0      0 B  (none)",
+                "q quits",
+            ],
+        )
+        self.assertIn("       0.0       0.0        0.0      0 B  busy", frame(None, now, 1.0, [], (80, 40)))
+
     def test_ascii(self) -> None:
         """
         Where there is nothing but ASCII nothing else is written.

@@ -189,6 +189,8 @@ class RunningTests(TestCase):
         figures = (await self.ask("GET", "/v1/connections")).members
         self.assertEqual((figures["open"], figures["counts"]["requests"]), (1, 1))
         self.assertEqual(figures["limit"], self.config.limits.connections)
+        (route,) = figures["routes"]
+        self.assertEqual((route["route"], route["requests"], route["failed"]), ("other", 1, 0))
 
     def test_status(self) -> Deferred[None]:
         """
