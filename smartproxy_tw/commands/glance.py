@@ -19,7 +19,10 @@ __all__ = ["Paint", "duration", "isWell", "plain", "show"]
 
 _Told = Mapping[str, Any]
 
-#: Beside each line of a list.
+#: Of all that is counted.
+_FIRST = ("requests", "connections")
+
+#: Colours, as terminals number them.
 _GOOD, _BAD, _CALM = "32", "31;1", "2"
 
 
@@ -104,7 +107,9 @@ def _lines(told: _Told, paint: Paint) -> Iterator[str]:
     if len(told["workers"]) != 1 or told["workers"][0]["state"] != "serving":
         yield f"  workers        {', '.join(_worker(each, paint) for each in told['workers']) or 'none'}"
     counts = connections["counts"]
-    seen = [f"{number} {plain(name).replace('_', ' ')}" for name, number in counts.items() if number]
+    # What everybody looks for comes first.
+    names = [*(name for name in _FIRST if name in counts), *(name for name in counts if name not in _FIRST)]
+    seen = [f"{counts[name]} {plain(name).replace('_', ' ')}" for name in names if counts[name]]
     yield f"  connections    {connections['open']} open of {connections['limit']}"
     yield f"  since start    {', '.join(seen) or 'nothing'}"
     yield from _certificates(told["certificates"], paint)

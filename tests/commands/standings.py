@@ -29,7 +29,11 @@ def standing(**members: Any) -> dict[str, Any]:
             {"address": "0.0.0.0", "port": 80, "adopted": True},
             {"address": "::1", "port": 443, "adopted": True},
         ],
-        "connections": {"open": 3, "limit": 20000, "counts": {"requests": 50, "connections": 9, "misses": 0}},
+        "connections": {
+            "open": 3,
+            "limit": 20000,
+            "counts": {"misses": 0, "refusals": 1, "connections": 9, "requests": 50},
+        },
         "certificates": {"wanted": 2, "valid": 2, "failing": 0, "states": {"valid": 2}, "problems": []},
     }
     return {**usual, **members}

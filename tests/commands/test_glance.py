@@ -54,7 +54,7 @@ class ShowTests(SynchronousTestCase):
             "  configuration  /etc/s.yaml: 2 routes, loaded 1 min 1 s ago\n"
             "  served         0.0.0.0:80, [::1]:443\n"
             "  connections    3 open of 20000\n"
-            "  since start    50 requests, 9 connections\n"
+            "  since start    50 requests, 9 connections, 1 refusals\n"
             "  certificates   2 wanted, 2 valid, none failing\n",
         )
 
