@@ -69,12 +69,16 @@ class IPlane(Interface):
 
     def release(port: IListeningPort) -> Deferred[None]:
         """
-        Accept on this port no more; connections that it accepted go on.
+        Accept on this port no more.  Connections that it accepted go on, and those
+        that wait in the kernel are accepted still.  When no port is left of a
+        number that the table has no need of, requests in flight are finished and
+        their connections closed then, as are idle ones; tunnels go on.
         """
 
     def useTable(config: Config) -> Deferred[None]:
         """
-        Route everything that begins from now on by this configuration.
+        Route everything that begins from now on by this configuration.  A port that
+        is adopted and that it has no need of is routed as before until L{release}.
         """
 
     def install(key: str, credential: Credential) -> Deferred[None]:
@@ -89,6 +93,14 @@ class IPlane(Interface):
             first one under a key is read when the first client asks for it.
         @return: Fails with L{ValueError} when the credential cannot be used in
             place of the one before, which then stays.
+        """
+
+    def uninstall(key: str) -> Deferred[None]:
+        """
+        Serve no certificate under this identity any more; connections that exist
+        are not touched.  That there is none is no error.
+
+        @param key: As for L{install}.
         """
 
     def present(challenge: Challenge) -> Deferred[None]:

@@ -40,7 +40,7 @@ from .messages import (
 )
 from .packing import unpacking
 from .slices import inSlices
-from .state import Adopt, Change, Install, Present, Release, UseTable, Withdraw
+from .state import Adopt, Change, Install, Present, Release, Uninstall, UseTable, Withdraw
 
 __all__ = ["Duty"]
 
@@ -191,6 +191,8 @@ class Duty(Talk):
                 self._grace = config.timeouts.drain
             case Install(key, credential):
                 await plane.install(key, credential)
+            case Uninstall(key):
+                await plane.uninstall(key)
             case Present(challenge):
                 await plane.present(challenge)
             case Withdraw(challenge):

@@ -111,7 +111,7 @@ class LocalPlane:
         """
         acceptor = self._acceptors.pop(port, None)
         if acceptor is not None:
-            acceptor.close()
+            acceptor.finish()
         return succeed(None)
 
     def useTable(self, config: Config) -> Deferred[None]:
@@ -151,7 +151,11 @@ class LocalPlane:
             actions[route.name] = buildAction(route.action, upstream)
             if isPause:
                 yield
-        self.engine.use(config, table.ports, actions, self._recordsOf(config.accessLog))
+        records = self._recordsOf(config.accessLog)
+        self.engine.use(config, table.ports, actions, records)
+        former, self._records, self._recordsFor = self._records, records, config.accessLog
+        if former is not None and former is not records:
+            former.close()
         before, self._groups = self._groups, groups
         gone: set[str] = set()
         for (key, group), isPause in paused(before.items()):
@@ -170,20 +174,21 @@ class LocalPlane:
             self.engine.census.forget(gone)
 
     def _recordsOf(self, settings: AccessLog) -> AccessRecords:
-        if self._records is None or settings != self._recordsFor:
-            if self._records is not None:
-                self._records.close()
-            self._recordsFor = settings
-            self._records = AccessRecords(
-                self._reactor, settings.format, settings.file, self._clock, self.engine.census
-            )
-        return self._records
+        if self._records is not None and settings == self._recordsFor:
+            return self._records
+        return AccessRecords(self._reactor, settings.format, settings.file, self._clock, self.engine.census)
 
     def install(self, key: str, credential: Credential) -> Deferred[None]:
         """
         See L{IPlane}.
         """
         return Deferred.fromCoroutine(self._do(lambda: self.engine.install(key, credential)))
+
+    def uninstall(self, key: str) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return Deferred.fromCoroutine(self._do(lambda: self.engine.uninstall(key)))
 
     def present(self, challenge: Challenge) -> Deferred[None]:
         """
@@ -212,8 +217,9 @@ class LocalPlane:
             self._poller.stop()
             return 0
         self._isStarted = False
-        for port in list(self._acceptors):
-            await self.release(port)
+        acceptors, self._acceptors = self._acceptors, {}
+        for acceptor in acceptors.values():
+            acceptor.close()
         self.engine.drain()
         end = self._reactor.seconds() + seconds
         while self.engine.open and self._reactor.seconds() < end:

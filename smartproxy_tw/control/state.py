@@ -26,6 +26,7 @@ __all__ = [
     "Present",
     "Release",
     "State",
+    "Uninstall",
     "UseTable",
     "Withdraw",
     "added",
@@ -63,6 +64,15 @@ class Install:
 
     key: str
     credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Uninstall:
+    """
+    Serve it no more, likewise.
+    """
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,7 @@ class Release:
 
 
 #: Anything that a worker can be told.
-Change = UseTable | Install | Present | Withdraw | Adopt | Release
+Change = UseTable | Install | Uninstall | Present | Withdraw | Adopt | Release
 
 
 def subject(change: Change) -> str:
@@ -121,7 +131,7 @@ def subject(change: Change) -> str:
     match change:
         case UseTable():
             return "table"
-        case Install(key):
+        case Install(key) | Uninstall(key):
             return f"certificate {key}"
         case Present(challenge) | Withdraw(challenge):
             return f"challenge {_identity(challenge)}"
@@ -136,7 +146,7 @@ def takesAway(change: Change) -> bool:
 
     @param change: The change.
     """
-    return isinstance(change, Withdraw | Release)
+    return isinstance(change, Uninstall | Withdraw | Release)
 
 
 def _identity(challenge: Challenge) -> str:
@@ -169,6 +179,8 @@ class State:
                 self.table = change
             case Install(key, credential):
                 self.credentials[key] = credential
+            case Uninstall(key):
+                self.credentials.pop(key, None)
             case Present(challenge):
                 self.challenges[subject(change)] = challenge
             case Withdraw():

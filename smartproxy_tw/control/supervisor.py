@@ -49,6 +49,7 @@ from .state import (
     Present,
     Release,
     State,
+    Uninstall,
     UseTable,
     Withdraw,
     added,
@@ -185,6 +186,12 @@ class Supervisor:
         See L{IPlane}.
         """
         return self._change(Install(key, credential))
+
+    def uninstall(self, key: str) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return self._change(Uninstall(key))
 
     def present(self, challenge: Challenge) -> Deferred[None]:
         """

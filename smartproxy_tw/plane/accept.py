@@ -35,6 +35,8 @@ __all__ = ["Acceptor", "addressOf"]
 _log = Logger()
 
 _BATCH = 64
+# So many batches are taken of a port that goes: somebody who connects faster than that does it on purpose.
+_LAST = 256
 # How many connections one of several processes takes before it steps back.  Two workers with 200 kept
 # connections had 185 and 15 of them without that, 102 and 98 with it; so it costs half a system call each.
 _TURN = 4
@@ -57,6 +59,7 @@ class Acceptor:
         @param sock: Listening and non-blocking; stays the caller's.
         """
         self._entrance = entrance
+        entrance.acceptors += 1
         self._sock = sock
         self._accept = _accepting(sock)
         self._family = int(sock.family)
@@ -77,12 +80,31 @@ class Acceptor:
         """
         Accept no more; the socket itself stays open.
         """
-        self._isOpen = False
-        self._entrance.engine.poller.remove(self._sock.fileno())
+        if self._isOpen:
+            self._isOpen = False
+            self._entrance.engine.poller.remove(self._sock.fileno())
+            self._entrance.acceptors -= 1
+            self._entrance.engine.left(self._entrance)
+
+    def finish(self) -> None:
+        """
+        Take those that the kernel has taken already, and L{close} then: they would
+        be reset with the socket.
+        """
+        for _ in range(_LAST):
+            if self._isOpen and not self._take():
+                break
+        self.close()
 
     def ready(self, event: int) -> None:
         """
         Somebody has connected.
+        """
+        self._take()
+
+    def _take(self) -> bool:
+        """
+        @return: Whether there may be more.
         """
         engine = self._entrance.engine
         accept = self._accept
@@ -91,11 +113,11 @@ class Acceptor:
             try:
                 descriptor, address = accept()
             except BlockingIOError:
-                return
+                return False
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._rest(error)
-                    return
+                    return False
                 # The peer was gone before it was accepted; accept(2).
                 continue
             sock: socket.socket = socket.SocketType(  # type: ignore[assignment]
@@ -112,6 +134,7 @@ class Acceptor:
                 greet(self._entrance, sock, Address(*address))
             else:
                 greet(self._entrance, sock, addressOf(address))
+        return True
 
     def _stepBack(self) -> None:
         self._turn = _TURN

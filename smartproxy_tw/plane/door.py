@@ -168,6 +168,7 @@ class Door:
     @ivar engine: Whose door it is.
     @ivar number: The port.
     @ivar memo: What heads came to, by their bytes.
+    @ivar isClosing: Whether each session has one more request at most.
 
     The policy of the handshake belongs to the door, and sessions keep their door:
     neither a memo nor a new table lets a request come to a route that demands
@@ -182,6 +183,7 @@ class Door:
         self._table: PortTable | None = None
         self._actions: dict[str, IAction] = {}
         self.memo: dict[bytes, Prepared] = {}
+        self.isClosing = False
 
     def use(self, table: PortTable | None, actions: dict[str, IAction]) -> None:
         """
@@ -193,6 +195,7 @@ class Door:
         self._table = table
         self._actions = actions
         self.memo = {}
+        self.isClosing = False
 
     def open(self, wire: Wire, connection: ConnectionFacts) -> None:
         """

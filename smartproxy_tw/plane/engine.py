@@ -91,6 +91,7 @@ class Entrance:
     @ivar openRoute: The route for what is neither TLS nor HTTP.
     @ivar servesTokens: Whether http-01 is answered here.
     @ivar servesProofs: Whether tls-alpn-01 is answered here.
+    @ivar acceptors: How many sockets are accepted on.
     """
 
     def __init__(self, engine: Engine, number: int) -> None:
@@ -103,6 +104,7 @@ class Entrance:
         self.takesTLS = self.takesHTTP = self.takesTCP = False
         self.openRoute: Route | None = None
         self.servesTokens = self.servesProofs = False
+        self.acceptors = 0
 
     def use(
         self,
@@ -121,12 +123,35 @@ class Entrance:
         self.takesHTTP = table is not None and table.takesHTTP
         self.takesTCP = table is not None and table.takesTCP
         self.openRoute = None if table is None else getattr(table.decideStream(False, None), "route", None)
+        self.answer(challenges)
+        for door in self.doors:
+            door.use(table, actions)
+
+    def answer(self, challenges: Mapping[int | None, Collection[str]]) -> None:
+        """
+        Answer these from now on, and route as before.
+
+        @param challenges: As for L{use}.
+        """
         served = challenges.get(self.number, ())
         self.servesTokens = "http-01" in served
         self.servesProofs = "tls-alpn-01" in served
-        self.plain.use(table, actions)
-        for door in self._secure.values():
-            door.use(table, actions)
+
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """
+        Where HTTP comes in.
+        """
+        return (self.plain, *self._secure.values())
+
+    def close(self) -> None:
+        """
+        The last of its sockets is gone, and no route wants the port: who came in
+        time is served once by the routes that were.
+        """
+        for door in self.doors:
+            door.isClosing = True
+        self.engine.retire()
 
     def secure(self, policy: TLSPolicy) -> Door:
         """
@@ -139,6 +164,7 @@ class Entrance:
         if door is None:
             door = self._secure[policy] = Door(self.engine, self.number, True, policy)
             door.use(self.table, self.actions)
+            door.isClosing = self.plain.isClosing
         return door
 
 
@@ -196,6 +222,7 @@ class Engine:
         self.record: Callable[[Prepared, str, float, int, int, int, int], None]
         self._alive: dict[Lasting, None] = {}
         self._entrances: dict[int, Entrance] = {}
+        self._wanted: frozenset[int] = frozenset()
         self.showcase = Showcase()
         self.tokens: dict[bytes, HTTP01] = {}
         self.proofs: dict[str, SSL.Context] = {}
@@ -216,7 +243,8 @@ class Engine:
         records: AccessRecords,
     ) -> None:
         """
-        Route everything that begins from now on by this.
+        Route everything that begins from now on by this.  A port that it has no
+        need of is routed as before for as long as it is accepted on.
 
         @param tables: By port.
         @param actions: By the name of the route.
@@ -245,8 +273,13 @@ class Engine:
         records.flush()
         self.census.keep({route.name for route in config.routes})
         challenges = _challengesOf(config)
+        self._wanted = frozenset(config.ports)
         for number in {*self._entrances, *tables}:
-            self.entrance(number).use(tables.get(number), actions, challenges)
+            entrance = self.entrance(number)
+            if entrance.acceptors and number not in self._wanted:
+                entrance.answer(challenges)
+            else:
+                entrance.use(tables.get(number), actions, challenges)
 
     def entrance(self, number: int) -> Entrance:
         """
@@ -257,6 +290,13 @@ class Engine:
             found = self._entrances[number] = Entrance(self, number)
         return found
 
+    def left(self, entrance: Entrance) -> None:
+        """
+        A socket of a port is accepted on no more.
+        """
+        if not entrance.acceptors and entrance.number not in self._wanted:
+            entrance.close()
+
     # Certificates and challenges.
 
     def install(self, key: str, credential: Credential) -> None:
@@ -266,6 +306,12 @@ class Engine:
         @raise ValueError: As L{Showcase.install}.
         """
         self.showcase.install(key, credential)
+
+    def uninstall(self, key: str) -> None:
+        """
+        Show none under this identity any more.
+        """
+        self.showcase.uninstall(key)
 
     def present(self, challenge: Challenge) -> None:
         """
@@ -326,6 +372,16 @@ class Engine:
         """
         self._alive.pop(connection, None)
         self.poller.mortals.pop(connection, None)
+
+    def retire(self) -> None:
+        """
+        End the sessions of doors that close: what is idle now, the others with
+        their answer.  Whatever is no session goes on.
+        """
+        for connection in list(self._alive):
+            door: Door | None = getattr(connection, "door", None)
+            if door is not None and door.isClosing:
+                connection.retire()  # type: ignore[attr-defined]
 
     def drain(self) -> None:
         """

@@ -106,13 +106,14 @@ class Exchange:
         self.request: Request = prepared.request
         self.left = prepared.request.length
         self.received = 0
-        engine = session.door.engine
+        door = session.door
+        engine = door.engine
         self._chunks = Chunks(engine.limits.bodyBytes) if self.left == CHUNKED else None
         self._number = next(engine.numbers.next)
         self._pace: Pace | None = None
         self._isInvited = not prepared.request.expectsContinue
         self._sent = 0
-        self._isKept = prepared.request.keepAlive and not engine.isDraining
+        self._isKept = prepared.request.keepAlive and not (engine.isDraining or door.isClosing)
         self._hasRetried = False
         self._started = engine.poller.now
         self._status = 0

@@ -335,7 +335,7 @@ class Session:
         """
         self._exchange = None
         engine = self.door.engine
-        if not isKept or engine.isDraining:
+        if not isKept or engine.isDraining or self.door.isClosing:
             self._closeSoon()
             return
         self._state = _READING
@@ -449,6 +449,19 @@ class Session:
         engine = self.door.engine
         engine.leave(self)
         engine.poller.forget(self.wire.fd)
+
+    def retire(self) -> None:
+        """
+        The port goes: answer what has come, whoever has just connected included,
+        and close then; what is idle closes now.
+        """
+        if self._state is _READING:
+            self.isHot = True
+            self.pump()
+        if self._exchange is not None:
+            self._exchange.closeAfter()
+        elif self._state is _READING and not self._isHungry:
+            self._closeSoon() if self.wire.pending else self.close()
 
     def drain(self) -> None:
         """

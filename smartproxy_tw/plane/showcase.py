@@ -58,8 +58,18 @@ class Showcase:
         if before is not None and before != credential:
             serverContext(credential, True)
         self._credentials[key] = credential
+        self._forget(key)
+
+    def _forget(self, key: str) -> None:
         for known in [each for each in self._contexts if key in (each[0], twinOf(each[0]))]:
             del self._contexts[known]
+
+    def uninstall(self, key: str) -> None:
+        """
+        Show none under this identity any more.  That there is none is no error.
+        """
+        if self._credentials.pop(key, None) is not None:
+            self._forget(key)
 
     def context(self, key: str, isHTTP: bool, policy: TLSPolicy) -> SSL.Context | None:
         """

@@ -326,6 +326,17 @@ class FakePlane:
 
         return self._do("install", install)
 
+    def uninstall(self, key: str) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+
+        def uninstall() -> None:
+            self.installed.pop(key, None)
+            self._story.tell(f"uninstalled {key}")
+
+        return self._do("uninstall", uninstall)
+
     def present(self, challenge: Challenge) -> Deferred[None]:
         """
         See L{IPlane}.

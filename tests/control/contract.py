@@ -6,6 +6,7 @@ L{IPlane<smartproxy_tw.interfaces.IPlane>}, spoken with real connections.
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from smartproxy_tw.facts import HTTP01, Credential
 from smartproxy_tw.interfaces import IPlane
 from smartproxy_tw.plane.census import DURATIONS, cell
 
-from ..plane.harness import TERMINATE, credentialFor, turns
+from ..plane.harness import TERMINATE, credentialFor, field, turns
 
 if TYPE_CHECKING:
     from ..plane.harness import PlaneTests as _Base
@@ -43,6 +44,13 @@ GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 ASK = b"GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 AGREE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def _answered(sock: socket.socket) -> bool:
+    try:
+        return sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+    except BlockingIOError:
+        return False
 
 
 class PlaneContract(_Base):
@@ -213,6 +221,112 @@ class PlaneContract(_Base):
         await client.message()
         await self.plane.adopt(bound, port)
         await late.message()
+
+    async def test_portGoes(self) -> None:
+        """
+        A port that the new table has no need of is routed as before until it is
+        released.  Then a request in flight has its answer, who has connected is
+        served once, who is idle is closed, and tunnels go on.
+        """
+        port, raw, stays = await self.port(), await self.port(), await self.port()
+        origin, talks, tunnels = self.origin(), self.origin(), self.origin()
+        kept = Route("kept", (stays,), Respond(body="kept"), "http")
+        await self.use(
+            kept,
+            Route("a", (port,), Forward((origin.target,)), "http"),
+            Route("b", (port,), Forward((talks.target,)), "http", path="/chat"),
+            Route("c", (port,), Respond(body="c"), "http", path="/c"),
+            Route("t", (raw,), Forward((tunnels.target,)), "tcp"),
+        )
+        idle, other = await self.client(port), await self.client(stays)
+        for client in (idle, other):
+            client.sends(GET.replace(b"/", b"/c", 1))
+            await client.message()
+        busy, chat, tunnel = await self.client(port), await self.client(port), await self.client(raw)
+        busy.sends(GET)
+        server = await origin.accepts()
+        await server.head()
+        chat.sends(ASK)
+        talking = await talks.accepts()
+        await talking.head()
+        talking.sends(AGREE)
+        await chat.head()
+        tunnel.sends(b"tunnel")
+        tunnelled = await tunnels.accepts()
+        await tunnelled.expects(b"tunnel")
+        await self.use(kept)
+        late = await self.client(port)
+        for number in (port, raw):
+            await self.plane.release(self._ports[number])
+        await idle.ends()
+        server.sends(HELLO)
+        self.assertEqual((await busy.message())[1], b"hello")
+        await busy.ends()
+        late.sends(GET.replace(b"/", b"/c", 1) * 2)
+        head, body = await late.message()
+        self.assertEqual((field(head, b"connection"), body), (b"close", b"c"))
+        self.assertEqual(await late.ends(), b"")
+        for one, another in ((chat, talking), (tunnel, tunnelled)):
+            one.sends(b"up")
+            await another.expects(b"up")
+            another.sends(b"down")
+            await one.expects(b"down")
+        other.sends(GET)
+        self.assertEqual((await other.message())[1], b"kept")
+
+    async def test_backlog(self) -> None:
+        """
+        Who waits in the kernel when a port goes is accepted still.
+        """
+        port = await self.port()
+        await self.use(Route("a", (port,), Respond(body="a"), "http"))
+        await self.use()
+        waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+        await self.plane.release(self._ports[port])
+        await self._ports.pop(port).stopListening()
+        self.assertEqual((await self.plane.tally())["connections"], 100)
+        for each in waiting:
+            with each:
+                each.sendall(GET)
+                each.setblocking(False)
+                await self.settles(lambda: _answered(each), "there is an answer")  # noqa: B023
+
+    async def test_portComesBack(self) -> None:
+        """
+        A port that has gone and comes again is as good as new.
+        """
+        port = await self.port()
+        route = Route("a", (port,), Respond(body="a"), "http")
+        for _ in range(2):
+            await self.use(route)
+            client = await self.client(port)
+            for _ in range(2):
+                client.sends(GET)
+                self.assertEqual((await client.message())[1], b"a")
+            await self.use()
+            await self.plane.release(self._ports[port])
+            await client.ends()
+            self._fresh.append(port)
+
+    async def test_uninstall(self) -> None:
+        """
+        A certificate that is uninstalled is shown to nobody any more; who has
+        connected is served.  One that is not there is no error.
+        """
+        port = await self.port()
+        await self.certify("a.test")
+        assert TERMINATE.certificate is not None
+        key = TERMINATE.certificate.key
+        await self.use(Route("a", (port,), Respond(body="a"), "http", tls=TERMINATE))
+        before = await self.tls(port)
+        self.assertTrue(before.isShaken)
+        for _ in range(2):
+            await self.plane.uninstall(key)
+        self.assertFalse((await self.tls(port)).isShaken)
+        before.sends(GET)
+        self.assertEqual((await before.message())[1], b"a")
+        await self.certify("a.test")
+        self.assertTrue((await self.tls(port)).isShaken)
 
     async def test_recent(self) -> None:
         """

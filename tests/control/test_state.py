@@ -19,6 +19,7 @@ from smartproxy_tw.control.state import (
     Present,
     Release,
     State,
+    Uninstall,
     UseTable,
     Withdraw,
     added,
@@ -36,6 +37,7 @@ TOKEN, PROOF = HTTP01("a.test", "token", "token.x"), TLSALPN01("a.test", OLD)
 CHANGES = st.sampled_from(
     [
         *(UseTable(ONE), UseTable(TWO), Install("a", OLD), Install("a", NEW), Install("b", OLD)),
+        *(Uninstall("a"), Uninstall("b")),
         *(Present(TOKEN), Withdraw(TOKEN), Present(PROOF), Withdraw(PROOF)),
         *(Adopt(1, 80), Adopt(2, 443), Release(1), Release(2)),
     ]
@@ -73,7 +75,7 @@ class StateTests(SynchronousTestCase):
         """
         Who knows nothing has nothing to tell; what is not there can be taken away.
         """
-        state = after(Withdraw(TOKEN), Release(3))
+        state = after(Withdraw(TOKEN), Release(3), Uninstall("a"))
         self.assertEqual((state.letter(), state.adoptions()), ((), ()))
 
     @given(st.lists(CHANGES, max_size=20))
@@ -98,7 +100,7 @@ class StateTests(SynchronousTestCase):
         """
         Only what ends something can never be refused.
         """
-        self.assertTrue(takesAway(Withdraw(TOKEN)) and takesAway(Release(1)))
+        self.assertTrue(all(map(takesAway, (Withdraw(TOKEN), Release(1), Uninstall("a")))))
         self.assertFalse(any(map(takesAway, (UseTable(ONE), Install("a", OLD), Present(TOKEN), Adopt(1, 2)))))
 
 

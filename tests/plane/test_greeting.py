@@ -347,7 +347,9 @@ class TLSTests(PlaneTests):
             client.transport.write(client.ssl.bio_read(65536))
             client._say = held.append  # type: ignore[method-assign]
             await client.until(lambda: bool(held), "the other half of the handshake")  # noqa: B023
-            await self.use()
+            # The port stays, for a challenge.
+            tls = TLS("terminate", Auto(("b.test",)))
+            await self.use(Route("b", (1,), Respond(), "http", tls=tls), acme=Acme(httpPort=port))
             client.transport.write(b"".join(held))
             del client._say
             client.sends(GET)
@@ -545,10 +547,9 @@ class ManyKindsTests(PlaneTests):
 
     async def test_portWithoutRoutes(self) -> None:
         """
-        Where the routes of a port have gone everything is closed.
+        Where a port has no routes everything is closed.
         """
         port = await self.port()
-        await self.use(Route("t", (port,), Respond(body="x"), "http"))
         await self.use()
         for data in (GET, fromOpenSSL(b"a.test"), b"x\r\n"):
             client = await self.client(port)
