@@ -35,6 +35,12 @@ class Choices:
         self._preference = tuple(preference)
         self._failures: Counter[tuple[str, str]] = Counter()
 
+    def prefer(self, preference: Iterable[Kind]) -> None:
+        """
+        From now on others can be answered, or in another order.
+        """
+        self._preference = tuple(preference)
+
     def of(self, name: str) -> tuple[Kind, ...]:
         """
         For one name: what failed least comes first, and of equals what is

@@ -32,7 +32,7 @@ class Alarm:
         """
         self._clock = clock
         self._onward = Onward(clock)
-        self._ring = ring
+        self._ring: Callable[[], object] = ring
         self._at: float | None = None
         self._due = 0.0
         self._call: IDelayedCall | None = None
@@ -63,6 +63,14 @@ class Alarm:
         if self._call is not None:
             self._call.cancel()
             self._call = None
+
+    def end(self) -> None:
+        """
+        Never ring again, and hold on to nobody: whoever has an alarm of his own is in
+        a circle with it.
+        """
+        self.clear()
+        self._ring = _nothing
 
     def _sleep(self) -> None:
         rest = self._due - self._onward.seconds()
@@ -175,7 +183,7 @@ class Bell:
         @param ring: What to call.  It returns at once and never raises.
         """
         self._timetable = timetable
-        self._ring = ring
+        self._ring: Callable[[], object] = ring
         self.at: float | None = None
         self.number: int | None = None
 
@@ -195,12 +203,23 @@ class Bell:
             self.at = self.number = None
             self._timetable.drop()
 
+    def end(self) -> None:
+        """
+        As L{Alarm.end}.
+        """
+        self.clear()
+        self._ring = _nothing
+
     def strike(self) -> None:
         """
         It is time.
         """
         self.at = self.number = None
         self._ring()
+
+
+def _nothing() -> None:
+    pass
 
 
 def every(clock: IReactorTime, seconds: float, look: Callable[[], object]) -> LoopingCall:

@@ -156,6 +156,14 @@ class AutoCertificate:
         self._stopped = False
         self._isDemanded = False
         self._ended = 0
+        self._revocations = 0
+
+    @property
+    def key(self) -> str:
+        """
+        Its identity.
+        """
+        return self.auto.key
 
     def load(self, stored: Stock, twins: Stock | None = None) -> Deferred[None]:
         """
@@ -230,6 +238,13 @@ class AutoCertificate:
         return Deferred.fromCoroutine(self._revoke(reason))
 
     @property
+    def isQueued(self) -> bool:
+        """
+        Whether an order waits for its turn.
+        """
+        return self._orders.isWaiting
+
+    @property
     def isIssued(self) -> bool:
         """
         Whether there is one by an authority.
@@ -275,9 +290,19 @@ class AutoCertificate:
         """
         self._stopped = True
         self._alarm.clear()
-        self._renewal.stop()
-        self._outage.stop()
+        self._renewal.end()
+        self._outage.end()
         return Deferred.fromCoroutine(self._end())
+
+    def dismantle(self) -> None:
+        """
+        Fall apart, when the stop has come to its end and nobody will ask any more.  What
+        is in a circle waits for a collection of garbage, and of what was there when a
+        process last left everything out of those there is none.
+        """
+        if not self._revocations:
+            self._alarm.end()
+            vars(self).clear()
 
     def touch(self, asked: float) -> None:
         """
@@ -443,7 +468,11 @@ class AutoCertificate:
             raise NotNow("stopping", "The proxy is stopping.")
         if credential is None or facts is None:
             raise NotPossible(f"No certificate by an authority is served for {self._names}.")
-        revocation = await revoke(self._served.issuer, credential, reason)
+        self._revocations += 1
+        try:
+            revocation = await revoke(self._served.issuer, credential, reason)
+        finally:
+            self._revocations -= 1
         self._herald.revoked(facts)
         if self._served.credential is credential:
             self._served.isRevoked = True

@@ -9,20 +9,23 @@ cannot be had, nothing is asked of any authority at all.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, TimeoutError, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..acme.budget import limitsOf
+from ..acme.choices import Choices
 from ..acme.errors import AuthorityUndecided
 from ..acme.journal import Journal
 from ..acme.reasons import REASONS
@@ -30,8 +33,10 @@ from ..acme.within import within
 from ..config.division import divided
 from ..config.model import Auto, CertificateSource, Config, Files, Internal, twinOf
 from ..config.names import pattern
+from ..control.slices import inSlices
 from ..facts import Credential
 from ..interfaces import IPlane
+from ..routing.steps import Steps, finish, paused
 from .admission import Admission, Probe
 from .alarm import Timetable
 from .automatic import AutoCertificate, Obtain
@@ -52,6 +57,7 @@ from .standins import StandIns
 from .status import CertificateStatus
 from .stock import Stock, isCovered
 from .storage import Shelf, Storage
+from .succession import AnyCertificate, Succession, portions
 from .ways import Way
 
 if TYPE_CHECKING:
@@ -93,6 +99,11 @@ class Fallback:
     revoke: Revoke | None = None
 
 
+#: After so many certificates others have their turn, while the proxy serves: making one
+#: takes up to half a millisecond.
+_AT_ONCE = 16
+
+
 class Certificates:
     """
     Sees to it that every terminating route has something to show, and that it
@@ -127,6 +138,7 @@ class Certificates:
         preflight: Preflight | None = None,
         identify: Identify | None = None,
         events: Events | None = None,
+        choices: Choices | None = None,
     ) -> None:
         """
         @param config: Which are wanted.
@@ -150,8 +162,13 @@ class Certificates:
         @param preflight: Looks whether an order can succeed; L{None}: nobody does.
         @param identify: Tells who the preferred authority is.
         @param events: Told what happens.
+        @param choices: Knows how names can be proved.
         """
         self._gate = gate
+        self._obtain = obtain
+        self._choices = choices
+        self._background: Deferred[None] = succeed(None)
+        self._leaving: dict[str, Readiness] = {}
         self._close = close
         self._plane = plane
         self._presenter = presenter or Presenter(plane, None)
@@ -203,24 +220,51 @@ class Certificates:
         self._ledger = Ledger(stores, journals, self._presenter, False if hasTwins else None, revoked)
         journals = [twins or Journal(), *(each.twins for each in self._fallbacks)]
         self._twinLedger = Ledger(stores, journals, self._presenter, True, revoked) if hasTwins else None
-        sources = _sources(self.config)
-        seconds = interval(sum(isinstance(source, Files) for source in sources))
-        for source in sources:
-            if isinstance(source, Auto):
-                self._add(source)
-            elif isinstance(source, Internal):
-                self._internal.append(
-                    InternalCertificate(source, plane, storage.authority, clock, self._timetable)
-                )
-            else:
-                self._files.append(FileCertificate(source, plane, clock, seconds))
-        self._byKey = {each.auto.key: each for each in self._automatic}
-        self._certificates = {each.status().key: each for each in self._all}
+        self._turns = DeferredLock()
+        self._byKey: dict[str, AutoCertificate] = {}
+        self._certificates: dict[str, AnyCertificate] = {}
+        self._initial = finish(self._successionOf(self.config))
+        self._admit(self._initial)
 
-    def _add(self, auto: Auto) -> None:
+    def _successionOf(self, config: Config) -> Steps[Succession]:
+        """
+        What a configuration needs that is not there, and what is there that it does
+        not need.
+        """
+        sources = _sources(config)
+        needed = {source.key for source in sources}
+        gone = frozenset(key for key, each in self._certificates.items() if _needOf(each) not in needed)
+        succession = Succession(config, config, gone=gone)
+        seconds = interval(sum(isinstance(source, Files) for source in sources))
+        for source, isPause in paused(sources):
+            if source.key not in self._certificates:
+                self._add(source, succession, seconds)
+            if isPause:
+                yield
+        return succession
+
+    def _admit(self, succession: Succession) -> None:
+        self._first += succession.first
+        self._twins |= succession.twins
+        self._internal += succession.internal
+        self._files += succession.files
+        self._byKey |= {each.auto.key: each for each in (*succession.first, *succession.twins.values())}
+        self._certificates |= {each.key: each for each in succession.every}
+
+    def _add(self, source: CertificateSource, succession: Succession, seconds: float) -> None:
+        clock, plane = self._clock, self._plane
+        if isinstance(source, Auto):
+            self._addAuto(source, succession)
+        elif isinstance(source, Internal):
+            authority = self._storage.authority
+            succession.internal.append(InternalCertificate(source, plane, authority, clock, self._timetable))
+        else:
+            succession.files.append(FileCertificate(source, plane, clock, seconds))
+
+    def _addAuto(self, auto: Auto, succession: Succession) -> None:
         if self._twinLedger is not None:
-            self._twins[auto.key] = self._made(replace(auto, isTwin=True), self._twinLedger)
-        self._first.append(self._made(auto, self._ledger, lambda: self._had(auto.key)))
+            succession.twins[auto.key] = self._made(replace(auto, isTwin=True), self._twinLedger)
+        succession.first.append(self._made(auto, self._ledger, lambda: self._had(auto.key)))
 
     def _had(self, key: str) -> None:
         """
@@ -229,11 +273,34 @@ class Certificates:
         twin = self._twins.get(key)
         if twin is not None:
             twin.provision()
-        if self._standIns.drop(key):
-            self._plane.useTable(self.shown).addErrback(self._notShown)
+        if self._standIns.has(key):
+            Deferred.fromCoroutine(self._showAnew(key)).addErrback(self._notShown)
+
+    async def _showAnew(self, key: str) -> None:
+        """
+        Nothing needs to stand in any more.
+        """
+        async with self._turn():
+            if self._isStopped or not self._standIns.has(key):
+                return
+            gone = self._standIns.drop(key)
+            await self._plane.useTable(self.shown)
+            await self._removeStandIns(gone)
 
     def _notShown(self, failure: Failure) -> None:
-        self._log.failure("The routes could not be shown anew", failure=failure, event="table-unused")
+        if not failure.check(CancelledError):  # type: ignore[no-untyped-call]
+            self._log.failure("The routes could not be shown anew", failure=failure, event="table-unused")
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """
+        Change what is shown: one after the other.
+        """
+        await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def _made(self, auto: Auto, ledger: Ledger, then: Callable[[], object] | None = None) -> AutoCertificate:
         ways = [
@@ -305,6 +372,34 @@ class Certificates:
         certificates that stand in for others.
         """
         return self._standIns.into(self.config)
+
+    def prepare(self, config: Config) -> Deferred[Succession]:
+        """
+        Have something served for every certificate that another configuration needs
+        besides those that are there: as L{load} does, and nothing is asked for.
+
+        @return: Fires with what the data path is to go by, and what L{settle} or
+            L{abandon} has to be called with: until then nothing else is shown anew.
+            Fails as L{load}; all is as before then.
+        """
+        return Deferred.fromCoroutine(self._prepare(config))
+
+    def abandon(self, succession: Succession) -> Deferred[None]:
+        """
+        Take back what was prepared.
+        """
+        return Deferred.fromCoroutine(self._abandon(succession))
+
+    def settle(self, succession: Succession) -> Deferred[None]:
+        """
+        Go by another configuration, which the data path does already: ask for what is
+        missing, end what nobody needs, and leave everything else alone.  What rests in
+        the store stays there.
+
+        @return: Fires when the data path has let go of what nobody needs; the orders
+            go on.
+        """
+        return Deferred.fromCoroutine(self._settle(succession))
 
     def provisionAll(self) -> Deferred[tuple[CertificateStatus, ...]]:
         """
@@ -445,50 +540,177 @@ class Certificates:
         return Deferred.fromCoroutine(self._stop())
 
     @property
-    def _all(self) -> tuple[AutoCertificate | InternalCertificate | FileCertificate, ...]:
+    def _all(self) -> tuple[AnyCertificate, ...]:
         return (*self._automatic, *self._internal, *self._files)
 
     @property
     def _automatic(self) -> list[AutoCertificate]:
         return [*self._first, *self._twins.values()]
 
-    async def _load(self) -> None:
-        if self._first:
+    async def _prepare(self, config: Config) -> Succession:
+        await self._turns.acquire()
+        try:
+            return await self._prepared(divided(config, self._learned()))
+        except BaseException:
+            self._turns.release()
+            raise
+
+    async def _abandon(self, succession: Succession) -> None:
+        try:
+            await self._takeBack(succession)
+        finally:
+            self._turns.release()
+
+    async def _settle(self, succession: Succession) -> None:
+        try:
+            await self._replace(succession)
+        finally:
+            self._turns.release()
+
+    async def _prepared(self, config: Config) -> Succession:
+        succession = await inSlices(self._successionOf(config), self._clock)
+        try:
+            await self._have(succession, _AT_ONCE)
+        except BaseException:
+            await self._takeBack(succession)
+            raise
+        succession.shown = self._standIns.into(config)
+        return succession
+
+    async def _have(self, some: Succession, atOnce: int) -> None:
+        """
+        Have something served for some certificates.
+
+        @param atOnce: After so many of them others have their turn.
+        """
+        if some.first:
             await self._ledger.answer()
             if self._twinLedger is not None:
                 await self._twinLedger.answer()
-        if self._internal:
+        if some.internal:
             self._storage.authority.open()
         problems: list[str] = []
-        for certificate in self._files:
+        fixed: tuple[FileCertificate | InternalCertificate, ...] = (*some.files, *some.internal)
+        for number, each in enumerate(fixed, 1):
             try:
-                await certificate.load()
-            except CertificateError as why:
+                await each.load()
+            except (CertificateError, ValueError) as why:
                 problems.append(str(why))
-        for internal in self._internal:
-            try:
-                await internal.load()
-            except ValueError as why:
-                problems.append(str(why))
+            if number % atOnce == 0:
+                await self._pause()
         if problems:
             raise CertificateError("\n".join(problems))
-        await self._loadStored(self._first)
+        if some.first:
+            await self._haveStored(some, atOnce)
+
+    async def _haveStored(self, some: Succession, atOnce: int) -> None:
+        stored = await self._ledger.stored()
+        twins = Stock({}) if self._twinLedger is None else await self._twinLedger.stored()
+        served = {each.auto.key for each in (*self._first, *some.first)}
+        for portion in portions(some.first, atOnce):
+            await gathered(each.load(stored, twins) for each in portion)
+            await self._standIns.find(portion, stored, served)
+            if len(portion) == atOnce:
+                await self._pause()
+        for portion in portions(tuple(some.twins.values()), atOnce):
+            await gathered(each.load(twins) for each in portion)
+            if len(portion) == atOnce:
+                await self._pause()
+
+    def _pause(self) -> Deferred[None]:
+        return deferLater(self._clock, 0.0)
+
+    async def _takeBack(self, succession: Succession) -> None:
+        for each in succession.every:
+            gone = self._standIns.drop(each.key)
+            await each.stop()
+            await self._remove(each.key)
+            await self._removeStandIns(gone)
+
+    async def _replace(self, succession: Succession) -> None:
+        self.config = succession.config
+        self._admit(succession)
+        if self._choices is not None:
+            self._choices.prefer(succession.config.challenges)
+        gone = [each for key in succession.gone if (each := self._certificates.pop(key, None)) is not None]
+        self._first = [each for each in self._first if each.auto.key in self._certificates]
+        self._twins = {key: each for key, each in self._twins.items() if each.key in self._certificates}
+        self._internal = [each for each in self._internal if each.key in self._certificates]
+        self._files = [each for each in self._files if each.key in self._certificates]
+        # Those whose turn has not come end first, so that it does not come while the others end.
+        gone.sort(key=_hasBegun)
+        for portion in portions(gone, _AT_ONCE):
+            keys = [each.key for each in portion]
+            with self._gathering():
+                for each in portion:
+                    self._leave(each)
+            for key in keys:
+                await self._remove(key)
+                await self._removeStandIns(self._standIns.drop(key))
+            if len(portion) == _AT_ONCE:
+                await self._pause()
+        if self._isOpen and succession.first:
+            self._background = Deferred.fromCoroutine(self._ask(self._background, succession.first))
+
+    @contextmanager
+    def _gathering(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for admission in (self._admission, *self._others):
+                stack.enter_context(admission.gathering())
+            yield
+
+    def _leave(self, certificate: AnyCertificate) -> None:
+        """
+        Have one end; its order, if there is one, takes its time.
+        """
+        key = certificate.key
+        self._byKey.pop(key, None)
+        left = self._leaving[key] = Readiness()
+
+        def end(_: object) -> None:
+            if self._leaving.get(key) is left:
+                del self._leaving[key]
+            if isinstance(certificate, AutoCertificate):
+                certificate.dismantle()
+            left.happen()
+
+        certificate.stop().addErrback(self._defect).addBoth(end)
+
+    def _defect(self, failure: Failure) -> None:
+        self._log.failure("A defect while ending a certificate", failure=failure)
+
+    async def _remove(self, key: str) -> None:
+        if self._standIns.needs(key):
+            # It is shown for another one.
+            return
+        try:
+            await self._plane.uninstall(key)
+        except Exception:
+            self._log.failure("The certificate {key} is served still, and not needed", key=key)
+
+    async def _removeStandIns(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            if key not in self._certificates:
+                await self._remove(key)
+
+    async def _ask(self, before: Deferred[None], coming: Sequence[AutoCertificate]) -> None:
+        await before
+        for portion in portions(coming, _AT_ONCE):
+            with self._gathering():
+                for each in portion:
+                    Deferred.fromCoroutine(self._provision(each)).addErrback(self._defect)
+            if len(portion) == _AT_ONCE:
+                await self._pause()
+
+    async def _load(self) -> None:
+        await self._have(self._initial, sys.maxsize)
+        self._initial = Succession(self.config, self.config)
         states = Counter(status.state for status in self.status())
         self._log.info(
             "Loaded the certificates: {summary}",
             event="certificates-loaded",
             summary=", ".join(f"{count} {_WORDS[state]}" for state, count in states.items()) or "none wanted",
         )
-
-    async def _loadStored(self, some: Sequence[AutoCertificate]) -> None:
-        if not some:
-            return
-        stored = await self._ledger.stored()
-        twins = Stock({}) if self._twinLedger is None else await self._twinLedger.stored()
-        await gathered(each.load(stored, twins) for each in some)
-        await self._standIns.find(some, stored, {each.auto.key for each in self._first})
-        if self._twins:
-            await gathered(self._twins[each.auto.key].load(twins) for each in some)
 
     async def _dismiss(self) -> None:
         await self._ledger.dismiss(each.auto.names for each in self._first if each.isWanting)
@@ -511,6 +733,12 @@ class Certificates:
         return self.status()
 
     async def _provision(self, certificate: AutoCertificate) -> None:
+        for key in (certificate.auto.key, twinOf(certificate.auto.key)):
+            while (left := self._leaving.get(key or "")) is not None:
+                # The one that was there for these names before is still at it.
+                await left.when()
+                if self._byKey.get(certificate.key) is not certificate:
+                    return
         await certificate.provision()
         twin = self._twins.get(certificate.auto.key)
         # Names that cannot be proved are not tried twice.
@@ -532,8 +760,9 @@ class Certificates:
         try:
             # The order that was refused is to end first.
             await deferLater(self._clock, 0.0)
-            while (config := divided(self.config, self._learned())) != self.config:
-                await self._use(config)
+            async with self._turn():
+                while (config := divided(self.config, self._learned())) != self.config:
+                    await self._use(config)
         except CancelledError:
             pass
         except Exception:
@@ -546,37 +775,24 @@ class Certificates:
         """
         Have other certificates for the same names.
         """
-        before = {each.auto.key: each for each in self._first}
-        wanted = {each.key: each for each in config.autoCertificates}
-        for key in wanted.keys() - before.keys():
-            self._add(wanted[key])
-        coming = [each for each in self._first if each.auto.key not in before]
-        # First there is something to be shown, then it is.
-        await self._loadStored(coming)
-        self.config = config
-        await self._plane.useTable(self.shown)
+        succession = await self._prepared(config)
+        try:
+            # First there is something to be shown, then it is.
+            await self._plane.useTable(succession.shown)
+        except BaseException:
+            await self._takeBack(succession)
+            raise
+        before = sum(each.auto.key in succession.gone for each in self._first)
         self._log.info(
             "{before} certificates become {after}, for the names were too many for an authority",
             event="names-divided",
-            before=len(before.keys() - wanted.keys()),
-            after=len(coming),
+            before=before,
+            after=len(succession.first),
         )
-        for key in before.keys() - wanted.keys():
-            await self._remove(before[key])
-        self._byKey = {each.auto.key: each for each in self._automatic}
-        self._certificates = {each.status().key: each for each in self._all}
+        await self._replace(succession)
+        for key in succession.gone:
+            self._memory.forget(key)
         await self._dismiss()
-        for each in coming:
-            Deferred.fromCoroutine(self._provision(each))
-
-    async def _remove(self, certificate: AutoCertificate) -> None:
-        self._first.remove(certificate)
-        twin = self._twins.pop(certificate.auto.key, None)
-        for each in (certificate, twin):
-            if each is not None:
-                await each.stop()
-                self._memory.forget(each.auto.key)
-        self._standIns.drop(certificate.auto.key)
 
     def _isBusy(self) -> bool:
         return any(each.waiting for each in (self._admission, *self._others))
@@ -591,10 +807,13 @@ class Certificates:
         self._isOpen, self._isStopped = False, True
         self._division.cancel()
         self._crowd.stop()
-        self._dismissing.addErrback(_cancelled)
-        self._dismissing.cancel()
-        for each in self._all:
-            await each.stop()
+        for each in (self._dismissing, self._background):
+            each.addErrback(_cancelled)
+            each.cancel()
+        for certificate in self._all:
+            await certificate.stop()
+        for left in tuple(self._leaving.values()):
+            await left.when()
         for admission in (self._admission, *self._others):
             admission.stop()
         if self._rehearsal is not None:
@@ -606,7 +825,20 @@ class Certificates:
             await fallback.memory.whenWritten()
 
 
-def _namesOf(certificate: AutoCertificate | InternalCertificate | FileCertificate) -> tuple[str, ...]:
+def _hasBegun(certificate: AnyCertificate) -> bool:
+    return not (isinstance(certificate, AutoCertificate) and certificate.isQueued)
+
+
+def _needOf(certificate: AnyCertificate) -> str:
+    """
+    The identity of the source that a certificate is there for.
+    """
+    if isinstance(certificate, AutoCertificate) and certificate.auto.isTwin:
+        return Auto(certificate.auto.names).key
+    return certificate.key
+
+
+def _namesOf(certificate: AnyCertificate) -> tuple[str, ...]:
     if isinstance(certificate, AutoCertificate):
         return certificate.auto.names
     return certificate.status().names

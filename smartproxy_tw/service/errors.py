@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ..config.changes import Changes
 from ..facts import Address
 
 __all__ = [
     "CertificateError",
+    "ChangeRefused",
     "ListenError",
     "NotNow",
     "NotPossible",
+    "RestartNeeded",
     "StartError",
     "StoppedError",
 ]
@@ -45,6 +48,32 @@ class CertificateError(StartError):
     """
     A certificate that the configuration names cannot be used.
     """
+
+
+class ChangeRefused(Exception):
+    """
+    Another configuration cannot be put to use: everything goes on as before.  The
+    text is the whole message.
+    """
+
+
+class RestartNeeded(ChangeRefused):
+    """
+    It changes what a process is begun with.
+
+    @ivar changes: All that it would change; the obstacles are in it.
+    """
+
+    def __init__(self, changes: Changes) -> None:
+        """
+        @param changes: All that it would change.
+        """
+        told = "; ".join(map(str, changes.obstacles))
+        super().__init__(
+            f"Only a restart can change this, so nothing is changed: {told}."
+            " Restart the proxy, or take that back and reload again."
+        )
+        self.changes = changes
 
 
 class StoppedError(Exception):

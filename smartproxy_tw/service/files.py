@@ -77,6 +77,13 @@ class FileCertificate:
         self._watch: LoopingCall | None = None
         self._reading = False
 
+    @property
+    def key(self) -> str:
+        """
+        Its identity.
+        """
+        return self._files.key
+
     def load(self) -> Deferred[None]:
         """
         Read the files, have them served, and watch them.

@@ -49,8 +49,16 @@ class InternalCertificate:
         self._authority = authority
         self._clock = clock
         self._alarm = timetable.bell(self._renew)
+        self._isStopped = False
         self._expires: float | None = None
         self._problem: str | None = None
+
+    @property
+    def key(self) -> str:
+        """
+        Its identity.
+        """
+        return self._internal.key
 
     def load(self) -> Deferred[None]:
         """
@@ -64,6 +72,7 @@ class InternalCertificate:
         """
         Make no more.
         """
+        self._isStopped = True
         self._alarm.clear()
         return succeed(None)
 
@@ -90,6 +99,8 @@ class InternalCertificate:
         await self._plane.install(self._internal.key, credential)
         self._expires = facts.notAfter
         self._problem = None
+        if self._isStopped:
+            return
         # Never in a circle, even if the root is about to end.
         soon = self._clock.seconds() + _RETRY
         self._alarm.set(max(renewAt(facts.notBefore, facts.notAfter), soon))
@@ -102,7 +113,8 @@ class InternalCertificate:
             await self._make()
         except Exception as why:
             self._problem = str(why)
-            self._alarm.set(self._clock.seconds() + _RETRY)
+            if not self._isStopped:
+                self._alarm.set(self._clock.seconds() + _RETRY)
             self._log.failure(
                 "The internal certificate for {names} could not be renewed",
                 event="certificate-failed",

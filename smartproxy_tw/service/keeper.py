@@ -109,7 +109,7 @@ class Keeper:
 
     async def _end(self) -> None:
         await self.whenIdle()
-        self._alarm.clear()
+        self._alarm.end()
         if self._unsaved is not None:
             self._log.error(
                 "The certificate for {names} was not saved and is lost with this process: {problem}",

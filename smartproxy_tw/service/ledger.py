@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from ..acme.entry import Entry
 from ..acme.journal import Journal
+from ..config.model import Auto
 from ..facts import Credential
 from ..store.directory import StateError
 from .stock import Stock
@@ -65,6 +66,9 @@ class Ledger:
         self._journals = tuple(journals)
         self._presenter = presenter
         self._revocations = tuple(revocations)
+        self._isTwin = bool(isRSA)
+        self._stock: Stock | None = None
+        self._hasAnswered = False
 
     def saving(self, number: int) -> Save:
         """
@@ -95,10 +99,16 @@ class Ledger:
     async def stored(self) -> Stock:
         """
         What is there for each identity, the newest of all authorities, and which
-        of the fallbacks issued it; without what was revoked.
+        of the fallbacks issued it; without what was revoked.  The stores are read
+        once: nobody else writes to them, and what comes later is known here first.
 
         @raise StateError: It cannot be read.
         """
+        if self._stock is None:
+            self._stock = await self._read()
+        return self._stock
+
+    async def _read(self) -> Stock:
         from ..acme.x509 import describe
 
         found: dict[str, Credential] = {}
@@ -121,8 +131,12 @@ class Ledger:
     async def answer(self) -> None:
         """
         Have what an authority may come for served from the first connection
-        on: whoever ran before us told it that it may.
+        on: whoever ran before us told it that it may.  Without effect when it was
+        done before.
         """
+        if self._hasAnswered:
+            return
+        self._hasAnswered = True
         for journal in self._journals:
             await journal.load()
             for challenge in journal.challenges():
@@ -152,6 +166,7 @@ class Ledger:
     async def _keep(self, number: int, credential: Credential) -> None:
         journal = self._journals[number]
         entry = journal.ofKey(credential.key)
+        self._learn(number, credential)
         await self._credentials[number].save(credential)
         if entry is None:
             return
@@ -162,6 +177,13 @@ class Ledger:
             if asked is not None:
                 await self._abandon(other, asked)
 
+    def _learn(self, number: int, credential: Credential) -> None:
+        from ..acme.x509 import describe
+
+        if self._stock is not None:
+            names = describe(credential.chain).names
+            self._stock.put(Auto(names, isTwin=self._isTwin).key, credential, number)
+
     async def _disown(self, number: int, chain: bytes, key: bytes, isRevoked: bool) -> None:
         if number >= len(self._revocations):
             return
@@ -169,6 +191,8 @@ class Ledger:
         if not isRevoked:
             await revocations.remove(chain)
             return
+        if self._stock is not None:
+            self._stock.remove(chain)
         for journal in self._journals:
             # Of an order whose certificate is not kept yet: the next process would
             # take it up, and have that certificate again.

@@ -32,13 +32,14 @@ from ..control.errors import PlaneLost
 from ..interfaces import IPlane
 from ..store.directory import StateError
 from .certificates import Certificates
-from .errors import ListenError, StartError, StoppedError
+from .errors import ChangeRefused, ListenError, StartError, StoppedError
 from .gathering import gathered
 from .listeners import Listeners
 from .milestones import Milestones
 from .readable import requireReadable, unreadable
 from .readiness import Readiness
 from .storage import Storage
+from .turnover import Turnover
 
 if TYPE_CHECKING:
     from .doors import Door
@@ -122,6 +123,9 @@ class Life:
         self._stopped: Readiness | None = None
         self._ended: Readiness | None = None
         self._error: BaseException | None = None
+        self._turnover: Turnover | None = None
+        self._turning: Deferred[None] | None = None
+        self._turned = Readiness()
 
     @property
     def config(self) -> Config:
@@ -158,6 +162,13 @@ class Life:
         Whether it ended, is ending, or failed to begin.
         """
         return self._ended is not None or self._stopped is not None
+
+    @property
+    def hasBegun(self) -> bool:
+        """
+        Whether anything was bound for it.
+        """
+        return self._bound is not None
 
     def whenReady(self) -> Deferred[None]:
         """
@@ -212,6 +223,17 @@ class Life:
         """
         self.bind()
         self._starting = Deferred.fromCoroutine(self._begin())
+
+    def change(self, config: Config) -> Deferred[None]:
+        """
+        Go by another configuration.  Not to be called while that goes on.
+
+        @param config: It has nothing in it that needs a restart.
+        @return: Fires when it is in use.  Fails with L{ChangeRefused} when it cannot
+            be, or with L{StoppedError} when the proxy is stopped first; everything is
+            as before then.
+        """
+        return Deferred.fromCoroutine(self._change(config))
 
     def end(self) -> Deferred[None]:
         """
@@ -282,6 +304,36 @@ class Life:
         if self._admin is not None:
             self._admin.open()
 
+    async def _change(self, config: Config) -> None:
+        await self.whenReady()
+        if self.isOver or self._plane is None or self.certificates is None:
+            raise StoppedError("The proxy is stopping.")
+        turnover = Turnover(self._config, config, self.listeners, self.certificates, self._plane)
+        self._turnover = turnover
+        turned = Readiness()
+        self._turned = turned
+        self._turning = Deferred.fromCoroutine(turnover.run())
+        try:
+            await self._turning
+            self._config = config
+        except CancelledError as why:
+            raise StoppedError("The proxy was stopped, and its configuration is the one before.") from why
+        except (StartError, StateError, PlaneLost) as why:
+            raise ChangeRefused(str(why)) from why
+        except (ValueError, OSError) as why:
+            raise ChangeRefused(f"The configuration cannot be put to use: {why}") from why
+        finally:
+            self._turnover = self._turning = None
+            turned.happen()
+
+    async def _endTurnover(self) -> None:
+        if self._turnover is None or self._turning is None:
+            return
+        turned = self._turned
+        if not self._turnover.isDecided:
+            self._turning.cancel()
+        await turned.when()
+
     async def _prepare(self, plane: IPlane, config: Config) -> None:
         try:
             await plane.start()
@@ -308,6 +360,7 @@ class Life:
             return
         stopped = self._stopped = Readiness()
         self._gate.fail(StoppedError("The proxy was stopped before its ports were served."))
+        await self._quietly("the change of the configuration", self._endTurnover)
         if self._admin is not None:
             await self._quietly("the admin socket", self._admin.close)
         # They have as long as everything else takes, and a little more.

@@ -84,7 +84,7 @@ class _Bound:
         self.address = address
         self.port: Any = None  # IListeningPort and IReadDescriptor both
         self.refusal: BaseException | None = None
-        self.adopted = False
+        self.isOffered = False
         self._unwanted = False
 
     def open(self, listen: Listen) -> Deferred[None]:
@@ -203,6 +203,18 @@ class Listeners:
         self._plane = plane
         return Deferred.fromCoroutine(self._adoptAll(plane))
 
+    def retain(self, ports: Iterable[int]) -> Deferred[None]:
+        """
+        Accept on these ports only, and close the others.
+
+        @param ports: The numbers of those that stay.
+        @return: As of L{stop}.
+        """
+        kept = set(ports)
+        gone = [each for each in self._bound if each.address.port not in kept]
+        self._bound = [each for each in self._bound if each.address.port in kept]
+        return Deferred.fromCoroutine(self._stopAll(gone))
+
     def stop(self) -> Deferred[None]:
         """
         Accept no more and close every port.
@@ -229,15 +241,16 @@ class Listeners:
         self._bound += wanted
 
     async def _adoptAll(self, plane: IPlane) -> None:
-        fresh = [each for each in self._bound if not each.adopted]
-        await gathered(maybeDeferred(plane.adopt, each.port, each.address.port) for each in fresh)
+        fresh = [each for each in self._bound if not each.isOffered]
         for each in fresh:
-            each.adopted = True
+            # Whatever comes of it: part of the data path may accept there.
+            each.isOffered = True
+        await gathered(maybeDeferred(plane.adopt, each.port, each.address.port) for each in fresh)
 
     async def _stopAll(self, bound: Sequence[_Bound]) -> None:
         for each in reversed(bound):
             try:
-                if self._plane is not None and each.adopted:
+                if self._plane is not None and each.isOffered:
                     await self._plane.release(each.port)
             except Exception:
                 self._log.failure("{address} could not be released", address=each.address)

@@ -59,6 +59,13 @@ class Outage:
             back, self._back = self._back, None
             back.cancel()
 
+    def end(self) -> None:
+        """
+        Wait never again.
+        """
+        self.stop()
+        self._impatience.end()
+
     def _passOn(self) -> None:
         if self.isOn:
             self.stop()

@@ -27,9 +27,10 @@ __all__ = ["Presenter", "nameServerOf", "recordsOf"]
 
 def recordsOf(reactor: Any, config: Config) -> IRecords | None:
     """
-    The way into the DNS that is configured, if one is and a certificate wants it.
+    The way into the DNS that is configured, if one is.  Whether a certificate wants it
+    can change while the proxy runs.
     """
-    if config.acme.dns is None or not config.autoCertificates:
+    if config.acme.dns is None:
         return None
     if isinstance(config.acme.dns, OwnZones):
         from ..records.zone import Zones

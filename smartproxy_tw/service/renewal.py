@@ -162,6 +162,13 @@ class Renewal:
         if self._asking is not None:
             self._asking.cancel()
 
+    def end(self) -> None:
+        """
+        Ask for nothing ever again.
+        """
+        self.stop()
+        self._bell.end()
+
     def _askSoon(self) -> None:
         if self.advise is not None and self._facts is not None:
             self._bell.set(self._clock.seconds() + _SPREAD * self._chance.random())

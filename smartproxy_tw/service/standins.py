@@ -66,14 +66,30 @@ class StandIns:
             if parts:
                 self._parts[each.auto.key] = tuple(parts)
 
-    def drop(self, key: str) -> bool:
+    def has(self, key: str) -> bool:
         """
-        The certificate is there.
+        Whether anything stands in for a certificate.
 
         @param key: Its identity.
-        @return: Whether anything stood in for it.
         """
-        return self._parts.pop(key, None) is not None
+        return key in self._parts
+
+    def needs(self, key: str) -> bool:
+        """
+        Whether a certificate stands in for another one.
+
+        @param key: Its identity.
+        """
+        return any(part.key == key for parts in self._parts.values() for part in parts)
+
+    def drop(self, key: str) -> tuple[str, ...]:
+        """
+        The certificate is there, or is not needed any more.
+
+        @param key: Its identity.
+        @return: The identities of those that stood in for it.
+        """
+        return tuple(part.key for part in self._parts.pop(key, ()))
 
     def into(self, config: Config) -> Config:
         """

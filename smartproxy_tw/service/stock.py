@@ -1,6 +1,6 @@
 """
-The certificates that a store had when it was read, found by the names that they
-cover: thousands of them by thousands who look.
+The certificates that a store had when it was read, and what has come to it since,
+found by the names that they cover: thousands of them by thousands who look.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Stock:
             from 1, by identity; what is missing there is by the preferred one.
         """
         self._issuers = {stored[key].chain: number for key, number in (issuers or {}).items()}
-        self._stored = stored
+        self._stored = dict(stored)
         self._byName: defaultdict[str, list[str]] = defaultdict(list)
         for key in stored:
             for name in _names(key):
@@ -37,6 +37,30 @@ class Stock:
         The one of an identity.
         """
         return self._stored.get(key)
+
+    def put(self, key: str, credential: Credential, issuer: int) -> None:
+        """
+        There is another one, in place of any of that identity.
+
+        @param issuer: As L{issuerOf}.
+        """
+        if key not in self._stored:
+            for name in _names(key):
+                self._byName[name].append(key)
+        self._stored[key] = credential
+        self._issuers[credential.chain] = issuer
+
+    def remove(self, chain: bytes) -> None:
+        """
+        It is not to be served again.
+
+        @param chain: PEM.  That there is no such certificate is no error.
+        """
+        for key in [key for key, credential in self._stored.items() if credential.chain == chain]:
+            del self._stored[key]
+            for name in _names(key):
+                self._byName[name].remove(key)
+        self._issuers.pop(chain, None)
 
     def issuerOf(self, credential: Credential) -> int:
         """

@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.internet.threads import deferToThreadPool
 
 from ..acme.budget import limitsOf
@@ -23,12 +23,14 @@ from ..acme.choices import Choices
 from ..acme.clocks import wallClock
 from ..acme.journal import Journal
 from ..acme.rehearsal import stagingOf
-from ..config.model import Config
+from ..config.changes import Changes, changes
+from ..config.model import Config, Route
 from ..interfaces import IAccountStore, IPlane, IRecords
 from .admission import Admission
 from .caution import Preflight
 from .certificates import Certificates, Fallback
 from .doors import Doors
+from .errors import ChangeRefused, RestartNeeded, StartError, StoppedError
 from .events import Events
 from .gathering import gathered
 from .issuing import LateIssuer
@@ -70,8 +72,11 @@ class SmartProxy(MultiService):
     C{stopService} goes the same way backwards and answers with a Deferred.  It
     may be started again after that.
 
+    What it does can be changed while it runs, see L{reconfigure}.
+
     Services that are added to it are started and stopped along with it.
 
+    @ivar config: What it does.
     @ivar events: Tells whoever observes it what happens to certificates, for as
         long as the service exists.
     """
@@ -146,6 +151,7 @@ class SmartProxy(MultiService):
         self._leave = leave or self.stopService
         self._verbosity = verbosity
         self.events = Events()
+        self._turns = DeferredLock()
         self._life = self._newLife()
 
     @property
@@ -209,6 +215,67 @@ class SmartProxy(MultiService):
         """
         return self._life.whenReady()
 
+    def compare(self, config: Config) -> Changes:
+        """
+        What another configuration would change.
+
+        @raise ChangeRefused: It is none.
+        """
+        try:
+            return changes(self.config, self._withRespondents(config))
+        except ValueError as why:
+            raise ChangeRefused(str(why)) from why
+
+    def reconfigure(self, config: Config) -> Deferred[Changes]:
+        """
+        Go by another configuration from now on.  Only the difference acts: routes that
+        are in both keep their connections, pools and tunnels, certificates that both
+        need their orders.  Several calls have their turn one after the other, so that
+        the last one is what stays.
+
+        @param config: All of it.
+        @return: Fires when it is in use, with what has changed.  Fails with
+            L{ChangeRefused<smartproxy_tw.service.errors.ChangeRefused>}, whose text is
+            all that an operator needs, and everything is as before; of these
+            L{RestartNeeded<smartproxy_tw.service.errors.RestartNeeded>} says that no
+            running proxy can do it.  Fails with
+            L{StoppedError<smartproxy_tw.service.errors.StoppedError>} when the proxy is
+            stopped first.  Cancelling it stops nothing but the waiting.
+        """
+        return self._inTurn(lambda _: config)
+
+    def updateRoutes(self, routes: Iterable[Route]) -> Deferred[Changes]:
+        """
+        Have these routes in place of all that there are.
+
+        @return: As of L{reconfigure}.
+        """
+        wanted = tuple(routes)
+        return self._inTurn(lambda config: replace(config, routes=wanted))
+
+    def addRoute(self, route: Route) -> Deferred[Changes]:
+        """
+        Have one more route, which comes last.
+
+        @return: As of L{reconfigure}; a name that is taken is refused.
+        """
+        return self._inTurn(lambda config: replace(config, routes=(*config.routes, route)))
+
+    def removeRoute(self, name: str) -> Deferred[Changes]:
+        """
+        Have one route less.
+
+        @return: As of L{reconfigure}; a name that no route has is refused.
+        """
+
+        def without(config: Config) -> Config:
+            routes = tuple(route for route in config.routes if route.name != name)
+            if len(routes) == len(config.routes):
+                raise ChangeRefused(f"No route is called {name!r}.")
+            return replace(config, routes=routes)
+
+        return self._inTurn(without)
+
     def privilegedStartService(self) -> None:
         """
         Bind the ports.
@@ -237,6 +304,39 @@ class SmartProxy(MultiService):
         children = maybeDeferred(super().stopService)
         life, self._life = self._life, self._newLife()
         return gathered([children, life.end()]).addCallback(lambda _: None)
+
+    def _inTurn(self, make: Callable[[Config], Config]) -> Deferred[Changes]:
+        outcome: Deferred[Changes] = Deferred()
+        Deferred.fromCoroutine(self._turn(make)).chainDeferred(outcome)
+        return outcome
+
+    async def _turn(self, make: Callable[[Config], Config]) -> Changes:
+        await self._turns.acquire()
+        try:
+            return await self._reconfigure(make)
+        finally:
+            self._turns.release()
+
+    async def _reconfigure(self, make: Callable[[Config], Config]) -> Changes:
+        life = self._life
+        if life.hasBegun and not life.isOver:
+            # What a start is about to use is not changed under its hands.
+            try:
+                await life.whenReady()
+            except StartError as why:
+                raise ChangeRefused(f"The proxy has not started: {why}") from why
+        config = self._withRespondents(make(self.config))
+        found = self.compare(config)
+        if life.hasBegun and not life.isOver:
+            if found.obstacles:
+                raise RestartNeeded(found)
+            await life.change(config)
+        if self._life is not life and self._life.hasBegun:
+            raise StoppedError("The proxy was stopped meanwhile, and started by the configuration before.")
+        self.config = config
+        if not self._life.hasBegun or self._life.isOver:
+            self._life = self._newLife()
+        return found
 
     def _withHooks(self, status: CertificateStatus) -> CertificateStatus:
         hooks = self._life.hooks
@@ -408,6 +508,7 @@ class SmartProxy(MultiService):
             else self._makeFallbacks(storage, run, presenter, choices, milestones, issuers),
             rehearsal=None if self._obtain else self._makeRehearsal(storage, presenter, choices),
             events=self.events,
+            choices=choices,
         )
 
     def _makeRehearsal(self, storage: Storage, presenter: Presenter, choices: Choices) -> Rehearsal | None:

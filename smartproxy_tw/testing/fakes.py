@@ -296,6 +296,8 @@ class FakePlane:
         """
 
         def release() -> None:
+            if port.number not in self.adopted:
+                return
             self.adopted.remove(port.number)
             self._story.tell(f"released {port.number}")
 

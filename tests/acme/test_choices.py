@@ -81,3 +81,12 @@ class ChoicesTests(SynchronousTestCase):
         self.choices.settled(decided("dns-01", "dns", isWildcard=True))
         self.assertEqual(self.choices.of("*.a.test")[-1], "dns-01")
         self.assertEqual(self.choices.of("a.test")[-1], "http-01")
+
+    def test_prefer(self) -> None:
+        """
+        When other ways are open those are taken, and what has failed is remembered.
+        """
+        self.choices.unserved("a.test", "http-01")
+        self.choices.prefer(("http-01", "dns-01"))
+        self.assertEqual(self.choices.of("a.test"), ("dns-01", "http-01"))
+        self.assertEqual(self.choices.of("b.test"), ("http-01", "dns-01"))

@@ -55,6 +55,36 @@ class BindingTests(SynchronousTestCase):
         self.successResultOf(bound)
         self.assertEqual(self.listeners.addresses, (Address("127.0.0.1", 80), Address("127.0.0.1", 443)))
 
+    def test_retain(self) -> None:
+        """
+        Ports that nobody needs are given back and closed, also those that the data
+        path was not offered; the others are not touched.
+        """
+        self.successResultOf(self.listeners.bind([80, 443]))
+        self.successResultOf(self.listeners.adopt(self.plane))
+        self.successResultOf(self.listeners.bind([80, 443, 8080]))
+        self.story.lines.clear()
+        self.successResultOf(self.listeners.retain([443]))
+        self.assertEqual(self.story.lines, ["closed 8080", "released 80", "closed 80"])
+        self.assertEqual(self.listeners.addresses, (Address("127.0.0.1", 443),))
+        self.assertEqual(self.plane.adopted, [443])
+
+    def test_offered(self) -> None:
+        """
+        What the data path could not adopt is taken back from it all the same: a part
+        of it may have done so.
+        """
+        self.successResultOf(self.listeners.bind([80]))
+        self.successResultOf(self.listeners.adopt(self.plane))
+        self.successResultOf(self.listeners.bind([80, 443]))
+        self.plane.breaks("adopt", ValueError("no"))
+        self.failureResultOf(self.listeners.adopt(self.plane), ValueError)
+        given: list[object] = []
+        release = self.plane.release
+        self.plane.release = lambda port: (given.append(port.number), release(port))[1]  # type: ignore[method-assign,func-returns-value]
+        self.successResultOf(self.listeners.retain([80]))
+        self.assertEqual(given, [443])
+
     def test_eachInterface(self) -> None:
         """
         Each port is bound on each address.

@@ -129,5 +129,5 @@ class RecordsTests(SynchronousTestCase):
         self.assertIsInstance(recordsOf(Clock(), Config((route,), "/", acme=acme)), Updates)
         hook = Acme(dns=Hook(("/bin/true",)))
         self.assertIsInstance(recordsOf(Clock(), Config((route,), "/", acme=hook)), Hooks)
-        self.assertIsNone(recordsOf(Clock(), Config((), "/", acme=acme)))
+        self.assertIsInstance(recordsOf(Clock(), Config((), "/", acme=acme)), Updates)
         self.assertIsNone(recordsOf(Clock(), Config((route,), "/")))

@@ -75,3 +75,21 @@ class StockTests(SynchronousTestCase):
         self.assertTrue(isCovered("a.example", ["*.example"]))
         self.assertTrue(isCovered("a.example", ["b.example", "a.example"]))
         self.assertFalse(isCovered("a.b.example", ["*.example"]))
+
+    def test_put(self) -> None:
+        """
+        What comes later is found like what was there, in place of what it follows.
+        """
+        new, newer = Credential(b"new", b""), Credential(b"newer", b"")
+        for issuer, credential in enumerate((new, newer), 1):
+            self.stock.put("auto:a.example,b.example", credential, issuer)
+            self.assertEqual(self.stock.issuerOf(credential), issuer)
+            self.assertEqual(self.stock.covering(["b.example"]), [(("a.example", "b.example"), credential)])
+
+    def test_remove(self) -> None:
+        """
+        What is removed is not found any more; what is not there is no error.
+        """
+        for _ in range(2):
+            self.stock.remove(BOTH.chain)
+        self.assertEqual(self.stock.covering(["shop.example", "blog.example"]), [(("shop.example",), SHOP)])
