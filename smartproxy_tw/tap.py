@@ -155,7 +155,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     from .acme.clocks import steady
-    from .service.process import ExitStatus, Process, Terminal
+    from .service.process import ExitStatus, Process, Terminal, hasTerminal
 
     steady(reactor)
     terminal = Terminal()
@@ -189,6 +189,19 @@ def makeService(options: Options) -> IService:
         ExitStatus(),
         observer=observer,
         isLogApart=runner.isLogApart,
+        onHangup=_onHangup if runner.isProgram and not options["demo"] else lambda _: None,
+        hasTerminal=hasTerminal,
+    )
+
+
+def _onHangup(act: Callable[[], None]) -> None:
+    import signal
+
+    from twisted.internet import reactor
+
+    signal.signal(
+        signal.SIGHUP,
+        lambda *_: reactor.callFromThread(act),  # type: ignore[attr-defined]
     )
 
 

@@ -13,6 +13,9 @@ How that is brought about, since neither program foresees it:
     status 0, whatever happened, so the status is set by what Python calls last
     of all, when the pidfile is gone and the log is closed.
 
+A SIGHUP has the subject read its configuration anew, unless it is the terminal that
+hangs up: then a process that was started on it ends, as it always did.
+
 None of this concerns a L{SmartProxy<smartproxy_tw.service.tree.SmartProxy>} that
 is embedded in something else.
 """
@@ -39,7 +42,7 @@ from twisted.python.failure import Failure
 from ..plane.descriptors import allowDescriptors
 from .errors import StartError, StoppedError
 
-__all__ = ["ExitStatus", "NotStarted", "Process", "Subject", "Terminal"]
+__all__ = ["ExitStatus", "NotStarted", "Process", "Subject", "Terminal", "hasTerminal"]
 
 
 class NotStarted(Exception):
@@ -67,6 +70,11 @@ class Subject(Protocol):
     def setServiceParent(self, parent: Any) -> object:
         """
         As a Twisted service.
+        """
+
+    def reload(self, asker: str) -> Deferred[Any]:
+        """
+        Read the configuration anew; what comes of it is logged.
         """
 
 
@@ -172,6 +180,8 @@ class Process(MultiService):
         *,
         observer: ILogObserver | None = None,
         isLogApart: bool = True,
+        onHangup: Callable[[Callable[[], None]], object] = lambda _: None,
+        hasTerminal: Callable[[], bool] = lambda: False,
     ) -> None:
         """
         @param subject: What the process is there for.
@@ -181,6 +191,8 @@ class Process(MultiService):
         @param observer: What C{twistd} is to log to; L{None} leaves that to it.
         @param isLogApart: Whether the log goes elsewhere than to the terminal,
             so that a complaint is to be in it too.
+        @param onHangup: Has something called, by the reactor, at each SIGHUP.
+        @param hasTerminal: As L{hasTerminal}.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self._subject = subject
@@ -189,6 +201,10 @@ class Process(MultiService):
         self._status = status
         self._observer = observer
         self._isLogApart = isLogApart
+        self._onHangup = onHangup
+        self._hasTerminal = hasTerminal
+        self._hadTerminal = False
+        self._isHearing = False
         subject.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
@@ -206,6 +222,7 @@ class Process(MultiService):
 
         @raise NotStarted: It failed, and the reason has been told.
         """
+        self._hear()
         try:
             with _uninterrupted():
                 super().privilegedStartService()  # type: ignore[no-untyped-call]
@@ -220,6 +237,7 @@ class Process(MultiService):
 
         @raise NotStarted: As in L{privilegedStartService}.
         """
+        self._hear()
         gc.disable()
         allowDescriptors()
         try:
@@ -237,6 +255,24 @@ class Process(MultiService):
         End everything.
         """
         return maybeDeferred(super().stopService).addCallback(lambda _: None)
+
+    def _hear(self) -> None:
+        if not self._isHearing:
+            self._isHearing = True
+            self._hadTerminal = self._hasTerminal()
+            self._onHangup(self._hungUp)
+
+    def _hungUp(self) -> None:
+        if self._hadTerminal and not self._hasTerminal():
+            self._log.info("The terminal is gone, so this process ends", event="terminal-gone")
+            try:
+                self._stop()
+            except ReactorNotRunning:
+                # It is ending already.
+                pass
+            return
+        # What comes of it is in the log.
+        self._subject.reload("SIGHUP").addErrback(lambda _: None)
 
     def _ready(self, _: None) -> None:
         self._terminal.close()
@@ -272,6 +308,17 @@ class Process(MultiService):
         self._terminal.complain(f"smartproxy: {text}")
         if self._isLogApart:
             self._log.error("Not started: {why}", event="not-started", why=text)
+
+
+def hasTerminal() -> bool:
+    """
+    Whether there is a terminal that sends this process its signals.
+    """
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock, fail, maybeDeferred
 from twisted.internet.threads import deferToThreadPool
 
 from ..acme.budget import limitsOf
@@ -40,6 +40,7 @@ from .memory import Memory
 from .milestones import Milestones
 from .presenting import Presenter, nameServerOf, recordsOf
 from .rehearsal import Rehearsal
+from .reloading import Read, Reloading
 from .responders import Respondents
 from .status import figuresOf
 from .storage import Storage
@@ -100,6 +101,7 @@ class SmartProxy(MultiService):
         linger: float = 0.0,
         leave: Callable[[], object] | None = None,
         verbosity: Verbosity | None = None,
+        read: Read | None = None,
     ) -> None:
         """
         @param config: What to do.
@@ -131,6 +133,8 @@ class SmartProxy(MultiService):
         @param leave: Ends what the proxy is part of, in order, when whoever runs it
             asks for that by the admin socket; by default the proxy itself is stopped.
         @param verbosity: How much the log has, if that can be changed.
+        @param read: Reads the configuration anew, for L{reload}; by default the file
+            that it came from is read, in a process of its own.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self._respondents = Respondents(reactor, responders)
@@ -152,6 +156,7 @@ class SmartProxy(MultiService):
         self._verbosity = verbosity
         self.events = Events()
         self._turns = DeferredLock()
+        self._reloading = Reloading(self, read or self._readAgain)
         self._life = self._newLife()
 
     @property
@@ -276,6 +281,23 @@ class SmartProxy(MultiService):
 
         return self._inTurn(without)
 
+    def reload(self, asker: str = "the program") -> Deferred[Changes]:
+        """
+        Read the configuration anew and go by it, see L{reconfigure}.  The log says what
+        has changed, or why nothing has.
+
+        @param asker: Who wants it, for the log.
+        @return: As of L{reconfigure}.  Fails with
+            L{ConfigError<smartproxy_tw.config.errors.ConfigError>} too.
+        """
+        return self._reloading.reload(asker)
+
+    def preview(self) -> Deferred[Changes]:
+        """
+        What L{reload} would change.
+        """
+        return self._reloading.preview()
+
     def privilegedStartService(self) -> None:
         """
         Bind the ports.
@@ -301,9 +323,19 @@ class SmartProxy(MultiService):
 
         @return: Fires when all is closed.
         """
+        self._reloading.stop()
         children = maybeDeferred(super().stopService)
         life, self._life = self._life, self._newLife()
         return gathered([children, life.end()]).addCallback(lambda _: None)
+
+    def _readAgain(self) -> Deferred[Config]:
+        path = self.config.source
+        if path is None:
+            why = "There is no file to be read again: the command line, or Python, said what to do."
+            return fail(ChangeRefused(why))
+        from .reader import readAside
+
+        return readAside(self._reactor, path)
 
     def _inTurn(self, make: Callable[[Config], Config]) -> Deferred[Changes]:
         outcome: Deferred[Changes] = Deferred()

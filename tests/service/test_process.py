@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from twisted.application.service import Application, MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
@@ -33,9 +33,14 @@ class FakeSubject(MultiService):
         self.error: BaseException | None = None
         self.refusal: StartError | None = None
         self.readiness = Readiness()
+        self.reloads: list[str] = []
 
     def whenReady(self) -> Deferred[None]:
         return self.readiness.when()
+
+    def reload(self, asker: str) -> Deferred[Any]:
+        self.reloads.append(asker)
+        return fail(StoppedError("no"))
 
     def startService(self) -> None:
         if self.refusal is not None:
@@ -121,6 +126,41 @@ class ProcessTests(SynchronousTestCase):
         self.assertEqual(self.complaints(), "")
         self.successResultOf(self.process.stopService())
         self.assertFalse(self.subject.running)
+
+    def hearing(self, *hasTerminal: bool) -> Any:
+        """
+        A process that hears of hangups: what calls it.
+
+        @param hasTerminal: What is found whenever somebody looks.
+        """
+        acts: list[Any] = []
+        looks = iter(hasTerminal)
+        process = self.make(onHangup=acts.append, hasTerminal=lambda: next(looks))
+        process.privilegedStartService()
+        process.startService()
+        (act,) = acts
+        return act
+
+    def test_hangup(self) -> None:
+        """
+        A SIGHUP has the subject reload, also before it is ready; that it may be refused
+        is no affair of the process.
+        """
+        act = self.hearing(False)
+        act()
+        self.subject.readiness.happen()
+        act()
+        self.assertEqual((self.subject.reloads, self.stops), (["SIGHUP"] * 2, 0))
+
+    def test_hangupOnATerminal(self) -> None:
+        """
+        On a terminal too, as long as that is there; with its end the process ends.
+        """
+        act = self.hearing(True, True, False)
+        act()
+        self.assertEqual((self.subject.reloads, self.stops), (["SIGHUP"], 0))
+        act()
+        self.assertEqual((self.subject.reloads, self.stops), (["SIGHUP"], 1))
 
     def test_garbage(self) -> None:
         """
