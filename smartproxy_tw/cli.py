@@ -124,6 +124,16 @@ def _parser() -> argparse.ArgumentParser:
     addOperations(commands, _DEFAULT_FILE)
     _addCertificates(commands)
     _addAccounts(commands)
+    reload = commands.add_parser(
+        "reload",
+        help="have the running proxy read its configuration again, and tell what has changed",
+        description="Have the running proxy read its configuration again. What stays goes on undisturbed;"
+        " when anything is wrong, everything goes on as before. It is told what has changed, or why nothing"
+        " has. " + _SPEAKING,
+    )
+    reload.add_argument("--dry-run", action="store_true", help="tell what would change, and change nothing")
+    reload.add_argument("--socket", metavar="PATH", help="of the proxy; default: by its configuration")
+    reload.add_argument("-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s")
     return parser
 
 
@@ -545,6 +555,27 @@ def _complete(shell: str) -> int:
     return OK
 
 
+def _reload(options: argparse.Namespace) -> int:
+    from .commands.admin import ProxyAway, asking
+    from .commands.reload import reload
+    from .config.errors import ConfigError
+
+    try:
+        outcome = reload(asking(_socket(options)), isDry=options.dry_run)
+    except ConfigError as why:
+        _complain(str(why))
+        return CONFIGURATION
+    except ProxyAway as why:
+        _complain(f"smartproxy reload: {why}")
+        return AWAY
+    except KeyboardInterrupt:
+        _complain("\nThe reload goes on in the proxy: its log tells what comes of it")
+        return _INTERRUPTED
+    if outcome is None:
+        return CONFIGURATION
+    return OK if outcome else TROUBLE
+
+
 def _socket(options: argparse.Namespace) -> str:
     """
     Where the proxy is spoken to.
@@ -593,6 +624,8 @@ def _run(options: argparse.Namespace) -> int:
         return _accounts(options)
     if options.command in ("status", "top", "drain"):
         return _operate(options)
+    if options.command == "reload":
+        return _reload(options)
     if options.command == "doctor":
         return _examine(options)
     if options.command == "completion":

@@ -444,8 +444,9 @@ class SmartProxy(MultiService):
         doors: list[Door] = []
         if config.admin is not None:
             from .admin import Admin
+            from .reloads import Reloads
 
-            parties = [*self._parties(life(), storage, issuers, certificates), metrics]
+            parties = [*self._parties(life(), storage, issuers, certificates), Reloads(self), metrics]
             doors.append(Admin(self._reactor, config.admin, parties))
         if config.metrics is not None:
             doors.append(Exporter(self._reactor, config.metrics.listen, metrics))

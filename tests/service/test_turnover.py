@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -49,7 +50,7 @@ class ReloadTests(SynchronousTestCase):
         self.state = os.path.abspath(self.mktemp())
         self.proxy = self.proxyFor(configuration(self.state, SHOP))
 
-    def proxyFor(self, config: Config) -> SmartProxy:
+    def proxyFor(self, config: Config, **parts: Any) -> SmartProxy:
         """
         A proxy in this world.
         """
@@ -63,6 +64,7 @@ class ReloadTests(SynchronousTestCase):
             accounts=MemoryAccounts(),
             run=maybeDeferred,
             chance=Random(0),
+            **parts,
         )
         self.addCleanup(proxy.stopService)
         return proxy
@@ -270,6 +272,41 @@ class StoryTests(ReloadTests):
         self.assertEqual(self.keys(), set(self.plane.installed))
         self.successResultOf(self.proxy.removeRoute("route0"))
         self.assertEqual((self.plane.installed, self.keys()), ({}, set()))
+
+
+class FileTests(ReloadTests):
+    """
+    What is read anew.
+    """
+
+    def test_read(self) -> None:
+        """
+        Whoever embeds the proxy may say how its configuration is read.
+        """
+        config = self.config(PLAIN)
+        self.proxy = self.proxyFor(self.proxy.config, read=lambda: succeed(config))
+        self.begin()
+        for changing in (self.proxy.preview(), self.proxy.reload()):
+            self.assertEqual(self.successResultOf(changing).added, ("plain",))
+        self.assertEqual(self.proxy.config, config)
+
+    def test_noFile(self) -> None:
+        """
+        Where there is no file there is nothing to be read.
+        """
+        self.begin()
+        for changing in (self.proxy.preview(), self.proxy.reload()):
+            self.assertIn("There is no file", self.refusal(changing))
+
+    def test_stopped(self) -> None:
+        """
+        A stop does not wait for the file.
+        """
+        self.proxy = self.proxyFor(self.proxy.config, read=Deferred)
+        self.begin()
+        changing = self.proxy.reload()
+        self.successResultOf(self.proxy.stopService())
+        self.refusal(changing, StoppedError)
 
 
 class OrderTests(ReloadTests):
