@@ -24,6 +24,9 @@ _LASTING = ("state_dir", "workers", "bind", "log", "admin", "acme")
 #: What of that can change all the same.
 _EXCEPTIONS = frozenset({"acme.challenges"})
 
+#: What is told in another way, or says only where the rest comes from.
+_NO_SETTINGS = frozenset({"routes", "source", "files", "patterns"})
+
 #: What is called otherwise where it is written.
 _WRITTEN = {"external": "external_account", "logFormat": "log.format"}
 
@@ -174,7 +177,7 @@ def _settings(old: Any, new: Any, path: str) -> Iterator[Setting]:
     The leaves that are different.
     """
     for each in fields(old):
-        if not path and each.name in ("routes", "source"):
+        if not path and each.name in _NO_SETTINGS:
             continue
         before, after = getattr(old, each.name), getattr(new, each.name)
         if before == after:

@@ -79,6 +79,7 @@ class Gatherer:
     @ivar problems: What is wrong.
     @ivar directories: For each file, by the name in its marks, the directory
         that relative paths in it count from.
+    @ivar patterns: What with wildcards was included: absolute, as L{glob} has it.
     @ivar routeNumbers: For each route of the tree its number in its own file.
     """
 
@@ -89,6 +90,7 @@ class Gatherer:
         self.root: Node | None = None
         self.problems: list[Problem] = []
         self.directories: dict[str, str] = {}
+        self.patterns: list[str] = []
         self.routeNumbers: list[int] = []
         self._environ = environ
         self._seen: set[str] = set()
@@ -189,6 +191,7 @@ class Gatherer:
         if "*" not in pattern:
             self.file(path, mark)
             return
+        self.patterns.append(os.path.join(glob.escape(os.path.abspath(beside)), pattern))
         for found in sorted(glob.glob(os.path.join(glob.escape(beside), pattern))):
             self.file(found, mark)
 

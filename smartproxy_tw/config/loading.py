@@ -81,7 +81,12 @@ def _finish(gatherer: Gatherer, environ: Mapping[str, str], source: str | None) 
     findings = Findings(gatherer.root, gatherer.problems, gatherer.routeNumbers)
     files = list(gatherer.directories)
     try:
-        return replace(resolve(findings, gatherer.directories, environ), source=source)
+        return replace(
+            resolve(findings, gatherer.directories, environ),
+            source=source,
+            files=tuple(map(os.path.abspath, gatherer.directories)) if source else (),
+            patterns=tuple(gatherer.patterns),
+        )
     except ConfigError as why:
         order = {file: place for place, file in enumerate(files)}
         raise ConfigError(

@@ -711,7 +711,11 @@ class Config:
     @ivar admin: How it is spoken to while it runs; L{None}: not at all.
     @ivar metrics: Where Prometheus has its figures from, besides there; L{None}:
         nowhere.
+    @ivar watch: Whether its files are watched, and it is read again when they change.
     @ivar source: The file it was read from, absolute, or L{None}.
+    @ivar files: All files that it was read from, absolute.
+    @ivar patterns: Absolute paths with wildcards, as L{glob} has them: which further
+        files would belong to it.
     """
 
     routes: tuple[Route, ...]
@@ -727,7 +731,10 @@ class Config:
     logFormat: Literal["text", "json"] = "text"
     admin: Admin | None = None
     metrics: Metrics | None = None
+    watch: bool = False
     source: str | None = None
+    files: tuple[str, ...] = field(default=(), compare=False)
+    patterns: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def autoCertificates(self) -> tuple[Auto, ...]:

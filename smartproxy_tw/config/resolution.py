@@ -168,6 +168,7 @@ class _Resolver:
             workers=written.workers,
             acme=acme,
             requestID=written.requestId,
+            watch=written.watch,
             logFormat=written.log.format,
             admin=self._admin(written, placed, state),
             metrics=self._metrics(written.metrics, placed),

@@ -1249,6 +1249,11 @@ class File(_Section):
         "log has too, and the answers that the proxy gives in place of a failed target. One that came is "
         "believed from trusted_proxies only. false: that field is passed on like any other.",
     )
+    watch: Claim = Field(
+        default=False,
+        description="Read the configuration again whenever one of its files has changed, as on SIGHUP. "
+        "A file that is wrong changes nothing.",
+    )
     acme: Acme = Field(default_factory=Acme, description="Where certificates are had automatically.")
     sites: dict[_SiteName, _SiteValue] = Field(
         default_factory=dict,

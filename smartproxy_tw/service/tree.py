@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .renewal import Advise
     from .revoking import Revoke
     from .status import CertificateStatus, Figures
+    from .watch import Watch
 
 __all__ = ["SmartProxy"]
 
@@ -157,6 +158,7 @@ class SmartProxy(MultiService):
         self.events = Events()
         self._turns = DeferredLock()
         self._reloading = Reloading(self, read or self._readAgain)
+        self._watch: Watch | None = None
         self._life = self._newLife()
 
     @property
@@ -315,6 +317,8 @@ class SmartProxy(MultiService):
         """
         self._fresh().begin()
         super().startService()  # type: ignore[no-untyped-call]
+        life = self._life
+        life.whenReady().addCallbacks(lambda _: self._follow(life), lambda _: None)
 
     def stopService(self) -> Deferred[None]:
         """
@@ -324,6 +328,7 @@ class SmartProxy(MultiService):
         @return: Fires when all is closed.
         """
         self._reloading.stop()
+        self._watchNothing()
         children = maybeDeferred(super().stopService)
         life, self._life = self._life, self._newLife()
         return gathered([children, life.end()]).addCallback(lambda _: None)
@@ -368,7 +373,33 @@ class SmartProxy(MultiService):
         self.config = config
         if not self._life.hasBegun or self._life.isOver:
             self._life = self._newLife()
+        else:
+            self._follow(life)
         return found
+
+    def _follow(self, life: Life) -> None:
+        """
+        Watch the files of the configuration that is in use, if that is wanted.
+        """
+        if self._life is not life or life.isOver:
+            return
+        if not self.config.watch or not self.config.files:
+            self._watchNothing()
+            return
+        from .watch import Watch
+
+        if self._watch is None:
+            self._watch = Watch(self._reactor, self._filesChanged)
+        self._watch.follow(self.config.files, self.config.patterns)
+
+    def _filesChanged(self) -> None:
+        # What comes of it is in the log.
+        self.reload("its files have changed").addErrback(lambda _: None)
+
+    def _watchNothing(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
 
     def _withHooks(self, status: CertificateStatus) -> CertificateStatus:
         hooks = self._life.hooks

@@ -208,7 +208,7 @@ class SettingTests(SynchronousTestCase):
         schema = jsonSchema()
         known = schema["properties"]
         for each in fields(Config):
-            if each.name not in ("routes", "source"):
+            if each.name not in ("routes", "source", "files", "patterns"):
                 self.assertIn(_nameOf(Config, each.name).partition(".")[0], known)
         acme = _properties(schema, "acme")
         for each in fields(Acme):
