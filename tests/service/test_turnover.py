@@ -6,11 +6,13 @@ after a failure at any of the steps all is as before.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Any
+from weakref import ref
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
@@ -203,6 +205,20 @@ class StoryTests(ReloadTests):
         self.assertEqual(self.plane.installed, {"auto:shop.example": before})
         self.flushLoggedErrors()
 
+    def test_leavesNothing(self) -> None:
+        """
+        What is dropped is gone at once, and waits for no collection of garbage: of what
+        a process once left out of those there is none.
+        """
+        self.begin()
+        self.successResultOf(self.proxy.addRoute(route("blog", BLOG)))
+        assert self.proxy.certificates is not None
+        known = [ref(each) for each in self.proxy.certificates._first]
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.successResultOf(self.proxy.removeRoute("route0"))
+        self.assertEqual([each() is None for each in known], [True, False])
+
     def test_firstCertificate(self) -> None:
         """
         A proxy that began without any certificate takes what rests in the store.
@@ -345,6 +361,23 @@ class OrderTests(ReloadTests):
         self.clock.advance(86400 * 30)
         self.assertEqual(sum(self.authority.orders.values()), 1)
         self.assertEqual(self.keys(), set())
+
+    def test_droppedInMasses(self) -> None:
+        """
+        Where many orders wait, those that nobody wants any more are not placed while
+        others end.
+        """
+        many = [Auto((f"n{number}.example",)) for number in range(60)]
+        self.proxy = self.proxyFor(self.config(*(route(each.names[0], each) for each in many)))
+        self.begin()
+        begun = sum(self.authority.orders.values())
+        self.assertLess(begun, 20)
+        changing = self.proxy.updateRoutes([PLAIN])
+        for _ in range(5):
+            self.clock.advance(0)
+        self.successResultOf(changing)
+        self.assertEqual(sum(self.authority.orders.values()), begun)
+        self.assertEqual((self.plane.installed, self.plane.presented, self.keys()), ({}, [], set()))
 
     def test_takesItsTime(self) -> None:
         """
