@@ -172,6 +172,8 @@ def _end(config: Config) -> Iterator[str]:
     yield from _admin(config)
     if config.metrics is not None:
         yield f"metrics at http://{config.metrics.listen}/metrics"
+    if config.watch:
+        yield "its files are watched: what is changed in them goes live"
     if config.workers == "auto":
         yield "one worker for each CPU, with an equal share of limits.connections"
     elif config.workers > 1:

@@ -130,6 +130,14 @@ admin socket /state/admin.sock
             self.assertEqual(line, f"    certificate  {share}, by ACME for {', '.join(part.names)}")
         self.assertTrue(any(line.startswith(f"{len(shown)} certificates by ACME") for line in lines), lines)
 
+    def test_watch(self) -> None:
+        """
+        Whether its files are watched.
+        """
+        for text, isTold in (("watch: true\n", True), ("", False)):
+            told = render(understood(text + "sites: {a.localhost: 1}"), "x")
+            self.assertEqual("its files are watched" in told, isTold)
+
     def test_notes(self) -> None:
         """
         Names that Let's Encrypt cannot know are told, elsewhere they are not.
