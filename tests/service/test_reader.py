@@ -12,6 +12,8 @@ from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.process import ProcessReader
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smartproxy_tw.config.errors import ConfigError
@@ -40,6 +42,14 @@ class ReadAsideTests(TestCase):
     def setUp(self) -> None:
         self.path = Path(self.mktemp() + ".yaml").absolute()
         self.patch(os, "environ", {**os.environ, "GREETING": "hello"})
+        self.addCleanup(lambda: Deferred.fromCoroutine(self._reaped()))
+
+    async def _reaped(self) -> None:
+        """
+        Wait for the end of processes that were killed.
+        """
+        while any(isinstance(each, ProcessReader) for each in reactor.getReaders()):
+            await deferLater(reactor, 0.01)
 
     async def _good(self) -> None:
         self.path.write_text(GOOD)

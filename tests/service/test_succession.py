@@ -28,4 +28,5 @@ class PortionsTests(SynchronousTestCase):
         """
         As long as nothing comes there is nothing.
         """
-        self.assertEqual(Succession(Config((), "/")).every, ())
+        config = Config((), "/")
+        self.assertEqual(Succession(config, config).every, ())
