@@ -181,6 +181,49 @@ class StoryTests(ReloadTests):
         self.authority.decides()
         self.assertEqual(set(describe(self.plane.installed[both.key].chain).names), set(both.names))
 
+    def test_together(self) -> None:
+        """
+        Routes that are put together go on showing what each of them had, until there is
+        one certificate for both; then nothing is left of the others.
+        """
+        other = Auto(("blog.example",))
+        self.proxy = self.proxyFor(configuration(self.state, SHOP, other))
+        self.begin()
+        before = dict(self.plane.installed)
+        self.authority.thinks()
+        both = Auto(("shop.example", "blog.example"))
+        self.successResultOf(self.proxy.updateRoutes([route("both", both)]))
+        shown = self.plane.config
+        assert shown is not None
+        names = {}
+        for each in both.names:
+            source = shown.routes[0].tls.sourceFor(each)  # type: ignore[union-attr]
+            assert isinstance(source, Auto)
+            names[each] = describe(self.plane.installed[source.key].chain).names
+        self.assertEqual(names, {each: (each,) for each in both.names})
+        self.assertEqual(self.keys(), {both.key})
+        # Another reload meanwhile changes nothing of that.
+        self.successResultOf(self.proxy.addRoute(PLAIN))
+        self.assertEqual(self.plane.config.routes[0], shown.routes[0])  # type: ignore[union-attr]
+        self.assertLessEqual(set(self.plane.installed) - {both.key}, set(before))
+        self.authority.decides()
+        self.assertEqual(set(self.plane.installed), {both.key})
+        self.assertEqual(set(describe(self.plane.installed[both.key].chain).names), set(both.names))
+        self.assertEqual(self.plane.config, self.proxy.config)
+
+    def test_togetherInVain(self) -> None:
+        """
+        When it cannot be put to use, what was to stand in is forgotten.
+        """
+        other = Auto(("blog.example",))
+        self.proxy = self.proxyFor(configuration(self.state, SHOP, other))
+        self.begin()
+        before, table = dict(self.plane.installed), self.plane.config
+        self.plane.breaks("adopt", PlaneLost("There is no worker."))
+        both = Auto(("shop.example", "blog.example"))
+        self.refusal(self.proxy.updateRoutes([route("both", both, port=8443)]))
+        self.assertEqual((self.plane.installed, self.plane.config), (before, table))
+
     def test_comesBack(self) -> None:
         """
         A name that goes and comes again shows what rests in the store, without an
