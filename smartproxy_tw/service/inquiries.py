@@ -87,6 +87,10 @@ class Inquiries:
 
     def _heard(self, event: CertificateEvent) -> None:
         self._recent.setdefault(event.key, deque(maxlen=_EVENTS)).append(event)
+        known = self._certificates.renewable
+        if len(self._recent) > 2 * len(known) + _EVENTS:
+            # Routes come and go.
+            self._recent = {key: events for key, events in self._recent.items() if key in known}
 
     async def _list(self, question: Question) -> Reply:
         question.only("name", "key")

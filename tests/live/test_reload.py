@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import pty
 import signal
 import socket
 import statistics
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..ports import freePorts
+from ..test_tap import environment
 from .onlookers import HERE, Onlookers, Origins
 from .test_process import TWISTD, ProcessCase
 
@@ -203,6 +205,87 @@ class ReloadTests(ProcessCase):
         Likewise in two workers.
         """
         self.reloads(2)
+
+
+class HangupTests(ProcessCase):
+    """
+    SIGHUP, when it is and when it is not about a file.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.directory / "log"
+        self.path = self.directory / "smartproxy.yaml"
+        self.path.write_text(
+            f"bind: {HERE}\nstate_dir: ./state\naccess_log: {{format: off}}\n"
+            f"routes:\n  - {{name: a, match: {{ports: {self.http}}}, action: {{type: respond, body: ok}}}}\n"
+        )
+
+    def reaches(self, text: str) -> None:
+        """
+        Wait for something in the log.
+        """
+        end = time.monotonic() + 30
+        while not self.log.exists() or text not in self.log.read_text():
+            if time.monotonic() > end:
+                self.fail(f"{text!r} did not come")
+            time.sleep(0.02)
+
+    def test_terminal(self) -> None:
+        """
+        A process on a terminal reloads as long as that is there, and ends in order when
+        it is closed.
+        """
+        command = [*TWISTD, "-n", "--logfile", str(self.log), "smartproxy", "--config", str(self.path)]
+        pid, terminal = pty.fork()
+        if not pid:
+            try:
+                os.chdir(self.directory)
+                os.execve(command[0], command, environment())
+            finally:
+                os._exit(1)
+        try:
+            self.reaches("Listening on ")
+            os.kill(pid, signal.SIGHUP)
+            self.reaches("Reloaded (SIGHUP): nothing has changed")
+            os.close(terminal)
+            self.reaches("The terminal is gone")
+            status = os.waitpid(pid, 0)[1]
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        self.assertEqual(status, 0)
+        self.assertFalse((self.directory / "twistd.pid").exists())
+
+    def test_daemon(self) -> None:
+        """
+        A daemon reloads what it was started with, wherever that was.
+        """
+        ran = self.end([*TWISTD, "smartproxy", "--config", "smartproxy.yaml"])
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.log = self.directory / "twistd.log"
+        self.reaches("Listening on ")
+        pidfile = self.directory / "twistd.pid"
+        number = int(pidfile.read_text())
+        try:
+            self.path.write_text(self.path.read_text().replace("name: a", "name: b"))
+            os.kill(number, signal.SIGHUP)
+            self.reaches("Reloaded (SIGHUP): route added: b; route removed: a")
+        finally:
+            os.kill(number, signal.SIGTERM)
+        self.reaches("Server Shut Down")
+
+    def test_noFile(self) -> None:
+        """
+        Without a file it says so, and goes on.
+        """
+        command = [*TWISTD, "-n", "--logfile", str(self.log), *self.words]
+        with self.going(command) as process:
+            self.reaches("Listening on ")
+            process.send_signal(signal.SIGHUP)
+            self.reaches("There is no file to be read again")
+            self.shakeHands()
 
 
 class LagTests(ProcessCase):

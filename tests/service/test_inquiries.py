@@ -17,8 +17,10 @@ from smartproxy_tw.acme.x509 import describe
 from smartproxy_tw.config.model import CertificateSource, Internal
 from smartproxy_tw.preflight.facts import Absent, NameFacts
 from smartproxy_tw.service.caution import Preflight
+from smartproxy_tw.config.model import Auto, CertificateSource, Internal
 from smartproxy_tw.service.certificates import Certificates
 from smartproxy_tw.service.desk import Desk, Reply
+from smartproxy_tw.service.events import CertificateEvent
 from smartproxy_tw.service.inquiries import Inquiries
 
 from .configurations import BLOG, SHOP
@@ -112,6 +114,20 @@ class InquiriesTests(DemandCase):
             self.ask("POST", "/renew", {"names": ["shop.example"], "force": True})
         (shop,) = self.listed(self.ask("GET", "", key=SHOP.key))
         self.assertEqual([each["kind"] for each in shop["events"]], ["renewed"] * 8)
+
+    def test_eventsOfThoseThatWere(self) -> None:
+        """
+        Routes come and go: what happened to certificates that are gone is not kept for
+        ever.
+        """
+        self.served_(SHOP)
+        self.ask("POST", "/renew", {"names": ["shop.example"]})
+        for number in range(100):
+            name = f"n{number}.example"
+            self.events.tell(CertificateEvent("issued", Auto((name,)).key, (name,), 0.0))
+        self.assertLess(len(self.inquiries._recent), 20)
+        (shop,) = self.listed(self.ask("GET", "", key=SHOP.key))
+        self.assertEqual([each["kind"] for each in shop["events"]], ["renewed"])
 
     def test_which(self) -> None:
         """
