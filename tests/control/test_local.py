@@ -83,6 +83,55 @@ class LocalPlaneTests(PlaneContract, PlaneTests):
         client.sends(GET)
         self.assertEqual((await client.message())[1], b"after")
 
+    async def test_keptConnections(self) -> None:
+        """
+        Targets of routes that stay, by whatever name and between whatever others, keep
+        their connections; those that are gone keep none.
+        """
+        port = await self.port()
+        stays, goes = self.origin(), self.origin()
+        for origin in (stays, goes):
+            origin.answers(HELLO)
+        action, other = Forward((stays.target,)), Forward((goes.target,))
+        await self.use(Route("a", (port,), action, "http"), Route("b", (port,), other, "http", path="/b"))
+        client = await self.client(port)
+        asks = (GET, GET.replace(b"/", b"/b", 1))
+        for ask in asks:
+            client.sends(ask)
+            await client.message()
+        await self.use(Route("c", (port,), action, "http"), Route("d", (port,), Respond(), "http", path="/d"))
+        await goes.peers[0].ends()
+        client.sends(GET)
+        await client.message()
+        self.assertEqual((stays.count, goes.count), (1, 1))
+
+    async def test_waitingForAnOldTarget(self) -> None:
+        """
+        Who waits for a connection to a target that a new table does not have is served
+        by it still; who comes later is not.
+        """
+        port = await self.port()
+        old, new = self.origin(), self.origin()
+        new.answers(HELLO)
+        await self.use(Route("a", (port,), Forward((old.target,), pool=Pool(1)), "http"))
+        first, second = await self.client(port), await self.client(port)
+        first.sends(GET)
+        server = await old.accepts()
+        await server.head()
+        second.sends(GET)
+        (group,) = self.plane._groups.values()
+        await self.settles(lambda: bool(group._queue), "the second one waits")
+        await self.use(Route("a", (port,), Forward((new.target,), pool=Pool(1)), "http"))
+        server.sends(HELLO)
+        await first.message()
+        server = await old.accepts()
+        await server.head()
+        server.sends(HELLO)
+        await second.message()
+        second.sends(GET)
+        await second.message()
+        self.assertEqual(new.count, 1)
+
     async def test_oneAfterTheOther(self) -> None:
         """
         Of two tables the later one stays, however small it is.
