@@ -151,7 +151,6 @@ class Entrance:
         """
         for door in self.doors:
             door.isClosing = True
-        self.engine.retire()
 
     def secure(self, policy: TLSPolicy) -> Door:
         """
@@ -223,6 +222,7 @@ class Engine:
         self._alive: dict[Lasting, None] = {}
         self._entrances: dict[int, Entrance] = {}
         self._wanted: frozenset[int] = frozenset()
+        self._isRetiring = False
         self.showcase = Showcase()
         self.tokens: dict[bytes, HTTP01] = {}
         self.proofs: dict[str, SSL.Context] = {}
@@ -294,8 +294,13 @@ class Engine:
         """
         A socket of a port is accepted on no more.
         """
-        if not entrance.acceptors and entrance.number not in self._wanted:
-            entrance.close()
+        if entrance.acceptors or entrance.number in self._wanted:
+            return
+        entrance.close()
+        if not self._isRetiring:
+            # Once for all ports that go together.
+            self._isRetiring = True
+            self.poller.later(self._retire)
 
     # Certificates and challenges.
 
@@ -373,11 +378,12 @@ class Engine:
         self._alive.pop(connection, None)
         self.poller.mortals.pop(connection, None)
 
-    def retire(self) -> None:
+    def _retire(self) -> None:
         """
         End the sessions of doors that close: what is idle now, the others with
         their answer.  Whatever is no session goes on.
         """
+        self._isRetiring = False
         for connection in list(self._alive):
             door: Door | None = getattr(connection, "door", None)
             if door is not None and door.isClosing:

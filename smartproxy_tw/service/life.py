@@ -113,6 +113,7 @@ class Life:
         self._makeCertificates = makeCertificates
         self._plane: IPlane | None = None
         self.certificates: Certificates | None = None
+        self._clock = clock
         self.milestones = Milestones(clock.seconds)
         self._ready = Readiness()
         self._gate = Readiness()
@@ -308,7 +309,7 @@ class Life:
         await self.whenReady()
         if self.isOver or self._plane is None or self.certificates is None:
             raise StoppedError("The proxy is stopping.")
-        turnover = Turnover(self._config, config, self.listeners, self.certificates, self._plane)
+        turnover = Turnover(self._config, config, self.listeners, self.certificates, self._plane, self._clock)
         self._turnover = turnover
         turned = Readiness()
         self._turned = turned

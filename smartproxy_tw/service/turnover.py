@@ -19,17 +19,22 @@ start.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from ..config.model import Config
 from ..interfaces import IPlane
 from .certificates import Certificates
 from .listeners import Listeners
-from .succession import Succession
+from .succession import Succession, portions
 
 __all__ = ["Turnover"]
+
+#: After so many ports others have their turn.
+_AT_ONCE = 64
 
 
 class Turnover:
@@ -42,7 +47,13 @@ class Turnover:
     _log = Logger()
 
     def __init__(
-        self, old: Config, new: Config, listeners: Listeners, certificates: Certificates, plane: IPlane
+        self,
+        old: Config,
+        new: Config,
+        listeners: Listeners,
+        certificates: Certificates,
+        plane: IPlane,
+        clock: IReactorTime,
     ) -> None:
         """
         @param old: What is in use.
@@ -50,12 +61,14 @@ class Turnover:
         @param listeners: The ports; served.
         @param certificates: Provisioning has begun.
         @param plane: The data path.
+        @param clock: Lets others have their turn.
         """
         self._old = old
         self._new = new
         self._listeners = listeners
         self._certificates = certificates
         self._plane = plane
+        self._clock = clock
         self.isDecided = False
 
     async def run(self) -> None:
@@ -65,15 +78,33 @@ class Turnover:
         @raise Exception: Whatever one of the steps fails with; everything is as
             before then.
         """
-        await self._listeners.bind(self._new.ports)
         try:
+            await self._bind()
             succession = await self._served()
         except BaseException:
             await self._quietly(lambda: self._listeners.retain(self._old.ports))
             raise
         self.isDecided = True
-        await self._listeners.retain(self._new.ports)
+        await self._release()
         await self._certificates.settle(succession)
+
+    async def _bind(self) -> None:
+        present = {each.port for each in self._listeners.addresses}
+        fresh = [port for port in self._new.ports if port not in present]
+        for portion in portions(fresh, _AT_ONCE):
+            await self._listeners.bind(portion)
+            await self._pause(portion)
+
+    async def _release(self) -> None:
+        kept = {each.port for each in self._listeners.addresses}
+        for portion in portions(sorted(kept.difference(self._new.ports)), _AT_ONCE):
+            kept.difference_update(portion)
+            await self._listeners.retain(kept)
+            await self._pause(portion)
+
+    async def _pause(self, portion: Sequence[int]) -> None:
+        if len(portion) == _AT_ONCE:
+            await deferLater(self._clock, 0.0)
 
     async def _served(self) -> Succession:
         succession = await self._certificates.prepare(self._new)

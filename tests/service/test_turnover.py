@@ -333,6 +333,39 @@ class StoryTests(ReloadTests):
         self.assertEqual((self.plane.installed, self.keys()), ({}, set()))
 
 
+class PortsTests(ReloadTests):
+    """
+    Many ports.
+    """
+
+    def test_many(self) -> None:
+        """
+        They are bound and given back some at a time.
+        """
+        self.begin()
+        ports = tuple(range(10000, 10150))
+        for wanted in (ports, ()):
+            changing = self.proxy.updateRoutes([replace(PLAIN, ports=(*wanted, 8080))])
+            self.assertNoResult(changing)
+            for _ in range(3):
+                self.clock.advance(0)
+            self.successResultOf(changing)
+            self.assertEqual(sorted(self.listen.open), [8080, *wanted])
+            self.assertEqual(sorted(self.plane.adopted), [8080, *wanted])
+
+    def test_oneOfManyIsRefused(self) -> None:
+        """
+        The last of many: none of the others is left.
+        """
+        self.begin()
+        self.listen.refuses(10149)
+        changing = self.proxy.updateRoutes([replace(PLAIN, ports=tuple(range(10000, 10150)))])
+        for _ in range(3):
+            self.clock.advance(0)
+        self.assertIn("127.0.0.1:10149", self.refusal(changing))
+        self.assertEqual(sorted(self.listen.open), [80, 443])
+
+
 class FileTests(ReloadTests):
     """
     What is read anew.
