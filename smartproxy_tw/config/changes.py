@@ -19,7 +19,7 @@ from .model import CertificateSource, Config, Route
 __all__ = ["Changes", "Setting", "changes", "sources"]
 
 #: What a process is begun with.  Everything else can change while it runs.
-_LASTING = ("state_dir", "workers", "bind", "log", "admin", "acme")
+_LASTING = ("state_dir", "workers", "bind", "log", "admin", "metrics", "acme")
 
 #: What of that can change all the same.
 _EXCEPTIONS = frozenset({"acme.challenges"})

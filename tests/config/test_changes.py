@@ -21,6 +21,7 @@ from smartproxy_tw.config.model import (
     Files,
     Forward,
     Limits,
+    Metrics,
     Respond,
     Route,
     Target,
@@ -168,6 +169,7 @@ class SettingTests(SynchronousTestCase):
             ("bind", of(bind=("127.0.0.1",))),
             ("log.format", of(logFormat="json")),
             ("admin", of(admin=Admin("/s"))),
+            ("metrics", of(metrics=Metrics(Address("127.0.0.1", 9)))),
             ("acme.directory", of(acme=Acme(directory="https://x.test/dir"))),
             ("acme.http_port", of(acme=Acme(httpPort=8080))),
         ):

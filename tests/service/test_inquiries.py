@@ -14,10 +14,9 @@ from twisted.logger import globalLogPublisher
 from smartproxy_tw.acme.choices import Choices
 from smartproxy_tw.acme.errors import AuthorityUnreachable
 from smartproxy_tw.acme.x509 import describe
-from smartproxy_tw.config.model import CertificateSource, Internal
+from smartproxy_tw.config.model import Auto, CertificateSource, Internal
 from smartproxy_tw.preflight.facts import Absent, NameFacts
 from smartproxy_tw.service.caution import Preflight
-from smartproxy_tw.config.model import Auto, CertificateSource, Internal
 from smartproxy_tw.service.certificates import Certificates
 from smartproxy_tw.service.desk import Desk, Reply
 from smartproxy_tw.service.events import CertificateEvent
