@@ -73,7 +73,7 @@ class InternalCertificate:
         Make no more.
         """
         self._isStopped = True
-        self._alarm.clear()
+        self._alarm.end()
         return succeed(None)
 
     def status(self) -> CertificateStatus:
