@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Any
@@ -27,6 +28,9 @@ SOON = 0.3
 
 #: From one look to the next where there are no news, in seconds.
 SELDOM = 10.0
+
+#: More than any configuration has, in bytes; importing who knows would import what reads.
+_MOST = 64 * 1024 * 1024
 
 _Signature = tuple[tuple[str, tuple[int, ...] | None], ...]
 
@@ -55,7 +59,7 @@ class Watch:
         self._patterns: tuple[str, ...] = ()
         self._used: _Signature = ()
         self._seen: _Signature = ()
-        self._digest = b""
+        self._digests: dict[str, bytes] = {}
         # Twisted's, whose methods have no types.
         self._notify: Any = None
         self._watched: set[str] = set()
@@ -80,9 +84,15 @@ class Watch:
         isFirst = self._call is None
         self._files, self._patterns = tuple(files), tuple(patterns)
         self._arm()
+        # What is new in the list has just been read; what only matches may have come since.
+        before, read = self._digests, set(self._files)
+        self._digests = {
+            path: before.get(path) or _digest(path)
+            for path in self._paths()
+            if path in before or path in read
+        }
         if isFirst:
             self._used = self._seen = self._signature()
-            self._digest = self._content()
             self._call = self._reactor.callLater(self._seldom, self._look)
 
     def stop(self) -> None:
@@ -106,17 +116,6 @@ class Watch:
     def _signature(self) -> _Signature:
         return tuple((path, _stamp(path)) for path in self._paths())
 
-    def _content(self) -> bytes:
-        digest = blake2b()
-        for path in self._paths():
-            digest.update(os.fsencode(path) + b"\0")
-            try:
-                with open(path, "rb") as file:
-                    digest.update(file.read())
-            except OSError as why:
-                digest.update(str(why.errno).encode())
-        return digest.digest()
-
     def _look(self) -> None:
         now = self._signature()
         isNews = now != self._used
@@ -128,9 +127,9 @@ class Watch:
         self._call = self._reactor.callLater(self._soon if isNews else self._seldom, self._look)
 
     def _changed(self) -> None:
-        digest = self._content()
-        if digest != self._digest:
-            self._digest = digest
+        digests = {path: _digest(path) for path in self._paths()}
+        if digests != self._digests:
+            self._digests = digests
             self._act()
 
     # What the kernel tells.
@@ -213,6 +212,20 @@ def directoriesOf(paths: Iterable[str], patterns: Iterable[str]) -> set[str]:
             fixed = os.path.dirname(fixed)
             found.update(glob.glob(fixed))
     return {os.path.abspath(each) for each in found if os.path.isdir(each)}
+
+
+def _digest(path: str) -> bytes:
+    """
+    What tells one content from another; of what cannot be read, why.
+    """
+    try:
+        # Whatever is no file may have nobody at its other end.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return b"no file"
+            return blake2b(file.read(_MOST)).digest()
+    except OSError as why:
+        return str(why.errno).encode()
 
 
 def _stamp(path: str) -> tuple[int, ...] | None:

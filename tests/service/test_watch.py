@@ -102,6 +102,34 @@ class LookTests(SynchronousTestCase):
         self.pass_(11)
         self.assertEqual(self.acts, 3)
 
+    def test_listChanges(self) -> None:
+        """
+        What a reload has read besides is no news, nor what it has no need of any more;
+        what is changed in it later is.
+        """
+        more, other = self.directory / "more.yaml", self.directory / "new.d"
+        for path in (more, other):
+            path.write_text("one")
+        self.watch.follow([str(self.file), str(more), str(other)], [str(self.directory / "*.d")])
+        self.pass_(11)
+        self.assertEqual(self.acts, 0)
+        more.write_text("two")
+        self.pass_(11)
+        self.assertEqual(self.acts, 1)
+        self.watch.follow([str(self.file), str(other)], [str(self.directory / "*.d")])
+        self.pass_(11)
+        more.write_text("three")
+        self.pass_(11)
+        self.assertEqual(self.acts, 1)
+
+    def test_noFile(self) -> None:
+        """
+        What is no file is not waited for.
+        """
+        os.mkfifo(self.directory / "fifo.d")
+        self.pass_(11)
+        self.assertEqual(self.acts, 1)
+
     def test_stopped(self) -> None:
         """
         After the end nothing is looked at.
