@@ -202,13 +202,23 @@ def _told(value: object) -> str:
         text = str(value).lower()
     elif isinstance(value, float):
         text = f"{value:g}"
-    elif is_dataclass(value) and len(fields(value)) == 1:
-        text = str(getattr(value, fields(value)[0].name))
-    elif isinstance(value, tuple):
-        text = f"[{', '.join(map(str, value))}]"
+    elif is_dataclass(value):
+        text = f"{{{', '.join(_members(value))}}}"
+    elif type(value) is tuple:
+        text = f"[{', '.join(map(_told, value))}]"
     else:
         text = str(value)
     return text if len(text) <= _MOST else text[: _MOST - 3] + "..."
+
+
+def _members(value: Any) -> Iterator[str]:
+    """
+    What a part of the configuration has in it, without what is not set, and without its secrets.
+    """
+    for each in fields(value):
+        found = getattr(value, each.name)
+        if each.repr and found is not None and found != ():
+            yield f"{_written(each.name)}: {_told(found)}"
 
 
 def _few(items: Iterable[object]) -> str:

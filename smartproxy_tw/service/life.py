@@ -113,7 +113,6 @@ class Life:
         self._makeCertificates = makeCertificates
         self._plane: IPlane | None = None
         self.certificates: Certificates | None = None
-        self._clock = clock
         self.milestones = Milestones(clock.seconds)
         self._ready = Readiness()
         self._gate = Readiness()
@@ -316,7 +315,7 @@ class Life:
         self._turning = Deferred.fromCoroutine(turnover.run())
         try:
             await self._turning
-            self._config = config
+            self._config, self._loaded = config, self._clock.seconds()
         except CancelledError as why:
             raise StoppedError("The proxy was stopped, and its configuration is the one before.") from why
         except (StartError, StateError, PlaneLost) as why:

@@ -85,6 +85,7 @@ class _Bound:
         self.port: Any = None  # IListeningPort and IReadDescriptor both
         self.refusal: BaseException | None = None
         self.isOffered = False
+        self.isAdopted = False
         self._unwanted = False
 
     def open(self, listen: Listen) -> Deferred[None]:
@@ -172,7 +173,7 @@ class Listeners:
         """
         What of it the data path accepts on.
         """
-        return frozenset(each.address for each in self._bound if each.adopted)
+        return frozenset(each.address for each in self._bound if each.isAdopted)
 
     def bind(self, ports: Iterable[int]) -> Deferred[None]:
         """
@@ -246,6 +247,8 @@ class Listeners:
             # Whatever comes of it: part of the data path may accept there.
             each.isOffered = True
         await gathered(maybeDeferred(plane.adopt, each.port, each.address.port) for each in fresh)
+        for each in fresh:
+            each.isAdopted = True
 
     async def _stopAll(self, bound: Sequence[_Bound]) -> None:
         for each in reversed(bound):

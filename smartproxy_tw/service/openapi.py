@@ -51,6 +51,15 @@ _ACCOUNT = _object({"authority": _TEXT, "account": _orNull(_TEXT), "changing": _
 
 _COUNTS = {"type": "object", "additionalProperties": _WHOLE}
 
+_CHANGES = _object(
+    {
+        "routes": _object({"added": _NAMES, "removed": _NAMES, "changed": _NAMES, "reordered": _CLAIM}),
+        "ports": _object({"bound": _list(_WHOLE), "released": _list(_WHOLE)}),
+        "certificates": _object({"wanted": _NAMES, "dropped": _NAMES}),
+        "settings": _list(_object({"name": _TEXT, "old": _TEXT, "new": _TEXT, "needs_restart": _CLAIM})),
+    }
+)
+
 _STATES = ("missing", "waiting", "ordering", "failed", "valid", "expired", "unsaved", "revoked")
 
 _PORTS = {"anyOf": [_WHOLE, _object({"from": _WHOLE, "to": _WHOLE})]}
@@ -275,6 +284,7 @@ _SCHEMAS: Mapping[str, Any] = {
     "Accounts": _object({"accounts": _list(_ref("Account"))}),
     "Deactivated": _object({**_ACCOUNT["properties"], "deactivated": _TEXT}),
     "LogLevel": _object({"level": _orNull(_TEXT)}),
+    "Reload": _object({"reloaded": _CLAIM, "changes": _CHANGES, "lines": _NAMES}),
     "Drain": _object({"draining": _CLAIM, "delay": _NUMBER, "within": _NUMBER}),
     "Description": {"type": "object", "required": ["openapi", "info", "paths"]},
 }
@@ -383,6 +393,15 @@ def _paths() -> dict[str, Any]:
         "/v1/log-level": {
             "get": _ask("From which level on the log of events has what happens.", "LogLevel"),
             "put": _do("Change that.", "LogLevel", 200, {"level": _one("info", "debug")}),
+        },
+        "/v1/reload": {
+            "post": _do(
+                "Read the configuration again and go by it, or tell what that would change.",
+                "Reload",
+                200,
+                {"dry_run": _CLAIM},
+                "dry_run",
+            )
         },
         "/v1/drain": {
             "post": _do(

@@ -167,7 +167,9 @@ class Overview:
             return "it is being stopped"
         if not any(each.state == "serving" for each in workers):
             return "no worker serves"
-        if not all(each["adopted"] for each in listening):
+        # Those of a configuration that is not in use yet are no affair of who is served.
+        wanted = set(self._life.config.ports)
+        if not all(each["adopted"] for each in listening if each["port"] in wanted):
             return "there are ports on which nobody accepts yet"
         return None
 

@@ -475,9 +475,8 @@ class SmartProxy(MultiService):
         doors: list[Door] = []
         if config.admin is not None:
             from .admin import Admin
-            from .reloads import Reloads
 
-            parties = [*self._parties(life(), storage, issuers, certificates), Reloads(self), metrics]
+            parties = [*self._parties(life(), storage, issuers, certificates), metrics]
             doors.append(Admin(self._reactor, config.admin, parties))
         if config.metrics is not None:
             doors.append(Exporter(self._reactor, config.metrics.listen, metrics))
@@ -491,10 +490,12 @@ class SmartProxy(MultiService):
         from .inquiries import Inquiries
         from .loudness import Loudness
         from .overview import Overview
+        from .reloads import Reloads
 
         farewell = Farewell(self._reactor, self._leave, lambda: life.config.timeouts.drain)
         yield Overview(life, farewell, self._clock, self._withHooks)
         yield Inquiries(certificates, self.events, self._clock, self._withHooks)
+        yield Reloads(self)
         yield farewell
         yield Loudness(self._verbosity)
         holders = [Holder(url, each.changeKey, each.deactivate) for url, each in issuers.items()]

@@ -162,7 +162,9 @@ class SettingTests(SynchronousTestCase):
         """
         What a process is begun with needs another process.
         """
-        self.assertEqual(str(changes(of(), of(admin=Admin("/s"))).obstacles[0]), "admin: not set -> /s")
+        self.assertEqual(
+            str(changes(of(), of(admin=Admin("/s"))).obstacles[0]), "admin: not set -> {socket: /s}"
+        )
         for name, config in (
             ("state_dir", replace(of(), stateDir="/other")),
             ("workers", of(workers=2)),

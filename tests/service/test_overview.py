@@ -27,6 +27,7 @@ from smartproxy_tw.config.model import TLS, AccessLog, Admin, Config, Internal, 
 from smartproxy_tw.facts import Address, WorkerFacts
 from smartproxy_tw.interfaces import IWorkers
 from smartproxy_tw.service.desk import Desk, Reply
+from smartproxy_tw.service.errors import ChangeRefused
 from smartproxy_tw.service.eventlog import Verbosity
 from smartproxy_tw.service.farewell import Farewell
 from smartproxy_tw.service.milestones import Milestones
@@ -146,6 +147,8 @@ class RunningTests(TestCase):
             ("PUT", "/v1/log-level", {"level": "debug"}, 200),
             ("PUT", "/v1/log-level", {"level": "loud"}, 400),
             ("GET", "/openapi.json", {}, 200),
+            ("POST", "/v1/reload", {"dry_run": True}, 422),
+            ("POST", "/v1/reload", {"dry_run": 7}, 400),
             ("POST", "/v1/drain", {"delay": 3000}, 202),
         ):
             answer = await self.ask(verb, path, **members)
@@ -155,6 +158,33 @@ class RunningTests(TestCase):
                 self.assertIn(str(status), responses)
             schema = responses.get(str(status), responses["default"])["content"]["application/json"]["schema"]
             self.assertEqual(objections(schema, answer.members, whole), [], f"{verb} {path}")
+
+    async def _reloading(self) -> None:
+        proxy = await self.begin()
+        assert proxy.certificates is not None
+        before = (await self.ask("GET", "/v1/status")).members["configuration"]
+        preparing: Deferred[Any] = Deferred()
+        proxy.certificates.prepare = lambda _: preparing  # type: ignore[method-assign]
+        (port,) = freePorts(1)
+        changing = proxy.addRoute(Route("new", (port,), Respond(), "http"))
+        told = (await self.ask("GET", "/v1/status")).members
+        self.assertIn({"address": "127.0.0.1", "port": port, "adopted": False}, told["listening"])
+        self.assertEqual((told["ready"], told["reason"]), (True, None))
+        preparing.errback(ValueError("no"))
+        await self.assertFailure(changing, ChangeRefused)
+        del proxy.certificates.prepare
+        await proxy.addRoute(Route("new", (port,), Respond(), "http"))
+        told = (await self.ask("GET", "/v1/status")).members
+        self.assertIn({"address": "127.0.0.1", "port": port, "adopted": True}, told["listening"])
+        self.assertEqual(told["configuration"]["routes"], before["routes"] + 1)
+        self.assertLess(told["configuration"]["age"], told["uptime"])
+
+    def test_reloading(self) -> Deferred[None]:
+        """
+        While another configuration is prepared the proxy is as ready as before; then it
+        goes by that, since just now.
+        """
+        return Deferred.fromCoroutine(self._reloading())
 
     def test_described(self) -> Deferred[None]:
         """
@@ -353,9 +383,8 @@ class StandingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.rightNow = 1e9
-        self.life = _Life(
-            Config((), "/state"), _Plane("serving"), _Certificates(), Milestones(self.clock.seconds)
-        )
+        config = Config((Route("a", (443,), Respond(), "http"),), "/state")
+        self.life = _Life(config, _Plane("serving"), _Certificates(), Milestones(self.clock.seconds))
         self.farewell = Farewell(self.clock, lambda: None, lambda: 1.0)
 
     def status(self, complete: Any = lambda status: status) -> Mapping[str, Any]:
