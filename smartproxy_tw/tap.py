@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from twisted.logger import ILogObserver
 
     from .config.model import Config
+    from .service.announcer import Announcer, Wish
     from .service.eventlog import Verbosity
+    from .service.inherited import Inherited
 
 __all__ = ["Options", "makeService"]
+
+# What a stop may take besides its connections, in seconds: orders, hooks, workers.
+_PATIENCE = 15.0
 
 
 def _port(text: str) -> int:
@@ -147,6 +152,8 @@ def makeService(options: Options) -> IService:
         wrong with it.  Nothing has begun then.
     """
     runner = _Runner(options)
+    # First of all: what follows is not to inherit it once more.
+    inherited, wish = _handedOver() if runner.isProgram else (None, None)
     # The other process is begun before there is a reactor, and reads while this one imports what follows.
     configuration = _aside(options["config"]) if runner.isProgram and options["config"] else None
     if runner.isProgram:
@@ -175,13 +182,21 @@ def makeService(options: Options) -> IService:
         from .service.tree import SmartProxy
 
         config = _configuration(options, configuration)
-        subject = SmartProxy(config, reactor, linger=LINGER, leave=reactor.stop, verbosity=runner.verbosity)
+        subject = SmartProxy(
+            config,
+            reactor,
+            linger=LINGER,
+            leave=reactor.stop,
+            verbosity=runner.verbosity,
+            inherited=inherited,
+        )
         # A file that says text says what is usual, which twist takes for JSON
         # where there is no terminal.
         logFormat = options["log-format"] or ("json" if config.logFormat == "json" else None)
     observer = runner.observer(logFormat)
     if runner.isProgram:
         runner.onRotation(subject.reopenLogs)
+    announcer = None if wish is None else _announcer(wish, reactor, subject)
     return Process(
         subject,
         reactor.stop,
@@ -191,6 +206,7 @@ def makeService(options: Options) -> IService:
         isLogApart=runner.isLogApart,
         onHangup=_onHangup if runner.isProgram and not options["demo"] else lambda _: None,
         hasTerminal=hasTerminal,
+        announcer=announcer,
     )
 
 
@@ -203,6 +219,39 @@ def _onHangup(act: Callable[[], None]) -> None:
         signal.SIGHUP,
         lambda *_: reactor.callFromThread(act),  # type: ignore[attr-defined]
     )
+
+
+def _handedOver() -> tuple[Inherited | None, Wish | None]:
+    """
+    What a service manager has given to this process.
+    """
+    inherited, wish = None, None
+    if "LISTEN_PID" in os.environ or "LISTEN_FDS" in os.environ:
+        from .service.inherited import inherit
+
+        inherited = inherit(os.environ, os.getpid())
+    if "NOTIFY_SOCKET" in os.environ:
+        from .service.announcer import wishIn
+
+        wish = wishIn(os.environ, os.getpid())
+    return inherited, wish
+
+
+def _announcer(wish: Wish, reactor: Any, subject: Any) -> Announcer:
+    from .service.announcer import Announcer, Notifier
+
+    send = Notifier(wish.path).send
+    if not hasattr(subject, "figures"):
+        return Announcer(wish, send, reactor, lambda: "The demonstration")
+    from .service.notices import summary
+
+    def describe() -> str:
+        return summary([str(each) for each in subject.listeners.addresses], subject.figures())
+
+    patience = subject.config.timeouts.drain + _PATIENCE
+    announcer = Announcer(wish, send, reactor, describe, patience=patience)
+    subject.events.observe(announcer.changed)
+    return announcer
 
 
 def _aside(path: str) -> Callable[[], Config]:

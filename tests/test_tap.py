@@ -4,6 +4,7 @@ Tests for L{smartproxy_tw.tap}: the options, and what is made of them.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -243,6 +244,28 @@ class CompositionTests(SynchronousTestCase):
             self.addCleanup(plane.drain, 0)
             self.assertEqual(plane.engine.poller._linger, wanted)
             self.assertFalse(plane.engine.sharesPorts)
+
+    def test_serviceManager(self) -> None:
+        """
+        What a service manager has for the process is for one that is the proxy's own,
+        taken out of the environment, and not for whatever embeds the proxy.
+        """
+        given = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "0", "NOTIFY_SOCKET": "@nobody"}
+        words = ("--site", f"a.test={HERE}:1", "--internal", "--state-dir", "x")
+        for name, value in given.items():
+            self.patch(os, "environ", {**os.environ, name: value})
+        service = self.make(*words)
+        self.assertEqual({name: os.environ.get(name) for name in given}, given)
+        self.assertIsNone(service._announcer)
+        self.assertIsNone(service.services[0]._inherited)
+        options = Options()
+        options.parent = {"nodaemon": True, "logger": None, "syslog": False, "logfile": "-"}
+        options.parseOptions(words)
+        self.addCleanup(gc.enable)
+        service = makeService(options)
+        self.assertEqual([name for name in given if name in os.environ], [])
+        self.assertIsNotNone(service._announcer)
+        self.assertIsNotNone(service.services[0]._inherited)
 
     def test_missingFile(self) -> None:
         """

@@ -6,15 +6,21 @@ On Linux a socket on C{::} takes IPv4 too, unless C{net.ipv6.bindv6only} says
 otherwise, and then C{0.0.0.0} beside it is "address already in use" by
 ourselves.  So all addresses are one dual-stack socket, or C{0.0.0.0} where there
 is no IPv6; and an address that another one covers already is left out.
+
+Sockets that were handed over are there already, and nothing can be bound beside
+them that collides.  Where the configuration leaves open on which addresses, they
+say it, for each port that has any.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
-__all__ = ["everywhere", "interfacesFor"]
+from ..facts import Address
+
+__all__ = ["addressesFor", "everywhere", "interfacesFor"]
 
 _ALL_4 = "0.0.0.0"
 _ALL_6 = "::"
@@ -58,3 +64,31 @@ def interfacesFor(bind: Iterable[str], everything: tuple[str, ...]) -> tuple[str
     if _ALL_6 in wanted:
         covered |= {each for each in wanted if ":" in each and each != _ALL_6}
     return tuple(each for each in wanted if each not in covered)
+
+
+def addressesFor(
+    number: int, bind: Iterable[str], everything: tuple[str, ...], handed: Mapping[Address, bool]
+) -> tuple[Address, ...]:
+    """
+    Where one port is served.
+
+    @param number: The port.
+    @param bind: As of L{interfacesFor}.
+    @param everything: Likewise.
+    @param handed: Where sockets listen already, and whether they are on C{::} and
+        take IPv4 too.
+    @return: Those among C{handed} are there, the others are to be bound.
+    """
+    wanted = tuple(bind)
+    already = tuple(address for address in handed if address.port == number)
+    if already and not wanted:
+        return already
+    hosts = list(interfacesFor(wanted, everything))
+    isWhole = _ALL_6 in hosts and _ALL_4 not in everything
+    match handed.get(Address(_ALL_6, number)):
+        case True if _ALL_6 in hosts:
+            hosts = [host for host in hosts if ":" in host]
+        case False if isWhole:
+            # Elsewhere the kernel's own socket would have taken IPv4 too.
+            hosts.append(_ALL_4)
+    return tuple(Address(host, number) for host in hosts)

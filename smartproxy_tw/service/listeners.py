@@ -6,29 +6,33 @@ every C{listen} has answered; when one refuses, the others are closed and the
 answer is one exception whose text is all that an operator needs.  B{Adopted}:
 the data path accepts on every one of them.  In between a port is bound in the
 kernel and nobody accepts on it: connections wait, none is refused.
+
+A socket that was handed over takes the place of one that would be bound.
 """
 
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, execute, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReactorTCP
+from twisted.internet.interfaces import IListeningPort, IReactorSocket, IReactorTCP
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..facts import Address
 from ..interfaces import IPlane
-from .addresses import everywhere, interfacesFor
+from .addresses import addressesFor, everywhere
 from .errors import ListenError
 from .gathering import gathered
 from .holder import holderOf
+from .inherited import Inherited
 
-__all__ = ["BACKLOG", "Listen", "Listeners", "listenBy"]
+__all__ = ["BACKLOG", "Listen", "Listeners", "Take", "listenBy", "takeBy"]
 
 #: How many connections the kernel keeps until we accept them.  Twisted's 50
 #: loses bursts; the kernel cuts what is above C{net.core.somaxconn}.
@@ -37,6 +41,10 @@ BACKLOG = 4096
 #: How a port comes to be bound: called with an interface, a port and a factory
 #: that refuses; the Deferred fires with the port or fails.
 Listen = Callable[[str, int, ServerFactory], "Deferred[IListeningPort]"]
+
+#: How a socket that listens already becomes a port: called with it, which stays the
+#: caller's, and with a factory that refuses.
+Take = Callable[[socket.socket, ServerFactory], "Deferred[IListeningPort]"]
 
 
 class _Refusing(ServerFactory):
@@ -73,6 +81,21 @@ def listenBy(reactor: IReactorTCP) -> Listen:
     return listen
 
 
+def takeBy(reactor: IReactorSocket) -> Take:
+    """
+    Take sockets over with a reactor, with the queue that we want for our own.
+
+    @param reactor: Whose ports they become.
+    """
+
+    def take(sock: socket.socket, factory: ServerFactory) -> Deferred[IListeningPort]:
+        # Listening once more changes nothing but the length of the queue; listen(2).
+        sock.listen(BACKLOG)
+        return execute(reactor.adoptStreamPort, sock.fileno(), sock.family, factory)
+
+    return take
+
+
 class _Bound:
     """
     One port, from the moment that it is asked for.
@@ -80,23 +103,27 @@ class _Bound:
 
     _log = Logger()
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, inherited: socket.socket | None = None) -> None:
         self.address = address
+        self._inherited = inherited
         self.port: Any = None  # IListeningPort and IReadDescriptor both
         self.refusal: BaseException | None = None
         self.isOffered = False
         self.isAdopted = False
         self._unwanted = False
 
-    def open(self, listen: Listen) -> Deferred[None]:
+    def open(self, listen: Listen, take: Take | None) -> Deferred[None]:
         """
-        Bind it.
+        Bind it, or take it over.
 
         @return: Cancelling it stops nothing but the waiting.
         """
         outcome: Deferred[None] = Deferred()
         host, number = self.address.host, self.address.port
-        opening = maybeDeferred(listen, host, number, _Refusing())
+        if self._inherited is not None and take is not None:
+            opening = maybeDeferred(take, self._inherited, _Refusing())
+        else:
+            opening = maybeDeferred(listen, host, number, _Refusing())
         opening.addCallback(self._opened).addErrback(self._refused)
         opening.addCallback(
             lambda _: outcome.errback(self.refusal) if self.refusal else outcome.callback(None)
@@ -146,17 +173,24 @@ class Listeners:
         *,
         everything: Callable[[], tuple[str, ...]] = everywhere,
         holder: Callable[[int], str | None] = holderOf,
+        inherited: Inherited | None = None,
+        take: Take | None = None,
     ) -> None:
         """
         @param listen: Binds one port, see L{listenBy}.
         @param bind: On which addresses; empty for all of them.
         @param everything: What to bind on for all addresses.
         @param holder: Tells who has a port.
+        @param inherited: Sockets that listen already.  Which of them are of no use is
+            settled with the first L{bind}.
+        @param take: Takes one of them over, see L{takeBy}; without it none is.
         """
         self._listen = listen
         self._bind = tuple(bind)
         self._everything = everything
         self._holder = holder
+        self._inherited = inherited if inherited is not None and take is not None else Inherited()
+        self._take = take
         self._bound: list[_Bound] = []
         self._plane: IPlane | None = None
         self.refusal: ListenError | None = None
@@ -177,8 +211,8 @@ class Listeners:
 
     def bind(self, ports: Iterable[int]) -> Deferred[None]:
         """
-        Bind ports on every address.  Those that are bound already are left
-        alone.
+        Bind ports on every address, and take over what was handed over for them.
+        Those that are bound already are left alone.
 
         @param ports: Their numbers.
         @return: Fires when all of them are bound.  Fails with L{ListenError}
@@ -186,12 +220,14 @@ class Listeners:
         """
         self.refusal = None
         present = set(self.addresses)
+        everything, handed = self._everything(), self._inherited.addresses
         wanted = [
-            _Bound(address)
+            _Bound(address, self._inherited.use(address))
             for number in sorted(set(ports))
-            for address in (Address(each, number) for each in self._interfaces())
+            for address in addressesFor(number, self._bind, everything, handed)
             if address not in present
         ]
+        self._inherited.dismiss()
         return Deferred.fromCoroutine(self._bindAll(wanted))
 
     def adopt(self, plane: IPlane) -> Deferred[None]:
@@ -226,12 +262,9 @@ class Listeners:
         bound, self._bound = self._bound, []
         return Deferred.fromCoroutine(self._stopAll(bound))
 
-    def _interfaces(self) -> tuple[str, ...]:
-        return interfacesFor(self._bind, self._everything())
-
     async def _bindAll(self, wanted: Sequence[_Bound]) -> None:
         try:
-            await gathered(each.open(self._listen) for each in wanted)
+            await gathered(each.open(self._listen, self._take) for each in wanted)
         except BaseException:
             # One refused, or whoever asked for this lost interest.
             self.refusal = self._refusalOf(tuple(each for each in wanted if each.refusal is not None))
@@ -278,6 +311,11 @@ class Listeners:
         text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason)
         text = text.rstrip(".") or type(reason).__name__
         if number == errno.EADDRINUSE:
+            if (unused := self._inherited.unusedOn(address.port)) is not None:
+                return (
+                    f"{text}: a socket on {unused} was handed over instead."
+                    " Let the socket unit (ListenStream=, BindIPv6Only=) and bind say the same."
+                )
             holder = self._holder(address.port)
             return (
                 f"{text}: {holder} has port {address.port}. Stop it, or choose another port."

@@ -16,6 +16,8 @@ How that is brought about, since neither program foresees it:
 A SIGHUP has the subject read its configuration anew, unless it is the terminal that
 hangs up: then a process that was started on it ends, as it always did.
 
+A service manager that wants to know is told what becomes of it.
+
 None of this concerns a L{SmartProxy<smartproxy_tw.service.tree.SmartProxy>} that
 is embedded in something else.
 """
@@ -30,7 +32,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -41,6 +43,9 @@ from twisted.python.failure import Failure
 
 from ..plane.descriptors import allowDescriptors
 from .errors import StartError, StoppedError
+
+if TYPE_CHECKING:
+    from .announcer import Announcer
 
 __all__ = ["ExitStatus", "NotStarted", "Process", "Subject", "Terminal", "hasTerminal"]
 
@@ -182,6 +187,7 @@ class Process(MultiService):
         isLogApart: bool = True,
         onHangup: Callable[[Callable[[], None]], object] = lambda _: None,
         hasTerminal: Callable[[], bool] = lambda: False,
+        announcer: Announcer | None = None,
     ) -> None:
         """
         @param subject: What the process is there for.
@@ -193,6 +199,7 @@ class Process(MultiService):
             so that a complaint is to be in it too.
         @param onHangup: Has something called, by the reactor, at each SIGHUP.
         @param hasTerminal: As L{hasTerminal}.
+        @param announcer: Tells the service manager; L{None} where there is none.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self._subject = subject
@@ -205,6 +212,7 @@ class Process(MultiService):
         self._hasTerminal = hasTerminal
         self._hadTerminal = False
         self._isHearing = False
+        self._announcer = announcer
         subject.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
@@ -240,6 +248,8 @@ class Process(MultiService):
         self._hear()
         gc.disable()
         allowDescriptors()
+        if self._announcer is not None:
+            self._announcer.begin()
         try:
             with _uninterrupted():
                 super().startService()  # type: ignore[no-untyped-call]
@@ -254,7 +264,11 @@ class Process(MultiService):
         """
         End everything.
         """
-        return maybeDeferred(super().stopService).addCallback(lambda _: None)
+        announcer = self._announcer
+        if announcer is None:
+            return maybeDeferred(super().stopService).addCallback(lambda _: None)
+        announcer.stopping()
+        return maybeDeferred(super().stopService).addCallback(lambda _: announcer.end())
 
     def _hear(self) -> None:
         if not self._isHearing:
@@ -272,13 +286,18 @@ class Process(MultiService):
                 pass
             return
         # What comes of it is in the log.
-        self._subject.reload("SIGHUP").addErrback(lambda _: None)
+        reloading = self._subject.reload("SIGHUP")
+        if self._announcer is not None:
+            self._announcer.reloads(reloading)
+        reloading.addErrback(lambda _: None)
 
     def _ready(self, _: None) -> None:
         self._terminal.close()
         # What a start leaves stays: a hundred thousand objects that no later collection need look at.
         gc.enable()
         gc.freeze()
+        if self._announcer is not None:
+            self._announcer.ready()
 
     def _refuse(self, why: BaseException) -> None:
         gc.enable()
@@ -306,6 +325,8 @@ class Process(MultiService):
         else:
             text = f"A defect: {type(why).__name__}: {why}. The log has its traceback."
         self._terminal.complain(f"smartproxy: {text}")
+        if self._announcer is not None:
+            self._announcer.failed(text)
         if self._isLogApart:
             self._log.error("Not started: {why}", event="not-started", why=text)
 

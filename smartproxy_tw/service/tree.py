@@ -35,7 +35,7 @@ from .events import Events
 from .gathering import gathered
 from .issuing import LateIssuer
 from .life import Life
-from .listeners import Listen, Listeners, listenBy
+from .listeners import Listen, Listeners, listenBy, takeBy
 from .memory import Memory
 from .milestones import Milestones
 from .presenting import Presenter, nameServerOf, recordsOf
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from .doors import Door
     from .eventlog import Verbosity
     from .hooks import CertificateHooks
+    from .inherited import Inherited
     from .renewal import Advise
     from .revoking import Revoke
     from .status import CertificateStatus, Figures
@@ -103,6 +104,7 @@ class SmartProxy(MultiService):
         leave: Callable[[], object] | None = None,
         verbosity: Verbosity | None = None,
         read: Read | None = None,
+        inherited: Inherited | None = None,
     ) -> None:
         """
         @param config: What to do.
@@ -136,6 +138,8 @@ class SmartProxy(MultiService):
         @param verbosity: How much the log has, if that can be changed.
         @param read: Reads the configuration anew, for L{reload}; by default the file
             that it came from is read, in a process of its own.
+        @param inherited: Sockets that listen already, to be used where a port of the
+            configuration has one.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self._respondents = Respondents(reactor, responders)
@@ -155,6 +159,7 @@ class SmartProxy(MultiService):
         self._linger = linger
         self._leave = leave or self.stopService
         self._verbosity = verbosity
+        self._inherited = inherited
         self.events = Events()
         self._turns = DeferredLock()
         self._reloading = Reloading(self, read or self._readAgain)
@@ -435,7 +440,12 @@ class SmartProxy(MultiService):
         )
         records = recordsOf(reactor, self.config)
         issuers: dict[str, LateIssuer] = {}
-        listeners = Listeners(self._listen or listenBy(reactor), self.config.bind)
+        listeners = Listeners(
+            self._listen or listenBy(reactor),
+            self.config.bind,
+            inherited=self._inherited,
+            take=None if self._inherited is None else takeBy(reactor),
+        )
         life: Life = Life(
             self.config,
             listeners,

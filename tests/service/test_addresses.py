@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.service.addresses import everywhere, interfacesFor
+from smartproxy_tw.facts import Address
+from smartproxy_tw.service.addresses import addressesFor, everywhere, interfacesFor
 
 from ..examples import examples
 
@@ -140,3 +141,62 @@ class InterfacesTests(SynchronousTestCase):
         for each in bound:
             others = tuple(other for other in bound if other != each)
             self.assertFalse(covers(others, each, everything), f"{each} collides in {bound}")
+
+
+class HandedOverTests(SynchronousTestCase):
+    """
+    Ports that have sockets already.
+    """
+
+    def places(self, bind: tuple[str, ...], everything: tuple[str, ...], **handed: bool) -> list[str]:
+        """
+        Where port 80 is served.
+
+        @param handed: Names stand for addresses; whether they take IPv4 too.
+        """
+        hosts = {"six": "::", "four": "0.0.0.0", "home": "127.0.0.1"}
+        there = {Address(hosts[name], 80): isDual for name, isDual in handed.items()}
+        return [each.host for each in addressesFor(80, bind, everything, there)]
+
+    def test_none(self) -> None:
+        """
+        Without any, and with those of other ports, it is as ever.
+        """
+        self.assertEqual(self.places((), DUAL), ["::"])
+        other = {Address("127.0.0.1", 81): False}
+        self.assertEqual(addressesFor(80, (), APART, other), (Address("::", 80), Address("0.0.0.0", 80)))
+
+    def test_theySayIt(self) -> None:
+        """
+        Where the configuration leaves it open they say where, as nothing could be
+        bound beside them.
+        """
+        self.assertEqual(self.places((), DUAL, six=True), ["::"])
+        self.assertEqual(self.places((), DUAL, six=False), ["::"])
+        self.assertEqual(self.places((), DUAL, four=False), ["0.0.0.0"])
+        self.assertEqual(self.places((), DUAL, home=False), ["127.0.0.1"])
+        self.assertEqual(self.places((), APART, six=False, four=False), ["::", "0.0.0.0"])
+
+    def test_theConfigurationSaysIt(self) -> None:
+        """
+        Where it names addresses, no more and no less is served.
+        """
+        self.assertEqual(self.places(("127.0.0.1",), DUAL, six=True), ["127.0.0.1"])
+        self.assertEqual(self.places(("127.0.0.1", "::1"), DUAL, home=False), ["127.0.0.1", "::1"])
+        self.assertEqual(self.places(("0.0.0.0",), DUAL, six=True), ["0.0.0.0"])
+
+    def test_ipv6Only(self) -> None:
+        """
+        A socket that takes IPv6 alone has one for IPv4 bound beside it, where the
+        address that was named would have taken both.
+        """
+        self.assertEqual(self.places(("::",), DUAL, six=False), ["::", "0.0.0.0"])
+        self.assertEqual(self.places(("::", "0.0.0.0"), DUAL, six=False), ["::", "0.0.0.0"])
+        self.assertEqual(self.places(("::",), APART, six=False), ["::"])
+
+    def test_both(self) -> None:
+        """
+        A socket that takes both has none for IPv4 beside it.
+        """
+        self.assertEqual(self.places(("::", "0.0.0.0"), APART, six=True), ["::"])
+        self.assertEqual(self.places(("::", "127.0.0.1"), APART, six=True), ["::"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from contextlib import ExitStack
 from typing import Any
 
 from twisted.internet import reactor as _reactor
@@ -14,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smartproxy_tw.facts import Address
 from smartproxy_tw.service.errors import ListenError
-from smartproxy_tw.service.listeners import BACKLOG, Listeners, listenBy
+from smartproxy_tw.service.inherited import Handed, Inherited
+from smartproxy_tw.service.listeners import BACKLOG, Listeners, listenBy, takeBy
 from smartproxy_tw.testing.fakes import FakeListen, FakePlane, Story
 
 reactor: Any = _reactor
@@ -193,6 +195,28 @@ class BindingTests(SynchronousTestCase):
         error = self.failureResultOf(Listeners(listen, ("::1",)).bind([80]), ListenError).value
         self.assertIn("Cannot listen on [::1]:80: no supervisor", str(error))
 
+    def test_another(self) -> None:
+        """
+        A port that cannot be bound, as a socket of it on another address was handed
+        over, says so.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            number = sock.getsockname()[1]
+            inherited = Inherited([Handed("web", sock)])
+            self.listen.refuses(number)
+            listeners = Listeners(
+                self.listen,  # type: ignore[arg-type]
+                ("127.0.0.2",),
+                inherited=inherited,
+                take=takeBy(reactor),
+            )
+            error = self.failureResultOf(listeners.bind([number]), ListenError).value
+        self.assertEqual(
+            str(error),
+            f"Cannot listen on 127.0.0.2:{number}: Address already in use: a socket on 127.0.0.1:{number} was"
+            " handed over instead. Let the socket unit (ListenStream=, BindIPv6Only=) and bind say the same.",
+        )
+
     def test_adoption(self) -> None:
         """
         The data path takes each port once, and fires when it has them all.
@@ -310,6 +334,65 @@ class RealPortTests(TestCase):
         stopped = listeners.stop()
         stopped.addCallback(lambda _: socket.create_server(("127.0.0.1", number)).close())
         return stopped
+
+    def handedOver(self, *sockets: socket.socket) -> Listeners:
+        """
+        Listeners of a process that was begun with sockets, and may bind no others.
+        """
+
+        def listen(*_: object) -> Deferred[Any]:
+            raise AssertionError("Nothing is bound.")
+
+        handed = [Handed(str(index), each) for index, each in enumerate(sockets)]
+        return Listeners(listen, inherited=Inherited(handed), take=takeBy(reactor))
+
+    def test_handedOver(self) -> Deferred[None]:
+        """
+        A socket that was handed over is used in place of one that would be bound, with
+        our own queue and without waiting; what another process has of it is still
+        listening when we are done, and it can be used again.
+        """
+        ours = socket.create_server(("127.0.0.1", 0), backlog=1)
+        self.addCleanup(ours.close)
+        number = ours.getsockname()[1]
+        theirs = ours.dup()
+        self.addCleanup(theirs.close)
+        listeners = self.handedOver(ours)
+        self.successResultOf(listeners.bind([number]))
+        self.successResultOf(listeners.bind([number]))
+        self.assertEqual(listeners.addresses, (Address("127.0.0.1", number),))
+        self.assertFalse(ours.getblocking())
+        self.assertEqual(reactor.getReaders().count(listeners._bound[0].port), 0)
+        with ExitStack() as stack:
+            for _ in range(20):
+                # More than the queue of the socket held when it came.
+                stack.enter_context(socket.create_connection(("127.0.0.1", number), timeout=5))
+
+        def again(_: None) -> Deferred[None]:
+            socket.create_connection(("127.0.0.1", number), timeout=5).close()
+            self.successResultOf(listeners.bind([number]))
+            self.assertEqual(len(listeners.addresses), 1)
+            return listeners.stop()
+
+        return listeners.stop().addCallback(again)
+
+    def test_handedOverInPart(self) -> None:
+        """
+        What was not handed over is bound as ever.
+        """
+        ours = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(ours.close)
+        handed, free = ours.getsockname()[1], self.freePort()
+        listeners = Listeners(
+            listenBy(reactor),
+            ("127.0.0.1",),
+            inherited=Inherited([Handed("web", ours)]),
+            take=takeBy(reactor),
+        )
+        self.addCleanup(listeners.stop)
+        self.successResultOf(listeners.bind([handed, free]))
+        for number in (handed, free):
+            socket.create_connection(("127.0.0.1", number), timeout=5).close()
 
     def test_refusesMeanwhile(self) -> None:
         """

@@ -60,6 +60,21 @@ class FakeStatus(ExitStatus):
         self.failed = True
 
 
+class Told:
+    """
+    A service manager's ear.
+    """
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def failed(self, why: str) -> None:
+        self.words.append(f"failed: {why}")
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda: self.words.append(name)
+
+
 class ProcessTests(SynchronousTestCase):
     """
     A subject and the process around it.
@@ -271,6 +286,39 @@ class ProcessTests(SynchronousTestCase):
         self.subject.readiness.fail(StartError("late"))
         self.assertEqual(self.logged, [])
         self.assertEqual(self.complaints(), "smartproxy: late\n")
+
+    def test_announced(self) -> None:
+        """
+        A service manager hears of the start, of everything being served and not
+        before, and of the stop before it begins.
+        """
+        told = Told()
+        process = self.make(announcer=told)
+        process.startService()
+        self.assertEqual(told.words, ["begin"])
+        self.subject.readiness.happen()
+        self.assertEqual(told.words, ["begin", "ready"])
+        waiting: Deferred[None] = Deferred()
+        self.patch(self.subject, "stopService", lambda: waiting)
+        stopped = process.stopService()
+        self.assertEqual(told.words[2:], ["stopping"])
+        waiting.callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual(told.words[2:], ["stopping", "end"])
+
+    def test_announcedRefusal(self) -> None:
+        """
+        It hears why there was no start, now or later.
+        """
+        told = Told()
+        process = self.make(announcer=told)
+        self.subject.refusal = StartError("no port")
+        self.assertRaises(NotStarted, process.startService)
+        self.assertEqual(told.words, ["begin", "failed: no port"])
+        self.subject.refusal = None
+        process.startService()
+        self.subject.readiness.fail(StartError("late"))
+        self.assertEqual(told.words[2:], ["begin", "failed: late"])
 
     def test_observer(self) -> None:
         """
