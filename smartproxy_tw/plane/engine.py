@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..facts import HTTP01, Challenge, ConnectionFacts, Credential
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from .record import AccessRecords
 
 __all__ = ["Engine", "Entrance", "Lasting"]
+
+# How long whoever has just connected has for its first word, while draining, in seconds: there and back
+# to the far side of the world takes a third of it.  Those who connect in advance cost a stop that long.
+_LAST_CALL = 1.0
 
 _COUNTS = (
     "connections",
@@ -391,11 +396,23 @@ class Engine:
 
     def drain(self) -> None:
         """
-        Finish what is in flight; begin nothing.
+        Finish what is in flight; begin nothing but what is on its way already: who has
+        just connected has been promised an answer, and knows of no other place.
         """
         self.isDraining = True
+        if not self._alive:
+            return
+        self.timeouts = replace(self.timeouts, head=min(self.timeouts.head, _LAST_CALL))
         for connection in list(self._alive):
             connection.drain()
+
+    def lastCall(self, deadline: float) -> float:
+        """
+        Until when somebody who has said nothing yet is waited for, while draining.
+
+        @param deadline: Until when otherwise.
+        """
+        return min(deadline, self.poller.now + _LAST_CALL)
 
     def cut(self) -> int:
         """

@@ -364,9 +364,9 @@ class Greeting:
 
     def drain(self) -> None:
         """
-        Nothing has begun yet.
+        It may have come just now: what it is about to say is answered.
         """
-        self._close()
+        self.deadline = self._entrance.engine.lastCall(self.deadline)
 
 
 class _Shaking:
@@ -410,4 +410,5 @@ class _Shaking:
         self._entrance.engine.leave(self)
         self._handshake.cancel()
 
-    drain = crash
+    def drain(self) -> None:
+        self._handshake.deadline = self._entrance.engine.lastCall(self._handshake.deadline)

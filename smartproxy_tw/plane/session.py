@@ -465,10 +465,13 @@ class Session:
 
     def drain(self) -> None:
         """
-        Take no further request; what is idle closes now.
+        Take no further request but the first of who has just come; what is idle
+        closes now.
         """
         if self._exchange is not None:
             self._exchange.closeAfter()
+        elif self._state is _READING and self._isHungry and not self.buffer:
+            self.deadline = self.door.engine.lastCall(self.deadline)
         elif self._state is _READING and not self.buffer:
             self._closeSoon() if self.wire.pending else self.close()
         elif self._state is _LINGERING:

@@ -23,7 +23,7 @@ from smartproxy_tw.facts import HTTP01
 from smartproxy_tw.plane.greeting import asksForToken, looksLikeHTTP
 
 from ..wire.hellos import alpn, fromOpenSSL, hello, serverName
-from .harness import TERMINATE, Origin, Peer, PlaneTests, credentialFor, turns
+from .harness import TERMINATE, Origin, Peer, PlaneTests, credentialFor, field, turns
 
 GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 UNKNOWN_NAME = b"\x15\x03\x03\x00\x02\x02\x70"
@@ -286,6 +286,39 @@ class TLSTests(PlaneTests):
         for client in (silent, half, mute):
             await client.loses()
         await self.isIdle()
+
+    async def test_hasJustConnected(self) -> None:
+        """
+        Who has connected before a drain, has said nothing yet or is in the midst of a
+        handshake, is answered; who stays so is not waited for, nor counted as cut.
+        """
+        port, origin = await self.begin()
+        origin.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        silent, before, during, mute = [await self.client(port) for _ in range(4)]
+        held: list[bytes] = []
+        during.ssl = _client("a.test")
+        during.transport.write(during.ssl.bio_read(65536))
+        during._say = held.append  # type: ignore[method-assign]
+        mute.sends(fromOpenSSL(b"a.test", (b"http/1.1",)))
+        await during.until(lambda: bool(held), "the other half of the handshake")
+        await mute.until(lambda: bool(mute.data), "its answer")
+        drained = self.plane.drain(30)
+        await turns(20)
+        during.transport.write(b"".join(held))
+        del during._say
+        before.ssl = _client("a.test")
+        before.transport.write(before.ssl.bio_read(65536))
+        for client in (before, during):
+            client.sends(GET)
+            head, body = await client.message()
+            self.assertEqual((field(head, b"connection"), body), (b"close", b"ok"))
+            await client.ends()
+            client.leaves()
+        self.assertFalse(silent.isOver or mute.isOver)
+        self.world.advance(1.5)
+        for client in (silent, mute):
+            await client.loses()
+        self.assertEqual(await drained, 0)
 
     async def test_misdirected(self) -> None:
         """

@@ -767,6 +767,29 @@ class DrainTests(SessionTests):
         client.leaves()
         self.assertEqual(await drained, 0)
 
+    async def test_hasJustConnected(self) -> None:
+        """
+        Who has just connected, and will speak in a moment, is answered, and told that
+        this was the end; who does not is not waited for, nor counted as cut.
+        """
+        port, origin = await self.begin()
+        origin.answers(HELLO)
+        client = await self.client(port)
+        silent = await self.client(port)
+        await turns(20)
+        drained = self.plane.drain(30)
+        await turns(20)
+        self.assertFalse(client.isOver)
+        client.sends(GET)
+        head, body = await client.message()
+        self.assertEqual((field(head, b"connection"), body), (b"close", b"hello"))
+        await client.ends()
+        client.leaves()
+        self.assertFalse(silent.isOver)
+        self.world.advance(1.5)
+        self.assertEqual(await silent.ends(), b"")
+        self.assertEqual(await drained, 0)
+
     async def test_halfAHead(self) -> None:
         """
         A request whose head has begun is still served.
