@@ -117,10 +117,20 @@ def _parser() -> argparse.ArgumentParser:
 
     init = commands.add_parser(
         "init",
-        help="write a configuration to start with",
-        description="Write a configuration to start with, with comments. An existing file is never replaced.",
+        help="write a configuration to start with, or units for systemd",
+        description="Write a configuration to start with, with comments; or, with --systemd, a service and a "
+        "socket unit, with the paths of this installation and the ports of FILE, if that is there already. "
+        "An existing file is never replaced.",
     )
-    init.add_argument("file", metavar="FILE", nargs="?", default=_DEFAULT_FILE, help="default: %(default)s")
+    init.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help=f"default: {_DEFAULT_FILE}; with --systemd /etc/smartproxy/smartproxy.yaml",
+    )
+    init.add_argument(
+        "--systemd", metavar="DIRECTORY", help="write units into it, for instance into /etc/systemd/system"
+    )
     addOperations(commands, _DEFAULT_FILE)
     _addCertificates(commands)
     _addAccounts(commands)
@@ -378,6 +388,36 @@ def _init(file: str) -> int:
     return OK
 
 
+def _units(directory: str, named: str | None) -> int:
+    from .commands import units
+    from .config.errors import ConfigError
+    from .config.loading import load
+
+    file, twistd = os.path.abspath(named or units.CONFIGURATION), units.program()
+    config = None
+    if os.path.exists(file):
+        try:
+            config = load(file)
+        except ConfigError as why:
+            _complain(str(why))
+            return CONFIGURATION
+    made = (units.serviceUnit(twistd, file), units.socketUnit(config))
+    try:
+        units.write(directory, dict(zip(units.NAMES, made, strict=True)))
+    except FileExistsError as why:
+        _complain(
+            f"smartproxy init: {why.filename} exists already and is left as it is: remove it, or edit it"
+        )
+        return TROUBLE
+    except (OSError, ValueError) as why:
+        where = getattr(why, "filename", None) or directory
+        reason = getattr(why, "strerror", None) or why
+        _complain(f"smartproxy init: {where} cannot be written: {reason}")
+        return TROUBLE
+    print(units.steps(directory, twistd, file))
+    return OK
+
+
 def _certificates(options: argparse.Namespace) -> int:
     if options.verb in ("renew", "revoke"):
         return _demand(options)
@@ -630,7 +670,9 @@ def _run(options: argparse.Namespace) -> int:
         return _examine(options)
     if options.command == "completion":
         return _complete(options.shell)
-    return _init(options.file)
+    if options.systemd is not None:
+        return _units(options.systemd, options.file)
+    return _init(options.file or _DEFAULT_FILE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -81,6 +81,13 @@ class WheelTests(SynchronousTestCase):
         """
         self.assertIn("smartproxy_tw/py.typed", self.files)
 
+    def test_units(self) -> None:
+        """
+        It has the units that C{smartproxy init --systemd} writes.
+        """
+        for name in ("smartproxy.service", "smartproxy.socket"):
+            self.assertIn(f"smartproxy_tw/units/{name}", self.files)
+
     def test_pluginAndNothingElseOfTwisted(self) -> None:
         """
         Of the package C{twisted} it has our plugin only: no C{__init__.py} that
