@@ -8,20 +8,23 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from twisted.python import usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from twisted.application.service import IService
     from twisted.logger import ILogObserver
 
     from .config.model import Config
+    from .routing.steps import Steps
     from .service.announcer import Announcer, Wish
     from .service.eventlog import Verbosity
     from .service.inherited import Inherited
+    from .service.status import CertificateStatus
 
 __all__ = ["Options", "makeService"]
 
@@ -239,14 +242,20 @@ def _handedOver() -> tuple[Inherited | None, Wish | None]:
 
 def _announcer(wish: Wish, reactor: Any, subject: Any) -> Announcer:
     from .service.announcer import Announcer, Notifier
-
-    send = Notifier(wish.path).send
-    if not hasattr(subject, "figures"):
-        return Announcer(wish, send, reactor, lambda: "The demonstration")
     from .service.notices import summary
 
-    def describe() -> str:
-        return summary([str(each) for each in subject.listeners.addresses], subject.figures())
+    send = Notifier(wish.path).send
+    if not hasattr(subject, "certificates"):
+        return Announcer(wish, send, reactor, lambda: summary((), (), time.time))
+
+    def statuses() -> Iterator[CertificateStatus]:
+        certificates = subject.certificates
+        for key in () if certificates is None else certificates.keys:
+            if (status := certificates.statusOf(key)) is not None:
+                yield status
+
+    def describe() -> Steps[str]:
+        return summary([str(each) for each in subject.listeners.addresses], statuses(), time.time)
 
     patience = subject.config.timeouts.drain + _PATIENCE
     announcer = Announcer(wish, send, reactor, describe, patience=patience)

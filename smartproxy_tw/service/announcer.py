@@ -19,10 +19,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from ..control.slices import inSlices
+from ..routing.steps import Steps
 from . import notices
 
 if TYPE_CHECKING:
@@ -123,12 +126,14 @@ class Announcer:
     Speaks for one process, from its start to its end.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         wish: Wish,
         send: Callable[[bytes], bool],
         clock: IReactorTime,
-        describe: Callable[[], str],
+        describe: Callable[[], Steps[str]],
         *,
         patience: float = 0.0,
         pid: Callable[[], int] = os.getpid,
@@ -138,7 +143,8 @@ class Announcer:
         @param wish: What is wanted.
         @param send: As L{Notifier.send}.
         @param clock: The reactor's, which stands still when the reactor does.
-        @param describe: Tells how it stands, in one line.
+        @param describe: Tells how it stands, in one line; of ten thousand certificates
+            that is not done in a moment.
         @param patience: How long a stop may take, in seconds.
         @param pid: Of this process, which is another one when it has become a daemon.
         @param monotonic: C{CLOCK_MONOTONIC}, in nanoseconds.
@@ -153,9 +159,11 @@ class Announcer:
         self._watchdog = LoopingCall(self._live)
         self._watchdog.clock = clock
         self._due: IDelayedCall | None = None
+        self._describing: Deferred[None] | None = None
         self._untold: deque[bytes] = deque(maxlen=_WAITING)
         self._again: IDelayedCall | None = None
         self._told = ""
+        self._isStale = False
         self._isReady = False
         self._failure = ""
 
@@ -174,13 +182,13 @@ class Announcer:
         """
         self._isReady = True
         self._tellReady()
-        self._plan(EVERY)
 
     def changed(self, _: Any = None) -> None:
         """
         It stands otherwise, perhaps.
         """
-        if self._isReady and (self._due is None or self._due.getTime() > self._clock.seconds() + PAUSE):
+        self._isStale = True
+        if self._due is not None and self._due.getTime() > self._clock.seconds() + PAUSE:
             self._plan(PAUSE)
 
     def reloads(self, ended: Deferred[Any]) -> None:
@@ -235,20 +243,34 @@ class Announcer:
         return outcome
 
     def _tellReady(self) -> None:
-        self._told = self._describe()
         pid = self._pid()
-        self._tell(notices.ready(self._told, None if pid == self._wish.pid else pid))
+        self._tell(notices.ready(None if pid == self._wish.pid else pid))
+        self._told = ""
+        self._refresh()
 
     def _refresh(self) -> None:
-        self._due = None
-        text = self._describe()
+        self._isStale = False
+        self._plan(None)
+        self._describing = inSlices(self._describe(), self._clock).addCallbacks(
+            self._described, self._undescribed
+        )
+
+    def _described(self, text: str) -> None:
         if text != self._told:
             self._told = text
             self._tell(notices.status(text))
-        self._plan(EVERY)
+        self._plan(PAUSE if self._isStale else EVERY)
+
+    def _undescribed(self, failure: Failure) -> None:
+        if not isinstance(failure.value, CancelledError):
+            self._log.failure("A defect while telling how it stands", failure=failure)
+            self._plan(EVERY)
 
     def _plan(self, seconds: float | None) -> None:
-        if self._due is not None:
+        describing, self._describing = self._describing, None
+        if describing is not None:
+            describing.cancel()
+        if self._due is not None and self._due.active():
             self._due.cancel()
         self._due = None if seconds is None else self._clock.callLater(seconds, self._refresh)
 

@@ -7,12 +7,13 @@ Pure: L{smartproxy_tw.service.announcer} says when, and sends them.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ..routing.steps import Steps, paused
+
 if TYPE_CHECKING:
-    from .status import Figures
+    from .status import CertificateStatus
 
 __all__ = ["WATCHDOG", "ready", "reloading", "status", "stopping", "summary"]
 
@@ -28,22 +29,22 @@ def status(text: str) -> bytes:
     """
     How it stands, for people.
 
-    @param text: Line ends in it become spaces.
+    @param text: Line ends in it become spaces, and what could not be seen in a
+        terminal is escaped.
     """
-    return f"STATUS={' '.join(text.split())}".encode("utf-8", "backslashreplace")
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+    return b"STATUS=" + line.encode("utf-8", "backslashreplace")
 
 
-def ready(text: str, pid: int | None = None) -> bytes:
+def ready(pid: int | None = None) -> bytes:
     """
     Everything is served; after L{reloading}, that has ended.
 
-    @param text: As of L{status}.
     @param pid: The process that serves, if it is not the one that was begun.
     """
-    lines = [b"READY=1", status(text)]
-    if pid is not None:
-        lines.append(b"MAINPID=%d" % pid)
-    return b"\n".join(lines)
+    return b"READY=1" if pid is None else b"READY=1\nMAINPID=%d" % pid
 
 
 def reloading(now: int) -> bytes:
@@ -66,33 +67,41 @@ def stopping(seconds: float, text: str) -> bytes:
     return b"STOPPING=1\nEXTEND_TIMEOUT_USEC=%d\n%s" % (round(seconds * 1_000_000), status(text))
 
 
-def summary(addresses: Sequence[str], certificates: Sequence[Figures]) -> str:
+def summary(
+    addresses: Sequence[str], certificates: Iterable[CertificateStatus], clock: Callable[[], float]
+) -> Steps[str]:
     """
     What a proxy serves, in one line.
 
     @param addresses: Where it listens.
-    @param certificates: Those that it wants.
+    @param certificates: Those that it wants, one after the other.
+    @param clock: The time, POSIX seconds.
     """
+    wanted = valid = failing = 0
+    first: CertificateStatus | None = None
+    for each, isPause in paused(certificates):
+        wanted += 1
+        valid += each.expires is not None and each.expires > clock() and not each.isRevoked
+        if each.failures:
+            failing += 1
+            first = first or each
+        if isPause:
+            yield
     where = f"Serving {_listed(addresses)}" if addresses else "Serving no port at all"
-    if not certificates:
+    if not wanted:
         return where
-    counted = Counter[str]()
-    for each in certificates:
-        counted["valid"] += each.expiresIn is not None and each.expiresIn > 0 and each.state != "revoked"
-        counted["failing"] += bool(each.failures)
-    parts = [f"{len(certificates)} wanted", f"{counted['valid']} valid"]
-    if counted["failing"]:
-        parts.append(f"{counted['failing']} failing ({_failing(certificates)})")
+    parts = [f"{wanted} wanted", f"{valid} valid"]
+    if first is not None:
+        parts.append(f"{failing} failing ({_failing(first)})")
     return f"{where}; certificates: {', '.join(parts)}"
 
 
-def _failing(certificates: Sequence[Figures]) -> str:
-    first = next(each for each in certificates if each.failures)
-    name = first.names[0] if first.names else first.key
-    if not first.reason:
+def _failing(certificate: CertificateStatus) -> str:
+    name = certificate.names[0] if certificate.names else certificate.key
+    reason = certificate.problem
+    if not reason:
         return name
-    reason = first.reason if len(first.reason) <= _LONGEST else f"{first.reason[:_LONGEST]}…"
-    return f"{name}: {reason}"
+    return f"{name}: {reason if len(reason) <= _LONGEST else f'{reason[:_LONGEST]}…'}"
 
 
 def _listed(addresses: Sequence[str]) -> str:

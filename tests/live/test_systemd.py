@@ -202,8 +202,8 @@ class HandedOverTests(ManagedCase):
                 self.assertTrue(early.recv(65536).startswith(b"HTTP/1.1 200 OK"), self.log.read_text())
                 *before, ready = manager.until("READY=1")
                 self.assertIn("STATUS=Starting", before)
-                self.assertIn(f"STATUS=Serving [::]:{port}", ready)
-                self.assertNotIn("MAINPID", ready)
+                self.assertEqual(ready, "READY=1")
+                manager.until(f"STATUS=Serving [::]:{port}")
                 # Twice as often as it has to.
                 began = time.monotonic()
                 for _ in range(3):
@@ -240,6 +240,30 @@ class HandedOverTests(ManagedCase):
                 self.assertNotIn(b"LISTEN_", names)
                 self.assertNotIn(b"NOTIFY_SOCKET", names)
 
+    def test_daemon(self) -> None:
+        """
+        A process that becomes a daemon keeps the sockets, and says which process it is
+        now.
+        """
+        manager = self.manager(dualStack())
+        port = manager.ports[0]
+        *_, name, option, file = self.configure(manager.ports)
+        words = [*TWISTD, "--pidfile=twistd.pid", "--logfile=twistd.log", name, option, file]
+        with manager.service(words, self.log) as process:
+            ready = manager.until("READY=1")[-1]
+            pid = int((self.directory / "twistd.pid").read_text())
+            try:
+                self.assertEqual(process.wait(20), 0)
+                self.assertEqual(ready, f"READY=1\nMAINPID={pid}")
+                self.assertTrue(self.ask(port).endswith(b"ok"))
+            finally:
+                os.kill(pid, signal.SIGTERM)
+            manager.until("STOPPING=1")
+            deadline = time.monotonic() + 20
+            while (self.directory / "twistd.pid").exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            self.assertFalse((self.directory / "twistd.pid").exists())
+
     def test_oneOfEach(self) -> None:
         """
         What is not wanted is closed and told, and what was not handed over is bound.
@@ -248,7 +272,8 @@ class HandedOverTests(ManagedCase):
         wanted, unwanted = manager.ports
         own = freePort()
         with manager.service(self.configure((wanted, own)), self.log) as process:
-            self.assertIn(f"[::]:{own}", manager.until("READY=1")[-1])
+            manager.until("READY=1")
+            self.assertIn(f"[::]:{own}", manager.until("STATUS=Serving")[-1])
             self.assertTrue(self.ask(wanted).endswith(b"ok"))
             self.assertTrue(self.ask(own).endswith(b"ok"))
             held = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from tempfile import TemporaryDirectory
 
 from hypothesis import given
@@ -14,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.routing.steps import Steps
 from smartproxy_tw.service.announcer import EVERY, PAUSE, Announcer, Notifier, Wish, wishIn
 
 from ..examples import examples
@@ -77,7 +79,7 @@ class AnnouncerTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.told: list[str] = []
-        self.isFull = False
+        self.isFull = self.isLong = False
         self.text = "all is well"
         self.announcer = self.make(Wish("@x", 12))
 
@@ -89,11 +91,21 @@ class AnnouncerTests(SynchronousTestCase):
             wish,
             self.send,
             self.clock,
-            lambda: self.text,
+            self.describe,
             patience=40,
             pid=lambda: pid,
             monotonic=lambda: 5_000_000,
         )
+
+    def describe(self) -> Steps[str]:
+        """
+        How it stands, as soon as that is known.
+        """
+        while self.isLong:
+            # Longer than a slice.
+            time.sleep(0.02)
+            yield
+        return self.text
 
     def send(self, message: bytes) -> bool:
         """
@@ -118,7 +130,7 @@ class AnnouncerTests(SynchronousTestCase):
         self.announcer.begin()
         self.assertEqual(self.news(), ["STATUS=Starting"])
         self.announcer.ready()
-        self.assertEqual(self.news(), ["READY=1\nSTATUS=all is well"])
+        self.assertEqual(self.news(), ["READY=1", "STATUS=all is well"])
         self.announcer.stopping()
         (text,) = self.news()
         self.assertTrue(text.startswith("STOPPING=1\nEXTEND_TIMEOUT_USEC=40000000\nSTATUS=Stopping"), text)
@@ -132,7 +144,7 @@ class AnnouncerTests(SynchronousTestCase):
         A process that has become another one says which.
         """
         self.make(Wish("@x", 12), pid=13).ready()
-        self.assertEqual(self.news(), ["READY=1\nSTATUS=all is well\nMAINPID=13"])
+        self.assertEqual(self.news(), ["READY=1\nMAINPID=13", "STATUS=all is well"])
 
     def test_status(self) -> None:
         """
@@ -165,6 +177,55 @@ class AnnouncerTests(SynchronousTestCase):
             self.announcer.changed()
             self.clock.advance(PAUSE / 4)
         self.assertEqual(self.news(), ["STATUS=better"])
+
+    def test_many(self) -> None:
+        """
+        Being ready does not wait until ten thousand certificates are counted, and what
+        changes meanwhile is told soon after.
+        """
+        self.isLong = True
+        self.announcer.ready()
+        self.assertEqual(self.news(), ["READY=1"])
+        self.announcer.changed()
+        self.isLong = False
+        self.clock.advance(0)
+        self.assertEqual(self.news(), ["STATUS=all is well"])
+        self.text = "better"
+        self.clock.advance(PAUSE)
+        self.assertEqual(self.news(), ["STATUS=better"])
+
+    def test_stopsCounting(self) -> None:
+        """
+        A stop does not wait for it either.
+        """
+        self.isLong = True
+        self.announcer.ready()
+        self.announcer.stopping()
+        self.announcer.end()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_defect(self) -> None:
+        """
+        A defect in the telling is logged, and tried again.
+        """
+        text, self.text = self.text, None  # type: ignore[assignment]
+        self.patch(self, "describe", self.broken)
+        announcer = self.make(Wish("@x", 12))
+        announcer.ready()
+        self.assertEqual(self.news(), ["READY=1"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.text = text
+        self.clock.advance(EVERY)
+        self.assertEqual(self.news(), ["STATUS=all is well"])
+
+    def broken(self) -> Steps[str]:
+        """
+        A description with a defect, for as long as there is no text.
+        """
+        yield
+        if self.text is None:
+            raise ZeroDivisionError
+        return self.text
 
     def test_failure(self) -> None:
         """
@@ -233,7 +294,7 @@ class AnnouncerTests(SynchronousTestCase):
             else:
                 ended.errback(outcome)
                 self.failureResultOf(ended, ZeroDivisionError)
-            self.assertEqual(self.news(), ["READY=1\nSTATUS=all is well"])
+            self.assertEqual(self.news(), ["READY=1", "STATUS=all is well"])
 
     def test_reloadThatIsOvertaken(self) -> None:
         """
@@ -259,7 +320,7 @@ class AnnouncerTests(SynchronousTestCase):
         self.clock.advance(1)
         self.isFull = False
         self.clock.advance(1)
-        self.assertEqual(self.news(), ["STATUS=Starting", "READY=1\nSTATUS=all is well"])
+        self.assertEqual(self.news(), ["STATUS=Starting", "READY=1", "STATUS=all is well"])
         self.isFull = True
         announcer.stopping()
         announcer.end()

@@ -4,27 +4,42 @@ Tests for L{smartproxy_tw.service.notices}.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.routing.steps import finish
 from smartproxy_tw.service.notices import ready, reloading, status, stopping, summary
-from smartproxy_tw.service.status import CertificateState, Figures
+from smartproxy_tw.service.status import CertificateState, CertificateStatus
 
 from ..examples import examples
 
+NOW = 1_000_000.0
 
-def figures(
+
+def standing(
     name: str,
     state: CertificateState = "valid",
-    expiresIn: float | None = 1000.0,
+    expires: float | None = NOW + 1000,
     failures: int = 0,
-    reason: str | None = None,
-) -> Figures:
+    problem: str | None = None,
+    isRevoked: bool = False,
+) -> CertificateStatus:
     """
     How it stands with one certificate.
     """
-    return Figures(name, "auto", (name,), state, expiresIn, failures, None, reason)
+    return CertificateStatus(
+        name, "auto", (name,), state, expires, problem, failures=failures, isRevoked=isRevoked
+    )
+
+
+def told(addresses: Sequence[str], certificates: Sequence[CertificateStatus] = ()) -> str:
+    """
+    The line.
+    """
+    return finish(summary(addresses, certificates, lambda: NOW))
 
 
 class NoticeTests(SynchronousTestCase):
@@ -36,8 +51,8 @@ class NoticeTests(SynchronousTestCase):
         """
         Each is what C{sd_notify(3)} has.
         """
-        self.assertEqual(ready("all is well"), b"READY=1\nSTATUS=all is well")
-        self.assertEqual(ready("x", 12), b"READY=1\nSTATUS=x\nMAINPID=12")
+        self.assertEqual((ready(), ready(12)), (b"READY=1", b"READY=1\nMAINPID=12"))
+        self.assertEqual(status("all is well"), b"STATUS=all is well")
         self.assertTrue(reloading(77).startswith(b"RELOADING=1\nMONOTONIC_USEC=77\nSTATUS="))
         self.assertEqual(stopping(1.5, "bye"), b"STOPPING=1\nEXTEND_TIMEOUT_USEC=1500000\nSTATUS=bye")
 
@@ -47,8 +62,16 @@ class NoticeTests(SynchronousTestCase):
         """
         Whatever a text has in it, it adds no line of its own.
         """
-        self.assertNotIn(b"\n", status(text))
-        self.assertEqual(ready(text, 1).count(b"\n"), 2)
+        line = status(text)
+        self.assertTrue(line.startswith(b"STATUS="))
+        self.assertTrue(line.decode().isprintable())
+        self.assertEqual(stopping(1, text).count(b"\n"), 2)
+
+    def test_disguise(self) -> None:
+        """
+        What a terminal would obey is shown instead.
+        """
+        self.assertEqual(status("a\x1b[2Jb\nc"), rb"STATUS=a\x1b[2Jb c")
 
 
 class SummaryTests(SynchronousTestCase):
@@ -60,9 +83,9 @@ class SummaryTests(SynchronousTestCase):
         """
         Ports are listed, many of them in part.
         """
-        self.assertEqual(summary(["[::]:80", "[::]:443"], []), "Serving [::]:80, [::]:443")
-        self.assertTrue(summary([f"[::]:{n}" for n in range(1, 11)], []).endswith(":5, [::]:6 and 4 more"))
-        self.assertEqual(summary([], []), "Serving no port at all")
+        self.assertEqual(told(["[::]:80", "[::]:443"]), "Serving [::]:80, [::]:443")
+        self.assertTrue(told([f"[::]:{n}" for n in range(1, 11)]).endswith(":5, [::]:6 and 4 more"))
+        self.assertEqual(told([]), "Serving no port at all")
 
     def test_certificates(self) -> None:
         """
@@ -70,23 +93,30 @@ class SummaryTests(SynchronousTestCase):
         counted; one that cannot be renewed is still valid.
         """
         found = [
-            figures("a.test"),
-            figures("b.test", "failed", failures=2, reason="DNS"),
-            figures("c.test", "missing", None),
-            figures("d.test", "expired", -1.0),
-            figures("e.test", "revoked"),
+            standing("a.test"),
+            standing("b.test", "failed", failures=2, problem="DNS"),
+            standing("c.test", "missing", None),
+            standing("d.test", "expired", NOW - 1),
+            standing("e.test", isRevoked=True),
         ]
         self.assertEqual(
-            summary(["[::]:80"], found),
+            told(["[::]:80"], found),
             "Serving [::]:80; certificates: 5 wanted, 2 valid, 1 failing (b.test: DNS)",
         )
-        self.assertTrue(summary([], found[:1]).endswith("certificates: 1 wanted, 1 valid"))
+        self.assertTrue(told([], found[:1]).endswith("certificates: 1 wanted, 1 valid"))
+
+    def test_slices(self) -> None:
+        """
+        Many are counted a few at a time.
+        """
+        steps = summary([], [standing(f"{n}.test") for n in range(1000)], lambda: NOW)
+        self.assertGreater(len(list(steps)), 5)
 
     def test_reason(self) -> None:
         """
         A reason may be missing, and is not told for ever.
         """
-        self.assertTrue(summary([], [figures("a.test", failures=1)]).endswith("1 failing (a.test)"))
-        text = summary([], [figures("a.test", failures=1, reason="x" * 5000)])
+        self.assertTrue(told([], [standing("a.test", failures=1)]).endswith("1 failing (a.test)"))
+        text = told([], [standing("a.test", failures=1, problem="x" * 5000)])
         self.assertLess(len(text), 400)
         self.assertTrue(text.endswith("x…)"))
