@@ -312,10 +312,7 @@ class Listeners:
         text = text.rstrip(".") or type(reason).__name__
         if number == errno.EADDRINUSE:
             if (unused := self._inherited.unusedOn(address.port)) is not None:
-                return (
-                    f"{text}: a socket on {unused} was handed over instead."
-                    " Let the socket unit (ListenStream=, BindIPv6Only=) and bind say the same."
-                )
+                return f"{text}: {_elsewhere(unused, address)}"
             holder = self._holder(address.port)
             return (
                 f"{text}: {holder} has port {address.port}. Stop it, or choose another port."
@@ -331,3 +328,12 @@ class Listeners:
         if number == errno.EADDRNOTAVAIL:
             return f"{text}. This machine has no address {address.host}: correct bind."
         return f"{text}. Correct that, or choose another address or port."
+
+
+def _elsewhere(unused: Address, wanted: Address) -> str:
+    if unused == wanted:
+        return "its socket was handed over and closed, as nothing wanted it then. A restart uses it."
+    return (
+        f"a socket on {unused} was handed over instead."
+        " Let the socket unit (ListenStream=, BindIPv6Only=) and bind say the same."
+    )

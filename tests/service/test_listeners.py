@@ -217,6 +217,26 @@ class BindingTests(SynchronousTestCase):
             " handed over instead. Let the socket unit (ListenStream=, BindIPv6Only=) and bind say the same.",
         )
 
+    def test_tooLate(self) -> None:
+        """
+        A port that is wanted only after its socket was dismissed needs a restart, and
+        says so.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            number = sock.getsockname()[1]
+            inherited = Inherited([Handed("web", sock)])
+            listeners = Listeners(
+                self.listen,  # type: ignore[arg-type]
+                ("127.0.0.1",),
+                inherited=inherited,
+                take=takeBy(reactor),
+            )
+            self.successResultOf(listeners.bind([1]))
+            self.listen.refuses(number)
+            error = self.failureResultOf(listeners.bind([number]), ListenError).value
+        self.assertIn("its socket was handed over and closed", str(error))
+        self.assertIn("A restart uses it.", str(error))
+
     def test_adoption(self) -> None:
         """
         The data path takes each port once, and fires when it has them all.
