@@ -15,7 +15,7 @@ from typing import NamedTuple
 __all__ = ["SHELLS", "Choice", "Level", "outline", "script"]
 
 #: What an argument is called that is a file or a directory.
-_FILES = ("FILE", "PATH")
+_FILES = ("FILE", "DIRECTORY", "PATH")
 
 
 class Choice(NamedTuple):

@@ -135,6 +135,7 @@ class BashTests(SynchronousTestCase):
         self.assertEqual(self.completed("check", "o"), ["other.toml"])
         self.assertEqual(self.completed("check", "--quiet", "o"), ["other.toml"])
         self.assertEqual(self.completed("certificates", "import", "su"), ["sub dir"])
+        self.assertEqual(self.completed("init", "--systemd", "su"), ["sub dir"])
         self.assertEqual(self.completed("explain", ""), [])
 
     def test_loaded(self) -> None:
