@@ -108,6 +108,25 @@ def _parser() -> argparse.ArgumentParser:
         help="https://name/path, http://name/path, tls://name:port (any TLS) or tcp://name:port (no TLS)",
     )
 
+    fmt = commands.add_parser(
+        "fmt",
+        help="lay a configuration in YAML out as all of them are",
+        description="Lay configurations in YAML out: two spaces for each level, lists below their key, no "
+        "trailing space. Comments, order and quotes stay. A file of which that would change the meaning, or "
+        "lose a comment, is left alone, and told.",
+    )
+    fmt.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        default=[_DEFAULT_FILE],
+        help="default: %(default)s; - is standard input, to standard output",
+    )
+    fmt.add_argument(
+        "--check", action="store_true", help="change nothing; the status is 1 where there is work"
+    )
+    fmt.add_argument("--diff", action="store_true", help="the same, and show what would be different")
+
     commands.add_parser(
         "schema",
         help="print the JSON Schema of configurations, for editors",
@@ -656,6 +675,10 @@ def _run(options: argparse.Namespace) -> int:
         return _check(options.file, options.quiet)
     if options.command == "explain":
         return _explain(options.config, options.url)
+    if options.command == "fmt":
+        from .commands.formatting import fmt
+
+        return OK if fmt(options.files, isCheck=options.check, isDiff=options.diff) else TROUBLE
     if options.command == "schema":
         return _schema()
     if options.command == "certificates":
