@@ -107,6 +107,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="https://name/path, http://name/path, tls://name:port (any TLS) or tcp://name:port (no TLS)",
     )
+    explain.add_argument("--method", default="GET", help="of the request, default: %(default)s")
+    explain.add_argument(
+        "--header",
+        metavar="'NAME: VALUE'",
+        action="append",
+        default=[],
+        help="a header field of the request; may be given several times",
+    )
+    explain.add_argument(
+        "--client",
+        metavar="ADDRESS",
+        default="",
+        help="where it comes from, an IP address; behind trusted proxies the client that they speak for",
+    )
+    explain.add_argument(
+        "--tls-version", choices=["1.2", "1.3"], help="of the handshake, default: the highest that is spoken"
+    )
 
     fmt = commands.add_parser(
         "fmt",
@@ -359,18 +376,19 @@ def _check(file: str, isQuiet: bool) -> int:
     return OK
 
 
-def _explain(file: str, url: str) -> int:
+def _explain(options: argparse.Namespace) -> int:
     from .config.errors import ConfigError
     from .config.loading import load
-    from .routing.explain import explain
+    from .routing.explain import Circumstances, explain
 
+    given = Circumstances(tuple(options.header), options.method, options.client, options.tls_version)
     try:
-        config = load(file)
+        config = load(options.config)
     except ConfigError as why:
         _complain(str(why))
         return CONFIGURATION
     try:
-        sys.stdout.write(explain(config, url).render())
+        sys.stdout.write(explain(config, options.url, given).render())
     except ValueError as why:
         _complain(f"smartproxy explain: {why}")
         return TROUBLE
@@ -674,7 +692,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "check":
         return _check(options.file, options.quiet)
     if options.command == "explain":
-        return _explain(options.config, options.url)
+        return _explain(options)
     if options.command == "fmt":
         from .commands.formatting import fmt
 

@@ -186,6 +186,32 @@ class MainTests(SynchronousTestCase):
         for url in ("http://a.b/", "tls://a.b:443", "tcp://a.b:80", "http://nobody.example:99/"):
             self.assertEqual(self.run_("explain", "-c", "x.yaml", url)[0], OK)
 
+    def test_explainCircumstances(self) -> None:
+        """
+        What a URL does not tell is told beside it.
+        """
+        self.write(
+            """
+            routes:
+            - name: beta
+              match:
+                {ports: 443, method: PUT, headers: {a: b, c: d}, client_ip: 10.0.0.0/8, tls_version: "1.2"}
+              action: {type: respond, tls: {mode: terminate, certificate: internal}}
+            """
+        )
+        told = ["--method", "PUT", "--header", "A: b", "--header", "C:d", "--client", "10.0.0.7"]
+        url = "https://a.b/x"
+        status, out, err = self.run_("explain", url, *told, "--tls-version", "1.2")
+        self.assertEqual((status, err), (OK, ""))
+        self.assertIn("taken by    beta", out)
+        status, out, err = self.run_("explain", url, *told)
+        self.assertIn("tls: its version is 1.3, not 1.2", out)
+        status, out, err = self.run_("explain", url, *told[2:])
+        self.assertIn("method: GET is not PUT", out)
+        status, out, err = self.run_("explain", url, *told[:4])
+        self.assertIn("header: c is not there", out)
+        self.assertEqual(self.run_("explain", url, "--client", "x")[0], TROUBLE)
+
     def test_explainBad(self) -> None:
         """
         A bad URL is trouble, a bad configuration is that.

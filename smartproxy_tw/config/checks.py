@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from . import names
 from .document import Mark, Path
-from .model import Auto, CertificateSource, Internal, Redirect, Route, TLSPolicy
+from .model import Auto, CertificateSource, Conditions, Internal, Redirect, Route, TLSPolicy
 
 __all__ = ["Placed", "certificateProblem", "conflicts", "demands", "serverNameProblem"]
 
@@ -168,14 +168,16 @@ def _layers(placed: Sequence[Placed]) -> Iterator[tuple[Path, str]]:
     """
     ports = _Ports()
     # For each domain and layer the ports that it is on, and the routes that say so.
-    known: dict[str, dict[str, tuple[int, list[Placed]]]] = {}
+    known: dict[tuple[str, tuple[str, ...]], dict[str, tuple[int, list[Placed]]]] = {}
     for each in placed:
         if each.route.tls is None:
             continue
         mine, layer = ports.of(each.route), _layer(each.route)
         clash: tuple[str, int, Placed] | None = None
+        # Routes for other clients are others: those who connect are known when the ClientHello is.
+        clients = each.route.conditions.clients if each.route.protocol == "tcp" else ()
         for domain in each.route.domains or ("",):
-            layers = known.setdefault(domain, {})
+            layers = known.setdefault((domain, clients), {})
             for other, (theirs, routes) in layers.items():
                 if other != layer and mine & theirs and clash is None:
                     first = next(route for route in routes if ports.of(route.route) & mine)
@@ -200,18 +202,18 @@ def _shadows(placed: Sequence[Placed]) -> Iterator[tuple[Path, str]]:
     """
     ports = _Ports()
     # For what a route matches, the ports that this is taken on, and the first to.
-    taken: dict[tuple[str, str, str | None], tuple[int, Placed]] = {}
+    taken: dict[tuple[str, str, str | None, Conditions], tuple[int, Placed]] = {}
     for each in sorted(placed, key=lambda each: -each.route.priority):
         route = each.route
         kind = "tls" if route.tls is not None else route.protocol
         path = None if route.path == "/*" else route.path
-        mine = ports.of(route)
+        mine, asked = ports.of(route), route.conditions
         first, isNew = each, False
         for domain in reversed(route.domains or ("",)):
-            before, other = taken.get((kind, domain, path), (0, each))
+            before, other = taken.get((kind, domain, path, asked), (0, each))
             isNew = isNew or bool(mine & ~before)
             first = other if before & mine else first
-            taken[kind, domain, path] = (before | mine, other)
+            taken[kind, domain, path, asked] = (before | mine, other)
         if not isNew:
             yield each.path, f"can never be reached: {first} is asked before it and takes all that it matches"
 

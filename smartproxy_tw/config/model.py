@@ -29,6 +29,7 @@ __all__ = [
     "CertificateSource",
     "Challenges",
     "ClientCertificates",
+    "Conditions",
     "Config",
     "DynamicUpdate",
     "ExternalAccount",
@@ -358,6 +359,28 @@ Action = Forward | Redirect | Respond | Block
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """
+    What a route asks for beyond ports, domains and path; all of it has to hold.
+
+    @ivar headers: Names of header fields, in lower case, each with what one of its
+        values has to match one of: see L{smartproxy_tw.config.expressions}.  Only with
+        the protocol C{http}, as all others but C{clients}.
+    @ivar query: The same for parameters of the query, whose case matters.
+    @ivar methods: The method is one of these; empty: any.
+    @ivar clients: The client is one of these, see L{smartproxy_tw.config.clients}; empty:
+        anybody.
+    @ivar tlsVersions: TLS, which ends here, is of one of these versions; empty: of any.
+    """
+
+    headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    query: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    methods: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    tlsVersions: tuple[Literal["1.2", "1.3"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """
     One rule: what it takes, and what becomes of it.
@@ -375,6 +398,7 @@ class Route:
     @ivar priority: Higher is asked first.
     @ivar line: Where it begins in its file, counted from 1; 0 when there is
         none.
+    @ivar conditions: What else it asks for.
     """
 
     name: str
@@ -386,6 +410,7 @@ class Route:
     tls: TLS | None = None
     priority: int = 0
     line: int = 0
+    conditions: Conditions = Conditions()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic.alias_generators import to_snake
+
 from . import checks, model, names, schema, sites, targets
 from .document import Path
 from .findings import Findings
@@ -26,6 +28,10 @@ def listed(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
+
+
+#: What only a request has.
+_NEED_HTTP = ("path", "headers", "query", "method", "tlsVersion")
 
 
 class _Reader:
@@ -173,7 +179,38 @@ class RouteReader(_Reader):
             tls=self._tls(action.tls, domains),
             priority=written.priority,
             line=self._findings.mark(self._path).line,
+            conditions=self._conditions(match, action),
         )
+
+    def _conditions(self, match: schema.Match, action: Any) -> model.Conditions:
+        versions = tuple(listed(match.tlsVersion))
+        if versions and action.tls is None:
+            self.wrong(("match", "tls_version"), "needs TLS that ends here: add action.tls, or leave it out")
+        elif versions and isinstance(action.tls, (schema.Terminate, schema.Reencrypt)):
+            spoken = [each for each in versions if action.tls.minVersion <= each <= action.tls.maxVersion]
+            if not spoken:
+                self.wrong(
+                    ("match", "tls_version"),
+                    f"is never {' or '.join(versions)}: action.tls speaks "
+                    f"{action.tls.minVersion} to {action.tls.maxVersion}",
+                )
+        return model.Conditions(
+            headers=self._headers(match.headers or {}),
+            query=tuple((name, tuple(listed(value))) for name, value in (match.query or {}).items()),
+            methods=tuple(listed(match.method)),
+            clients=tuple(listed(match.clientIp)),
+            tlsVersions=versions,
+        )
+
+    def _headers(self, written: dict[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        found: dict[str, tuple[str, ...]] = {}
+        for name, value in written.items():
+            if name.lower() in found:
+                path = (*self._path, "match", "headers", name)
+                message = "is given twice: case does not matter, a list has what one of its values can be"
+                self._findings.add(path, message, atKey=True)
+            found[name.lower()] = tuple(listed(value))
+        return tuple(found.items())
 
     def _ports(self, written: Any) -> tuple[int, ...]:
         found: set[int] = set()
@@ -193,8 +230,9 @@ class RouteReader(_Reader):
         """
         isPassthrough = isinstance(action.tls, schema.Passthrough)
         because = None
-        if match.path is not None:
-            because = "path"
+        asked = next((each for each in _NEED_HTTP if getattr(match, each) is not None), None)
+        if asked is not None:
+            because = to_snake(asked)
         elif isinstance(action, (schema.Redirect, schema.Respond)):
             because = f"type: {action.type}"
         elif scheme is not None:

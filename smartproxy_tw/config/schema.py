@@ -29,8 +29,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from ..facts import Address
-from . import lexicon, model, names, targets, texts
+from . import clients, lexicon, model, names, targets, texts
 from .document import FromEnvironment
+from .expressions import expression
 
 __all__ = [
     "AccessLog",
@@ -234,6 +235,57 @@ _Domains = Annotated[
 ]
 
 
+def _client(text: str) -> str:
+    return clients.client(text).text
+
+
+def _expression(text: str) -> str:
+    expression(text)
+    return text
+
+
+def _version(value: Any) -> Any:
+    """
+    Without quotes a version reads as a number.
+    """
+    return str(value) if type(value) is float else value
+
+
+def _matchedField(text: str) -> str:
+    # As it was written, so that two spellings of one name do not become one key here.
+    texts.matchedField(text)
+    return text
+
+
+_MatchedField = Annotated[str, AfterValidator(_matchedField)]
+_Client = Annotated[str, AfterValidator(_client)]
+_Clients = Annotated[
+    Annotated[_Client, Tag(TAG + "text")]
+    | Annotated[list[_Client], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
+    _byShape("has to be an address, a network, a range, a glob or a list of these"),
+]
+_Expression = Annotated[str, AfterValidator(_expression)]
+_Expressions = Annotated[
+    Annotated[_Expression, Tag(TAG + "text")]
+    | Annotated[list[_Expression], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
+    _byShape("has to be a text (numbers in quotes), a glob, a /regular expression/ or a list of these"),
+]
+_Method = Annotated[str, AfterValidator(texts.method)]
+_Methods = Annotated[
+    Annotated[_Method, Tag(TAG + "text")]
+    | Annotated[list[_Method], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
+    _byShape("has to be a method or a list of methods"),
+]
+_Version = Annotated[Literal["1.2", "1.3"], BeforeValidator(_version)]
+_Versions = Annotated[
+    Annotated[_Version, Tag(TAG + "text")]
+    | Annotated[list[_Version], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
+    Discriminator(
+        lambda value: TAG + ("list" if isinstance(value, list) else "text"),
+    ),
+]
+
+
 class Match(_Section):
     """
     Which connections and requests a route takes.
@@ -254,10 +306,39 @@ class Match(_Section):
         description="The path asked for: exact `/a`, prefix `/a/*`, or with parameters `/users/:id`. "
         "Makes the route speak HTTP.",
     )
+    headers: Annotated[dict[_MatchedField, _Expressions], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Header fields, all of which the request has to have, by their names in any case: a "
+        "text, a glob (`beta-*`, or `*` for any value), a regular expression (`/^beta-[0-9]+$/`), or a list "
+        "of which one has to match. Of a field that comes several times one value has to. Makes the "
+        "route speak HTTP.",
+    )
+    query: Annotated[dict[str, _Expressions], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Parameters of the query, as headers; names and values are compared with their "
+        "percent encoding undone. Makes the route speak HTTP.",
+    )
+    method: _Methods | None = Field(
+        default=None,
+        description="The method, or a list of those that are taken: `[GET, HEAD]`. Makes the route speak "
+        "HTTP.",
+    )
+    clientIp: _Clients | None = Field(
+        default=None,
+        description="Who is served: an address, a network in CIDR notation, a range `10.0.0.1-10.0.0.9`, "
+        "a glob `10.0.*.*`, or a list of these, of IPv4 and IPv6. For HTTP it is the client that a trusted "
+        "proxy speaks for (trusted_proxies).",
+    )
+    tlsVersion: _Versions | None = Field(
+        default=None,
+        description="The version of TLS that was agreed on, or a list of both, where TLS ends here. Makes "
+        "the route speak HTTP.",
+    )
     protocol: Literal["http", "tcp"] | None = Field(
         default=None,
         description="What is spoken, inside of TLS where there is TLS. Left out, it is settled so: http "
-        "with a path, for redirect and respond, and with http:// or https:// targets; tcp with "
+        "with a path, headers, query, method or tls_version, for redirect and respond, and with http:// or "
+        "https:// targets; tcp with "
         "passthrough; http where TLS is terminated or domains are given; tcp otherwise.",
     )
 
@@ -339,15 +420,6 @@ _CERTIFICATE = (
     "the state directory; or the paths of PEM files."
 )
 
-
-def _version(value: Any) -> Any:
-    """
-    Without quotes a version reads as a number.
-    """
-    return str(value) if type(value) is float else value
-
-
-_Version = Annotated[Literal["1.2", "1.3"], BeforeValidator(_version)]
 # Those of Mozilla's intermediate profile that need no parameters of their own.
 _Cipher = Literal[
     "ECDHE-ECDSA-AES128-GCM-SHA256",

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .checks import demands
+from .expressions import shown
 from .model import (
     LETSENCRYPT,
     LETSENCRYPT_STAGING,
     Auto,
     CertificateHook,
+    Conditions,
     Config,
     Files,
     Forward,
@@ -112,8 +114,26 @@ def _matched(route: Route) -> Iterator[str]:
     yield ", ".join(route.domains) if route.domains else "any name or none"
     if route.path is not None:
         yield f"path {route.path}"
+    yield from _conditions(route.conditions)
     if route.priority:
         yield f"priority {route.priority}"
+
+
+def _conditions(asked: Conditions) -> Iterator[str]:
+    """
+    What else a route asks for.
+    """
+    if asked.methods:
+        yield f"method {' or '.join(asked.methods)}"
+    for name, texts in asked.headers:
+        yield f"header {name} {shown(name, texts)}"
+    for name, texts in asked.query:
+        yield f"query {name} {shown(name, texts)}"
+    if asked.clients:
+        more = f" and {len(asked.clients) - 4} more" if len(asked.clients) > 4 else ""
+        yield f"client {', '.join(asked.clients[:4])}{more}"
+    if asked.tlsVersions:
+        yield f"TLS {' or '.join(asked.tlsVersions)}"
 
 
 def _deed(route: Route) -> str:

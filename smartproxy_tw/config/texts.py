@@ -27,6 +27,8 @@ __all__ = [
     "isOnLoopback",
     "location",
     "macKey",
+    "matchedField",
+    "method",
     "name",
     "nameServer",
     "routePath",
@@ -50,6 +52,21 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 _URI = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*\Z")
 #: RFC 6750 section 2.1, and long enough that nobody guesses it.
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]{32,512}=*\Z")
+#: These are not handed on, and what is not handed on is not matched.
+_HOPS = frozenset(
+    {"connection", "http2-settings", "keep-alive", "proxy-connection", "te", "transfer-encoding"}
+)
+_NAMED_ANEW = frozenset({"x-request-id", "x_request_id", "x-request_id", "x_request-id"})
+_FORWARDING = frozenset(
+    {
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+        "x-real-ip",
+    }
+)
 #: These are set by the data path, which alone knows what is right.
 _OURS = frozenset({"date", "content-length", "connection", "transfer-encoding"})
 
@@ -153,6 +170,41 @@ def fieldName(text: str) -> str:
         raise ValueError("is not the name of a header field")
     if text.lower() in _OURS:
         raise ValueError("is set by the proxy itself and cannot be given")
+    return text
+
+
+def matchedField(text: str) -> str:
+    """
+    The name of a header field that a route asks for.
+
+    @return: In lower case: case does not matter.
+    @raise ValueError: It is none, or one that never goes on as it came, so that
+        what was matched would not be what is forwarded.
+    """
+    if not _TOKEN.match(text):
+        raise ValueError("is not the name of a header field")
+    found = text.lower()
+    if found in _HOPS:
+        raise ValueError(
+            "is for one hop only and never goes on: to tell WebSockets apart, ask for the field Upgrade"
+        )
+    if found in _NAMED_ANEW or (found.replace("_", "-") in _FORWARDING and "_" in found):
+        raise ValueError("is never believed as it comes, so that no route can ask for it")
+    return found
+
+
+def method(text: str) -> str:
+    """
+    A method of HTTP (RFC 9110 section 9).
+
+    @raise ValueError: It is none, or one that never comes to a route.
+    """
+    if not _TOKEN.match(text) or len(text) > 32:
+        raise ValueError("is not a method")
+    if text != text.upper():
+        raise ValueError(f"would never match, as case matters in methods: write {text.upper()}")
+    if text in ("CONNECT", "TRACE"):
+        raise ValueError("is answered with 405 before any route is asked")
     return text
 
 

@@ -14,11 +14,15 @@ from zope.interface import implementer
 
 from ..facts import RequestFacts
 from ..interfaces import IAction, IExchange, IStream
+from ..routing.sight import Sight
 from ..wire.http1 import parseRequest
+from ..wire.lines import pairs
 from .answers import plainAnswer
-from .forwarding import clientBehind, trustedMarks
+from .forwarding import believedLines, clientBehind, trustedMarks
+from .identity import versionOf
 from .numbers import believed
 from .session import Session
+from .tls import TLSWire
 
 if TYPE_CHECKING:
     from ..config.model import Route, TLSPolicy
@@ -173,6 +177,9 @@ class Door:
     The policy of the handshake belongs to the door, and sessions keep their door:
     neither a memo nor a new table lets a request come to a route that demands
     something else.
+
+    A memo is for whoever sends the same bytes by the same name: it has no decision for
+    which something else was looked at, such as the client's address.
     """
 
     def __init__(self, engine: Engine, number: int, isTLS: bool, policy: TLSPolicy | None = None) -> None:
@@ -205,11 +212,12 @@ class Door:
         """
         Session(self, wire, connection)
 
-    def understand(self, data: bytes, connection: ConnectionFacts) -> Prepared | None:
+    def understand(self, data: bytes, connection: ConnectionFacts, wire: Wire) -> Prepared | None:
         """
         Parse a head and decide what is to become of the request.
 
         @param data: What has come so far.
+        @param wire: What it has come by.
         @return: L{None} while the head is not complete.
         @raise BadMessage: It is refused.
         """
@@ -223,7 +231,13 @@ class Door:
                 return Prepared(request, None, _Challenge(answer), connection.serverName, "")
         isTrusted = engine.trusts(connection.client.host)
         client = clientBehind(request, connection, engine.trusts) if isTrusted else ""
-        route, action = self._decide(request, connection)
+        table = self._table
+        sight = None
+        if table is not None and table.requestFactsBeyondPath:
+            sight = _sight(request, client or connection.client.host, wire, isTrusted)
+        # Whom the connection is from is another matter than whom the request is from.
+        peer = Sight(connection.client.host) if table is not None and table.asksClient else None
+        route, action = self._decide(request, connection, sight, peer)
         most = engine.limits.bodyBytes
         if request.length > most > 0:
             # Before anything is sent upstream; whoever expects 100 meets this in its place.
@@ -234,6 +248,8 @@ class Door:
             len(request.raw) == len(data) <= _MEMO_BYTES
             and request.length == 0
             and route is not None
+            and not (sight is not None and sight.isPersonal)
+            and not (peer is not None and peer.isPersonal)
             and engine.remembersHeads
             and not (request.hasSecrets or request.expectsContinue or request.upgrade)
             and not request.target.path.startswith(_CHALLENGE)
@@ -243,16 +259,19 @@ class Door:
             self.memo[data] = prepared
         return prepared
 
-    def _decide(self, request: Request, connection: ConnectionFacts) -> tuple[Route | None, IAction]:
+    def _decide(
+        self, request: Request, connection: ConnectionFacts, sight: Sight | None, peer: Sight | None
+    ) -> tuple[Route | None, IAction]:
         table = self._table
         if table is None:
             self.engine.missed(self.number, f"no route on port {self.number}", connection)
             return None, _NOT_FOUND
-        if self._isTLS and table.isMisdirected(connection.serverName, request.host):
+        if self._isTLS and table.isMisdirected(connection.serverName, request.host, peer):
             reason = f"Host {request.host} over a connection for another name"
             self.engine.missed(self.number, reason, connection)
             return None, _MISDIRECTED
-        decision = table.decideRequest(self._isTLS, request.host, request.target.path.decode("ascii"))
+        path = request.target.path.decode("ascii")
+        decision = table.decideRequest(self._isTLS, request.host, path, sight)
         route = getattr(decision, "route", None)
         if route is None:
             self.engine.missed(self.number, getattr(decision, "reason", ""), connection)
@@ -263,3 +282,22 @@ class Door:
             self.engine.missed(self.number, reason, connection)
             return None, _MISDIRECTED
         return route, self._actions[route.name]
+
+
+def _sight(request: Request, client: str, wire: Wire, isTrusted: bool) -> Sight:
+    """
+    What conditions look at: of the header fields those that go on, since others may be
+    there for somebody else, or be a lie.
+    """
+
+    def fields() -> list[tuple[str, str]]:
+        lines = request.fields + (believedLines(request) if isTrusted else b"")
+        if request.upgrade:
+            lines += b"Upgrade: " + request.upgrade + b"\r\n"
+        return pairs(lines)
+
+    def version() -> str | None:
+        return versionOf(wire.connection) if isinstance(wire, TLSWire) else None
+
+    query = (request.target.query or b"").decode("ascii")
+    return Sight(client, request.method.decode("ascii"), query, fields, version)

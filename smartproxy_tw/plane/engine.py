@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..facts import HTTP01, Challenge, ConnectionFacts, Credential
+from ..routing.sight import Sight
 from ..wire.recall import Recall
 from . import answers
 from .census import Census, cell
@@ -93,7 +94,8 @@ class Entrance:
     @ivar takesTLS: As the table has it; with no table nothing is taken.
     @ivar takesHTTP: Likewise.
     @ivar takesTCP: Likewise.
-    @ivar openRoute: The route for what is neither TLS nor HTTP.
+    @ivar openRoute: The route for what is neither TLS nor HTTP; L{None} also where
+        that depends on the client.
     @ivar servesTokens: Whether http-01 is answered here.
     @ivar servesProofs: Whether tls-alpn-01 is answered here.
     @ivar acceptors: How many sockets are accepted on.
@@ -127,7 +129,8 @@ class Entrance:
         self.takesTLS = table is not None and table.takesTLS
         self.takesHTTP = table is not None and table.takesHTTP
         self.takesTCP = table is not None and table.takesTCP
-        self.openRoute = None if table is None else getattr(table.decideStream(False, None), "route", None)
+        isOpen = table is not None and not table.asksClient
+        self.openRoute = self.openRouteFor("") if isOpen else None
         self.answer(challenges)
         for door in self.doors:
             door.use(table, actions)
@@ -156,6 +159,16 @@ class Entrance:
         """
         for door in self.doors:
             door.isClosing = True
+
+    def openRouteFor(self, client: str) -> Route | None:
+        """
+        The route for what is neither TLS nor HTTP.
+
+        @param client: From whom it is.
+        """
+        if self.table is None:
+            return None
+        return getattr(self.table.decideStream(False, None, Sight(client)), "route", None)
 
     def secure(self, policy: TLSPolicy) -> Door:
         """

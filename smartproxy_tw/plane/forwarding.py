@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..facts import ConnectionFacts
     from ..wire.http1 import Request
 
-__all__ = ["clientBehind", "trustedMarks"]
+__all__ = ["believedLines", "clientBehind", "trustedMarks"]
 
 _LINE = re.compile(rb"(?m)^([^:\r\n]++):[\t ]*+([^\r\n]*+)\r\n")
 
@@ -30,6 +30,16 @@ def _values(request: Request) -> dict[bytes, list[bytes]]:
         if b"_" not in name:
             found.setdefault(name.lower(), []).append(value.strip(b"\t "))
     return found
+
+
+def believedLines(request: Request) -> bytes:
+    """
+    What a trusted peer says of whom it speaks for, without what is never believed.
+
+    @return: Whole lines.
+    """
+    lines = [name + b": " + value + b"\r\n" for name, some in _values(request).items() for value in some]
+    return b"".join(lines)
 
 
 def _hops(request: Request) -> list[str]:

@@ -18,6 +18,7 @@ from OpenSSL import SSL
 
 from ..config.model import Several
 from ..facts import Address, ConnectionFacts
+from ..routing.sight import Sight
 from ..wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, parse
 from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME
 from .handshake import Handshake
@@ -101,12 +102,16 @@ def greet(entrance: Entrance, sock: socket.socket, client: Address) -> None:
                 entrance.plain.open(wire, ConnectionFacts(entrance.number, client))
                 return
         # A server that speaks first can share its port with a challenge, but for the moment of it.
-        elif entrance.openRoute is not None and not (
-            entrance.takesHTTP or (entrance.servesTokens and engine.tokens)
-        ):
+        elif not (entrance.takesHTTP or (entrance.servesTokens and engine.tokens)):
+            facts = ConnectionFacts(entrance.number, client)
+            route = entrance.openRoute or entrance.openRouteFor(client.host)
+            if route is None:
+                engine.missed(facts.port, _nobodyTakes(facts.port), facts)
+                sock.close()
+                return
             wire = PlainWire(sock)
             engine.poller.add(wire.fd, _unexpected)
-            Stream(entrance, wire, ConnectionFacts(entrance.number, client), entrance.openRoute, False)
+            Stream(entrance, wire, facts, route, False)
             return
     greeting = Greeting(entrance, sock, client)
     engine.poller.add(sock.fileno(), greeting.ready)
@@ -117,6 +122,10 @@ def _unexpected(event: int) -> None:
     """
     Stands in for a handler that is about to come: nothing can happen before.
     """
+
+
+def _nobodyTakes(port: int) -> str:
+    return f"no route on port {port} takes what is neither TLS nor HTTP, or none from this client"
 
 
 class Greeting:
@@ -221,7 +230,8 @@ class Greeting:
             self._readOther(data)
             return
         table = entrance.table
-        decision = table.decideHello(hello.serverName) if table is not None else None
+        sight = Sight(self._client.host) if table is not None and table.asksClient else None
+        decision = table.decideHello(hello.serverName, sight) if table is not None else None
         route: Route | None = getattr(decision, "route", None)
         if route is None or route.tls is None:
             engine.missed(self._entrance.number, getattr(decision, "reason", ""), facts)
@@ -266,7 +276,8 @@ class Greeting:
     def _stream(self, wire: TLSWire, facts: ConnectionFacts, policy: TLSPolicy) -> None:
         # The table may have changed during the handshake.
         table = self._entrance.table
-        decision = table.decideStream(True, facts.serverName) if table is not None else None
+        sight = Sight(self._client.host) if table is not None and table.asksClient else None
+        decision = table.decideStream(True, facts.serverName, sight) if table is not None else None
         route: Route | None = getattr(decision, "route", None)
         reason = getattr(decision, "reason", "")
         if route is not None and (route.tls is None or route.tls.policy != policy):
@@ -310,10 +321,9 @@ class Greeting:
         It is anything, in plain.
         """
         facts = ConnectionFacts(self._entrance.number, self._client)
-        route = self._entrance.openRoute
+        route = self._entrance.openRoute or self._entrance.openRouteFor(self._client.host)
         if route is None:
-            reason = f"no route on port {facts.port} takes what is neither TLS nor HTTP"
-            self._entrance.engine.missed(facts.port, reason, facts)
+            self._entrance.engine.missed(facts.port, _nobodyTakes(facts.port), facts)
             self._close()
         else:
             self._hand(facts, route)

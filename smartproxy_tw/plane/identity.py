@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from OpenSSL import SSL, crypto
 
-__all__ = ["noteDistrust", "reasonOf", "subjectOf", "verifyPeer"]
+__all__ = ["noteDistrust", "reasonOf", "subjectOf", "verifyPeer", "versionOf"]
 
 #: What OpenSSL has against a certificate (X509_STORE_CTX_get_error(3)), where operators meet it.
 _DISTRUST = {
@@ -76,6 +76,15 @@ def subjectOf(connection: SSL.Connection) -> str | None:
     except (x509.ExtensionNotFound, ValueError):
         return ""
     return ",".join(f"{type(each).__name__.removesuffix('Name')}:{each.value}" for each in names)
+
+
+def versionOf(connection: SSL.Connection) -> str:
+    """
+    The version of TLS that was agreed on.
+
+    @return: For instance C{"1.3"}.
+    """
+    return connection.get_protocol_version_name().removeprefix("TLSv")
 
 
 def reasonOf(error: Exception) -> str:

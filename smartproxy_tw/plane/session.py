@@ -270,7 +270,7 @@ class Session:
             data = data[2:]
         door = self.door
         try:
-            prepared = door.understand(data, self.connection)
+            prepared = door.understand(data, self.connection, self.wire)
         except BadMessage as bad:
             self.buffer = data
             self._refuse(bad.status, bad.reason)

@@ -8,10 +8,12 @@ second set of rules here, only their words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
+from ..config import names, texts
 from ..config.checks import demands
 from ..config.model import (
     Auto,
@@ -28,14 +30,33 @@ from ..config.model import (
 )
 from ..wire.target import BadTarget, hostOf, resolve
 from .rule import Ask, Rule, Standing, readingRules
+from .sight import Sight
 from .steps import Steps, finish, paused
 from .table import Chosen, Miss, PortTable, compilingTable
 
-__all__ = ["Explanation", "Verdict", "explain", "explaining"]
+__all__ = ["Circumstances", "Explanation", "Verdict", "explain", "explaining"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "tls": 443}
 
 _CHALLENGE_PATH = "/.well-known/acme-challenge/"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """
+    What routes can ask for and a URL does not tell.
+
+    @ivar headers: Header fields, each as it is sent: C{X-Beta: yes}.
+    @ivar method: The method.
+    @ivar client: The address that it comes from, behind trusted proxies if any; empty:
+        none is given, and nobody's is like it.
+    @ivar tlsVersion: L{None}: the highest one that is spoken.
+    """
+
+    headers: tuple[str, ...] = ()
+    method: str = "GET"
+    client: str = ""
+    tlsVersion: Literal["1.2", "1.3"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +66,8 @@ class Verdict:
 
     @ivar route: The route.
     @ivar reason: Why it does not take the URL: a word that says what it is
-        about (C{port}, C{tls}, C{protocol}, C{domain}, C{path},
-        C{precedence}), a colon, and the rest.  L{None} for the one that does.
+        about (C{port}, C{tls}, C{protocol}, C{domain}, C{path}, C{method},
+        C{header}, C{query}, C{client}, C{precedence}), a colon, and the rest.  L{None} for the one that does.
     """
 
     route: Route
@@ -97,6 +118,10 @@ class _Question:
     @ivar name: Lower-case; empty where none is known.
     @ivar isAddress: Whether the name is an IP address: no SNI then.
     @ivar target: Path and query, resolved; empty where there is none.
+    @ivar fields: The header fields, Host among them: names in lower case, and values.
+    @ivar method: Of the request.
+    @ivar client: In normal form; empty where none is given.
+    @ivar tlsVersion: L{None} where none is given.
     """
 
     scheme: str
@@ -105,6 +130,19 @@ class _Question:
     isAddress: bool
     path: str
     target: str
+    fields: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
+    client: str = ""
+    tlsVersion: str | None = None
+
+    def sight(self, version: str | None = None) -> Sight:
+        """
+        What conditions look at.
+
+        @param version: Of TLS.
+        """
+        query = self.target.partition("?")[2]
+        return Sight(self.client, self.method, query, lambda: self.fields, lambda: version)
 
     @property
     def isTLS(self) -> bool:
@@ -142,26 +180,30 @@ class _Asked:
     name: str
     path: str
     answer: Chosen | Miss
+    sight: Sight
 
 
-def explain(config: Config, url: str) -> Explanation:
+def explain(config: Config, url: str, circumstances: Circumstances = Circumstances()) -> Explanation:
     """
     Explain which route takes a URL.
 
     @param url: C{https://name/path} or C{http://name/path}, for a request;
         C{tls://name:port}, for any TLS connection with that SNI;
         C{tcp://name:port}, for a connection without TLS.
-    @raise ValueError: The URL is none of these, or a route has a pattern that
-        is none; the message is for the person who wrote it.
+    @param circumstances: What else there is to it.
+    @raise ValueError: The URL is none of these, a circumstance cannot be, or a route
+        has a pattern that is none; the message is for the person who wrote it.
     """
-    return finish(explaining(config, url))
+    return finish(explaining(config, url, circumstances))
 
 
-def explaining(config: Config, url: str) -> Steps[Explanation]:
+def explaining(
+    config: Config, url: str, circumstances: Circumstances = Circumstances()
+) -> Steps[Explanation]:
     """
     The same, step by step.
     """
-    question = _read(url)
+    question = _within(_read(url), circumstances)
     rules = yield from readingRules(config.routes)
     port = (yield from compilingTable(config)).ports.get(question.port)
     asked = [] if port is None else _walk(port, question)
@@ -176,6 +218,8 @@ def explaining(config: Config, url: str) -> Steps[Explanation]:
     if isinstance(last, Chosen):
         deeds = _deeds(last, asked, question)
     deeds += [("note", note) for note in _notes(config, question, asked)]
+    if port is not None and not question.client and _asksClient(port):
+        deeds.append(("note", "no client is given (--client ADDRESS): no route that asks for one takes it"))
     return Explanation(
         str(question),
         last.route if isinstance(last, Chosen) else None,
@@ -222,6 +266,44 @@ def _read(url: str) -> _Question:
     return _Question(parts.scheme, number, name, isAddress, path, resolved.origin.decode("ascii"))
 
 
+def _within(question: _Question, circumstances: Circumstances) -> _Question:
+    """
+    The same question, with what the URL does not tell.
+    """
+    client, method = circumstances.client, circumstances.method
+    try:
+        client = names.address(client) if client else ""
+    except ValueError as why:
+        raise ValueError(f"the client {client!r} {why}") from None
+    try:
+        texts.method(method)
+    except ValueError as why:
+        raise ValueError(f"the method {method!r} {why}") from None
+    isUsual = _DEFAULT_PORTS.get(question.scheme) == question.port
+    host = f"[{question.name}]" if ":" in question.name else question.name
+    fields = [("host", host if isUsual else f"{host}:{question.port}"), *_fields(circumstances.headers)]
+    return replace(
+        question, fields=tuple(fields), method=method, client=client, tlsVersion=circumstances.tlsVersion
+    )
+
+
+def _fields(headers: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """
+    Read header fields as they are sent.
+    """
+    for each in headers:
+        name, colon, value = each.partition(":")
+        if not colon:
+            raise ValueError(f"the header field {each!r} has no colon: write 'Name: value'")
+        try:
+            found = texts.matchedField(name)
+        except ValueError as why:
+            raise ValueError(f"the header field {name!r} {why}") from None
+        if found == "host":
+            raise ValueError("the header field Host is the name in the URL: give it there")
+        yield found, value.strip(" \t")
+
+
 def _readName(url: str, host: str) -> tuple[str, bool]:
     """
     Bring the host of a URL into its normal form; say whether it is an address.
@@ -248,35 +330,55 @@ def _walk(port: PortTable, question: _Question) -> list[_Asked]:
     Put to the table what the data path would, in its order; the last answer is
     what becomes of it.
     """
-    name, path = question.name, question.path
+    name, path, sight = question.name, question.path, question.sight()
     if not question.isTLS:
         if question.isHTTP and (port.takesHTTP or not port.takesTCP):
-            return [_Asked(Ask.plainRequest, name, path, port.decideRequest(False, name, path))]
-        return [_Asked(Ask.plainStream, "", "", port.decideStream(False, None))]
+            answer = port.decideRequest(False, name, path, sight)
+            return [_Asked(Ask.plainRequest, name, path, answer, sight)]
+        return [_Asked(Ask.plainStream, "", "", port.decideStream(False, None, sight), sight)]
     if not port.takesTLS and port.takesTCP:
-        return [_Asked(Ask.plainStream, "", "", port.decideStream(False, None))]
+        return [_Asked(Ask.plainStream, "", "", port.decideStream(False, None, sight), sight)]
     serverName = question.serverName
-    hello = _Asked(Ask.hello, serverName or "", "", port.decideHello(serverName))
+    hello = _Asked(Ask.hello, serverName or "", "", port.decideHello(serverName, sight), sight)
     route = hello.answer.route if isinstance(hello.answer, Chosen) else None
     if route is None or route.tls is None or route.tls.mode == "passthrough":
         return [hello]
+    sight = question.sight(_version(question, route))
     if route.protocol == "tcp":
-        return [hello, _Asked(Ask.tlsStream, hello.name, "", port.decideStream(True, serverName))]
+        answer = port.decideStream(True, serverName, sight)
+        return [hello, _Asked(Ask.tlsStream, hello.name, "", answer, sight)]
     if not question.isHTTP:
         return [hello]
-    if port.isMisdirected(serverName, name):
+    if port.isMisdirected(serverName, name, sight):
         # The only URLs in which the two names differ are those with an address.
         why = (
             f"421: the TLS for no name is not that for {name}, so the Host field asks on the wrong connection"
         )
-        return [hello, _Asked(Ask.tlsRequest, name, path, Miss(why))]
-    answer = port.decideRequest(True, name, path)
+        return [hello, _Asked(Ask.tlsRequest, name, path, Miss(why), sight)]
+    answer = port.decideRequest(True, name, path, sight)
     if isinstance(answer, Chosen) and _policy(answer.route) != route.tls.policy:
         # Only a wildcard that is before a name, or behind it, can say something else about the handshake.
         answer = Miss(
             f"421: {_named(answer.route)} demands another handshake than {_named(route)}, by which it is made"
         )
-    return [hello, _Asked(Ask.tlsRequest, name, path, answer)]
+    return [hello, _Asked(Ask.tlsRequest, name, path, answer, sight)]
+
+
+def _version(question: _Question, route: Route) -> str:
+    """
+    The version of TLS that is agreed on.
+
+    @param route: The one that decides about the handshake.
+    @raise ValueError: The one that was given is not spoken.
+    """
+    policy = _policy(route)
+    assert policy is not None
+    version = question.tlsVersion or policy.highest
+    if not policy.lowest <= version <= policy.highest:
+        raise ValueError(
+            f"TLS {version} is not spoken here: {_named(route)} has {policy.lowest} to {policy.highest}"
+        )
+    return version
 
 
 def _policy(route: Route) -> TLSPolicy | None:
@@ -325,6 +427,9 @@ def _objection(rule: Rule, asked: _Asked, known: Mapping[int, Rule]) -> str:
     path = rule.pathFor(asked.ask)
     if path.match(asked.path) is None:
         return f"path: {asked.path} is not {path.text}"
+    for each in rule.conditionsFor(asked.ask):
+        if not each.holds(asked.sight):
+            return each.objection(asked.sight)
     if isinstance(asked.answer, Miss):
         return "tls: it is not asked, as the connection is for another name"
     winner = known[id(asked.answer.route)]
@@ -345,6 +450,9 @@ def _comparison(loser: Standing, winner: Standing) -> str:
         return "by its more specific domain"
     if winner.path != loser.path:
         return "by its more specific path"
+    if winner.conditions != loser.conditions:
+        many = "condition" if winner.conditions == -1 else "conditions"
+        return f"by its {-winner.conditions} {many} over {-loser.conditions}"
     return "by its place in the file"
 
 
@@ -422,6 +530,10 @@ def _notes(config: Config, question: _Question, asked: list[_Asked]) -> list[str
     if question.isTLS and question.isAddress:
         found.append("a client that connects to an address sends no server name")
     return found
+
+
+def _asksClient(port: PortTable) -> bool:
+    return port.asksClient or "client_ip" in port.requestFactsBeyondPath
 
 
 def _oneOf(domains: tuple[str, ...]) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from ..config.model import Route
+from ..config.model import Conditions, Route
+from .conditions import Condition, readConditions
 from .patterns import NO_DOMAIN, AnyPath, DomainPattern, PathPattern, Rank, domainPattern, pathPattern
 from .steps import Steps, finish, paused
 
@@ -55,16 +56,20 @@ class Standing(NamedTuple):
     @ivar priority: That of the route with its sign turned.
     @ivar domain: Of the pattern that matched.
     @ivar path: Likewise.
+    @ivar conditions: How many there are, with its sign turned: whoever asks for more is
+        before whoever asks for less.
     @ivar order: Its place in the configuration.
     """
 
     priority: int
     domain: Rank
     path: Rank
+    conditions: int
     order: int
 
 
 _ANY_PATH = AnyPath(None)
+_UNCONDITIONAL = Conditions()
 
 
 class Rule(NamedTuple):
@@ -74,12 +79,15 @@ class Rule(NamedTuple):
     @ivar order: Its place in the configuration.
     @ivar domains: Never empty: a route without domains has L{NO_DOMAIN}.
     @ivar path: Of the route.
+    @ivar conditions: All of which have to hold.  Each header field and each parameter
+        of the query is one.
     """
 
     route: Route
     order: int
     domains: tuple[DomainPattern, ...]
     path: PathPattern
+    conditions: tuple[Condition, ...] = ()
 
     def answers(self, ask: Ask) -> bool:
         """
@@ -100,11 +108,21 @@ class Rule(NamedTuple):
         """
         return self.path if ask.seesPath else _ANY_PATH
 
+    def conditionsFor(self, ask: Ask) -> tuple[Condition, ...]:
+        """
+        What is known well enough to be asked for: of a request all of it; of a
+        connection who made it, which is all that routes for other things than HTTP
+        can ask for.  What becomes of the TLS of a route for HTTP depends on none of it,
+        as it does not on the path: whom a request is for is not known yet.
+        """
+        return self.conditions if ask.seesPath or self.route.protocol == "tcp" else ()
+
     def standing(self, domain: DomainPattern, ask: Ask) -> Standing:
         """
         Where it stands by one of its domains.
         """
-        return Standing(-self.route.priority, domain.rank, self.pathFor(ask).rank, self.order)
+        path, conditions = self.pathFor(ask).rank, -len(self.conditionsFor(ask))
+        return Standing(-self.route.priority, domain.rank, path, conditions, self.order)
 
     def best(self, name: str) -> DomainPattern | None:
         """
@@ -140,6 +158,9 @@ def _readRule(order: int, route: Route) -> Rule:
     """
     try:
         domains = tuple(domainPattern(text) for text in dict.fromkeys(route.domains or (NO_DOMAIN,)))
-        return Rule(route, order, domains, pathPattern(route.path))
+        # Most routes have none, and there can be very many of them.
+        isPlain = route.conditions == _UNCONDITIONAL
+        conditions = () if isPlain else readConditions(route.conditions)
+        return Rule(route, order, domains, pathPattern(route.path), conditions)
     except ValueError as why:
         raise ValueError(f"route {route.name!r}: {why}") from None

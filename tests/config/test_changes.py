@@ -15,6 +15,7 @@ from smartproxy_tw.config.model import (
     Acme,
     Admin,
     Auto,
+    Conditions,
     Config,
     DynamicUpdate,
     ExternalAccount,
@@ -80,6 +81,7 @@ class RouteTests(SynchronousTestCase):
             "path": "/x",
             "tls": TLS("passthrough"),
             "priority": 3,
+            "conditions": Conditions(clients=("10.0.0.0/8",)),
         }
         self.assertEqual({*others, "name", "line"}, {each.name for each in fields(Route)})
         for name, value in others.items():

@@ -16,6 +16,7 @@ from smartproxy_tw.config.model import (
     Auto,
     Block,
     ClientCertificates,
+    Conditions,
     Files,
     Internal,
     Redirect,
@@ -126,6 +127,31 @@ class ConflictTests(SynchronousTestCase):
         first = route(protocol="http")
         self.assertEqual(len(self.found(first, route("second", protocol="http", path="/*"))), 1)
         self.assertEqual(self.found(first, route("second", protocol="http", path="/a/*")), [])
+
+    def test_conditions(self) -> None:
+        """
+        Routes that ask for something else are others, whichever comes first.
+        """
+        asked = Conditions(methods=("POST",))
+        first = route(protocol="http")
+        self.assertEqual(self.found(first, route("second", protocol="http", conditions=asked)), [])
+        again = route("third", protocol="http", conditions=asked)
+        self.assertEqual(
+            [at for at, _ in self.found(route("second", protocol="http", conditions=asked), again)], [1]
+        )
+
+    def test_layersOfClients(self) -> None:
+        """
+        Some clients can be passed through where TLS ends for the others; what is
+        asked of requests makes no such difference.
+        """
+        inside = Conditions(clients=("10.0.0.0/8",))
+        through = route("through", domains=("a.b",), tls=PASSTHROUGH, conditions=inside)
+        ended = route("ended", domains=("a.b",), tls=TERMINATE, protocol="http")
+        self.assertEqual(self.found(through, ended), [])
+        policy = replace(TERMINATE, policy=TLSPolicy(lowest="1.3"))
+        other = replace(ended, name="other", tls=policy, conditions=inside)
+        self.assertEqual([at for at, _ in self.found(ended, other)], [1])
 
     def test_layers(self) -> None:
         """

@@ -67,6 +67,10 @@ class ProtocolTests(SynchronousTestCase):
             ("{ports: 1, domains: a.b}", FORWARD, "http"),
             ("{ports: 1, domains: a.b}", "{type: block}", "http"),
             ("{ports: 1, path: /x}", FORWARD, "http"),
+            ("{ports: 1, headers: {a: b}}", FORWARD, "http"),
+            ("{ports: 1, query: {a: b}}", FORWARD, "http"),
+            ("{ports: 1, method: GET}", FORWARD, "http"),
+            ("{ports: 1, client_ip: '::1'}", FORWARD, "tcp"),
             ("{ports: 1}", "{type: redirect, to: /x}", "http"),
             ("{ports: 1}", "{type: respond}", "http"),
             ("{ports: 1}", "{type: forward, targets: 'http://a:1'}", "http"),
@@ -105,6 +109,21 @@ class ProtocolTests(SynchronousTestCase):
         for match, action, told in (
             ("ports: 1, path: /x, protocol: tcp", FORWARD, "match.protocol: cannot be tcp: path needs HTTP"),
             (
+                "ports: 1, headers: {a: b}, protocol: tcp",
+                FORWARD,
+                "match.protocol: cannot be tcp: headers needs HTTP",
+            ),
+            (
+                "ports: 1, query: {a: b}, protocol: tcp",
+                FORWARD,
+                "match.protocol: cannot be tcp: query needs HTTP",
+            ),
+            (
+                "ports: 1, method: GET, protocol: tcp",
+                FORWARD,
+                "match.protocol: cannot be tcp: method needs HTTP",
+            ),
+            (
                 "ports: 1, protocol: tcp",
                 "{type: redirect, to: /x}",
                 "match.protocol: cannot be tcp: type: redirect needs HTTP",
@@ -141,6 +160,65 @@ class ProtocolTests(SynchronousTestCase):
                     "action.tls.mode: passthrough leaves everything encrypted, but a target with https:// "
                     "needs HTTP"
                 ),
+            ),
+            (
+                "ports: 1, tls_version: 1.2",
+                FORWARD,
+                "match.tls_version: needs TLS that ends here: add action.tls, or leave it out",
+            ),
+            (
+                "ports: 1, tlsVersion: 1.2",
+                "{type: block, tls: {mode: passthrough}}",
+                "action.tls.mode: passthrough leaves everything encrypted, but tls_version needs HTTP",
+            ),
+            (
+                "ports: 1, tls_version: 1.2",
+                "{type: respond, tls: {mode: terminate, certificate: internal, min_version: 1.3}}",
+                "match.tls_version: is never 1.2: action.tls speaks 1.3 to 1.3",
+            ),
+            (
+                "ports: 1, headers: {X-A: b, x-a: c}",
+                "{type: respond}",
+                (
+                    "match.headers[x-a]: is given twice: case does not matter, a list has what one of its "
+                    "values can be"
+                ),
+            ),
+            (
+                "ports: 1, client_ip: [10.0.0.1, 10.0.0.9-10.0.0.1]",
+                FORWARD,
+                ("match.client_ip[1]: '10.0.0.9-10.0.0.1' is a range that runs backwards: exchange the two"),
+            ),
+            (
+                "ports: 1, client_ip: [10.0.0.1, '::ffff:10.0.0.1']",
+                FORWARD,
+                "match.client_ip: lists 10.0.0.1 twice",
+            ),
+            (
+                "ports: 1, method: [GET, post]",
+                "{type: respond}",
+                "match.method[1]: 'post' would never match, as case matters in methods: write POST",
+            ),
+            (
+                "ports: 1, headers: {Upgrade: websocket, Connection: upgrade}",
+                "{type: respond}",
+                (
+                    "match.headers.Connection: 'Connection' is for one hop only and never goes on: to tell "
+                    "WebSockets apart, ask for the field Upgrade"
+                ),
+            ),
+            (
+                "ports: 1, query: {v: 2}",
+                "{type: respond}",
+                (
+                    "match.query.v: has to be a text (numbers in quotes), a glob, a /regular expression/ or "
+                    "a list of these, not 2"
+                ),
+            ),
+            (
+                "ports: 1, query: {}",
+                "{type: respond}",
+                "match.query: is empty: at least one is needed",
             ),
         ):
             line = only(f"routes: [{{match: {{{match}}}, action: {action}}}]")

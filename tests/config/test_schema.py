@@ -25,6 +25,7 @@ from smartproxy_tw.config.model import (
     Auto,
     Block,
     CertificateHook,
+    Conditions,
     Config,
     DynamicUpdate,
     ExternalAccount,
@@ -486,6 +487,31 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         ("a.b", "*.c"),
     ),
     "Match.path": (match("ports: 8, path: /x/*"), lambda c: c.routes[0].path, "/x/*"),
+    "Match.headers": (
+        match("ports: 8, headers: {X-A: [b, 'c*'], d: e}"),
+        lambda c: c.routes[0].conditions,
+        Conditions(headers=(("x-a", ("b", "c*")), ("d", ("e",)))),
+    ),
+    "Match.query": (
+        match("ports: 8, query: {A: [b, 'c*'], d: ''}"),
+        lambda c: c.routes[0].conditions,
+        Conditions(query=(("A", ("b", "c*")), ("d", ("",)))),
+    ),
+    "Match.method": (
+        match("ports: 8, method: [GET, HEAD]"),
+        lambda c: c.routes[0].conditions,
+        Conditions(methods=("GET", "HEAD")),
+    ),
+    "Match.client_ip": (
+        match("ports: 8, client_ip: [10.0.0.1/32, '2001:DB8::/32', '10.0.*.*']"),
+        lambda c: c.routes[0].conditions,
+        Conditions(clients=("10.0.0.1", "2001:db8::/32", "10.0.*.*")),
+    ),
+    "Match.tls_version": (
+        action("type: block, tls: {mode: terminate}", "ports: 8, domains: a.b, tls_version: 1.3"),
+        lambda c: c.routes[0].conditions,
+        Conditions(tlsVersions=("1.3",)),
+    ),
     "Match.protocol": (match("ports: 8, protocol: http"), lambda c: c.routes[0].protocol, "http"),
     "Forward.type": (action("type: forward, targets: 3"), deed, Forward((Target("127.0.0.1", 3),))),
     "Forward.targets": (
@@ -855,8 +881,6 @@ class SchemaTests(SynchronousTestCase):
             ("geoip: {}\n" + ROUTE, "geoip"),
             (action("type: forward, targets: 1, load_balancing: x"), "load_balancing"),
             (action("type: forward, targets: 1, websocket: {}"), "websocket"),
-            (match("ports: 1, client_ip: 10.0.0.1"), "client_ip"),
-            (match("ports: 1, headers: {}"), "headers"),
             (tls("mode: terminate, versions: x"), "versions"),
             (ROUTE[:-3] + ", security: {}}]", "security"),
         ):

@@ -110,6 +110,34 @@ admin socket /state/admin.sock
 """,
         )
 
+    def test_conditions(self) -> None:
+        """
+        What else a route asks for, but for secrets.
+        """
+        shown = render(
+            understood(
+                """
+                routes:
+                - name: x
+                  match:
+                    ports: 443
+                    method: [GET, HEAD]
+                    headers: {X-Beta: [a, 'b*'], Authorization: hush}
+                    query: {v: '2'}
+                    client_ip: [10.0.0.0/8, '::1', 10.*.0.1, 1.1.1.1-1.1.1.2, 1.2.3.4, 5.6.7.8]
+                    tls_version: [1.2]
+                  action: {type: respond, tls: {mode: terminate, certificate: internal}}
+                """
+            ),
+            "x",
+        )
+        self.assertIn(
+            "any name or none; method GET or HEAD; header x-beta 'a' or 'b*'; header authorization (hidden); "
+            "query v '2'; client 10.0.0.0/8, ::1, 10.*.0.1, 1.1.1.1-1.1.1.2 and 2 more; TLS 1.2\n",
+            shown,
+        )
+        self.assertNotIn("hush", shown)
+
     def test_divided(self) -> None:
         """
         Names that are too many for one certificate are shown as they are divided.

@@ -188,6 +188,45 @@ class GrammarTests(SynchronousTestCase):
             },
         )
 
+    def test_matchedFields(self) -> None:
+        """
+        Fields that a route can ask for; not those that go no further.
+        """
+        for text, found in (
+            ("X-Beta", "x-beta"),
+            ("cookie", "cookie"),
+            ("X-Forwarded-For", "x-forwarded-for"),
+            ("a_b", "a_b"),
+        ):
+            self.assertEqual(texts.matchedField(text), found)
+        self.refuses(
+            texts.matchedField,
+            {
+                "": "is not the name of a header field",
+                "a b": "is not the name of a header field",
+                "Connection": "for one hop only",
+                "TE": "for one hop only",
+                "X-Request-ID": "never believed",
+                "X_Forwarded-For": "never believed",
+            },
+        )
+
+    def test_methods(self) -> None:
+        """
+        Methods that can come to a route.
+        """
+        self.accepts(texts.method, "GET", "PROPFIND", "M-SEARCH")
+        self.refuses(
+            texts.method,
+            {
+                "": "is not a method",
+                "A B": "is not a method",
+                "get": "write GET",
+                "TRACE": "405",
+                "CONNECT": "405",
+            },
+        )
+
     def test_fieldValues(self) -> None:
         """
         Header values are visible ASCII with inner spaces.

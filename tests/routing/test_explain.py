@@ -14,6 +14,7 @@ from smartproxy_tw.config.model import (
     TLS,
     Acme,
     Block,
+    Conditions,
     Config,
     Files,
     Forward,
@@ -24,12 +25,12 @@ from smartproxy_tw.config.model import (
     UpstreamTLS,
 )
 from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
-from smartproxy_tw.routing.explain import Explanation, explain, explaining
+from smartproxy_tw.routing.explain import Circumstances, Explanation, explain, explaining
 from smartproxy_tw.routing.table import Chosen, compileTable
 
 from ..examples import examples
 from .routes import configure, http, https, passthrough, tcp, tlsTCP
-from .test_table import configurations
+from .test_table import View, configurations, views
 
 steady = examples(80)
 
@@ -374,6 +375,106 @@ The routes:
         )
 
 
+class CircumstancesTests(SynchronousTestCase):
+    """
+    What a URL does not tell.
+    """
+
+    CONFIG = configure(
+        http("put", conditions=Conditions(methods=("PUT",))),
+        http("beta", conditions=Conditions((("x-beta", ("yes",)), ("host", ("a:80*", "a")))), line=3),
+        http("old", conditions=Conditions(query=(("v", ("1",)),))),
+        http("inside", conditions=Conditions(clients=("10.0.0.0/8",))),
+        http("rest"),
+    )
+
+    def test_each(self) -> None:
+        """
+        Each can be told, and each route says what it lacks.
+        """
+        somebody = Circumstances(client="192.0.2.1")
+        self.assertEqual(
+            reasons(explain(self.CONFIG, "http://a/", somebody)),
+            {
+                "put": "method: GET is not PUT",
+                "beta": "header: x-beta is not there",
+                "old": "query: v is not there",
+                "inside": "client: 192.0.2.1 is not 10.0.0.0/8",
+                "rest": None,
+            },
+        )
+        for circumstances, url, name in [
+            (replace(somebody, method="PUT"), "http://a/x", "put"),
+            (replace(somebody, headers=("X-BETA:  yes ",)), "http://a/x", "beta"),
+            (replace(somebody, headers=("x-beta: no", "x-beta: yes")), "http://a/x", "beta"),
+            (replace(somebody, headers=("x-beta: yes",)), "http://b/x", "rest"),
+            (somebody, "http://a/x?a=b&v=%31", "old"),
+            (replace(somebody, client="::ffff:10.0.0.7"), "http://a/x", "inside"),
+        ]:
+            found = explain(self.CONFIG, url, circumstances)
+            self.assertEqual([each for each, why in reasons(found).items() if why is None], [name])
+        self.assertEqual(
+            reasons(explain(self.CONFIG, "http://a/", replace(somebody, headers=("x-beta: yes",))))["rest"],
+            "precedence: beta is before it, by its 2 conditions over 0",
+        )
+
+    def test_noClient(self) -> None:
+        """
+        That none is given is said where somebody asks for one.
+        """
+        found = explain(self.CONFIG, "http://a/")
+        self.assertEqual(reasons(found)["inside"], "client: it needs 10.0.0.0/8, and none is given")
+        self.assertIn("no client is given (--client ADDRESS)", found.render())
+        self.assertNotIn("--client", explain(SHOP, "http://shop.example/").render())
+        self.assertNotIn("--client", explain(self.CONFIG, "http://a/", Circumstances(client="::1")).render())
+
+    def test_connections(self) -> None:
+        """
+        Connections have clients too.
+        """
+        inside = Conditions(clients=("10.0.0.0/8",))
+        config = configure(tcp("inside", conditions=inside), passthrough("through", conditions=inside))
+        for url, name in (("tcp://a:25", "inside"), ("tls://a", "through"), ("https://a/", "through")):
+            found = explain(config, url, Circumstances(client="10.0.0.7"))
+            assert found.route is not None
+            self.assertEqual(found.route.name, name)
+            found = explain(config, url, Circumstances(client="::1"))
+            self.assertIsNone(found.route)
+            self.assertEqual(reasons(found)[name], "client: ::1 is not 10.0.0.0/8")
+            assert found.miss is not None
+            self.assertIn("the conditions of no route", found.miss)
+
+    def test_versions(self) -> None:
+        """
+        TLS is of the highest version that is spoken, or of the one that is told.
+        """
+        config = configure(
+            https("old", conditions=Conditions(tlsVersions=("1.2",))),
+            https("new"),
+            https("modern", "b", tls=TLS("terminate", Internal(("b",)), TLSPolicy("1.3"))),
+        )
+        self.assertEqual(reasons(explain(config, "https://a/"))["old"], "tls: its version is 1.3, not 1.2")
+        found = explain(config, "https://a/", Circumstances(tlsVersion="1.2"))
+        self.assertEqual(found.route, config.routes[0])
+        error = self.assertRaises(ValueError, explain, config, "https://b/", Circumstances(tlsVersion="1.2"))
+        self.assertEqual(str(error), "TLS 1.2 is not spoken here: modern has 1.3 to 1.3")
+
+    def test_refused(self) -> None:
+        """
+        What cannot be is refused in words.
+        """
+        for circumstances, why in [
+            (Circumstances(headers=("x",)), "the header field 'x' has no colon: write 'Name: value'"),
+            (Circumstances(headers=("a b: c",)), "the header field 'a b' is not the name of a header field"),
+            (Circumstances(headers=("Connection: x",)), "the header field 'Connection' is for one hop only"),
+            (Circumstances(headers=("Host: x",)), "the header field Host is the name in the URL"),
+            (Circumstances(method="get"), "the method 'get' would never match"),
+            (Circumstances(client="a"), "the client 'a' is not an IP address"),
+        ]:
+            error = self.assertRaises(ValueError, explain, self.CONFIG, "http://a/", circumstances)
+            self.assertIn(why, str(error))
+
+
 class URLTests(SynchronousTestCase):
     """
     Which URLs are understood, and how.
@@ -448,23 +549,30 @@ class AgreementTests(SynchronousTestCase):
         configurations(),
         st.sampled_from(["a", "b", "a.b", "b.a.b"]),
         st.sampled_from(["/", "/a", "/a/b", "/b/a/c"]),
+        views,
     )
-    def test_agreement(self, config: Config, name: str, path: str) -> None:
+    def test_agreement(self, config: Config, name: str, path: str, view: View) -> None:
         """
         The same route, one reason for each other, and never a bug.
         """
         table = compileTable(config)
         for scheme, number in (("http", 80), ("https", 443)):
-            found = explain(config, f"{scheme}://{name}{path}")
+            circumstances = Circumstances(
+                tuple(f"{each}: {value}" for each, value in view.fields), view.method, view.client
+            )
+            view = replace(view, version="1.3", query=view.query and f"?{view.query}")
+            found = explain(config, f"{scheme}://{name}{path}{view.query}", circumstances)
+            view = replace(view, query=view.query[1:])
             taking = [verdict.route for verdict in found.verdicts if verdict.reason is None]
             self.assertEqual(taking, [] if found.route is None else [found.route])
             self.assertFalse([each for each in found.verdicts if "not asked" in (each.reason or "")])
             isTLS = scheme == "https"
             connection = ConnectionFacts(number, Address("::1", 9), name if isTLS else None, (), isTLS)
-            answer = table.decide(connection)
+            sight = view.sight
+            answer = table.decide(connection, sight)
             if isTLS and isinstance(answer, Chosen) and answer.route.tls is not None:
                 if answer.route.tls.mode == "terminate" and answer.route.protocol == "http":
-                    answer = table.decide(RequestFacts(connection, "GET", name, path))
+                    answer = table.decide(RequestFacts(connection, "GET", name, path), sight)
             elif not isTLS and number in table.ports and table.ports[number].takesHTTP:
-                answer = table.decide(RequestFacts(connection, "GET", name, path))
+                answer = table.decide(RequestFacts(connection, "GET", name, path), sight)
             self.assertEqual(found.route, answer.route if isinstance(answer, Chosen) else None)

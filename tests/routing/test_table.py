@@ -6,9 +6,11 @@ L{smartproxy_tw.routing.rule} states.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
 from time import process_time
 from typing import Any
+from urllib.parse import parse_qsl
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from smartproxy_tw.config.model import (
     TLS,
     Auto,
     ClientCertificates,
+    Conditions,
     Config,
     Files,
     Internal,
@@ -26,6 +29,7 @@ from smartproxy_tw.config.model import (
     TLSPolicy,
 )
 from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
+from smartproxy_tw.routing.sight import Sight
 from smartproxy_tw.routing.table import Chosen, Miss, PortTable, compileTable
 
 from ..examples import examples
@@ -175,6 +179,94 @@ class RequestTests(SynchronousTestCase):
         What decides is the host and the path alone, and the table says so.
         """
         self.assertEqual(port(80, http("a")).requestFactsBeyondPath, frozenset())
+        self.assertFalse(port(80, http("a")).asksClient)
+
+    def test_requestBeyondPath(self) -> None:
+        """
+        Otherwise it says what else decides about requests, and whether the client
+        decides about connections.
+        """
+        inside = Conditions(clients=("10.0.0.0/8",))
+        asked = Conditions((("a", ("b",)),), (("c", ("d",)),), ("GET",), ("::1",), ("1.3",))
+        table = port(443, https("a", "a.example", conditions=asked), https("b"))
+        self.assertEqual(
+            table.requestFactsBeyondPath, {"headers", "query", "method", "client_ip", "tls_version"}
+        )
+        self.assertFalse(table.asksClient)
+        for route in (passthrough("a", conditions=inside), tcp("a", port=443, conditions=inside)):
+            table = port(443, route, https("b"))
+            self.assertEqual((table.requestFactsBeyondPath, table.asksClient), (frozenset(), True))
+
+    def test_conditions(self) -> None:
+        """
+        Whoever asks for more is before whoever asks for less, behind priority,
+        domain and path; and all of it has to hold.
+        """
+        one = Conditions(methods=("GET",))
+        two = Conditions(methods=("GET",), headers=(("x", ("*",)),))
+        routes = [
+            http("plain", "a.example", path="/a"),
+            http("one", "a.example", path="/a", conditions=one),
+            http("two", "a.example", path="/a", conditions=two),
+            http("wide", "*.example", path="/a", conditions=two),
+            http("prefix", "a.example", path="/*", conditions=two),
+            http("first", priority=1, conditions=Conditions(query=(("first", ("",)),))),
+        ]
+        table = port(80, *routes)
+        for sight, name in [
+            (View(fields=(("x", ""),)).sight, "two"),
+            (View().sight, "one"),
+            (View(method="POST", fields=(("x", ""),)).sight, "plain"),
+            (View(query="first").sight, "first"),
+            (None, "plain"),
+        ]:
+            self.assertEqual(named(table.decideRequest(False, "a.example", "/a", sight)), name)
+
+    def test_conditionsInReason(self) -> None:
+        """
+        A miss for the sake of conditions says so.
+        """
+        asked = Conditions(methods=("GET",))
+        table = port(80, http("a", "a.example", path="/a", conditions=asked))
+        sight = View(method="POST").sight
+        self.assertEqual(
+            table.decideRequest(False, "a.example", "/a", sight),
+            Miss("on port 80 the conditions of no route for a.example and the path /a hold"),
+        )
+        self.assertEqual(
+            table.decideRequest(False, "a.example", "/b", sight),
+            Miss("no route on port 80 for a.example has the path /b"),
+        )
+        inside = Conditions(clients=("10.0.0.0/8",))
+        table = port(443, passthrough("a", conditions=inside))
+        self.assertEqual(
+            table.decideHello("a.example", Sight("::1")),
+            Miss("on port 443 the conditions of no route for a.example hold"),
+        )
+
+    def test_conditionsOfConnections(self) -> None:
+        """
+        Some clients are passed through where TLS ends for others, and are
+        misdirected where others are not.
+        """
+        inside, other = Sight("10.0.0.7"), Sight("192.0.2.1")
+        tls = TLS("terminate", Auto(("a.example", "b.example")))
+        clients = Conditions(clients=("10.0.0.0/8",))
+        table = port(
+            443,
+            https("web", "a.example", tls=tls, conditions=clients),
+            passthrough("through", "b.example", conditions=clients),
+            https("rest", "b.example", tls=tls),
+        )
+        self.assertEqual(named(table.decideHello("b.example", inside)), "through")
+        self.assertEqual(named(table.decideHello("b.example", other)), "rest")
+        # Whom a request is for is not known yet when its TLS begins.
+        self.assertEqual(named(table.decideHello("a.example", other)), "web")
+        self.assertTrue(table.isMisdirected("a.example", "b.example", inside))
+        self.assertFalse(table.isMisdirected("a.example", "b.example", other))
+        self.assertTrue(inside.isPersonal and other.isPersonal)
+        self.assertEqual(table.certificateFor("b.example", other), tls.certificate)
+        self.assertIsNone(table.certificateFor("b.example", inside))
 
     def test_reasons(self) -> None:
         """
@@ -464,10 +556,37 @@ def slowPath(pattern: str | None, path: str) -> tuple[int, ...] | None:
     return (2, -len(segments), int(pattern.endswith("*")), -len(literal))
 
 
-def slowDecision(routes: tuple[Route, ...], number: int, ask: str, name: str, path: str) -> str | None:
+def slowConditions(route: Route, view: View) -> bool:
+    """
+    Whether all that a route asks for is so, said anew.
+    """
+    asked = route.conditions
+
+    def like(text: str, value: str) -> bool:
+        return re.fullmatch(".*".join(map(re.escape, text.split("*"))), value) is not None
+
+    for name, some in asked.headers:
+        if not any(like(text, value) for text in some for key, value in view.fields if key == name):
+            return False
+    for name, some in asked.query:
+        if not any(
+            like(text, value) for text in some for key, value in parse_qsl(view.query, True) if key == name
+        ):
+            return False
+    if asked.methods and view.method not in asked.methods:
+        return False
+    if asked.clients and not any(ip_address(view.client) in ip_network(each) for each in asked.clients):
+        return False
+    return not asked.tlsVersions or view.version in asked.tlsVersions
+
+
+def slowDecision(
+    routes: tuple[Route, ...], number: int, ask: str, name: str, path: str, view: View | None = None
+) -> str | None:
     """
     Which route it has to be, found by asking all of them.
     """
+    view = view or View()
     found: list[tuple[Any, ...]] = []
     for order, route in enumerate(routes):
         ends = route.tls is not None and route.tls.mode == "terminate"
@@ -484,8 +603,16 @@ def slowDecision(routes: tuple[Route, ...], number: int, ask: str, name: str, pa
         byPath = slowPath(route.path, path) if ask in ("plain", "secure") else ()
         if byPath is None:
             continue
+        # Of a connection nothing is known but who made it, and what HTTP asks for is for later.
+        asked = route.conditions if ask in ("plain", "secure") or route.protocol == "tcp" else Conditions()
+        if not slowConditions(replace(route, conditions=asked), view):
+            continue
+        many = sum(map(len, (asked.headers, asked.query)))
+        many += sum(map(bool, (asked.methods, asked.clients, asked.tlsVersions)))
         found += [
-            (-route.priority, domain, byPath, order, route.name) for domain in domains if domain is not None
+            (-route.priority, domain, byPath, -many, order, route.name)
+            for domain in domains
+            if domain is not None
         ]
     return min(found)[-1] if found else None
 
@@ -506,6 +633,68 @@ _pathPatterns = st.one_of(
 )
 
 
+@dataclass(frozen=True)
+class View:
+    """
+    What conditions look at.
+    """
+
+    client: str = "10.0.0.1"
+    method: str = "GET"
+    query: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    version: str = "1.3"
+
+    @property
+    def sight(self) -> Sight:
+        """
+        As the table has it.
+        """
+        return Sight(self.client, self.method, self.query, lambda: self.fields, lambda: self.version)
+
+
+_values = st.sampled_from(["a", "b", "ab", ""])
+_texts = st.lists(st.sampled_from(["a", "b", "a*", "*", "*b"]), min_size=1, max_size=2, unique=True).map(
+    tuple
+)
+_names = st.sampled_from(["x", "y"])
+_asked = st.dictionaries(_names, _texts, max_size=2).map(lambda some: tuple(some.items()))
+_clients = st.lists(
+    st.sampled_from(["10.0.0.0/8", "10.0.0.1", "2001:db8::/32", "0.0.0.0/0"]), max_size=2, unique=True
+).map(tuple)
+views = st.builds(
+    View,
+    st.sampled_from(["10.0.0.1", "10.9.9.9", "192.0.2.1", "2001:db8::1", "::1"]),
+    st.sampled_from(["GET", "POST"]),
+    st.lists(st.tuples(_names, _values), max_size=3).map(
+        lambda some: "&".join("=".join(each) for each in some)
+    ),
+    st.lists(st.tuples(_names, _values), max_size=3).map(tuple),
+    st.sampled_from(["1.2", "1.3"]),
+)
+
+
+@st.composite
+def conditions(draw: st.DrawFn, route: Route) -> Conditions:
+    """
+    What a route of its kind can ask for: mostly nothing, and never much.
+    """
+    kind = draw(st.sampled_from(["", "", "", "clients", "clients", "headers", "query", "methods", "all"]))
+    found = Conditions()
+    if kind in ("clients", "all"):
+        found = replace(found, clients=draw(_clients))
+    if route.protocol == "http":
+        if kind in ("headers", "all"):
+            found = replace(found, headers=draw(_asked))
+        if kind in ("query", "all"):
+            found = replace(found, query=draw(_asked))
+        if kind in ("methods", "all"):
+            found = replace(found, methods=draw(st.sampled_from([("GET",), ("POST", "GET"), ()])))
+        if kind == "all" and route.tls is not None:
+            found = replace(found, tlsVersions=draw(st.sampled_from([("1.2",), ("1.3",), ()])))
+    return found
+
+
 @st.composite
 def configurations(draw: st.DrawFn) -> Config:
     """
@@ -517,6 +706,7 @@ def configurations(draw: st.DrawFn) -> Config:
         route = make(f"r{number}", *draw(st.lists(_patterns, max_size=3, unique=True)))
         if route.protocol == "http":
             route = replace(route, path=draw(_pathPatterns))
+        route = replace(route, conditions=draw(conditions(route)))
         ports = draw(st.sampled_from([(80,), (443,), (80, 443)]))
         routes.append(replace(route, ports=ports, priority=draw(st.sampled_from([0, 0, 0, 1, -1]))))
     return configure(*routes)
@@ -528,25 +718,53 @@ class ReferenceTests(SynchronousTestCase):
     """
 
     @steady
-    @given(configurations(), st.lists(st.tuples(st.just("") | _labels, _paths), min_size=1, max_size=6))
-    def test_decisions(self, config: Config, asked: list[tuple[str, str]]) -> None:
+    @given(
+        configurations(), st.lists(st.tuples(st.just("") | _labels, _paths, views), min_size=1, max_size=6)
+    )
+    def test_decisions(self, config: Config, asked: list[tuple[str, str, View]]) -> None:
         """
-        For any routes, any name and any path.
+        For any routes, any name, any path, and whatever else can be asked for.
         """
         table = compileTable(config)
         for number, one in table.ports.items():
-            for name, path in asked:
+            for name, path, view in asked:
 
-                def slow(ask: str, number: int = number, name: str = name, path: str = path) -> str | None:
-                    return slowDecision(config.routes, number, ask, name, path)
+                def slow(
+                    ask: str, number: int = number, name: str = name, path: str = path, view: View = view
+                ) -> str | None:
+                    return slowDecision(config.routes, number, ask, name, path, view)
 
-                self.assertEqual(named(one.decideHello(name or None)), slow("hello"))
-                self.assertEqual(named(one.decideStream(True, name or None)), slow("inner"))
+                sight = view.sight
+                self.assertEqual(named(one.decideHello(name or None, sight)), slow("hello"))
+                self.assertEqual(named(one.decideStream(True, name or None, sight)), slow("inner"))
                 for isTLS, ask in ((False, "plain"), (True, "secure")):
-                    self.assertEqual(named(one.decideRequest(isTLS, name, path)), slow(ask), (name, path))
-            self.assertEqual(
-                named(one.decideStream(False, None)), slowDecision(config.routes, number, "stream", "", "")
-            )
+                    found = one.decideRequest(isTLS, name, path, sight)
+                    self.assertEqual(named(found), slow(ask), (name, path, view))
+                found = one.decideStream(False, None, sight)
+                self.assertEqual(named(found), slow("stream", name="", path=""))
+
+    @steady
+    @given(configurations(), st.just("") | _labels, _paths, views, views)
+    def test_remembered(self, config: Config, name: str, path: str, view: View, other: View) -> None:
+        """
+        What was decided without a look at who it is for is the same for everybody
+        who sends the same.
+        """
+        other = replace(view, client=other.client, version=other.version)
+        for one in compileTable(config).ports.values():
+            for isTLS in (False, True):
+                sight = view.sight
+                found = one.decideRequest(isTLS, name, path, sight)
+                if not sight.isPersonal:
+                    self.assertEqual(found, one.decideRequest(isTLS, name, path, other.sight))
+                if not one.requestFactsBeyondPath:
+                    self.assertEqual(found, one.decideRequest(isTLS, name, path))
+                sight = view.sight
+                isWrong = one.isMisdirected("a.b", name, sight)
+                if not sight.isPersonal:
+                    self.assertIs(one.isMisdirected("a.b", name, other.sight), isWrong)
+                if not one.asksClient:
+                    self.assertIs(one.isMisdirected("a.b", name), isWrong)
 
 
 class CostTests(SynchronousTestCase):
@@ -580,6 +798,15 @@ class CostTests(SynchronousTestCase):
         begin = process_time()
         large = self.many(10_000)
         self.assertLess(process_time() - begin, 2.0)
+        self.assertLess(self.seconds(large) - self.seconds(self.many(10)), 5e-6)
+
+    def test_besideConditions(self) -> None:
+        """
+        A host without conditions costs nothing more beside ten thousand with some.
+        """
+        asked = Conditions(methods=("PUT",), clients=("10.0.0.0/8",))
+        others = [https(f"c{n}", f"c{n}.example", conditions=asked) for n in range(10_000)]
+        large = port(443, *others, *[https(f"r{n}", f"h{n}.example") for n in range(10)])
         self.assertLess(self.seconds(large) - self.seconds(self.many(10)), 5e-6)
 
     def test_manyPathsOfOneHost(self) -> None:
