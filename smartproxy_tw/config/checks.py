@@ -227,5 +227,9 @@ def _isLoop(route: Route) -> bool:
         "http://{domain}{path}",
     ):
         return False
+    methods = route.conditions.methods
+    if methods and "GET" not in methods and route.action.status in (301, 302, 303):
+        # Whoever follows it asks by GET (RFC 9110 section 15.4).
+        return False
     isTLS = route.action.to.startswith("https")
     return (route.tls is not None) == isTLS and route.ports == ((443,) if isTLS else (80,))

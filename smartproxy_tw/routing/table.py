@@ -436,8 +436,8 @@ class PortTable:
         if index.knows(name):
             whose = f"for {name}" if name else "without domains"
             if index.isBound(name, path):
-                which = f" and the path {path[:200]}" if path else ""
-                return f"on port {self.number} the conditions of no route {whose}{which} hold"
+                which = f"the path {path[:200]} and " if path else ""
+                return f"no route on port {self.number} {whose} has {which}conditions that hold"
             return f"no route on port {self.number} {whose} has the path {path[:200]}"
         if name:
             return f"no route for {what} on port {self.number} has the domain {name}"

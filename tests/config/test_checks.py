@@ -189,6 +189,16 @@ class ConflictTests(SynchronousTestCase):
             found = self.found(route(action=action, tls=tls, ports=ports, protocol="http"))
             self.assertEqual([message[:16] for _, message in found], ["redirects to its"] if isLoop else [])
 
+    def test_loopsOfMethods(self) -> None:
+        """
+        One that is followed by GET does not lead back to a route that takes none.
+        """
+        posts, gets = Conditions(methods=("POST",)), Conditions(methods=("POST", "GET"))
+        for status, asked, isLoop in ((303, posts, False), (307, posts, True), (303, gets, True)):
+            action = Redirect("http://{domain}{path}", status)
+            found = self.found(route(action=action, ports=(80,), protocol="http", conditions=asked))
+            self.assertEqual(bool(found), isLoop, (status, asked))
+
 
 class ServerNameTests(SynchronousTestCase):
     """

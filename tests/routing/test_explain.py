@@ -442,7 +442,7 @@ class CircumstancesTests(SynchronousTestCase):
             self.assertIsNone(found.route)
             self.assertEqual(reasons(found)[name], "client: ::1 is not 10.0.0.0/8")
             assert found.miss is not None
-            self.assertIn("the conditions of no route", found.miss)
+            self.assertIn("conditions that hold", found.miss)
 
     def test_versions(self) -> None:
         """

@@ -231,7 +231,7 @@ class RequestTests(SynchronousTestCase):
         sight = View(method="POST").sight
         self.assertEqual(
             table.decideRequest(False, "a.example", "/a", sight),
-            Miss("on port 80 the conditions of no route for a.example and the path /a hold"),
+            Miss("no route on port 80 for a.example has the path /a and conditions that hold"),
         )
         self.assertEqual(
             table.decideRequest(False, "a.example", "/b", sight),
@@ -241,7 +241,7 @@ class RequestTests(SynchronousTestCase):
         table = port(443, passthrough("a", conditions=inside))
         self.assertEqual(
             table.decideHello("a.example", Sight("::1")),
-            Miss("on port 443 the conditions of no route for a.example hold"),
+            Miss("no route on port 443 for a.example has conditions that hold"),
         )
 
     def test_conditionsOfConnections(self) -> None:
