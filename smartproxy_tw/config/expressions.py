@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-__all__ = ["Exactly", "Expression", "Like", "Matching", "expression", "shown"]
+__all__ = ["Exactly", "Expression", "Like", "Matching", "expression", "isSecret", "shown"]
 
 #: A longer one is not taken, in characters.
 _LONGEST = 1000
@@ -141,10 +141,17 @@ def _matching(text: str) -> Matching:
         ) from None
 
 
+def isSecret(name: str) -> bool:
+    """
+    Whether what a field or parameter has to be is for nobody's eyes, by its name.
+    """
+    return _SECRET.search(name.lower()) is not None
+
+
 def shown(name: str, texts: Iterable[str]) -> str:
     """
     What a field or parameter is held against, for people.
 
     @param name: Its name: a value that is a secret is not shown.
     """
-    return "(hidden)" if _SECRET.search(name.lower()) else " or ".join(map(repr, texts))
+    return "(hidden)" if isSecret(name) else " or ".join(map(repr, texts))

@@ -7,7 +7,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..config.model import Auto, Block, CertificateSource, Files, Forward, Redirect, Respond, Route, Several
+from ..config.expressions import isSecret
+from ..config.model import (
+    Auto,
+    Block,
+    CertificateSource,
+    Conditions,
+    Files,
+    Forward,
+    Redirect,
+    Respond,
+    Route,
+    Several,
+)
 from .explain import Verdict
 
 __all__ = ["entry", "verdict"]
@@ -25,16 +37,45 @@ def entry(route: Route, place: int) -> Mapping[str, Any]:
         "line": route.line or None,
         "ports": _runs(route.ports),
         "protocol": route.protocol,
-        "match": {"domains": list(route.domains), "path": route.path},
+        "match": _match(route),
         "action": _action(route),
         "tls": _tls(route),
         "precedence": {
             "priority": route.priority,
             "domain": _mostExact(route.domains),
             "path": _kindOf(route.path),
+            "conditions": _count(route.conditions),
             "place": place,
         },
     }
+
+
+def _match(route: Route) -> Mapping[str, Any]:
+    asked = route.conditions
+    return {
+        "domains": list(route.domains),
+        "path": route.path,
+        "headers": _named(asked.headers),
+        "query": _named(asked.query),
+        "method": list(asked.methods),
+        "client_ip": list(asked.clients),
+        "tls_version": list(asked.tlsVersions),
+    }
+
+
+def _named(some: tuple[tuple[str, tuple[str, ...]], ...]) -> list[Any]:
+    """
+    What header fields or parameters have to be; C{None} for what is a secret.
+    """
+    return [{"name": name, "values": None if isSecret(name) else list(texts)} for name, texts in some]
+
+
+def _count(asked: Conditions) -> int:
+    """
+    How many conditions there are, as L{Rule<smartproxy_tw.routing.rule.Rule>} counts them.
+    """
+    single = (asked.methods, asked.clients, asked.tlsVersions)
+    return len(asked.headers) + len(asked.query) + sum(map(bool, single))
 
 
 def verdict(said: Verdict) -> Mapping[str, Any]:

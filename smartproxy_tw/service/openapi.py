@@ -64,6 +64,9 @@ _STATES = ("missing", "waiting", "ordering", "failed", "valid", "expired", "unsa
 
 _PORTS = {"anyOf": [_WHOLE, _object({"from": _WHOLE, "to": _WHOLE})]}
 
+# What is a secret is not told.
+_ASKED = _list(_object({"name": _TEXT, "values": _orNull(_NAMES)}))
+
 _ACTION = {
     "anyOf": [
         _object(
@@ -161,7 +164,17 @@ _SCHEMAS: Mapping[str, Any] = {
                         "line": _orNull(_WHOLE),
                         "ports": _list(_PORTS),
                         "protocol": _one("http", "tcp"),
-                        "match": _object({"domains": _NAMES, "path": _orNull(_TEXT)}),
+                        "match": _object(
+                            {
+                                "domains": _NAMES,
+                                "path": _orNull(_TEXT),
+                                "headers": _ASKED,
+                                "query": _ASKED,
+                                "method": _NAMES,
+                                "client_ip": _NAMES,
+                                "tls_version": _NAMES,
+                            }
+                        ),
                         "action": _ACTION,
                         "tls": _orNull(
                             _object(
@@ -184,6 +197,7 @@ _SCHEMAS: Mapping[str, Any] = {
                                 "priority": _WHOLE,
                                 "domain": _one("exact", "wildcard", "any"),
                                 "path": _one("exact", "prefix", "pattern", "any"),
+                                "conditions": _WHOLE,
                                 "place": _WHOLE,
                             }
                         ),
@@ -337,6 +351,10 @@ def _paths() -> dict[str, Any]:
                 _parameter(
                     "url", "https://name/path, http://, tls://name:port or tcp://name:port", isNeeded=True
                 ),
+                _parameter("method", "of the request: GET unless it is told"),
+                _parameter("header", "a header field of it, as it is sent", isMany=True),
+                _parameter("client", "the IP address that it comes from"),
+                _parameter("tls_version", "1.2 or 1.3: the highest that is spoken unless it is told"),
             )
         },
         "/v1/connections": {"get": _ask("How many there are, and counts since the start.", "Connections")},

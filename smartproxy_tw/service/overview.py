@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -21,7 +21,7 @@ from ..config.model import Config
 from ..control.slices import inSlices
 from ..facts import WorkerFacts
 from ..interfaces import IPlane, IWorkers
-from ..routing.explain import explaining
+from ..routing.explain import Circumstances, explaining
 from ..routing.roster import entry, verdict
 from .busiest import figures
 from .certificates import Certificates
@@ -227,14 +227,16 @@ class Overview:
         return Reply({}, listing=("routes", told()))
 
     async def _explain(self, question: Question) -> Reply:
-        question.only("url")
+        question.only("url", "method", "header", "client", "tls_version")
         urls = question.parameters.get("url", ())
         if len(urls) != 1:
             raise Refusal(
                 400, "bad-question", "Say which, once: ?url=https://name/path, with all but letters as %XX."
             )
         try:
-            found = await inSlices(explaining(self._life.config, urls[0]), self._clock)
+            found = await inSlices(
+                explaining(self._life.config, urls[0], _circumstances(question)), self._clock
+            )
         except ValueError as why:
             raise Refusal(400, "bad-url", f"{why}.") from None
         members = {
@@ -251,6 +253,25 @@ class Overview:
         from .openapi import description
 
         return Reply(description())
+
+
+def _circumstances(question: Question) -> Circumstances:
+    """
+    What is told of a request beside its URL.
+
+    @raise Refusal: It is told twice, or cannot be.
+    """
+    told: dict[str, str] = {}
+    for name in ("method", "client", "tls_version"):
+        values = question.parameters.get(name, ())
+        if len(values) > 1:
+            raise Refusal(400, "bad-question", f"{name} is there twice: give it once.")
+        told[name] = values[0] if values else ""
+    headers, version = question.parameters.get("header", ()), told["tls_version"]
+    if version not in ("", "1.2", "1.3"):
+        raise Refusal(400, "bad-question", f"{version[:20]!r} is no version of TLS: it is 1.2 or 1.3.")
+    tlsVersion: Literal["1.2", "1.3"] | None = "1.2" if version == "1.2" else "1.3" if version else None
+    return Circumstances(tuple(headers), told["method"] or "GET", told["client"], tlsVersion)
 
 
 def _isFailing(status: CertificateStatus) -> bool:

@@ -13,6 +13,7 @@ from smartproxy_tw.config.model import (
     TLS,
     Auto,
     Block,
+    Conditions,
     Files,
     Forward,
     Internal,
@@ -36,6 +37,13 @@ SHOP = Route(
     TLS("terminate", Auto(("shop.example",))),
     priority=7,
     line=12,
+    conditions=Conditions(
+        (("x-a", ("b", "c*")), ("cookie", ("hush",))),
+        (("v", ("2",)),),
+        ("GET", "PUT"),
+        ("10.0.0.0/8", "::1"),
+        ("1.3",),
+    ),
 )
 
 
@@ -55,7 +63,15 @@ class RosterTests(SynchronousTestCase):
                 "line": 12,
                 "ports": [80, 443, {"from": 8000, "to": 8002}],
                 "protocol": "http",
-                "match": {"domains": ["shop.example", "*.shop.example"], "path": "/api/*"},
+                "match": {
+                    "domains": ["shop.example", "*.shop.example"],
+                    "path": "/api/*",
+                    "headers": [{"name": "x-a", "values": ["b", "c*"]}, {"name": "cookie", "values": None}],
+                    "query": [{"name": "v", "values": ["2"]}],
+                    "method": ["GET", "PUT"],
+                    "client_ip": ["10.0.0.0/8", "::1"],
+                    "tls_version": ["1.3"],
+                },
                 "action": {
                     "type": "forward",
                     "targets": ["127.0.0.1:3000", "app.test:preserve"],
@@ -69,7 +85,13 @@ class RosterTests(SynchronousTestCase):
                         "keys": [Auto(("shop.example",)).key],
                     },
                 },
-                "precedence": {"priority": 7, "domain": "exact", "path": "prefix", "place": 3},
+                "precedence": {
+                    "priority": 7,
+                    "domain": "exact",
+                    "path": "prefix",
+                    "conditions": 6,
+                    "place": 3,
+                },
             },
         )
 

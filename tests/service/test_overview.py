@@ -23,7 +23,17 @@ from zope.interface import implementer
 
 import smartproxy_tw
 from smartproxy_tw.commands.admin import Answer, ProxyAway, asking
-from smartproxy_tw.config.model import TLS, AccessLog, Admin, Config, Internal, Respond, Route, Timeouts
+from smartproxy_tw.config.model import (
+    TLS,
+    AccessLog,
+    Admin,
+    Conditions,
+    Config,
+    Internal,
+    Respond,
+    Route,
+    Timeouts,
+)
 from smartproxy_tw.facts import Address, WorkerFacts
 from smartproxy_tw.interfaces import IWorkers
 from smartproxy_tw.service.desk import Desk, Reply
@@ -133,6 +143,9 @@ class RunningTests(TestCase):
             ("GET", "/v1/explain", {"url": "http://c.test:1/"}, 200),
             ("GET", "/v1/explain", {"url": "nonsense"}, 400),
             ("GET", "/v1/explain", {}, 400),
+            ("GET", "/v1/explain", {"url": url, "tls_version": "1.1"}, 400),
+            ("GET", "/v1/explain", {"url": url, "client": "x"}, 400),
+            ("GET", "/v1/explain", {"url": url, "method": "PUT", "header": "A: b", "client": "::1"}, 200),
             ("GET", "/v1/connections", {}, 200),
             ("GET", "/v1/certificates", {}, 200),
             ("POST", "/v1/certificates/renew", {"names": ["a.test"]}, 409),
@@ -243,6 +256,30 @@ class RunningTests(TestCase):
         The routes, and which of them takes a URL, as C{smartproxy explain} has it.
         """
         return Deferred.fromCoroutine(self._explained())
+
+    async def _circumstances(self) -> None:
+        only = self.config.routes[0]
+        asked = Conditions((("a", ("b",)), ("c", ("d",))), (), ("PUT",), ("10.0.0.0/8",), ("1.2",))
+        picky = replace(only, name="picky", path="/picky", conditions=asked)
+        self.config = replace(self.config, routes=(*self.config.routes, picky))
+        await self.begin()
+        told: dict[str, Any] = {
+            "method": "PUT",
+            "header": ["A: b", "C: d"],
+            "client": "10.0.0.7",
+            "tls_version": "1.2",
+        }
+        url = f"https://a.test:{self.port}/picky"
+        self.assertEqual((await self.ask("GET", "/v1/explain", url=url, **told)).members["route"], "picky")
+        for name in told:
+            less = {each: value for each, value in told.items() if each != name}
+            self.assertEqual((await self.ask("GET", "/v1/explain", url=url, **less)).members["route"], "only")
+
+    def test_circumstances(self) -> Deferred[None]:
+        """
+        What a URL does not tell is told beside it, each of which counts.
+        """
+        return Deferred.fromCoroutine(self._circumstances())
 
     async def _port(self) -> None:
         await self.begin()
