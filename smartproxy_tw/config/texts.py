@@ -56,7 +56,6 @@ _BEARER = re.compile(r"[A-Za-z0-9._~+/-]{32,512}=*\Z")
 _HOPS = frozenset(
     {"connection", "http2-settings", "keep-alive", "proxy-connection", "te", "transfer-encoding"}
 )
-_NAMED_ANEW = frozenset({"x-request-id", "x_request_id", "x-request_id", "x_request-id"})
 _FORWARDING = frozenset(
     {
         "x-forwarded-for",
@@ -188,7 +187,8 @@ def matchedField(text: str) -> str:
         raise ValueError(
             "is for one hop only and never goes on: to tell WebSockets apart, ask for the field Upgrade"
         )
-    if found in _NAMED_ANEW or (found.replace("_", "-") in _FORWARDING and "_" in found):
+    plain = found.replace("_", "-")
+    if plain == "x-request-id" or (plain in _FORWARDING and plain != found):
         raise ValueError("is never believed as it comes, so that no route can ask for it")
     return found
 

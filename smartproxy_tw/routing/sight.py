@@ -137,4 +137,9 @@ def _parametersOf(query: str) -> Iterable[tuple[str, str]]:
     for each in query.split("&"):
         if each:
             name, _, value = each.partition("=")
-            yield unquote_plus(name), unquote_plus(value)
+            yield _decoded(name), _decoded(value)
+
+
+def _decoded(text: str) -> str:
+    # Thousands fit into one query, and the library takes its time also where there is nothing to do.
+    return unquote_plus(text) if "%" in text or "+" in text else text

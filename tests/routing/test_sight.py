@@ -4,6 +4,8 @@ Tests for L{smartproxy_tw.routing.sight}.
 
 from __future__ import annotations
 
+from time import process_time
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -77,6 +79,16 @@ class SightTests(SynchronousTestCase):
             ("a=%0A%00", "a", ["\n\0"]),
         ]:
             self.assertEqual(Sight("", query=query).parameters(name), values, query)
+
+    def test_time(self) -> None:
+        """
+        The longest query that is taken is no burden, whatever it is made of.
+        """
+        for part in ("&", "a&", "%61&", "%61=%61&", "a=+&", "%"):
+            begin = process_time()
+            for _ in range(10):
+                Sight("", query=part * (8192 // len(part))).parameters("b")
+            self.assertLess((process_time() - begin) / 10, 0.02, part)
 
     @examples(150)
     @given(st.text(alphabet=[chr(code) for code in range(0x21, 0x7F) if chr(code) != "#"], max_size=30))
