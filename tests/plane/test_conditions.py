@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_network
+from random import Random
 from typing import Any
 
 from OpenSSL import SSL
 
 from smartproxy_tw.config.model import TLS, Auto, Conditions, Forward, Respond, Route
+from smartproxy_tw.facts import Address, ConnectionFacts
 
 from .harness import TERMINATE, Peer, PlaneTests, clientSSL, credentialFor, field, lacksIPv6
 
@@ -158,6 +160,53 @@ class ConditionTests(PlaneTests):
             for _ in range(2):
                 self.assertEqual(await self.asks(peer, method=method, target=target), name)
                 self.assertEqual(len(memo), count)
+
+    async def test_anyOrder(self) -> None:
+        """
+        Whatever heads come from whatever clients in whatever order, each comes to
+        where it would have come if nobody had come before.
+        """
+        chance = Random(6)
+        clients = ("10.0.0.1", "10.0.0.2", "192.0.2.1", "2001:db8::1")
+        heads = [
+            b"%s /%s%s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (method, path, query, host, line)
+            for method in (b"GET", b"PUT")
+            for path in (b"", b"a")
+            for query in (b"", b"?v=1")
+            for host in (b"a.test", b"b.test")
+            for line in (b"", b"X: 1\r\n")
+        ]
+        port = await self.port()
+        remembered = 0
+        for _ in range(25):
+            routes = [
+                says(
+                    f"r{number}",
+                    port,
+                    domains=chance.choice(((), ("a.test",), ("*.test",))),
+                    path=chance.choice((None, "/a", "/*")),
+                    conditions=Conditions(
+                        chance.choice(((), (("x", ("*",)),))),
+                        chance.choice(((), (("v", ("1",)),))),
+                        chance.choice(((), ("GET",))),
+                        chance.choice(((), ("10.0.0.0/8",), ("10.0.0.1",), ("2001:db8::/32",))),
+                    ),
+                )
+                for number in range(chance.randint(1, 6))
+            ]
+            await self.use(*routes)
+            door = self.plane.engine.entrance(port).plain
+            for _ in range(150):
+                head, client = chance.choice(heads), chance.choice(clients)
+                facts = ConnectionFacts(port, Address(client, 9))
+                known = door.memo.get(head)
+                wire: Any = None
+                fresh = door.understand(head, facts, wire)
+                assert fresh is not None
+                if known is not None:
+                    remembered += 1
+                    self.assertIs(known.route, fresh.route, (head, client, routes))
+        self.assertGreater(remembered, 200)
 
     async def test_trusted(self) -> None:
         """
