@@ -50,7 +50,8 @@ class ConnectionFacts(NamedTuple):
     What is known of a connection once its first bytes were read.
 
     @ivar port: The local port that accepted it, 1..65535.
-    @ivar client: Who connected.
+    @ivar client: Who connected; where a header of the PROXY protocol was believed,
+        whom that speaks of.
     @ivar serverName: The SNI of its ClientHello, lower-case ASCII without a
         trailing dot; L{None} when there was none, or no TLS.
     @ivar alpn: The protocols the ClientHello offered, in its order.
@@ -58,6 +59,8 @@ class ConnectionFacts(NamedTuple):
     @ivar clientSubject: Whom the verified certificate of the client is for, as
         RFC 4514 writes names (C{CN=alice,O=Example}); L{None} when none was
         asked for or shown.
+    @ivar server: What the client connected to by that header; L{None} where there
+        was none: the socket knows.
     """
 
     port: int
@@ -66,6 +69,7 @@ class ConnectionFacts(NamedTuple):
     alpn: tuple[bytes, ...] = ()
     isTLS: bool = False
     clientSubject: str | None = None
+    server: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

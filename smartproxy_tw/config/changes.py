@@ -28,7 +28,7 @@ _EXCEPTIONS = frozenset({"acme.challenges"})
 _NO_SETTINGS = frozenset({"routes", "source", "files", "patterns"})
 
 #: What is called otherwise where it is written.
-_WRITTEN = {"external": "external_account", "logFormat": "log.format"}
+_WRITTEN = {"external": "external_account", "logFormat": "log.format", "senders": "from"}
 
 #: So much of a value is told.
 _MOST = 200

@@ -44,6 +44,7 @@ __all__ = [
     "OwnZones",
     "Pool",
     "Preflight",
+    "ProxyProtocol",
     "Records",
     "Redirect",
     "Respond",
@@ -717,6 +718,25 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyProtocol:
+    """
+    Where whoever stands in front says first, by a header of the PROXY protocol, for
+    whom it speaks.
+
+    @ivar ports: The local ports, ascending, without repetition.
+    @ivar senders: Who is believed; from anybody else no header is taken.
+    @ivar mode: C{"require"}: those who are believed have to send one; C{"accept"}: they
+        may.
+    @ivar timeout: How long the header may take, in seconds.
+    """
+
+    ports: tuple[int, ...]
+    senders: tuple[IPv4Network | IPv6Network, ...]
+    mode: Literal["require", "accept"] = "require"
+    timeout: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """
     Everything that a SmartProxy needs to know.
@@ -728,6 +748,8 @@ class Config:
     @ivar bind: IP addresses that every port is bound on; empty: all of them,
         IPv4 and IPv6.
     @ivar trustedProxies: Peers whose forwarded fields are believed.
+    @ivar proxyProtocol: Where the PROXY protocol is spoken, and by whom; L{None}:
+        nowhere.
     @ivar requestID: Whether each request goes to its target with an
         identifier (X-Request-ID).
     @ivar workers: How many processes move bytes, from 1: with 1 it is this very
@@ -757,6 +779,7 @@ class Config:
     admin: Admin | None = None
     metrics: Metrics | None = None
     watch: bool = False
+    proxyProtocol: ProxyProtocol | None = None
     source: str | None = None
     files: tuple[str, ...] = field(default=(), compare=False)
     patterns: tuple[str, ...] = field(default=(), compare=False)

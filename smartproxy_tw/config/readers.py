@@ -16,7 +16,7 @@ from .document import Path
 from .findings import Findings
 from .locations import Locations
 
-__all__ = ["RouteReader", "SiteReader", "listed"]
+__all__ = ["RouteReader", "SiteReader", "listed", "portsOf"]
 
 
 def listed(value: Any) -> list[Any]:
@@ -32,6 +32,24 @@ def listed(value: Any) -> list[Any]:
 
 #: What only a request has.
 _NEED_HTTP = ("path", "headers", "query", "method", "tlsVersion")
+
+
+def portsOf(written: Any, path: Path, findings: Findings) -> tuple[int, ...]:
+    """
+    @param written: Ports as they can be written.
+    @param path: Where.
+    @param findings: Where mistakes are told.
+    @return: Each, ascending.
+    """
+    found: set[int] = set()
+    for index, each in enumerate(listed(written)):
+        first, last = (each, each) if isinstance(each, int) else (each.first, each.last)
+        ports = range(first, last + 1)
+        twice = next((port for port in ports if port in found), None)
+        if twice is not None:
+            findings.add((*path, index) if isinstance(written, list) else path, f"lists port {twice} twice")
+        found.update(ports)
+    return tuple(sorted(found))
 
 
 class _Reader:
@@ -171,7 +189,7 @@ class RouteReader(_Reader):
             places = self.readTargets(("action", "targets"), action.targets)
         return model.Route(
             name=written.name or "",
-            ports=self._ports(match.ports),
+            ports=portsOf(match.ports, (*self._path, "match", "ports"), self._findings),
             action=self._action(action, *places),
             protocol=self._protocol(match, action, places[1]),
             domains=domains,
@@ -211,18 +229,6 @@ class RouteReader(_Reader):
                 self._findings.add(path, message, atKey=True)
             found[name.lower()] = tuple(listed(value))
         return tuple(found.items())
-
-    def _ports(self, written: Any) -> tuple[int, ...]:
-        found: set[int] = set()
-        for index, each in enumerate(listed(written)):
-            below: Path = ("match", "ports", index) if isinstance(written, list) else ("match", "ports")
-            first, last = (each, each) if isinstance(each, int) else (each.first, each.last)
-            ports = range(first, last + 1)
-            twice = next((port for port in ports if port in found), None)
-            if twice is not None:
-                self.wrong(below, f"lists port {twice} twice")
-            found.update(ports)
-        return tuple(sorted(found))
 
     def _protocol(self, match: schema.Match, action: Any, scheme: str | None) -> Literal["http", "tcp"]:
         """

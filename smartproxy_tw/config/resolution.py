@@ -28,7 +28,7 @@ from .document import Node, Path, plain
 from .errors import ConfigError
 from .findings import Findings
 from .locations import Locations
-from .readers import RouteReader, SiteReader, listed
+from .readers import RouteReader, SiteReader, listed, portsOf
 
 __all__ = ["resolve"]
 
@@ -173,7 +173,27 @@ class _Resolver:
             admin=self._admin(written, placed, state),
             metrics=self._metrics(written.metrics, placed),
         )
+        if written.proxyProtocol is not None:
+            made = replace(
+                made, proxyProtocol=self._proxyProtocol(written.proxyProtocol, made.ports, isWhole)
+            )
         return divided(made)
+
+    def _proxyProtocol(
+        self, written: schema.ProxyProtocol, known: tuple[int, ...], isWhole: bool
+    ) -> model.ProxyProtocol:
+        """
+        @param known: The ports that there are.
+        """
+        path: Path = ("proxy_protocol", "ports")
+        ports = portsOf(written.ports, path, self._findings) or known
+        unknown = next((port for port in ports if port not in known), None)
+        if unknown is not None and isWhole:
+            self._findings.add(path, f"lists port {unknown}, which nothing is served on")
+        senders = tuple(ip_network(each) for each in listed(written.senders))
+        if not senders:
+            self._findings.add(("proxy_protocol", "from"), "is empty: nobody would be believed")
+        return model.ProxyProtocol(ports, senders, written.mode, written.timeout)
 
     def _stateDir(self, text: str | None) -> str:
         if text is not None:

@@ -56,6 +56,7 @@ __all__ = [
     "Pool",
     "OwnZones",
     "PortRange",
+    "ProxyProtocol",
     "Redirect",
     "Reencrypt",
     "Respond",
@@ -871,6 +872,36 @@ class Metrics(_Section):
     )
 
 
+_PROXY_PROTOCOL = model.ProxyProtocol((), ())
+
+
+class ProxyProtocol(_Section):
+    """
+    Where a load balancer in front says first, by a header of the PROXY protocol
+    (version 1 or 2), which client it speaks for.  That client's address is then the
+    one that counts, for everything.
+    """
+
+    ports: _Ports | None = Field(
+        default=None,
+        description="The local ports: a number, a range `{from: 8000, to: 8010}`, or a list of both. "
+        "Default: all.",
+    )
+    senders: _Networks = Field(
+        alias="from",
+        description="Addresses and networks (`10.0.0.0/8`), one or a list, who are believed. From anybody "
+        "else no header is taken, and connections without one are served as what they are.",
+    )
+    mode: Literal["require", "accept"] = Field(
+        default=_PROXY_PROTOCOL.mode,
+        description="`require`: without a header they are turned away; `accept`: they are served as what "
+        "they are, once their first bytes show that there is none, or nothing has come for `timeout`.",
+    )
+    timeout: Seconds = Field(
+        default=_PROXY_PROTOCOL.timeout, description="How long the header may take, in seconds."
+    )
+
+
 class ExternalAccount(_Section):
     """
     What binds the account to one that an authority knows already.
@@ -1314,6 +1345,11 @@ class File(_Section):
         description="Addresses and networks (`10.0.0.0/8`), one or a list, whose X-Forwarded-For and "
         "similar fields "
         "are believed. From all others these fields are removed.",
+    )
+    proxyProtocol: ProxyProtocol | None = Field(
+        default=None,
+        description="Where a load balancer in front sends the client's address by the PROXY protocol. "
+        "Default: nowhere.",
     )
     requestId: Claim = Field(
         default=True,

@@ -45,6 +45,7 @@ def render(config: Config, file: str) -> str:
     for group in _groups(config):
         lines += ["", f"{'port' if len(group) == 1 else 'ports'} {_runs(group)}"]
         lines += _challenges(config, group[0])
+        lines += _heralds(config, group[0])
         for route in config.routes:
             if group[0] in route.ports:
                 lines += _route(route)
@@ -65,7 +66,7 @@ def _groups(config: Config) -> list[list[int]]:
         for port in route.ports:
             byPort[port].append(index)
     for port, indices in byPort.items():
-        key = (*indices, *_challenges(config, port))
+        key = (*indices, *_challenges(config, port), *_heralds(config, port))
         groups.setdefault(key, []).append(port)
     return list(groups.values())
 
@@ -88,6 +89,14 @@ def _challenges(config: Config, port: int) -> list[str]:
         return []
     kinds = [kind for kind in config.challenges if config.acme.port(kind) == port]
     return [f"  ACME challenges are answered here: {', '.join(kinds)}"] if kinds else []
+
+
+def _heralds(config: Config, port: int) -> list[str]:
+    settings = config.proxyProtocol
+    if settings is None or port not in settings.ports:
+        return []
+    verb = {"require": "has to begin", "accept": "may begin"}[settings.mode]
+    return [f"  whoever is in {', '.join(map(str, settings.senders))} {verb} with a PROXY protocol header"]
 
 
 def _route(route: Route) -> Iterator[str]:

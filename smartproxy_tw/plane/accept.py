@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from ..facts import Address
+from .announcement import Announcement
 from .answers import statusLine
 from .greeting import greet
 
@@ -130,10 +131,13 @@ class Acceptor:
                 self._stepBack()
             if engine.isFull:
                 self._turnAway(sock)
-            elif isIPv4:
-                greet(self._entrance, sock, Address(*address))
             else:
-                greet(self._entrance, sock, addressOf(address))
+                client = Address(*address) if isIPv4 else addressOf(address)
+                heralds = self._entrance.heralds
+                if heralds is not None and heralds.trusts(client.host):
+                    Announcement(self._entrance, sock, client, heralds)
+                else:
+                    greet(self._entrance, sock, client)
         return True
 
     def _stepBack(self) -> None:

@@ -23,6 +23,7 @@ from .census import Census, cell
 from .contexts import challengeContext, checkClients
 from .descriptors import room
 from .door import Door
+from .heralds import Heralds
 from .misses import Digest
 from .numbers import Numbers
 from .pipes import Pipes
@@ -99,6 +100,7 @@ class Entrance:
     @ivar servesTokens: Whether http-01 is answered here.
     @ivar servesProofs: Whether tls-alpn-01 is answered here.
     @ivar acceptors: How many sockets are accepted on.
+    @ivar heralds: Who is to say first for whom it speaks; L{None} for nobody.
     """
 
     def __init__(self, engine: Engine, number: int) -> None:
@@ -112,18 +114,21 @@ class Entrance:
         self.openRoute: Route | None = None
         self.servesTokens = self.servesProofs = False
         self.acceptors = 0
+        self.heralds: Heralds | None = None
 
     def use(
         self,
         table: PortTable | None,
         actions: dict[str, IAction],
         challenges: Mapping[int | None, Collection[str]],
+        heralds: Heralds | None = None,
     ) -> None:
         """
         Route by this from now on.
 
         @param challenges: Which are answered, by port.
         """
+        self.heralds = None if heralds is None or self.number not in heralds.ports else heralds
         self.table = table
         self.actions = actions
         self.takesTLS = table is not None and table.takesTLS
@@ -291,13 +296,14 @@ class Engine:
         records.flush()
         self.census.keep({route.name for route in config.routes})
         challenges = _challengesOf(config)
+        heralds = None if config.proxyProtocol is None else Heralds(config.proxyProtocol)
         self._wanted = frozenset(config.ports)
         for number in {*self._entrances, *tables}:
             entrance = self.entrance(number)
             if entrance.acceptors and number not in self._wanted:
                 entrance.answer(challenges)
             else:
-                entrance.use(tables.get(number), actions, challenges)
+                entrance.use(tables.get(number), actions, challenges, heralds)
 
     def entrance(self, number: int) -> Entrance:
         """
@@ -487,6 +493,15 @@ class Engine:
         """
         self.counts["greeting_failures"] += 1
         self._digest.add("no-tls", "No TLS: {reason} (from {client})", reason=reason, client=client)
+
+    def unannounced(self, reason: str, peer: str) -> None:
+        """
+        A connection ended at the header of the PROXY protocol.
+        """
+        self.counts["greeting_failures"] += 1
+        self._digest.add(
+            "no-proxy-header", "PROXY protocol: {reason} (from {client})", reason=reason, client=peer
+        )
 
     def upstreamFailed(self, route: Route | None, failure: UpstreamFailure) -> None:
         """

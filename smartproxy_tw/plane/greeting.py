@@ -19,6 +19,7 @@ from OpenSSL import SSL
 from ..config.model import Several
 from ..facts import Address, ConnectionFacts
 from ..routing.sight import Sight
+from ..wire import proxyheader
 from ..wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, parse
 from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME
 from .handshake import Handshake
@@ -87,35 +88,50 @@ def asksForToken(data: bytes, tokens: Container[bytes]) -> bool | None:
     return None if len(token) < _TOKEN_BYTES else False
 
 
-def greet(entrance: Entrance, sock: socket.socket, client: Address) -> None:
+def greet(
+    entrance: Entrance, sock: socket.socket, client: Address, server: Address | None = None, event: int = 0
+) -> None:
     """
     Begin the life of an accepted connection.
 
-    @param sock: Non-blocking, registered nowhere; owned from now on.
+    @param sock: Non-blocking; owned from now on.
+    @param client: Who it is.
+    @param server: What it connected to, where somebody else has said so.
+    @param event: 0 where the socket is registered nowhere.  Otherwise it is, and this
+        is what its handler was told last: there may be something to read for which no
+        event will come.
     """
     engine = entrance.engine
     if not (entrance.takesTLS or (entrance.servesProofs and engine.proofs)):
         if not entrance.takesTCP:
             if entrance.takesHTTP or entrance.servesTokens:
-                wire = PlainWire(sock)
-                engine.poller.add(wire.fd, _unexpected)
-                entrance.plain.open(wire, ConnectionFacts(entrance.number, client))
+                wire = PlainWire(sock, bool(event & ENDED))
+                if not event:
+                    engine.poller.add(wire.fd, _unexpected)
+                entrance.plain.open(wire, ConnectionFacts(entrance.number, client, server=server))
                 return
         # A server that speaks first can share its port with a challenge, but for the moment of it.
         elif not (entrance.takesHTTP or (entrance.servesTokens and engine.tokens)):
-            facts = ConnectionFacts(entrance.number, client)
+            facts = ConnectionFacts(entrance.number, client, server=server)
             route = entrance.openRoute or entrance.openRouteFor(client.host)
             if route is None:
                 engine.missed(facts.port, _nobodyTakes(facts.port), facts)
+                engine.poller.forget(sock.fileno())
                 sock.close()
                 return
-            wire = PlainWire(sock)
-            engine.poller.add(wire.fd, _unexpected)
-            Stream(entrance, wire, facts, route, False)
+            wire = PlainWire(sock, bool(event & ENDED))
+            if not event:
+                engine.poller.add(wire.fd, _unexpected)
+            Stream(entrance, wire, facts, route, bool(event))
             return
-    greeting = Greeting(entrance, sock, client)
-    engine.poller.add(sock.fileno(), greeting.ready)
+    greeting = Greeting(entrance, sock, client, server)
+    if event:
+        engine.poller.handlers[sock.fileno()] = greeting.ready
+    else:
+        engine.poller.add(sock.fileno(), greeting.ready)
     greeting.begin()
+    if event:
+        greeting.ready(event)
 
 
 def _unexpected(event: int) -> None:
@@ -136,12 +152,15 @@ class Greeting:
         it.
     """
 
-    __slots__ = ("_client", "_entrance", "_isEnding", "_isOver", "_need", "_sock", "deadline")
+    __slots__ = ("_client", "_entrance", "_isEnding", "_isOver", "_need", "_server", "_sock", "deadline")
 
-    def __init__(self, entrance: Entrance, sock: socket.socket, client: Address) -> None:
+    def __init__(
+        self, entrance: Entrance, sock: socket.socket, client: Address, server: Address | None
+    ) -> None:
         self._entrance = entrance
         self._sock = sock
         self._client = client
+        self._server = server
         self._isOver = self._isEnding = False
         self._need = 1
         self.deadline = 0.0
@@ -205,6 +224,8 @@ class Greeting:
                 isHTTP = looksLikeHTTP(data)
                 self._turnAway("not a ClientHello", _PLAIN_ON_TLS if isHTTP else b"")
             return
+        if entrance.heralds is not None and not self._isUnannounced(data):
+            return
         if entrance.takesHTTP:
             isHTTP = looksLikeHTTP(data)
         else:
@@ -216,10 +237,27 @@ class Greeting:
         else:
             self.becomeStream()
 
+    def _isUnannounced(self, data: bytes) -> bool:
+        """
+        Whether there is no header of the PROXY protocol on a port that knows it: one that is
+        not asked for, or a second one, is not to reach a target that might believe it.
+        """
+        found = proxyheader.parse(data)
+        if isinstance(found, proxyheader.NotProxy):
+            return True
+        if isinstance(found, proxyheader.NeedMore):
+            self._need = found.atLeast
+        else:
+            self._entrance.engine.unannounced("a header that was not asked for", self._client.host)
+            self._end(b"")
+        return False
+
     def _readHello(self, hello: Hello, data: bytes) -> None:
         entrance = self._entrance
         engine = entrance.engine
-        facts = ConnectionFacts(self._entrance.number, self._client, hello.serverName, hello.alpn, True)
+        facts = ConnectionFacts(
+            entrance.number, self._client, hello.serverName, hello.alpn, True, None, self._server
+        )
         if hello.alpn == (b"acme-tls/1",):
             context = engine.proofs.get(hello.serverName or "")
             if context is not None:
@@ -313,14 +351,14 @@ class Greeting:
         It is plain HTTP.
         """
         self._over()
-        facts = ConnectionFacts(self._entrance.number, self._client)
+        facts = ConnectionFacts(self._entrance.number, self._client, server=self._server)
         self._entrance.plain.open(PlainWire(self._sock, self._isEnding), facts)
 
     def becomeStream(self) -> None:
         """
         It is anything, in plain.
         """
-        facts = ConnectionFacts(self._entrance.number, self._client)
+        facts = ConnectionFacts(self._entrance.number, self._client, server=self._server)
         route = self._entrance.openRoute or self._entrance.openRouteFor(self._client.host)
         if route is None:
             self._entrance.engine.missed(facts.port, _nobodyTakes(facts.port), facts)

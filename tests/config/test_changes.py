@@ -5,6 +5,7 @@ Tests for L{smartproxy_tw.config.changes}.
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,6 +24,7 @@ from smartproxy_tw.config.model import (
     Forward,
     Limits,
     Metrics,
+    ProxyProtocol,
     Respond,
     Route,
     Target,
@@ -159,6 +161,15 @@ class SettingTests(SynchronousTestCase):
             },
         )
         self.assertEqual(found.obstacles, ())
+
+    def test_heralds(self) -> None:
+        """
+        Who is believed on a port can change while it runs, and is called as it is written.
+        """
+        old, new = (ProxyProtocol((80,), (ip_network(each),)) for each in ("10.0.0.0/8", "::1"))
+        found = changes(of(proxyProtocol=old), of(proxyProtocol=new))
+        self.assertEqual(str(found), "proxy_protocol.from: [10.0.0.0/8] -> [::1/128]")
+        self.assertEqual(changes(of(), of(proxyProtocol=new)).obstacles, ())
 
     def test_restart(self) -> None:
         """

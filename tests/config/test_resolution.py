@@ -73,6 +73,24 @@ class WholeTests(SynchronousTestCase):
             only("trusted_proxies: [10.0.0.0/8, '::ffff:10.0.0.0/104']\nsites: {a.b: 1}"),
         )
 
+    def test_proxyProtocol(self) -> None:
+        """
+        On some ports or all that there are, by somebody.
+        """
+        made = understood("proxy_protocol: {from: 10.0.0.0/8}\nsites: {a.b: 1}").proxyProtocol
+        assert made is not None
+        self.assertEqual((made.ports, made.mode, made.timeout), ((80, 443), "require", 5.0))
+        for text, told in (
+            ("{from: []}", "proxy_protocol.from: is empty: nobody would be believed"),
+            ("{ports: 443}", "from"),
+            ("{from: 10.0.0.1, ports: [443, 8443]}", "lists port 8443, which nothing is served on"),
+            ("{from: 10.0.0.1, ports: [443, {from: 443, to: 443}]}", "ports[1]: lists port 443 twice"),
+            ("{from: all}", "proxy_protocol.from"),
+            ("{from: 10.0.0.1, mode: optional}", "proxy_protocol.mode"),
+            ("{from: 10.0.0.1, timeout: 0}", "proxy_protocol.timeout"),
+        ):
+            self.assertIn(told, only(f"proxy_protocol: {text}\nsites: {{a.b: 1}}"))
+
     def test_externalAccount(self) -> None:
         """
         One key, from the file or the environment; never shown, however wrong it is.

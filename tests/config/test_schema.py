@@ -39,6 +39,7 @@ from smartproxy_tw.config.model import (
     OwnZones,
     Pool,
     Preflight,
+    ProxyProtocol,
     Redirect,
     Respond,
     Target,
@@ -167,6 +168,32 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         "trusted_proxies: [10.0.0.0/8, '::1']\n" + ROUTE,
         lambda c: c.trustedProxies,
         (ip_network("10.0.0.0/8"), ip_network("::1")),
+    ),
+    "File.proxy_protocol": (
+        "proxy_protocol: {from: '::1'}\n" + ROUTE,
+        lambda c: c.proxyProtocol,
+        ProxyProtocol((8,), (ip_network("::1"),)),
+    ),
+    "ProxyProtocol.ports": (
+        "proxy_protocol: {from: '::1', ports: {from: 7, to: 8}}\n"
+        + ROUTE.replace("ports: 8", "ports: [7, 8]"),
+        lambda c: c.proxyProtocol.ports,
+        (7, 8),
+    ),
+    "ProxyProtocol.from": (
+        "proxy_protocol: {from: [10.0.0.0/8, '::1']}\n" + ROUTE,
+        lambda c: c.proxyProtocol.senders,
+        (ip_network("10.0.0.0/8"), ip_network("::1")),
+    ),
+    "ProxyProtocol.mode": (
+        "proxy_protocol: {from: '::1', mode: accept}\n" + ROUTE,
+        lambda c: c.proxyProtocol.mode,
+        "accept",
+    ),
+    "ProxyProtocol.timeout": (
+        "proxy_protocol: {from: '::1', timeout: 2}\n" + ROUTE,
+        lambda c: c.proxyProtocol.timeout,
+        2.0,
     ),
     "File.acme": ("acme: {http_port: 81}\n" + ROUTE, lambda c: c.acme, Acme(httpPort=81)),
     "Acme.email": ("acme: {email: a@b}\n" + ROUTE, lambda c: c.acme, Acme(email="a@b")),

@@ -194,6 +194,17 @@ admin socket /state/admin.sock
             self.assertIn(end, told)
         self.assertIn("\nno admin socket\n", render(understood(text + "off"), "x"))
 
+    def test_proxyProtocol(self) -> None:
+        """
+        A port where the PROXY protocol is spoken says so, and to whom; others do not.
+        """
+        text = "sites: {a.b: 1}\nproxy_protocol: {ports: 443, from: [10.0.0.0/8, 192.0.2.1]"
+        told = "  whoever is in 10.0.0.0/8, 192.0.2.1/32 %s with a PROXY protocol header\n"
+        made = render(understood(text + "}"), "x")
+        self.assertEqual(made.count("PROXY"), 1)
+        self.assertIn(told % "has to begin", made.partition("port 443")[2])
+        self.assertIn(told % "may begin", render(understood(text + ", mode: accept}"), "x"))
+
     def test_metrics(self) -> None:
         """
         Where figures are told, if anywhere.

@@ -1,0 +1,160 @@
+"""
+An announcement is the beginning of a connection by somebody who is believed when it
+says for whom it speaks: it lasts until the header of the PROXY protocol is there.
+
+The header is looked at without being taken, and then just its bytes are taken, so
+that whatever comes next finds the connection as if the client itself had made it:
+TLS its ClientHello, a tunnel a stream that has never entered the process.  A
+deadline bounds the wait and the size of a header the bytes, and an end inside of it
+ends it.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from typing import TYPE_CHECKING
+
+from ..wire.proxyheader import MOST_BYTES, Header, Malformed, NeedMore, parse
+from .greeting import greet, looksLikeHTTP
+from .poller import ENDED, READABLE
+from .wires import READ
+
+if TYPE_CHECKING:
+    from ..facts import Address
+    from .engine import Entrance
+    from .heralds import Heralds
+
+__all__ = ["Announcement"]
+
+_WITHOUT = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 69\r\n"
+    b"Connection: close\r\n\r\nFrom your address this port expects the PROXY protocol (send-proxy).\n"
+)
+
+
+class Announcement:
+    """
+    @ivar deadline: For the poller; absolute.
+    """
+
+    __slots__ = ("_entrance", "_heralds", "_isEnding", "_isOver", "_need", "_peer", "_sock", "deadline")
+
+    def __init__(self, entrance: Entrance, sock: socket.socket, peer: Address, heralds: Heralds) -> None:
+        """
+        Wait for the header.
+
+        @param sock: Non-blocking, registered nowhere; owned from now on.
+        @param peer: Who is believed.
+        """
+        self._entrance = entrance
+        self._sock = sock
+        self._peer = peer
+        self._heralds = heralds
+        self._isOver = self._isEnding = False
+        self._need = 1
+        engine = entrance.engine
+        self.deadline = engine.poller.now + heralds.seconds
+        engine.enter(self)
+        engine.poller.add(sock.fileno(), self.ready)
+
+    def ready(self, event: int) -> None:
+        """
+        Something has come.
+        """
+        if not event & READABLE:
+            return
+        try:
+            data = self._sock.recv(MOST_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._close()
+            return
+        if not data:
+            # Nothing was asked for: somebody looks whether the port is open.
+            self._close()
+            return
+        if event & ENDED:
+            self._isEnding = True
+        if len(data) >= self._need:
+            self._read(data)
+        if not self._isOver and self._isEnding:
+            self._refuse("a header that ends too early")
+
+    def _read(self, data: bytes) -> None:
+        found = parse(data)
+        if isinstance(found, NeedMore):
+            self._need = found.atLeast
+        elif isinstance(found, Header):
+            self._hear(found)
+        elif isinstance(found, Malformed):
+            self._refuse(found.reason)
+        elif self._heralds.isRequired:
+            isPlain = self._entrance.takesHTTP and not self._entrance.takesTCP and looksLikeHTTP(data)
+            self._refuse("no header where one is required", _WITHOUT if isPlain else b"")
+        else:
+            self._goOn(self._peer, None)
+
+    def _hear(self, header: Header) -> None:
+        try:
+            self._sock.recv(header.length)
+        except OSError:
+            self._close()
+            return
+        if header.isTCP and header.source is not None:
+            self._goOn(header.source, header.destination)
+        else:
+            # It speaks for itself, or cannot say for whom.
+            self._goOn(self._peer, None)
+
+    def _goOn(self, client: Address, server: Address | None) -> None:
+        self._over()
+        greet(self._entrance, self._sock, client, server, select.EPOLLIN | (ENDED if self._isEnding else 0))
+
+    def _refuse(self, reason: str, answer: bytes = b"") -> None:
+        """
+        Turn it away, having read what is there, as a close with unread bytes would
+        destroy the answer.
+        """
+        self._entrance.engine.unannounced(reason, self._peer.host)
+        try:
+            self._sock.recv(READ)
+            if answer:
+                self._sock.send(answer)
+                self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        self._close()
+
+    def _over(self) -> None:
+        self._isOver = True
+        self._entrance.engine.leave(self)
+
+    def _close(self) -> None:
+        if not self._isOver:
+            self._over()
+            self._entrance.engine.poller.forget(self._sock.fileno())
+            self._sock.close()
+
+    def expire(self) -> None:
+        """
+        It took too long.
+        """
+        if self._need == 1 and not (self._heralds.isRequired or self._entrance.engine.isDraining):
+            # A client that waits for the server to speak first: nobody is spoken for.
+            self._goOn(self._peer, None)
+        else:
+            self._refuse("no header in time")
+
+    def crash(self) -> None:
+        """
+        A bug: end this one.
+        """
+        self._close()
+
+    def drain(self) -> None:
+        """
+        It may have come just now: what it is about to say is answered.
+        """
+        self.deadline = self._entrance.engine.lastCall(self.deadline)
