@@ -281,18 +281,21 @@ class IUpstream(Interface):
         @return: A link, see L{smartproxy_tw.plane.link}.
         """
 
-    def connect(port: int, then: Any) -> Any:
+    def connect(port: int, then: Any, whose: Any) -> Any:
         """
         Begin a new connection.
 
         @param then: Called once with a link, or with the
             L{UpstreamFailure<smartproxy_tw.plane.link.UpstreamFailure>} that
             says why there is none.  Never called before this returns.
+        @param whose: On whose behalf: has the client's
+            L{ConnectionFacts<smartproxy_tw.facts.ConnectionFacts>} as C{connection} and
+            its L{wire<smartproxy_tw.plane.wires.Wire>} as C{wire}, for targets that are told.
         @return: Something with a method C{cancel()}, after which C{then} is
             not called.
         """
 
-    def repeat(port: int, target: str, isStale: bool, then: Any) -> Any:
+    def repeat(port: int, target: str, isStale: bool, then: Any, whose: Any) -> Any:
         """
         Begin a new connection for a request that has been sent once already.
 
@@ -302,11 +305,12 @@ class IUpstream(Interface):
             the request came: it is the first to be tried again then, and the
             budget is not asked.  Otherwise it is the last.
         @param then: As for L{connect}.
+        @param whose: As for L{connect}.
         @return: As for L{connect}; or L{None}, when too many requests have been
             repeated lately, and C{then} is not called.
         """
 
-    def dial(port: int, then: Any) -> Any:
+    def dial(port: int, then: Any, whose: Any) -> Any:
         """
         Begin a new connection that carries bytes rather than requests: to the
         target whose turn it is, or to one that can be had.
@@ -320,6 +324,7 @@ class IUpstream(Interface):
             read for which no event will come; and what is to be called once,
             without arguments, when that connection has ended, or L{None} when
             nobody counts them.
+        @param whose: As for L{connect}.
         @return: Something with a method C{cancel()}, after which C{then} is
             not called.
         """

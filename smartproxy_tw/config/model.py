@@ -44,6 +44,7 @@ __all__ = [
     "OwnZones",
     "Pool",
     "Preflight",
+    "ProxyHeader",
     "ProxyProtocol",
     "Records",
     "Redirect",
@@ -264,6 +265,22 @@ class UpstreamTLS:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyHeader:
+    """
+    What a target is told of the client before everything else, by the PROXY protocol.
+
+    @ivar version: 1 or 2.
+    @ivar tlvs: Further facts, where they are known, in this order; version 1 has no place
+        for any.  C{"authority"}: the name asked for by SNI; C{"alpn"}: the protocol agreed on where
+        TLS is ended here; C{"ssl"}: version, cipher and the common name of the client's
+        certificate, likewise; C{"crc32c"}: a checksum.
+    """
+
+    version: Literal[1, 2]
+    tlvs: tuple[Literal["authority", "alpn", "ssl", "crc32c"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """
     One place that bytes can go to.
@@ -272,10 +289,12 @@ class Target:
         of a unix socket.
     @ivar port: 1..65535; L{None}: the port that the client connected to
         (C{preserve}); 0 for a unix socket.
+    @ivar proxyHeader: What it is told of each client; L{None}: nothing.
     """
 
     host: str
     port: int | None
+    proxyHeader: ProxyHeader | None = None
 
     def __str__(self) -> str:
         if self.port == 0:

@@ -7,6 +7,7 @@ another is for L{smartproxy_tw.config.checks}.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic.alias_generators import to_snake
@@ -52,6 +53,12 @@ def portsOf(written: Any, path: Path, findings: Findings) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+def _proxyHeader(written: str | schema.ProxyHeader) -> model.ProxyHeader | None:
+    if isinstance(written, schema.ProxyHeader):
+        return model.ProxyHeader(1 if written.version == "v1" else 2, tuple(written.tlvs))
+    return None if written == "off" else model.ProxyHeader(1 if written == "v1" else 2)
+
+
 class _Reader:
     """
     What routes and sites have in common: targets and certificates.
@@ -76,26 +83,36 @@ class _Reader:
         """
         self._findings.add((*self._path, *below), message)
 
-    def readTargets(self, below: Path, written: Any) -> tuple[tuple[model.Target, ...], str | None]:
+    def readTargets(
+        self, below: Path, written: Any, header: str | schema.ProxyHeader = "off"
+    ) -> tuple[tuple[model.Target, ...], str | None]:
         """
+        @param header: What they are told of clients, where they do not say otherwise.
         @return: The targets, and the scheme that they were written with.
         """
         isList = isinstance(written, list)
         places = [
-            self._place((*below, index) if isList else below, each)
+            self._place((*below, index) if isList else below, each, header)
             for index, each in enumerate(listed(written))
         ]
         schemes = {place.scheme for place in places}
         if "https" in schemes and len(schemes) > 1:
             self.wrong(below, "mixes targets with and without https://: make it two routes, or all the same")
-        seen: set[model.Target] = set()
+        seen: set[str] = set()
         for index, place in enumerate(places):
-            if place.target in seen:
-                self.wrong((*below, index), f"is the same target as one before it: {place.target}")
-            seen.add(place.target)
+            name = str(place.target)
+            if name in seen:
+                self.wrong((*below, index), f"is the same target as one before it: {name}")
+            seen.add(name)
         return tuple(place.target for place in places), next((each for each in schemes if each), None)
 
-    def _place(self, below: Path, written: Any) -> targets.Place:
+    def _place(self, below: Path, written: Any, header: str | schema.ProxyHeader) -> targets.Place:
+        place = self._placeAlone(below, written)
+        own = getattr(written, "sendProxyProtocol", None)
+        target = replace(place.target, proxyHeader=_proxyHeader(header if own is None else own))
+        return targets.Place(target, place.scheme)
+
+    def _placeAlone(self, below: Path, written: Any) -> targets.Place:
         if isinstance(written, int):
             return targets.Place(model.Target("127.0.0.1", written))
         if isinstance(written, str):
@@ -186,7 +203,7 @@ class RouteReader(_Reader):
         domains = tuple(listed(match.domains))
         places: tuple[tuple[model.Target, ...], str | None] = ((), None)
         if isinstance(action, schema.Forward):
-            places = self.readTargets(("action", "targets"), action.targets)
+            places = self.readTargets(("action", "targets"), action.targets, action.sendProxyProtocol)
         return model.Route(
             name=written.name or "",
             ports=portsOf(match.ports, (*self._path, "match", "ports"), self._findings),

@@ -45,6 +45,7 @@ _SHARED = {
     "ExternalAccount": "An external account",
     "KeyPair": "Certificate files",
     "PortRange": "A range of ports",
+    "ProxyHeader": "A header of the PROXY protocol",
     "Target": "A target, by host and port",
     "UnixTarget": "A target, by unix socket",
 }

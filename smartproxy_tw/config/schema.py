@@ -56,6 +56,7 @@ __all__ = [
     "Pool",
     "OwnZones",
     "PortRange",
+    "ProxyHeader",
     "ProxyProtocol",
     "Redirect",
     "Reencrypt",
@@ -344,6 +345,35 @@ class Match(_Section):
     )
 
 
+class ProxyHeader(_Section):
+    """
+    A header of the PROXY protocol, in full.
+    """
+
+    version: Literal["v1", "v2"] = Field(description="`v1`, a line; or `v2`, binary.")
+    tlvs: Annotated[
+        list[Literal["authority", "alpn", "ssl", "crc32c"]], Field(min_length=1), AfterValidator(_unique)
+    ] = Field(
+        default_factory=list,
+        description="What v2 is to have beside the addresses, where it is known: `authority` (the name asked "
+        "for by SNI); where TLS is ended here `alpn` (the protocol that was agreed on) and `ssl` (version, "
+        "cipher and the common name of the client's certificate); `crc32c` (a checksum).",
+    )
+
+    @model_validator(mode="after")
+    def _hasPlace(self) -> Self:
+        if self.tlvs and self.version == "v1":
+            raise ValueError("has tlvs, for which v1 has no place: use version: v2")
+        return self
+
+
+_ProxyHeader = Annotated[
+    Annotated[Literal["v1", "v2", "off"], Tag(TAG + "text")] | Annotated[ProxyHeader, Tag(TAG + "mapping")],
+    _byShape("has to be v1, v2 or off, or {version: , tlvs: }"),
+]
+_TARGET_HEADER = "As `send_proxy_protocol` of the action, for this target alone."
+
+
 class Target(_Section):
     """
     A host and a port.
@@ -354,6 +384,7 @@ class Target(_Section):
         Annotated[Port, Tag(TAG + "number")] | Annotated[Literal["preserve"], Tag(TAG + "text")],
         _byShape("has to be a port number, or preserve"),
     ] = Field(description="Its port, or `preserve`: the port that the client connected to.")
+    sendProxyProtocol: _ProxyHeader | None = Field(default=None, description=_TARGET_HEADER)
 
 
 class UnixTarget(_Section):
@@ -362,6 +393,7 @@ class UnixTarget(_Section):
     """
 
     unix: PathText = Field(description="The path of the socket, relative to the directory of this file.")
+    sendProxyProtocol: _ProxyHeader | None = Field(default=None, description=_TARGET_HEADER)
 
 
 def _targetText(text: str) -> str:
@@ -573,6 +605,13 @@ class Forward(_Section):
     )
     pool: Pool | None = Field(
         default=None, description="Bounds the connections to each target. Default: no bound."
+    )
+    sendProxyProtocol: _ProxyHeader = Field(
+        default="off",
+        description="Whether each connection to a target begins with the client's address, by the PROXY "
+        "protocol: `v1`, `v2`, or a mapping for what v2 is to have beside it. The target has to expect it "
+        "(`accept-proxy`, `listen … proxy_protocol`). Such a connection is for one request, or one tunnel, "
+        "and no other client's. `off`: no.",
     )
     tls: _ForwardTLS | None = Field(default=None, description=_TLS)
 

@@ -22,6 +22,7 @@ from .model import (
     Redirect,
     Respond,
     Route,
+    Target,
 )
 from .texts import isLoopback
 
@@ -149,7 +150,7 @@ def _deed(route: Route) -> str:
     action = route.action
     if isinstance(action, Forward):
         turns = " in turn" if len(action.targets) > 1 else ""
-        text = f"forward to {', '.join(map(str, action.targets))}{turns}"
+        text = f"forward to {', '.join(map(_target, action.targets))}{turns}"
         if action.tls is not None:
             name = f" as {action.tls.serverName}" if action.tls.serverName else ""
             text += " by TLS, " + (f"verified{name}" if action.tls.verify else "NOT VERIFIED")
@@ -161,6 +162,14 @@ def _deed(route: Route) -> str:
     if isinstance(action, Respond):
         return f"respond {action.status} with {_count(len(action.body.encode()), 'byte')}"
     return "block: 403" if route.protocol == "http" else "block: close"
+
+
+def _target(target: Target) -> str:
+    header = target.proxyHeader
+    if header is None:
+        return str(target)
+    said = ", ".join((f"v{header.version}", *header.tlvs))
+    return f"{target} (with a PROXY protocol header: {said})"
 
 
 def _certificate(source: Auto | Internal | Files) -> str:

@@ -18,7 +18,7 @@ from OpenSSL import SSL
 
 from .wires import READ
 
-__all__ = ["SIZE", "address", "buffer", "hasFastPath", "lib", "limitGroups", "pointer", "view"]
+__all__ = ["SIZE", "address", "buffer", "hasFastPath", "isResumed", "lib", "limitGroups", "pointer", "view"]
 
 #: Bytes of the buffer: enough for one write of a feeder, its records' overhead
 #: included, in one piece.
@@ -72,6 +72,18 @@ if hasFastPath:
     pointer = SSL._ffi.new  # type: ignore[attr-defined]
     address = SSL._ffi.from_buffer  # type: ignore[attr-defined]
     buffer = SSL._ffi.new("char[]", SIZE)  # type: ignore[attr-defined]
+
+
+def isResumed(connection: SSL.Connection) -> bool:
+    """
+    Whether a handshake took up a former session, with the certificates that were
+    shown then; pyOpenSSL's public names do not tell.
+    """
+    try:
+        library: Any = SSL._lib  # type: ignore[attr-defined]
+        return bool(library.SSL_session_reused(connection._ssl))
+    except AttributeError:
+        return False
 
 
 def limitGroups(context: SSL.Context, groups: str) -> bool:

@@ -168,7 +168,7 @@ class Exchange:
         if link is None:
             if self._pace is not None:
                 self._pace.hold()
-            self._attempt = upstream.connect(port, self._connected)
+            self._attempt = upstream.connect(port, self._connected, session)
         else:
             self._link = link
             link.begin(self, self._outgoing)
@@ -251,8 +251,9 @@ class Exchange:
             and request.method in _IDEMPOTENT
         ):
             self._hasRetried = True
-            port = self.session.connection.port
-            self._attempt = upstream.repeat(port, link.target, link.isReused, self._connected)
+            session = self.session
+            port = session.connection.port
+            self._attempt = upstream.repeat(port, link.target, link.isReused, self._connected, session)
             if self._attempt is not None:
                 self.session.door.engine.repeated(link.target)
                 return

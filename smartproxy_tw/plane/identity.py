@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from OpenSSL import SSL, crypto
 
-__all__ = ["noteDistrust", "reasonOf", "subjectOf", "verifyPeer", "versionOf"]
+__all__ = ["commonNameOf", "noteDistrust", "reasonOf", "subjectOf", "verifyPeer", "versionOf"]
 
 #: What OpenSSL has against a certificate (X509_STORE_CTX_get_error(3)), where operators meet it.
 _DISTRUST = {
@@ -85,6 +85,20 @@ def versionOf(connection: SSL.Connection) -> str:
     @return: For instance C{"1.3"}.
     """
     return connection.get_protocol_version_name().removeprefix("TLSv")
+
+
+def commonNameOf(connection: SSL.Connection) -> str | None:
+    """
+    The common name of the certificate that the peer has shown.
+
+    @return: Empty where it has none, or one that is longer than a common name may
+        be (64, X.520); L{None} when no certificate was shown.
+    """
+    certificate = connection.get_peer_certificate()
+    if certificate is None:
+        return None
+    name = certificate.get_subject().CN or ""
+    return name if len(name) <= 64 else ""
 
 
 def reasonOf(error: Exception) -> str:

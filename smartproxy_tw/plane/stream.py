@@ -29,12 +29,13 @@ __all__ = ["Stream"]
 @implementer(IStream)
 class Stream:
     """
+    @ivar connection: What is known of the client.
+    @ivar wire: Its connection; owned.
     @ivar deadline: For the poller; connecting has its own.
     """
 
     __slots__ = (
         "_attempt",
-        "_connection",
         "_engine",
         "_entrance",
         "_isHot",
@@ -42,8 +43,9 @@ class Stream:
         "_route",
         "_started",
         "_targetEnded",
-        "_wire",
+        "connection",
         "deadline",
+        "wire",
     )
 
     def __init__(
@@ -58,8 +60,8 @@ class Stream:
         """
         self._entrance = entrance
         self._engine = engine = entrance.engine
-        self._wire = wire
-        self._connection = connection
+        self.wire = wire
+        self.connection = connection
         self._route = route
         self._attempt: object | None = None
         self._targetEnded: Callable[[], None] | None = None
@@ -83,27 +85,27 @@ class Stream:
         if event & READABLE:
             self._isHot = True
         if event & ENDED:
-            self._wire.isEnding = True
-            if event & BROKEN and not isConnected(self._wire.sock):
+            self.wire.isEnding = True
+            if event & BROKEN and not isConnected(self.wire.sock):
                 self.abort()
 
     def facts(self) -> ConnectionFacts:
         """
         See L{IStream}.
         """
-        return self._connection
+        return self.connection
 
     def forward(self, upstream: IUpstream) -> None:
         """
         See L{IStream}.
         """
-        self._attempt = upstream.dial(self._connection.port, self._arrived)
+        self._attempt = upstream.dial(self.connection.port, self._arrived, self)
 
     def abort(self) -> None:
         """
         See L{IStream}.
         """
-        self._engine.recordStream(self._route, self._connection, self._started, 0, 0)
+        self._engine.recordStream(self._route, self.connection, self._started, 0, 0)
         self._close()
 
     def _arrived(
@@ -117,12 +119,12 @@ class Stream:
         self._isOver = True
         self._engine.leave(self)
         self._targetEnded = ended
-        Tunnel(self._engine, self._wire, outcome, b"", self._isHot, isHot, self._ended)
+        Tunnel(self._engine, self.wire, outcome, b"", self._isHot, isHot, self._ended)
 
     def _ended(self, sent: int, received: int) -> None:
         if self._targetEnded is not None:
             self._targetEnded()
-        self._engine.recordStream(self._route, self._connection, self._started, sent, received)
+        self._engine.recordStream(self._route, self.connection, self._started, sent, received)
 
     def _close(self) -> None:
         if self._isOver:
@@ -131,8 +133,8 @@ class Stream:
         if self._attempt is not None:
             self._attempt.cancel()  # type: ignore[attr-defined]
         self._engine.leave(self)
-        self._engine.poller.forget(self._wire.fd)
-        self._wire.close()
+        self._engine.poller.forget(self.wire.fd)
+        self.wire.close()
 
     def expire(self) -> None:
         """

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..plane.wires import Wire
     from .dial import Means
+    from .introduction import Client
     from .place import Place
 
 __all__ = ["Attempt", "LinkAttempt"]
@@ -38,6 +39,7 @@ class Attempt(Dial):
         means: Means,
         places: list[Place],
         then: Callable[[Wire | UpstreamFailure, bool, Callable[[], None] | None], None],
+        whose: Client | None = None,
     ) -> None:
         """
         Begin.
@@ -45,8 +47,9 @@ class Attempt(Dial):
         @param places: In the order to be tried, at least one; the list becomes
             the attempt's.
         @param then: See L{IUpstream.dial<smartproxy_tw.interfaces.IUpstream.dial>}.
+        @param whose: On whose behalf.
         """
-        super().__init__(means)
+        super().__init__(means, whose)
         self._places = places
         self._then = then
         self._failures: list[str] = []
@@ -217,12 +220,15 @@ class LinkAttempt(Attempt):
 
     __slots__ = ("_isFresh", "_whenLinked")
 
+    isFollowed = True
+
     def __init__(
         self,
         means: Means,
         places: list[Place],
         then: Callable[[Link | UpstreamFailure], None],
         isFresh: bool = False,
+        whose: Client | None = None,
     ) -> None:
         """
         Begin.
@@ -230,11 +236,12 @@ class LinkAttempt(Attempt):
         @param places: As for an L{Attempt}.
         @param then: See L{IUpstream.connect<smartproxy_tw.interfaces.IUpstream.connect>}.
         @param isFresh: Whether it has to be a new connection.
+        @param whose: On whose behalf.
         """
         self._whenLinked = then
         self._isFresh = isFresh
         # A method of its own here would be one more cycle for the collection of garbage.
-        super().__init__(means, places, _untold)
+        super().__init__(means, places, _untold, whose)
 
     def _next(self) -> None:
         place = self._pick()

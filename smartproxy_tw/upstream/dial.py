@@ -18,6 +18,7 @@ from ..plane.identity import verifyPeer
 from ..plane.poller import ENDED, READABLE
 from ..plane.sessions import Sessions
 from ..plane.wires import PlainWire
+from .introduction import introduction
 from .place import reach, where
 from .race import TROUBLE, Race, interleaved
 from .resolve import isLiteral
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 
     from OpenSSL import SSL
 
-    from ..config.model import Target, UpstreamTLS
+    from ..config.model import ProxyHeader, Target, UpstreamTLS
     from ..plane.poller import Poller
     from ..plane.tls import TLSWire
     from ..plane.wires import Wire
+    from .introduction import Client
     from .place import Place
     from .resolve import Resolver
     from .waiting import Queue
@@ -113,6 +115,7 @@ class Dial:
     has returned.
 
     @ivar deadline: For the poller.
+    @ivar isFollowed: Whether something is sent as soon as it is connected.
     """
 
     __slots__ = (
@@ -124,13 +127,19 @@ class Dial:
         "_place",
         "_race",
         "_sock",
+        "_whose",
         "deadline",
     )
 
     _place: Place
+    isFollowed = False
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, whose: Client | None = None) -> None:
+        """
+        @param whose: On whose behalf.
+        """
         self._means = means
+        self._whose = whose
         self._isOver = True
         self._isAsking = False
         self._sock: socket.socket | None = None
@@ -234,6 +243,9 @@ class Dial:
         self._fail(reason, False)
 
     def _reached(self, sock: socket.socket, event: int) -> None:
+        proxyHeader = self._place.target.proxyHeader
+        if proxyHeader is not None and not self._introduce(sock, proxyHeader):
+            return
         if self._means.secrecy is None:
             self._over()
             self.arrived(PlainWire(sock, bool(event & ENDED)), bool(event & READABLE))
@@ -250,6 +262,33 @@ class Dial:
             lambda reason, isTimeout: self._fail("TLS: " + reason, isTimeout),
         )
         self._handshake.ready(event)
+
+    def _introduce(self, sock: socket.socket, proxyHeader: ProxyHeader) -> bool:
+        """
+        Say for whom this connection is, before anything else.
+
+        @return: Whether that could be said.
+        """
+        whose = self._whose
+        isFollowed = self.isFollowed or self._means.secrecy is not None
+        if not isFollowed and whose is not None:
+            # A ClientHello that is passed through is there already.
+            isFollowed = whose.connection.isTLS and isinstance(whose.wire, PlainWire)
+        data = introduction(proxyHeader, whose)
+        reason = "it did not take the PROXY header"
+        try:
+            # What follows goes with it: a target may want both in one segment, and nobody wants two.
+            sent = sock.send(data, socket.MSG_MORE if isFollowed else 0)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            sent, reason = 0, error.strerror or reason
+        if sent < len(data):
+            self._means.poller.forget(sock.fileno())
+            sock.close()
+            self._fail(reason, False)
+            return False
+        return True
 
     def _shaken(self, wire: TLSWire, since: float) -> None:
         secrecy = self._means.secrecy

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..plane.link import Link, UpstreamFailure
     from ..plane.poller import Poller
     from ..plane.wires import Wire
+    from .introduction import Client
     from .resolve import Resolver
 
 __all__ = ["Group"]
@@ -108,17 +109,24 @@ class Group:
             return link
         return None
 
-    def connect(self, port: int, then: Callable[[Link | UpstreamFailure], None]) -> LinkAttempt:
+    def connect(
+        self, port: int, then: Callable[[Link | UpstreamFailure], None], whose: Client | None = None
+    ) -> LinkAttempt:
         """
         See L{IUpstream}.  The target whose turn it was at the last L{borrow}
         is the first to be tried.
         """
         places = self._placesFor(port)
         turn = self._turn
-        return LinkAttempt(self._means, [*places[turn:], *places[:turn]], then)
+        return LinkAttempt(self._means, [*places[turn:], *places[:turn]], then, False, whose)
 
     def repeat(
-        self, port: int, target: str, isStale: bool, then: Callable[[Link | UpstreamFailure], None]
+        self,
+        port: int,
+        target: str,
+        isStale: bool,
+        then: Callable[[Link | UpstreamFailure], None],
+        whose: Client | None = None,
     ) -> LinkAttempt | None:
         """
         See L{IUpstream}.
@@ -129,19 +137,22 @@ class Group:
         turn = self._turn
         order = [*places[turn:], *places[:turn]]
         order.sort(key=lambda place: (place.name == target) is not isStale)
-        return LinkAttempt(self._means, order, then, True)
+        return LinkAttempt(self._means, order, then, True, whose)
 
     def dial(
-        self, port: int, then: Callable[[Wire | UpstreamFailure, bool, Callable[[], None] | None], None]
+        self,
+        port: int,
+        then: Callable[[Wire | UpstreamFailure, bool, Callable[[], None] | None], None],
+        whose: Client | None = None,
     ) -> Attempt:
         """
         See L{IUpstream}.
         """
         places = self._places.get(port) or self._placesFor(port)
         if len(places) == 1:
-            return Attempt(self._means, [*places], then)
+            return Attempt(self._means, [*places], then, whose)
         self._turn = turn = (self._turn + 1) % len(places)
-        return Attempt(self._means, [*places[turn:], *places[:turn]], then)
+        return Attempt(self._means, [*places[turn:], *places[:turn]], then, whose)
 
     @property
     def names(self) -> tuple[str, ...]:

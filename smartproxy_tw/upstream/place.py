@@ -103,6 +103,7 @@ class Place:
 
     __slots__ = (
         "_isTold",
+        "_kept",
         "_poller",
         "_toldAt",
         "breaker",
@@ -130,6 +131,8 @@ class Place:
         isAddress = self.port == 0 or isLiteral(target.host)
         self.where = where(target.host, self.port) if isAddress else None
         self.idle: list[Link] = []
+        # What one client was introduced on is never lent for another.
+        self._kept = _KEPT if target.proxyHeader is None else 0
         self.isClosed = False
         self.breaker: Breaker = WELL
         self.requests = self.failures = 0
@@ -152,7 +155,7 @@ class Place:
         """
         if self.breaker is not WELL:
             self.answered()
-        if len(self.idle) >= _KEPT or self.isClosed:
+        if len(self.idle) >= self._kept or self.isClosed:
             link.close()
             return
         link.deadline = self._poller.now + _KEPT_SECONDS

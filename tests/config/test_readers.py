@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.model import Forward, Redirect, Target, UpstreamTLS
+from smartproxy_tw.config.model import Forward, ProxyHeader, Redirect, Target, UpstreamTLS
 
 from .reading import complaints, only, route, understood
 
@@ -101,6 +101,33 @@ class ProtocolTests(SynchronousTestCase):
             ),
         ):
             self.assertEqual(route(match, action).protocol, expected, f"{match} {action}")
+
+    def test_proxyHeader(self) -> None:
+        """
+        A target that does not say otherwise is told what the action says; the same target
+        twice is a mistake even so.
+        """
+        made = route(
+            "{ports: 1}",
+            "{type: forward, send_proxy_protocol: v2, targets: ['a:1',"
+            " {host: b, port: 1, send_proxy_protocol: v1}, {host: c, port: 1, send_proxy_protocol: off}]}",
+        ).action
+        assert isinstance(made, Forward)
+        self.assertEqual([each.proxyHeader for each in made.targets], [ProxyHeader(2), ProxyHeader(1), None])
+        for text, told in (
+            ("v3", "action.send_proxy_protocol"),
+            ("true", "has to be v1, v2 or off, or {version: , tlvs: }"),
+            ("{version: v1, tlvs: [crc32c]}", "has tlvs, for which v1 has no place: use version: v2"),
+            ("{version: v2, tlvs: [crc32c, crc32c]}", "lists crc32c twice"),
+            ("{version: v2, tlvs: [netns]}", "action.send_proxy_protocol.tlvs"),
+        ):
+            text = (
+                f"match: {{ports: 1}}, action: {{type: forward, targets: 'a:1', send_proxy_protocol: {text}}}"
+            )
+            self.assertIn(told, only(f"routes: [{{{text}}}]"))
+        twice = "['a:1', {host: a, port: 1, send_proxy_protocol: v1}]"
+        told = only(f"routes: [{{match: {{ports: 1}}, action: {{type: forward, targets: {twice}}}}}]")
+        self.assertIn("is the same target as one before it: a:1", told)
 
     def test_contradictions(self) -> None:
         """

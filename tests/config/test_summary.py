@@ -194,6 +194,17 @@ admin socket /state/admin.sock
             self.assertIn(end, told)
         self.assertIn("\nno admin socket\n", render(understood(text + "off"), "x"))
 
+    def test_proxyHeader(self) -> None:
+        """
+        A target that is told of clients says so.
+        """
+        text = (
+            "routes: [{match: {ports: 1}, action: {type: forward, targets: [7, {host: h, port: 8,"
+            " send_proxy_protocol: off}], send_proxy_protocol: {version: v2, tlvs: [authority, crc32c]}}}]"
+        )
+        told = "forward to 127.0.0.1:7 (with a PROXY protocol header: v2, authority, crc32c), h:8 in turn\n"
+        self.assertIn(told, render(understood(text), "x"))
+
     def test_proxyProtocol(self) -> None:
         """
         A port where the PROXY protocol is spoken says so, and to whom; others do not.

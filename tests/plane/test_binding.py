@@ -7,10 +7,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.plane.binding import hasFastPath, limitGroups
+from smartproxy_tw.plane.binding import hasFastPath, isResumed, limitGroups
+
+from .harness import credentialFor, shake
 
 
 class FastPathTests(SynchronousTestCase):
@@ -37,6 +39,34 @@ class FastPathTests(SynchronousTestCase):
         self.assertEqual(lib.ERR_get_error(), 0)
         self.patch(SSL, "_lib", None)
         self.assertFalse(limitGroups(context, "P-256"))
+
+    def test_resumed(self) -> None:
+        """
+        A handshake that takes up a session is told from one that begins it; without the name
+        none is.
+        """
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)
+        context.set_session_id(b"test")
+        credential = credentialFor("a.test")
+        context.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, credential.chain))
+        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, credential.key))
+        common = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        # A session ends with a connection that was not shut down.
+        kept: list[SSL.Connection] = []
+        for wanted in (False, True):
+            client, server = SSL.Connection(common, None), SSL.Connection(context, None)
+            client.set_connect_state()
+            server.set_accept_state()
+            if kept:
+                session = kept[0].get_session()
+                assert session is not None
+                client.set_session(session)
+            self.assertTrue(shake(client, server))
+            kept.append(client)
+            self.assertEqual((isResumed(client), isResumed(server)), (wanted, wanted))
+        self.patch(SSL, "_lib", None)
+        self.assertFalse(isResumed(server))
 
     def test_notThere(self) -> None:
         """

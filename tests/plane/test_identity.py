@@ -8,9 +8,28 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.plane.contexts import serverContext
-from smartproxy_tw.plane.identity import verifyPeer
+from smartproxy_tw.plane.identity import commonNameOf, verifyPeer
 
-from .harness import credentialFor, shake
+from .harness import clientSSL, credentialFor, shake
+
+
+class CommonNameTests(SynchronousTestCase):
+    """
+    L{commonNameOf}.
+    """
+
+    def test_shown(self) -> None:
+        """
+        The name of the certificate that was shown; without one there is none.
+        """
+        client = clientSSL("a.test")
+        server = SSL.Connection(serverContext(credentialFor("a.test"), False), None)
+        server.set_accept_state()
+        self.assertTrue(shake(client, server))
+        shown = client.get_peer_certificate()
+        assert shown is not None
+        self.assertEqual(commonNameOf(client), shown.get_subject().CN or "")
+        self.assertIsNone(commonNameOf(server))
 
 
 class VerifyTests(SynchronousTestCase):
