@@ -8,8 +8,21 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import Any
 
-from smartproxy_tw.config.model import TLS, AccessLog, Forward, ProxyProtocol, Route, Timeouts
-from smartproxy_tw.facts import Address
+from OpenSSL import SSL
+
+from smartproxy_tw.acme.x509 import acmeTLS
+from smartproxy_tw.config.model import (
+    TLS,
+    AccessLog,
+    Acme,
+    Auto,
+    Forward,
+    ProxyProtocol,
+    Respond,
+    Route,
+    Timeouts,
+)
+from smartproxy_tw.facts import HTTP01, Address
 from smartproxy_tw.wire.proxyheader import MOST_BYTES, Secured, render, renderSecured
 
 from ..wire.hellos import fromOpenSSL
@@ -259,6 +272,34 @@ class BelievedTests(AnnouncementCase):
             await server.expects(hello)
             client.leaves()
 
+    async def test_challenges(self) -> None:
+        """
+        The authority may come by way of the load balancer, and past it: both challenges are
+        answered to either, on ports that no route names.
+        """
+        http, tls, elsewhere = [await self.port() for _ in range(3)]
+        auto = Auto(("auto.test",))
+        await self.use(
+            Route("auto", (elsewhere,), Respond(), "http", auto.names, tls=TLS("terminate", auto)),
+            acme=Acme(httpPort=http, tlsPort=tls, challenges=("tls-alpn-01", "http-01")),
+            **self.spoken(http, tls),
+        )
+        token = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
+        await self.plane.present(HTTP01("auto.test", token, "key"))
+        await self.plane.present(acmeTLS("auto.test", "x.y"))
+        for header, source in ((HEADERS[1], "127.0.0.1"), (b"", "127.0.0.2")):
+            client = await self.client(http, source=source)
+            client.sends(
+                header
+                + b"GET /.well-known/acme-challenge/%b HTTP/1.1\r\nHost: auto.test\r\n\r\n" % token.encode()
+            )
+            self.assertEqual((await client.message())[1], b"key")
+            peer = _Announced(header, clientSSL("auto.test", (b"acme-tls/1",)))
+            await self.client(tls, source=source, peer=peer)
+            await peer.until(lambda peer=peer: peer.isShaken or peer.isOver, "a handshake")  # type: ignore[misc]
+            assert peer.ssl is not None
+            self.assertEqual(peer.ssl.get_alpn_proto_negotiated(), b"acme-tls/1")
+
     async def test_otherPorts(self) -> None:
         """
         Other ports know nothing of it.
@@ -294,8 +335,8 @@ class _Announced(Peer):
     Says a header before its handshake.
     """
 
-    def __init__(self, header: bytes) -> None:
-        super().__init__(clientSSL("a.test"))
+    def __init__(self, header: bytes, ssl: SSL.Connection | None = None) -> None:
+        super().__init__(ssl or clientSSL("a.test"))
         self._header = header
 
     def connectionMade(self) -> None:
@@ -410,6 +451,13 @@ class RefusedTests(AnnouncementCase):
                 await client.until(lambda client=client: client.isOver, "the end")  # type: ignore[misc]
                 await self.isIdle()
         self.assertEqual(await self.failures(), 6)
+        for cut in range(1, len(HEADERS[1])):
+            for end in (Peer.finishes, Peer.breaks):
+                client = await self.client(port)
+                client.sends(HEADERS[1][:cut])
+                await turns(cut % 3)
+                end(client)
+        await self.isIdle()
         self.assertEqual(origin.count, 0)
 
     async def test_drain(self) -> None:

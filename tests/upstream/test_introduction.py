@@ -4,6 +4,7 @@ What targets are told of clients, by the PROXY protocol.
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import replace
 from ipaddress import ip_network
@@ -21,6 +22,7 @@ from smartproxy_tw.config.model import (
     ProxyHeader,
     ProxyProtocol,
     Route,
+    Target,
     TLSPolicy,
     UpstreamTLS,
 )
@@ -40,6 +42,7 @@ from ..plane.harness import (
 )
 from ..plane.test_policy import certified
 from ..wire.hellos import fromOpenSSL
+from .groups import GroupCase, target
 
 GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -409,6 +412,39 @@ class SecuredTests(IntroductionCase):
         found = (await introduced(server)).secured
         assert found is not None
         self.assertEqual((found.commonName, found.verify, found.flags), ("alice", 0, 7))
+
+
+class FailureTests(GroupCase):
+    """
+    A target that cannot be told.
+    """
+
+    def test_closed(self) -> None:
+        """
+        One that has closed before it was told has failed, and the next one has its chance.
+        """
+        path = "/tmp/" + self.mktemp().replace("/", "-")[-60:]
+        self.addCleanup(os.unlink, path)
+        server = socket.socket(socket.AF_UNIX)
+        self._sockets.append(server)
+        server.bind(path)
+        server.listen()
+        server.settimeout(5)
+        good = self.listens()
+        self.begin(replace(target(good), proxyHeader=V1), Target(path, 0, V1))
+        caller = self.connects()
+        server.accept()[0].close()
+        self.loop.turns()
+        self.loop.turns()
+        self.assertEqual([place.failures for place in self.places()], [0, 1])
+        self.assertEqual(caller.link.target, str(target(good)))
+        accepted, _ = good.accept()
+        self._sockets.append(accepted)
+        accepted.settimeout(5)
+        # Held back for the request.
+        caller.link.wire.write(GET)
+        self.assertEqual(accepted.recv(100), b"PROXY UNKNOWN\r\n" + GET)
+        caller.link.close()
 
 
 class _Client:
