@@ -16,6 +16,7 @@ from smartproxy_tw.config.model import (
     AccessLog,
     Acme,
     Auto,
+    Conditions,
     Forward,
     ProxyProtocol,
     Respond,
@@ -141,6 +142,40 @@ class BelievedTests(AnnouncementCase):
             server.sends(OK)
             await client.message()
             server.leaves()
+
+    async def test_conditions(self) -> None:
+        """
+        Routes that ask who the client is ask about the one that the header names, for requests,
+        for TLS and for anything else; where no route takes him nothing is left.
+        """
+        port = await self.port()
+        origin = self.origin()
+        target = Forward((origin.target,))
+        known = Conditions(clients=("192.0.2.0/24",))
+        await self.use(Route("t", (port,), target, "tcp", conditions=known), **self.spoken(port))
+        client = await self.client(port)
+        client.sends(HEADERS[1] + b"x")
+        server = await origin.accepts()
+        await server.expects(b"x")
+        for header in (LOCAL, render(1, Address("198.51.100.9", 1), FRONT)):
+            client = await self.client(port)
+            client.sends(header)
+            await client.until(lambda client=client: client.isOver, "the end")  # type: ignore[misc]
+        passed = TLS("passthrough")
+        await self.use(
+            Route("s", (port,), target, "tcp", ("a.test",), tls=passed, conditions=known), **self.spoken(port)
+        )
+        client = await self.client(port)
+        client.sends(HEADERS[1] + fromOpenSSL(b"a.test"))
+        await (await origin.accepts()).expects(b"\x16\x03")
+        self.assertTrue((await self.refused(port, LOCAL + fromOpenSSL(b"a.test"))).startswith(b"\x15"))
+        await self.use(
+            Route("h", (port,), Respond(body="known"), "http", conditions=known), **self.spoken(port)
+        )
+        for header, status in ((HEADERS[0], b"200"), (LOCAL, b"404"), (HEADERS[1], b"200")):
+            client = await self.client(port)
+            client.sends(header + GET)
+            self.assertEqual((await client.message())[0][9:12], status)
 
     async def test_tls(self) -> None:
         """
