@@ -18,30 +18,24 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore, succeed
-from zope.interface import implementer
+from twisted.internet.defer import Deferred, DeferredLock
 
 from ..facts import DNS01
-from ..interfaces import IRecords
-from ..programs.running import ProgramFailed, Programs
+from ..programs.running import ProgramFailed
 from .errors import RecordFailed
 from .lookup import Ask
-from .places import Place, Places
-from .questions import Questions
+from .places import Place
+from .program import Deed, ProgramRecords
 
 if TYPE_CHECKING:
     from ..config.model import Lexicon
 
 __all__ = ["Providers"]
 
-#: So many changes are made at a time.
-_AT_ONCE = 4
-
 _COMMAND = (sys.executable, "-P", "-m", "smartproxy_tw.records.provider")
 
 
-@implementer(IRecords)
-class Providers:
+class Providers(ProgramRecords):
     """
     Has the provider change its zones.
     """
@@ -59,55 +53,26 @@ class Providers:
         @param ask: Asks one server of the DNS; by default over the network.
         @param environment: Of the process; by default as this one has it.
         """
+        super().__init__(reactor, settings, ask)
         self._settings = settings
-        self._programs = Programs(reactor)
-        self._places = Places(reactor, settings, ask or Questions(reactor).ask)
         path = [os.path.abspath(place) for place in sys.path]
         self._environment = {
             **(os.environ if environment is None else environment),
             "PYTHONPATH": os.pathsep.join(dict.fromkeys(path)),
         }
-        self._turns = DeferredSemaphore(_AT_ONCE)
         self._zones: dict[str, DeferredLock] = {}
 
-    def present(self, record: DNS01) -> Deferred[None]:
+    def change(self, deed: Deed, place: Place, record: DNS01) -> Deferred[None]:
         """
-        Have a record added, and wait until all servers have it.
+        Have the library do it, as soon as nothing else changes the zone.
         """
-        return Deferred.fromCoroutine(self._present(record))
-
-    def withdraw(self, record: DNS01) -> Deferred[None]:
-        """
-        Have it removed.
-        """
-        return Deferred.fromCoroutine(self._withdraw(record))
-
-    def recall(self, record: DNS01) -> Deferred[None]:
-        """
-        It is in the zone still.
-        """
-        return succeed(None)
-
-    async def _present(self, record: DNS01) -> None:
-        place = await self._places.find(record)
-        await self._change("present", place, record)
-        await self._places.whenSeen(place, record)
-
-    async def _withdraw(self, record: DNS01) -> None:
-        await self._change("cleanup", await self._places.recall(record), record)
-
-    async def _change(self, action: str, place: Place, record: DNS01) -> None:
         lock = self._zones.setdefault(place.zone, DeferredLock())
+        return lock.run(lambda: self.inTurn(lambda: self._once(deed, place, record)))
 
-        def inTurn() -> Deferred[None]:
-            return self._turns.run(lambda: Deferred.fromCoroutine(self._once(action, place, record)))
-
-        await lock.run(inTurn)
-
-    async def _once(self, action: str, place: Place, record: DNS01) -> None:
+    async def _once(self, deed: Deed, place: Place, record: DNS01) -> None:
         settings = self._settings
         wanted = {
-            "action": action,
+            "action": deed,
             "provider": settings.provider,
             "options": self._options(),
             "zone": place.zone,
@@ -120,7 +85,7 @@ class Providers:
                 _COMMAND, self._environment, settings.timeout, json.dumps(wanted).encode("ascii")
             )
         except ProgramFailed as why:
-            verb = "add" if action == "present" else "remove"
+            verb = "add" if deed == "present" else "remove"
             raise RecordFailed(
                 f"dns-lexicon, asked to {verb} the record at {place.owner} with {settings.provider}, {why}"
             ) from why
