@@ -240,7 +240,7 @@ class CompositionTests(SynchronousTestCase):
 
         (proxy,) = self.make("--site", f"a.test={HERE}:1", "--internal", "--state-dir", "x").services
         for subject, wanted in ((proxy, LINGER), (SmartProxy(proxy.config, reactor), 0.0)):
-            plane = subject._usualPlane()
+            plane = subject._life._makePlane()
             self.addCleanup(plane.drain, 0)
             self.assertEqual(plane.engine.poller._linger, wanted)
             self.assertFalse(plane.engine.sharesPorts)
@@ -257,7 +257,7 @@ class CompositionTests(SynchronousTestCase):
         service = self.make(*words)
         self.assertEqual({name: os.environ.get(name) for name in given}, given)
         self.assertIsNone(service._announcer)
-        self.assertIsNone(service.services[0]._inherited)
+        self.assertIsNone(service.services[0]._means.inherited)
         options = Options()
         options.parent = {"nodaemon": True, "logger": None, "syslog": False, "logfile": "-"}
         options.parseOptions(words)
@@ -265,7 +265,7 @@ class CompositionTests(SynchronousTestCase):
         service = makeService(options)
         self.assertEqual([name for name in given if name in os.environ], [])
         self.assertIsNotNone(service._announcer)
-        self.assertIsNotNone(service.services[0]._inherited)
+        self.assertIsNotNone(service.services[0]._means.inherited)
 
     def test_missingFile(self) -> None:
         """

@@ -1,6 +1,7 @@
 """
-L{SmartProxy}, the service that users run or embed: composes the parts, and fits
-their life into the phases that a Twisted service has.
+L{SmartProxy}, the service that users run or embed: fits the life of the parts, which
+L{smartproxy_tw.service.composition} puts together, into the phases that a Twisted
+service has.
 
 It is handed its reactor and touches no other, installs no signal handlers, and
 never ends the process it lives in.
@@ -8,7 +9,7 @@ never ends the process it lives in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -18,44 +19,30 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredLock, fail, maybeDeferred
 from twisted.internet.threads import deferToThreadPool
 
-from ..acme.budget import limitsOf
-from ..acme.choices import Choices
 from ..acme.clocks import wallClock
-from ..acme.journal import Journal
-from ..acme.rehearsal import stagingOf
 from ..config.changes import Changes, changes
 from ..config.model import Config, Route
-from ..interfaces import IAccountStore, IPlane, IRecords
-from .admission import Admission
-from .caution import Preflight
-from .certificates import Certificates, Fallback
-from .doors import Doors
+from ..interfaces import IAccountStore, IPlane
+from .certificates import Certificates
+from .composition import Composition, Means
 from .errors import ChangeRefused, RestartNeeded, StartError, StoppedError
 from .events import Events
 from .gathering import gathered
-from .issuing import LateIssuer
 from .life import Life
-from .listeners import Listen, Listeners, listenBy, takeBy
-from .memory import Memory
+from .listeners import Listen, Listeners
 from .milestones import Milestones
-from .presenting import Presenter, nameServerOf, recordsOf
-from .rehearsal import Rehearsal
+from .reception import Reception
 from .reloading import Read, Reloading
 from .responders import Respondents
 from .status import figuresOf
-from .storage import Storage
 
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore, IResponder
 
-    from ..preflight.look import Look
     from ..store.certificates import Run
-    from .admin import Party
     from .admission import Probe
     from .automatic import Obtain
-    from .doors import Door
     from .eventlog import Verbosity
-    from .hooks import CertificateHooks
     from .inherited import Inherited
     from .renewal import Advise
     from .revoking import Revoke
@@ -146,21 +133,27 @@ class SmartProxy(MultiService):
         self.config = self._withRespondents(config)
         self._reactor = reactor
         self._clock = wallClock(reactor)
-        self._plane = plane
-        self._listen = listen
-        self._obtain = obtain
-        self._probe = probe
-        self._advise = advise
-        self._revoke = revoke
-        self._certificateStore = certificates
-        self._accounts = accounts
-        self._run = run
-        self._chance = chance or Random()
-        self._linger = linger
-        self._leave = leave or self.stopService
-        self._verbosity = verbosity
-        self._inherited = inherited
         self.events = Events()
+        self._means = Means(
+            reactor,
+            self.events,
+            self._respondents,
+            run or partial(_inThread, reactor),
+            chance or Random(),
+            plane=plane,
+            listen=listen,
+            obtain=obtain,
+            probe=probe,
+            advise=advise,
+            revoke=revoke,
+            certificates=certificates,
+            accounts=accounts,
+            linger=linger,
+            inherited=inherited,
+        )
+        self._reception = Reception(
+            reactor, self, self.events, leave or self.stopService, self._withHooks, verbosity
+        )
         self._turns = DeferredLock()
         self._reloading = Reloading(self, read or self._readAgain)
         self._watch: Watch | None = None
@@ -426,240 +419,7 @@ class SmartProxy(MultiService):
         return self._life
 
     def _newLife(self) -> Life:
-        reactor = self._reactor
-        run = self._run or partial(_inThread, reactor)
-        storage = Storage(
-            self.config.stateDir,
-            self.config.acme.directory,
-            self._clock.seconds,
-            run,
-            fallbacks=[each.directory for each in self.config.acme.fallbacks],
-            hasTwins=self.config.acme.keyType == "both",
-            certificates=self._foreignStore(),
-            accounts=self._accounts,
-        )
-        records = recordsOf(reactor, self.config)
-        issuers: dict[str, LateIssuer] = {}
-        listeners = Listeners(
-            self._listen or listenBy(reactor),
-            self.config.bind,
-            inherited=self._inherited,
-            take=None if self._inherited is None else takeBy(reactor),
-        )
-        life: Life = Life(
-            self.config,
-            listeners,
-            storage,
-            self._plane or self._usualPlane,
-            partial(self._makeCertificates, storage, run, records, issuers),
-            reactor,
-            nameServerOf(reactor, self.config, records),
-            partial(self._makeHooks, storage, run) if self.config.acme.hooks else None,
-            self.events,
-            partial(self._makeAdmin, lambda: life, storage, issuers),
-        )
-        return life
-
-    def _makeHooks(self, storage: Storage, run: Run) -> CertificateHooks:
-        from ..programs.running import Programs
-        from .hooks import CertificateHooks
-
-        hooks, programs = self.config.acme.hooks, Programs(self._reactor)
-        return CertificateHooks(hooks, programs, self._reactor, storage.deliveries, run, self._chance)
-
-    def _makeAdmin(
-        self,
-        life: Callable[[], Life],
-        storage: Storage,
-        issuers: Mapping[str, LateIssuer],
-        certificates: Certificates,
-        plane: IPlane,
-    ) -> Doors | None:
-        config = self.config
-        if config.admin is None and config.metrics is None:
-            return None
-        from .metrics import Exporter, Metrics
-
-        statuses = partial(map, self._withHooks)
-        metrics = Metrics(lambda: self.config, plane, lambda: statuses(certificates.statuses()))
-        doors: list[Door] = []
-        if config.admin is not None:
-            from .admin import Admin
-
-            parties = [*self._parties(life(), storage, issuers, certificates), metrics]
-            doors.append(Admin(self._reactor, config.admin, parties))
-        if config.metrics is not None:
-            doors.append(Exporter(self._reactor, config.metrics.listen, metrics))
-        return Doors(doors)
-
-    def _parties(
-        self, life: Life, storage: Storage, issuers: Mapping[str, LateIssuer], certificates: Certificates
-    ) -> Iterator[Party]:
-        from .accounts import AccountInquiries, Holder
-        from .farewell import Farewell
-        from .inquiries import Inquiries
-        from .loudness import Loudness
-        from .overview import Overview
-        from .reloads import Reloads
-
-        farewell = Farewell(self._reactor, self._leave, lambda: life.config.timeouts.drain)
-        yield Overview(life, farewell, self._clock, self._withHooks)
-        yield Inquiries(certificates, self.events, self._clock, self._withHooks)
-        yield Reloads(self)
-        yield farewell
-        yield Loudness(self._verbosity)
-        holders = [Holder(url, each.changeKey, each.deactivate) for url, each in issuers.items()]
-        if holders:
-            yield AccountInquiries(holders, storage.accounts)
-
-    def _foreignStore(self) -> ICertificateStore | None:
-        if self._certificateStore is None:
-            return None
-        from ..store.foreign import ForeignCertificates
-
-        return ForeignCertificates(self._certificateStore, self._reactor)
-
-    def _usualPlane(self) -> IPlane:
-        # Late, so that no port waits for the imports.
-        if self.config.workers != 1:
-            from ..control.state import counted
-
-            workers = counted(self.config.workers)
-            if workers > 1:
-                from ..control.supervisor import Supervisor
-
-                return Supervisor(self._reactor, workers)
-        from ..control.local import LocalPlane
-
-        return LocalPlane(self._reactor, linger=self._linger)
-
-    def _makeCertificates(
-        self,
-        storage: Storage,
-        run: Run,
-        records: IRecords | None,
-        issuers: dict[str, LateIssuer],
-        plane: IPlane,
-        gate: Callable[[], Deferred[None]],
-        milestones: Milestones,
-    ) -> Certificates:
-        journal = Journal(storage.orders, self.config.acme.directory, self._clock.seconds())
-        respondents = self._respondents
-        presenter = Presenter(plane, respondents.records or records, respondents.http)
-        choices = Choices(self.config.challenges)
-        twins = Journal(storage.twins, self.config.acme.directory, self._clock.seconds())
-        issuer = LateIssuer(
-            self._reactor,
-            self.config,
-            presenter,
-            storage.accounts,
-            journal,
-            milestones,
-            twins=twins,
-            choices=choices,
-        )
-        if self._obtain is None:
-            issuers[self.config.acme.directory] = issuer
-        return Certificates(
-            self.config,
-            plane,
-            storage,
-            self._obtain or issuer.obtain,
-            self._clock,
-            gate=gate,
-            close=issuer.close,
-            memory=Memory(storage.attempts, storage.uses, run),
-            journal=journal,
-            twins=twins,
-            presenter=presenter,
-            chance=self._chance,
-            probe=issuer.probe if self._obtain is None else self._probe,
-            advise=issuer.advise if self._obtain is None else self._advise,
-            preflight=None if self._obtain else self._makePreflight(presenter, choices),
-            identify=None if self._obtain else issuer.identify,
-            revoke=issuer.revoke if self._obtain is None else self._revoke,
-            fallbacks=()
-            if self._obtain
-            else self._makeFallbacks(storage, run, presenter, choices, milestones, issuers),
-            rehearsal=None if self._obtain else self._makeRehearsal(storage, presenter, choices),
-            events=self.events,
-            choices=choices,
-        )
-
-    def _makeRehearsal(self, storage: Storage, presenter: Presenter, choices: Choices) -> Rehearsal | None:
-        directory = stagingOf(self.config.acme.directory)
-        if directory is None:
-            return None
-        authority = replace(self.config.acme, directory=directory, external=None)
-        # What happens there is no milestone of a start.
-        milestones = Milestones(self._reactor.seconds)
-        issuer = LateIssuer(
-            self._reactor,
-            self.config,
-            presenter,
-            storage.accounts,
-            Journal(),
-            milestones,
-            authority,
-            choices=choices,
-        )
-        admission = Admission(limitsOf(directory), None, self._clock, self._chance, issuer.probe)
-        return Rehearsal(directory, admission, issuer.obtain, issuer.close)
-
-    def _makePreflight(self, presenter: Presenter, choices: Choices) -> Preflight | None:
-        if self.config.acme.preflight.mode == "off":
-            return None
-
-        def look() -> Look:
-            from ..preflight.build import lookFor
-
-            isForeign = self._respondents.records is not None
-            return lookFor(self._reactor, self.config, presenter, isForeign=isForeign)
-
-        isStrict = self.config.acme.preflight.mode == "strict"
-        return Preflight(look, choices, self._reactor, isStrict=isStrict)
-
-    def _makeFallbacks(
-        self,
-        storage: Storage,
-        run: Run,
-        presenter: Presenter,
-        choices: Choices,
-        milestones: Milestones,
-        issuers: dict[str, LateIssuer],
-    ) -> list[Fallback]:
-        made = []
-        for authority, shelf in zip(self.config.acme.fallbacks, storage.fallbacks, strict=True):
-            journal = Journal(shelf.orders, authority.directory, self._clock.seconds())
-            twins = Journal(shelf.twins, authority.directory, self._clock.seconds())
-            issuer = LateIssuer(
-                self._reactor,
-                self.config,
-                presenter,
-                storage.accounts,
-                journal,
-                milestones,
-                authority,
-                twins=twins,
-                choices=choices,
-            )
-            issuers[authority.directory] = issuer
-            memory = Memory(shelf.attempts, shelf.uses, run)
-            made.append(
-                Fallback(
-                    shelf,
-                    issuer.obtain,
-                    issuer.close,
-                    memory,
-                    issuer.probe,
-                    issuer.advise,
-                    journal,
-                    twins,
-                    issuer.revoke,
-                    identify=issuer.identify,
-                )
-            )
-        return made
+        return Composition(self.config, self._means, self._reception.serving).life
 
 
 def _inThread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:

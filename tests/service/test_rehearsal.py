@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from random import Random
-from typing import cast
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
@@ -16,21 +15,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.acme.budget import UNLIMITED
 from smartproxy_tw.acme.errors import AuthorityProblem, AuthorityUnreachable, NoChallengeUsable, Problem
 from smartproxy_tw.acme.x509 import Signer, describe
-from smartproxy_tw.config.model import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Auto
+from smartproxy_tw.config.model import Auto
 from smartproxy_tw.service.admission import Admission
 from smartproxy_tw.service.alarm import Timetable
 from smartproxy_tw.service.automatic import AutoCertificate
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.service.rehearsal import Rehearsal
 from smartproxy_tw.service.stock import Stock
-from smartproxy_tw.service.tree import SmartProxy
 from smartproxy_tw.store.attempts import DirectoryAttempts
 from smartproxy_tw.store.directory import SecureDirectory
-from smartproxy_tw.store.memory import MemoryAccounts
 from smartproxy_tw.store.uses import DirectoryUses
-from smartproxy_tw.testing.fakes import FakeAuthority, FakeListen, FakePlane, Story
-
-from .configurations import BLOG, configuration
+from smartproxy_tw.testing.fakes import FakeAuthority, FakePlane, Story
 
 NOW = 1_800_000_000
 HOUR, DAY = 3600.0, 86400.0
@@ -236,49 +231,3 @@ class RehearsalTests(SynchronousTestCase):
         self.successResultOf(Deferred.fromCoroutine(self.rehearsal.stop()))
         self.assertEqual(self.closed, 1)
         self.assertEqual(self.orders, (3, 1))
-
-
-class WiringTests(SynchronousTestCase):
-    """
-    Who rehearses where.
-    """
-
-    def rehearsalOf(self, directory: str) -> str | None:
-        """
-        Where a proxy for that authority would rehearse.
-        """
-        story, made = Story(), []
-
-        class Watched(Rehearsal):
-            def __init__(self, directory: str, *parts: object) -> None:
-                super().__init__(directory, *parts)  # type: ignore[arg-type]
-                made.append(directory)
-
-        from smartproxy_tw.service import tree
-
-        self.patch(tree, "Rehearsal", Watched)
-        clock = Clock()
-        config = configuration(os.path.abspath(self.mktemp()), BLOG, acme=Acme(directory=directory))
-        listen = FakeListen(story)
-        listen.hesitates(443)
-        proxy = SmartProxy(
-            config,
-            clock,
-            plane=lambda: FakePlane(story),
-            listen=listen,  # type: ignore[arg-type]
-            accounts=MemoryAccounts(),
-            run=maybeDeferred,
-        )
-        proxy.startService()
-        self.successResultOf(proxy.stopService())
-        self.assertEqual(clock.getDelayedCalls(), [])
-        return cast(str, made[0]) if made else None
-
-    def test_letsEncrypt(self) -> None:
-        """
-        Orders at Let's Encrypt are rehearsed at its staging environment, others
-        nowhere.
-        """
-        self.assertEqual(self.rehearsalOf(LETSENCRYPT), LETSENCRYPT_STAGING)
-        self.assertIsNone(self.rehearsalOf(LETSENCRYPT_STAGING))
-        self.assertIsNone(self.rehearsalOf("https://ca.example/directory"))
