@@ -12,33 +12,28 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock, TimeoutError, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..acme.budget import limitsOf
 from ..acme.choices import Choices
-from ..acme.errors import AuthorityUndecided
 from ..acme.journal import Journal
 from ..acme.reasons import REASONS
-from ..acme.within import within
 from ..config.division import divided
 from ..config.model import Auto, CertificateSource, Config, Files, Internal, twinOf
-from ..config.names import pattern
 from ..control.slices import inSlices
-from ..facts import Credential
 from ..interfaces import IPlane
 from ..routing.steps import Steps, finish, paused
-from .admission import Admission, Probe
+from .admission import Probe
 from .alarm import Timetable
+from .authorities import Asked, Authorities
 from .automatic import AutoCertificate, Obtain
 from .caution import Identify, Preflight
 from .crowd import Crowd
@@ -46,8 +41,8 @@ from .errors import CertificateError, NotNow, NotPossible
 from .events import CertificateEvent, Events
 from .files import FileCertificate, interval
 from .gathering import gathered
+from .holdings import Holdings
 from .internal import InternalCertificate
-from .ledger import Ledger
 from .memory import Memory
 from .presenting import Presenter
 from .readiness import Readiness
@@ -55,16 +50,14 @@ from .rehearsal import Rehearsal
 from .renewal import Advise
 from .standins import StandIns
 from .status import CertificateStatus
-from .stock import Stock, isCovered
-from .storage import Shelf, Storage
+from .storage import Storage
 from .succession import AnyCertificate, Succession, portions
-from .ways import Way
 
 if TYPE_CHECKING:
     from ..preflight.findings import Finding
     from .revoking import Revocation, Revoke
 
-__all__ = ["Certificates", "Fallback"]
+__all__ = ["Certificates"]
 
 #: What the states are called where they are counted.
 _WORDS = {
@@ -73,31 +66,6 @@ _WORDS = {
     "expired": "expired",
     "valid": "valid",
 }
-
-#: An authority that does not come to an end with a revocation within so many seconds
-#: counts as away.
-_PATIENCE = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """
-    Another authority; each part is what L{Certificates} has of the preferred one.
-
-    @ivar shelf: What is kept of it.
-    """
-
-    shelf: Shelf
-    obtain: Obtain
-    close: Callable[[], Deferred[None]]
-    memory: Memory
-    probe: Probe | None = None
-    advise: Advise | None = None
-    identify: Identify | None = field(default=None, kw_only=True)
-    journal: Journal = field(default_factory=Journal)
-    twins: Journal = field(default_factory=Journal)
-    revoke: Revoke | None = None
-
 
 #: After so many certificates others have their turn, while the proxy serves: making one
 #: takes up to half a millisecond.
@@ -133,7 +101,7 @@ class Certificates:
         probe: Probe | None = None,
         advise: Advise | None = None,
         revoke: Revoke | None = None,
-        fallbacks: Sequence[Fallback] = (),
+        fallbacks: Sequence[Asked] = (),
         rehearsal: Rehearsal | None = None,
         preflight: Preflight | None = None,
         identify: Identify | None = None,
@@ -165,66 +133,46 @@ class Certificates:
         @param choices: Knows how names can be proved.
         """
         self._gate = gate
-        self._obtain = obtain
-        self._choices = choices
-        self._background: Deferred[None] = succeed(None)
-        self._leaving: dict[str, Readiness] = {}
-        self._close = close
         self._plane = plane
-        self._presenter = presenter or Presenter(plane, None)
-        self._dismissing: Deferred[None] = succeed(None)
         self._memory = memory
         self._storage = storage
         self._events = events
         self._clock = clock
         self._chance = chance
-        self._advise = advise
-        self._revoke = revoke
-        self._isOpen = False
-        self._isStopped = False
-        self._directory = config.acme.directory
-        self._admission = Admission(
-            limitsOf(self._directory), memory, clock, chance, probe, profile=config.acme.profile
-        )
-        self._fallbacks = tuple(fallbacks)
-        profiles = {each.directory: each.profile for each in config.acme.fallbacks}
-        self._others = [
-            Admission(
-                limitsOf(each.shelf.directory),
-                each.memory,
-                clock,
-                chance,
-                each.probe,
-                profile=profiles.get(each.shelf.directory),
-            )
-            for each in self._fallbacks
-        ]
-        self.config = divided(config, self._learned())
-        self._obtain = obtain
-        self._dividing: Readiness | None = None
-        self._division: Deferred[None] = succeed(None)
+        self._choices = choices
         self._rehearsal = rehearsal
         self._preflight = preflight
         self._identify = identify
+        own = Asked(
+            replace(storage.own, directory=config.acme.directory),
+            obtain,
+            close,
+            memory,
+            probe,
+            advise,
+            journal,
+            twins or Journal(),
+            revoke,
+            identify=identify,
+        )
+        self._authorities = Authorities(
+            [own, *fallbacks], config.acme, presenter or Presenter(plane, None), clock, chance
+        )
+        self.config = divided(config, self._authorities.learned)
+        self._isOpen = False
+        self._isStopped = False
+        self._dividing: Readiness | None = None
+        self._division: Deferred[None] = succeed(None)
+        self._background: Deferred[None] = succeed(None)
+        self._dismissing: Deferred[None] = succeed(None)
+        self._leaving: dict[str, Readiness] = {}
         self._timetable = Timetable(clock)
-        self._crowd = Crowd(plane, clock, self._isBusy, self._touch)
+        self._crowd = Crowd(plane, clock, lambda: self._authorities.isBusy, self._touch)
         self._standIns = StandIns(plane, clock)
-        self._first: list[AutoCertificate] = []
-        self._twins: dict[str, AutoCertificate] = {}
-        self._internal: list[InternalCertificate] = []
-        self._files: list[FileCertificate] = []
-        hasTwins = config.acme.keyType == "both"
-        stores = [storage.certificates, *(each.shelf.certificates for each in self._fallbacks)]
-        journals = [journal, *(each.journal for each in self._fallbacks)]
-        revoked = [storage.revocations, *(each.shelf.revocations for each in self._fallbacks)]
-        self._ledger = Ledger(stores, journals, self._presenter, False if hasTwins else None, revoked)
-        journals = [twins or Journal(), *(each.twins for each in self._fallbacks)]
-        self._twinLedger = Ledger(stores, journals, self._presenter, True, revoked) if hasTwins else None
         self._turns = DeferredLock()
-        self._byKey: dict[str, AutoCertificate] = {}
-        self._certificates: dict[str, AnyCertificate] = {}
+        self._holdings = Holdings()
         self._initial = finish(self._successionOf(self.config))
-        self._admit(self._initial)
+        self._holdings.admit(self._initial)
 
     def _successionOf(self, config: Config) -> Steps[Succession]:
         """
@@ -232,24 +180,15 @@ class Certificates:
         not need.
         """
         sources = _sources(config)
-        needed = {source.key for source in sources}
-        gone = frozenset(key for key, each in self._certificates.items() if _needOf(each) not in needed)
+        gone = self._holdings.unneeded({source.key for source in sources})
         succession = Succession(config, config, gone=gone)
         seconds = interval(sum(isinstance(source, Files) for source in sources))
         for source, isPause in paused(sources):
-            if source.key not in self._certificates:
+            if not self._holdings.has(source.key):
                 self._add(source, succession, seconds)
             if isPause:
                 yield
         return succession
-
-    def _admit(self, succession: Succession) -> None:
-        self._first += succession.first
-        self._twins |= succession.twins
-        self._internal += succession.internal
-        self._files += succession.files
-        self._byKey |= {each.auto.key: each for each in (*succession.first, *succession.twins.values())}
-        self._certificates |= {each.key: each for each in succession.every}
 
     def _add(self, source: CertificateSource, succession: Succession, seconds: float) -> None:
         clock, plane = self._clock, self._plane
@@ -262,15 +201,15 @@ class Certificates:
             succession.files.append(FileCertificate(source, plane, clock, seconds))
 
     def _addAuto(self, auto: Auto, succession: Succession) -> None:
-        if self._twinLedger is not None:
-            succession.twins[auto.key] = self._made(replace(auto, isTwin=True), self._twinLedger)
-        succession.first.append(self._made(auto, self._ledger, lambda: self._had(auto.key)))
+        if self._authorities.hasTwins:
+            succession.twins[auto.key] = self._made(replace(auto, isTwin=True))
+        succession.first.append(self._made(auto, lambda: self._had(auto.key)))
 
     def _had(self, key: str) -> None:
         """
         There is a certificate for all that it is to be for.
         """
-        twin = self._twins.get(key)
+        twin = self._holdings.twins.get(key)
         if twin is not None:
             twin.provision()
         if self._standIns.has(key):
@@ -302,57 +241,31 @@ class Certificates:
         finally:
             self._turns.release()
 
-    def _made(self, auto: Auto, ledger: Ledger, then: Callable[[], object] | None = None) -> AutoCertificate:
-        ways = [
-            Way(
-                fallback.shelf.directory,
-                admission,
-                _asked(fallback.obtain, auto),
-                ledger.saving(number),
-                None if fallback.advise is None else _asking(admission, fallback.advise),
-                ledger.fileOf(number),
-                fallback.identify,
-                self._revoking(admission, fallback.revoke),
-                ledger.disowning(number),
-            )
-            for number, (fallback, admission) in enumerate(zip(self._fallbacks, self._others, strict=True), 1)
-        ]
+    def _made(self, auto: Auto, then: Callable[[], object] | None = None) -> AutoCertificate:
+        own, *fallbacks = self._authorities.ways(auto)
         return AutoCertificate(
             auto,
             self._plane,
-            _asked(self._obtain, auto),
-            ledger.saving(0),
+            own.obtain,
+            own.save,
             self._clock,
-            admission=self._admission,
+            admission=own.admission,
             timetable=self._timetable,
             memory=self._memory,
             chance=self._chance,
-            advise=None if self._advise is None else _asking(self._admission, self._advise),
-            directory=self._directory,
-            fallbacks=ways,
+            advise=own.advise,
+            directory=own.directory,
+            fallbacks=fallbacks,
             rehearsal=self._rehearsal,
             preflight=self._preflight,
-            identify=self._identify,
+            identify=own.identify,
             events=self._events,
-            fileOf=ledger.fileOf(0),
-            revoke=self._revoking(self._admission, self._revoke),
-            disown=ledger.disowning(0),
+            fileOf=own.fileOf,
+            revoke=own.revoke,
+            disown=own.disown,
             then=then,
             divide=self._divideSoon,
         )
-
-    def _revoking(self, admission: Admission, revoke: Revoke | None) -> Revoke | None:
-        if revoke is None:
-            return None
-        ask = revoke
-
-        def revoking(
-            credential: Credential, reason: int | None = None, *, byKey: bool = False
-        ) -> Deferred[None]:
-            asking = admission.ask(lambda: ask(credential, reason, byKey=byKey))
-            return within(_PATIENCE, self._clock, asking).addErrback(_late)
-
-        return revoking
 
     def load(self) -> Deferred[None]:
         """
@@ -422,19 +335,14 @@ class Certificates:
             are for it.
         @raise ValueError: It is no name; the text is the end of a sentence.
         """
-        if name in self._certificates:
-            return (name,)
-        wanted = pattern(name)
-        names = {key: _namesOf(each) for key, each in self._certificates.items()}
-        exact = tuple(key for key, each in names.items() if wanted in each)
-        return exact or tuple(key for key, each in names.items() if isCovered(wanted, each))
+        return self._holdings.find(name)
 
     @property
     def keys(self) -> tuple[str, ...]:
         """
         The identities of all there are.
         """
-        return tuple(self._certificates)
+        return self._holdings.keys
 
     def statuses(self) -> Iterator[CertificateStatus]:
         """
@@ -451,15 +359,14 @@ class Certificates:
 
         @param key: Its identity.
         """
-        found = self._certificates.get(key)
-        return None if found is None else found.status()
+        return self._holdings.statusOf(key)
 
     @property
     def renewable(self) -> Collection[str]:
         """
         The identities of those that L{renew} and L{revoke} take.
         """
-        return self._byKey.keys()
+        return self._holdings.renewable
 
     def renew(self, key: str, *, force: bool = False) -> bool:
         """
@@ -513,7 +420,7 @@ class Certificates:
         if not self._isOpen:
             code: Literal["starting", "stopping"] = "stopping" if self._isStopped else "starting"
             raise NotNow(code, f"The proxy is {code}.")
-        found = self._byKey.get(key)
+        found = self._holdings.byACME(key)
         if found is None:
             raise NotPossible(f"{key} is no certificate by ACME: only those are ordered and revoked.")
         return found
@@ -522,14 +429,14 @@ class Certificates:
         """
         How it stands with each.
         """
-        return tuple(each.status() for each in self._all)
+        return tuple(each.status() for each in self._holdings)
 
     def kept(self) -> tuple[CertificateEvent, ...]:
         """
         What there is to say of each by ACME that is served and in the store, whether
         or not anybody was told of it.
         """
-        return tuple(event for each in self._automatic if (event := each.kept) is not None)
+        return tuple(event for each in self._holdings.automatic if (event := each.kept) is not None)
 
     def stop(self) -> Deferred[None]:
         """
@@ -539,18 +446,10 @@ class Certificates:
         """
         return Deferred.fromCoroutine(self._stop())
 
-    @property
-    def _all(self) -> tuple[AnyCertificate, ...]:
-        return (*self._automatic, *self._internal, *self._files)
-
-    @property
-    def _automatic(self) -> list[AutoCertificate]:
-        return [*self._first, *self._twins.values()]
-
     async def _prepare(self, config: Config) -> Succession:
         await self._turns.acquire()
         try:
-            return await self._prepared(divided(config, self._learned()))
+            return await self._prepared(divided(config, self._authorities.learned))
         except BaseException:
             self._turns.release()
             raise
@@ -584,9 +483,7 @@ class Certificates:
         @param atOnce: After so many of them others have their turn.
         """
         if some.first:
-            await self._ledger.answer()
-            if self._twinLedger is not None:
-                await self._twinLedger.answer()
+            await self._authorities.answer()
         if some.internal:
             self._storage.authority.open()
         problems: list[str] = []
@@ -604,9 +501,8 @@ class Certificates:
             await self._haveStored(some, atOnce)
 
     async def _haveStored(self, some: Succession, atOnce: int) -> None:
-        stored = await self._ledger.stored()
-        twins = Stock({}) if self._twinLedger is None else await self._twinLedger.stored()
-        served = {each.auto.key for each in (*self._first, *some.first)}
+        stored, twins = await self._authorities.stored()
+        served = {each.auto.key for each in (*self._holdings.first, *some.first)}
         for portion in portions(some.first, atOnce):
             await gathered(each.load(stored, twins) for each in portion)
             await self._standIns.find(portion, stored, served)
@@ -629,19 +525,15 @@ class Certificates:
 
     async def _replace(self, succession: Succession) -> None:
         self.config = succession.config
-        self._admit(succession)
+        self._holdings.admit(succession)
         if self._choices is not None:
             self._choices.prefer(succession.config.challenges)
-        gone = [each for key in succession.gone if (each := self._certificates.pop(key, None)) is not None]
-        self._first = [each for each in self._first if each.auto.key in self._certificates]
-        self._twins = {key: each for key, each in self._twins.items() if each.key in self._certificates}
-        self._internal = [each for each in self._internal if each.key in self._certificates]
-        self._files = [each for each in self._files if each.key in self._certificates]
+        gone = self._holdings.release(succession.gone)
         # Those whose turn has not come end first, so that it does not come while the others end.
         gone.sort(key=_hasBegun)
         for portion in portions(gone, _AT_ONCE):
             keys = [each.key for each in portion]
-            with self._gathering():
+            with self._authorities.gathering():
                 for each in portion:
                     self._leave(each)
             for key in keys:
@@ -652,19 +544,12 @@ class Certificates:
         if self._isOpen and succession.first:
             self._background = Deferred.fromCoroutine(self._ask(self._background, succession.first))
 
-    @contextmanager
-    def _gathering(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            for admission in (self._admission, *self._others):
-                stack.enter_context(admission.gathering())
-            yield
-
     def _leave(self, certificate: AnyCertificate) -> None:
         """
         Have one end; its order, if there is one, takes its time.
         """
         key = certificate.key
-        self._byKey.pop(key, None)
+        self._holdings.forget(key)
         left = self._leaving[key] = Readiness()
 
         def end(_: object) -> None:
@@ -690,13 +575,13 @@ class Certificates:
 
     async def _removeStandIns(self, keys: Iterable[str]) -> None:
         for key in keys:
-            if key not in self._certificates:
+            if not self._holdings.has(key):
                 await self._remove(key)
 
     async def _ask(self, before: Deferred[None], coming: Sequence[AutoCertificate]) -> None:
         await before
         for portion in portions(coming, _AT_ONCE):
-            with self._gathering():
+            with self._authorities.gathering():
                 for each in portion:
                     Deferred.fromCoroutine(self._provision(each)).addErrback(self._defect)
             if len(portion) == _AT_ONCE:
@@ -713,10 +598,11 @@ class Certificates:
         )
 
     async def _dismiss(self) -> None:
-        await self._ledger.dismiss(each.auto.names for each in self._first if each.isWanting)
-        if self._twinLedger is not None:
-            twins = self._twins.values()
-            await self._twinLedger.dismiss(each.auto.names for each in twins if each.isWanting)
+        first, twins = self._holdings.first, self._holdings.twins.values()
+        await self._authorities.dismiss(
+            (each.auto.names for each in first if each.isWanting),
+            (each.auto.names for each in twins if each.isWanting),
+        )
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
@@ -724,12 +610,12 @@ class Certificates:
         # In the background: records in the DNS take their time.
         self._dismissing = Deferred.fromCoroutine(self._dismiss())
         self._crowd.watch()
-        with self._admission.gathering():
-            ended = gathered([Deferred.fromCoroutine(self._provision(each)) for each in self._first])
+        with self._authorities.gathering():
+            ended = gathered([Deferred.fromCoroutine(self._provision(each)) for each in self._holdings.first])
         await ended
         while self._dividing is not None:
             await self._dividing.when()
-            await gathered([Deferred.fromCoroutine(self._provision(each)) for each in self._first])
+            await gathered([Deferred.fromCoroutine(self._provision(each)) for each in self._holdings.first])
         return self.status()
 
     async def _provision(self, certificate: AutoCertificate) -> None:
@@ -737,19 +623,13 @@ class Certificates:
             while (left := self._leaving.get(key or "")) is not None:
                 # The one that was there for these names before is still at it.
                 await left.when()
-                if self._byKey.get(certificate.key) is not certificate:
+                if self._holdings.byACME(certificate.key) is not certificate:
                     return
         await certificate.provision()
-        twin = self._twins.get(certificate.auto.key)
+        twin = self._holdings.twins.get(certificate.auto.key)
         # Names that cannot be proved are not tried twice.
         if twin is not None and certificate.isIssued:
             await twin.provision()
-
-    def _learned(self) -> dict[str, int]:
-        found = {self._directory: self._admission.mostNames}
-        for fallback, admission in zip(self._fallbacks, self._others, strict=True):
-            found[fallback.shelf.directory] = admission.mostNames
-        return {directory: most for directory, most in found.items() if most is not None}
 
     def _divideSoon(self) -> None:
         if self._dividing is None and not self._isStopped:
@@ -761,7 +641,7 @@ class Certificates:
             # The order that was refused is to end first.
             await deferLater(self._clock, 0.0)
             async with self._turn():
-                while (config := divided(self.config, self._learned())) != self.config:
+                while (config := divided(self.config, self._authorities.learned)) != self.config:
                     await self._use(config)
         except CancelledError:
             pass
@@ -782,7 +662,7 @@ class Certificates:
         except BaseException:
             await self._takeBack(succession)
             raise
-        before = sum(each.auto.key in succession.gone for each in self._first)
+        before = sum(each.auto.key in succession.gone for each in self._holdings.first)
         self._log.info(
             "{before} certificates become {after}, for the names were too many for an authority",
             event="names-divided",
@@ -794,12 +674,9 @@ class Certificates:
             self._memory.forget(key)
         await self._dismiss()
 
-    def _isBusy(self) -> bool:
-        return any(each.waiting for each in (self._admission, *self._others))
-
     def _touch(self, key: str, asked: float) -> None:
         for each in (key, twinOf(key)):
-            certificate = self._byKey.get(each or "")
+            certificate = self._holdings.byACME(each)
             if certificate is not None:
                 certificate.touch(asked)
 
@@ -810,51 +687,18 @@ class Certificates:
         for each in (self._dismissing, self._background):
             each.addErrback(_cancelled)
             each.cancel()
-        for certificate in self._all:
+        for certificate in self._holdings:
             await certificate.stop()
         for left in tuple(self._leaving.values()):
             await left.when()
-        for admission in (self._admission, *self._others):
-            admission.stop()
+        self._authorities.stop()
         if self._rehearsal is not None:
             await self._rehearsal.stop()
-        await self._close()
-        await self._memory.whenWritten()
-        for fallback in self._fallbacks:
-            await fallback.close()
-            await fallback.memory.whenWritten()
+        await self._authorities.close()
 
 
 def _hasBegun(certificate: AnyCertificate) -> bool:
     return not (isinstance(certificate, AutoCertificate) and certificate.isQueued)
-
-
-def _needOf(certificate: AnyCertificate) -> str:
-    """
-    The identity of the source that a certificate is there for.
-    """
-    if isinstance(certificate, AutoCertificate) and certificate.auto.isTwin:
-        return Auto(certificate.auto.names).key
-    return certificate.key
-
-
-def _namesOf(certificate: AnyCertificate) -> tuple[str, ...]:
-    if isinstance(certificate, AutoCertificate):
-        return certificate.auto.names
-    return certificate.status().names
-
-
-def _asked(obtain: Obtain, auto: Auto) -> Obtain:
-    return partial(obtain, isTwin=True) if auto.isTwin else obtain
-
-
-def _asking(admission: Admission, advise: Advise) -> Advise:
-    return lambda chain: admission.ask(lambda: advise(chain))
-
-
-def _late(failure: Failure) -> None:
-    failure.trap(TimeoutError)  # type: ignore[no-untyped-call]
-    raise AuthorityUndecided("the revocation", _PATIENCE)
 
 
 def _cancelled(failure: Failure) -> None:

@@ -23,8 +23,9 @@ from ..acme.rehearsal import stagingOf
 from ..config.model import Authority, Config
 from ..interfaces import IAccountStore, IOrderStore, IPlane
 from .admission import Admission
+from .authorities import Asked
 from .caution import Preflight
-from .certificates import Certificates, Fallback
+from .certificates import Certificates
 from .events import Events
 from .issuing import LateIssuer
 from .life import Life, MakeAdmin
@@ -214,7 +215,7 @@ class Composition:
 
         return Preflight(look, self._choices, reactor, isStrict=mode == "strict")
 
-    def _newFallbacks(self, presenter: Presenter, milestones: Milestones) -> list[Fallback]:
+    def _newFallbacks(self, presenter: Presenter, milestones: Milestones) -> list[Asked]:
         authorities, shelves = self.config.acme.fallbacks, self.storage.fallbacks
         return [
             self._newFallback(authority, shelf, presenter, milestones)
@@ -223,12 +224,12 @@ class Composition:
 
     def _newFallback(
         self, authority: Authority, shelf: Shelf, presenter: Presenter, milestones: Milestones
-    ) -> Fallback:
+    ) -> Asked:
         journal = self._journal(shelf.orders, authority.directory)
         twins = self._journal(shelf.twins, authority.directory)
         issuer = self._newIssuer(presenter, journal, milestones, authority, twins)
         self.issuers[authority.directory] = issuer
-        return Fallback(
+        return Asked(
             shelf,
             issuer.obtain,
             issuer.close,

@@ -64,6 +64,7 @@ class Storage:
     @ivar attempts: Orders there that failed.
     @ivar uses: What of its budget is used.
     @ivar revocations: What it issued and revoked.
+    @ivar own: All that is kept of that authority.
     @ivar fallbacks: The same of the authorities that are asked besides.
     @ivar deliveries: Of which certificates the operator's programs were told.
     @ivar authority: The local authority; not opened, since not everybody
@@ -77,6 +78,7 @@ class Storage:
     attempts: DirectoryAttempts
     uses: DirectoryUses
     revocations: Revocations
+    own: Shelf
     fallbacks: tuple[Shelf, ...]
     deliveries: DirectoryDeliveries
     authority: LocalAuthority
@@ -126,7 +128,8 @@ class Storage:
         self._lock.take()
         try:
             bringUp(self._directory)
-            own, *others = map(self._shelf, self._authorities)
+            self.own, *others = map(self._shelf, self._authorities)
+            own = self.own
             self.certificates, self.attempts, self.uses = own.certificates, own.attempts, own.uses
             self.orders, self.twins, self.revocations = own.orders, own.twins, own.revocations
             self.fallbacks = tuple(others)

@@ -19,7 +19,8 @@ from smartproxy_tw.acme.journal import Journal
 from smartproxy_tw.acme.x509 import Signer, describe, newKey
 from smartproxy_tw.config.model import Acme, Authority, Auto, CertificateSource, Files, Internal, twinOf
 from smartproxy_tw.facts import Credential
-from smartproxy_tw.service.certificates import Certificates, Fallback
+from smartproxy_tw.service.authorities import Asked
+from smartproxy_tw.service.certificates import Certificates
 from smartproxy_tw.service.errors import CertificateError, StoppedError
 from smartproxy_tw.service.events import CertificateEvent, Events
 from smartproxy_tw.service.memory import Memory
@@ -136,7 +137,7 @@ class CertificatesTests(SynchronousTestCase):
         (shelf,) = storage.fallbacks
         other = FakeAuthority(self.story, self.plane, SIGNER, self.clock.seconds)
         memory = Memory(shelf.attempts, shelf.uses, maybeDeferred)
-        fallback = Fallback(shelf, other.obtain, self.close, memory, other.probe, other.advise)
+        fallback = Asked(shelf, other.obtain, self.close, memory, other.probe, other.advise)
         for source, ages in ((SHOP, (2, 1)), (BLOG, (1, 2))):
             for age, store in zip(ages, (storage.certificates, shelf.certificates), strict=True):
                 made = SIGNER.issue(source.names, lifetime=90 * 86400.0, now=NOW - age * 3600)
@@ -352,12 +353,12 @@ class CertificatesTests(SynchronousTestCase):
         certificates = self.make(BLOG)
         self.successResultOf(certificates.load())
         credential = SIGNER.issue(("blog.example",), lifetime=86400.0, now=NOW)
-        save = certificates._automatic[0]._keeper._save
+        save = certificates._holdings.first[0]._keeper._save
         self.assertNotEqual(key, entry.key)
         self.successResultOf(save(credential))
         self.assertEqual(self.successResultOf(self.storage.orders.load()), [entry])
         mine = replace(entry, key=credential.key)
-        self.successResultOf(certificates._ledger._journals[0].begin(mine))
+        self.successResultOf(certificates._authorities._ledger._journals[0].begin(mine))
         self.successResultOf(save(credential))
         self.assertEqual(self.successResultOf(self.storage.orders.load()), [])
 
@@ -570,9 +571,7 @@ class CertificatesTests(SynchronousTestCase):
         other.takes(1)
         refusal = Problem(f"{ERRORS}rejectedIdentifier", "policy forbids it")
         self.authority.refuses(AuthorityProblem("placing an order", refusal))
-        fallback = Fallback(
-            shelf, other.obtain, self.close, Memory(shelf.attempts, shelf.uses, maybeDeferred)
-        )
+        fallback = Asked(shelf, other.obtain, self.close, Memory(shelf.attempts, shelf.uses, maybeDeferred))
         certificates = self.make(BLOG, acme=acme, fallbacks=[fallback])
         self.successResultOf(certificates.load())
         provisioned = certificates.provisionAll()

@@ -137,7 +137,9 @@ class CompositionTests(SynchronousTestCase):
         composition = self.compose(Acme(directory=FIRST, challenges=("dns-01",), dns=zones))
         self.assertIsNotNone(composition.life._nameServer)
         certificates = self.certificates(composition)
-        self.assertIs(certificates._presenter._records, composition.life._nameServer._zones)
+        self.assertIs(
+            certificates._authorities._ledger._presenter._records, composition.life._nameServer._zones
+        )
 
     def test_authorities(self) -> None:
         """
@@ -147,10 +149,12 @@ class CompositionTests(SynchronousTestCase):
         composition = self.compose(acme)
         certificates = self.certificates(composition)
         self.assertEqual(list(composition.issuers), [FIRST, SECOND])
-        (fallback,) = certificates._fallbacks
-        self.assertEqual(fallback.shelf.directory, SECOND)
-        self.assertIsNot(fallback.journal, certificates._ledger._journals[0])
-        self.assertEqual(certificates._admission._probe, composition.issuers[FIRST].probe)
+        first, second = certificates._authorities._asked
+        self.assertEqual((first.shelf.directory, second.shelf.directory), (FIRST, SECOND))
+        self.assertIsNot(first.journal, second.journal)
+        self.assertEqual(
+            [each.probe for each in (first, second)], [each.probe for each in composition.issuers.values()]
+        )
 
     def test_obtainHandedIn(self) -> None:
         """
@@ -161,10 +165,10 @@ class CompositionTests(SynchronousTestCase):
         composition = self.compose(acme, obtain=obtain)
         certificates = self.certificates(composition)
         self.assertEqual(composition.issuers, {})
-        self.assertEqual(certificates._fallbacks, ())
+        (asked,) = certificates._authorities._asked
+        self.assertEqual((asked.obtain, asked.revoke, asked.probe), (obtain, None, None))
         self.assertIsNone(certificates._rehearsal)
         self.assertIsNone(certificates._preflight)
-        self.assertIsNone(certificates._revoke)
 
     def test_preflight(self) -> None:
         """

@@ -24,7 +24,8 @@ from smartproxy_tw.acme.reasons import REASONS
 from smartproxy_tw.acme.x509 import Signer, describe
 from smartproxy_tw.config.model import Acme, CertificateSource, Files, Internal
 from smartproxy_tw.facts import Credential
-from smartproxy_tw.service.certificates import Certificates, Fallback
+from smartproxy_tw.service.authorities import Asked
+from smartproxy_tw.service.certificates import Certificates
 from smartproxy_tw.service.errors import NotNow, NotPossible
 from smartproxy_tw.service.events import CertificateEvent, Events
 from smartproxy_tw.service.memory import Memory
@@ -113,7 +114,7 @@ class DemandCase(SynchronousTestCase):
             advise=self.authority.advise,
             events=self.events,
             fallbacks=[
-                Fallback(
+                Asked(
                     shelf,
                     self.other.obtain,
                     lambda: succeed(None),
@@ -271,7 +272,7 @@ class RenewTests(DemandCase):
         """
         certificates = self.begin(SHOP)
         limits = Limits(perSet=Limit(1, DAY, "1 certificate a day"))
-        certificates._admission._budget._limits = limits
+        certificates._authorities._admissions[0]._budget._limits = limits
         self.assertTrue(certificates.renew(SHOP.key))
         why = self.assertRaises(NotNow, certificates.renew, SHOP.key, force=True)
         self.assertEqual((why.code, self.orders), ("held", 2))

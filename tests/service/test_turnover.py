@@ -256,7 +256,7 @@ class StoryTests(ReloadTests):
         self.begin()
         self.successResultOf(self.proxy.addRoute(route("blog", BLOG)))
         assert self.proxy.certificates is not None
-        known = [ref(each) for each in self.proxy.certificates._first]
+        known = [ref(each) for each in self.proxy.certificates._holdings.first]
         gc.disable()
         self.addCleanup(gc.enable)
         self.successResultOf(self.proxy.removeRoute("route0"))
