@@ -1,13 +1,10 @@
 """
-Where certificates come from: one account at one authority, and as many orders
-as are asked for.
+Where certificates come from: one account at one authority
+(L{smartproxy_tw.acme.registration}), and as many orders as are asked for.
 
-The account is found in its store or registered once, however many ask at the
-same time; its key is saved before it is used, so that no start makes a second
-account, or as soon as there is room for it (L{smartproxy_tw.acme.keeping}).  Orders
-that share a name follow one another.  An order that was under way when the process
-ended, or the last try, is taken up again rather than placed a second time, by what
-L{smartproxy_tw.acme.journal} has of it.  How one order goes is
+Orders that share a name follow one another.  An order that was under way when the
+process ended, or the last try, is taken up again rather than placed a second time
+(L{smartproxy_tw.acme.resumption}).  How one order goes is
 L{smartproxy_tw.acme.issuance}'s; when to ask again after a failure is the
 caller's, with L{smartproxy_tw.acme.schedule}.
 
@@ -16,28 +13,25 @@ This module is cheap to import; what costs time is imported by the first order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from ..facts import Account, Credential
+from ..facts import Credential
 from .choices import Choices
 from .clocks import wallClock
 from .entry import Entry
 from .errors import (
     AccountBusy,
-    AccountNotKept,
     AuthorityNonsense,
     AuthorityProblem,
     NoChallengeUsable,
 )
 from .journal import Journal
-from .keeping import Keeping
-from .shared import Shared
+from .registration import MakeClient, Registration
+from .resumption import Resumption
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -46,15 +40,11 @@ if TYPE_CHECKING:
     from .challenges import Kind
     from .client import Client
     from .issuance import Install, Observe
-    from .jose import AccountKey
     from .objects import OrderFacts, RenewalFacts
 
 __all__ = ["Issuer"]
 
 T = TypeVar("T")
-
-#: So many of the account's last orders are looked through for one whose URL was lost.
-_ORDERS_READ = 10
 
 
 class Issuer:
@@ -75,7 +65,7 @@ class Issuer:
         observe: Observe | None = None,
         journal: Journal | None = None,
         twins: Journal | None = None,
-        makeClient: Callable[[AccountKey, str | None], Client] | None = None,
+        makeClient: MakeClient | None = None,
         choices: Choices | None = None,
     ) -> None:
         """
@@ -104,17 +94,13 @@ class Issuer:
         self._clock = wallClock(reactor)
         self._settings = settings
         self._choices = choices or Choices(challenges)
-        self._accounts = accounts
-        self._keeping = Keeping(reactor, settings.directory, accounts)
         self._plane = plane
         self._observe: Observe = observe or _unobserved
         self._journal = journal or Journal()
         self._twins = twins or Journal()
-        self._makeClient = makeClient or self._newClient
-        self._client: Client | None = None
-        self._account: Account | None = None
+        self._registration = Registration(reactor, settings, accounts, makeClient)
+        self._resumption = Resumption(self._clock, (self._journal, self._twins), plane)
         self._underWay = 0
-        self._signingUp: Shared[Client] = Shared(self._signUp)
         self._turns = Turns()
 
     def obtain(
@@ -210,51 +196,42 @@ class Issuer:
         Close the kept connections to the authority; fires when they are
         closed.  Orders in flight are for their callers to cancel before.
         """
-        self._keeping.close()
-        return succeed(None) if self._client is None else self._client.close()
+        return self._registration.close()
 
     async def _probe(self) -> None:
-        await self._loaded().refresh()
+        await self._registration.loaded().refresh()
 
     async def _identify(self) -> tuple[tuple[str, ...], str | None]:
-        client = self._loaded()
+        client = self._registration.loaded()
         directory = await client.directory()
         return directory.caaIdentities, client.account
 
     async def _changeKey(self) -> None:
-        from .account import changeKey
-
-        client = await self._atLeisure()
-        assert self._account is not None
-        await changeKey(client, self._account, self._save)
+        await self._beAtLeisure()
+        await self._registration.changeKey()
 
     async def _deactivate(self) -> None:
-        from .account import deactivate
-
-        client = await self._atLeisure()
-        await deactivate(client, self._save)
-        self._client = None
-        await client.close()
+        await self._beAtLeisure()
+        await self._registration.deactivate()
 
     async def _revoke(self, credential: Credential, reason: int | None, byKey: bool) -> None:
         from .account import revoke
 
         # Who has the key needs no account.
-        client = self._loaded() if byKey else await self._signedUp()
+        client = self._registration.loaded() if byKey else await self._registration.signedUp()
         await revoke(client, credential, reason, byKey=byKey)
 
-    async def _atLeisure(self) -> Client:
-        client = await self._signedUp()
+    async def _beAtLeisure(self) -> None:
+        await self._registration.signedUp()
         if self._underWay:
             raise AccountBusy(self._settings.directory, self._underWay)
-        return client
 
     def _ended(self, result: T) -> T:
         self._underWay -= 1
         return result
 
     async def _advise(self, chain: bytes) -> RenewalFacts | None:
-        return await self._loaded().renewalInfo(chain)
+        return await self._registration.loaded().renewalInfo(chain)
 
     async def _obtain(
         self, names: tuple[str, ...], install: Install, replaces: bytes | None, isTwin: bool
@@ -307,8 +284,8 @@ class Issuer:
 
         if order is None:
             order = await self._place(names, replaces, journal)
-        entry, client = journal.find(names), self._client
-        assert entry is not None and client is not None
+        entry, client = journal.find(names), self._registration.loaded()
+        assert entry is not None
         issuance = Issuance(
             self._reactor,
             client,
@@ -334,10 +311,10 @@ class Issuer:
         # The note is on its way to the disk while the authority is asked for its directory.
         noting = journal.begin(entry)
         try:
-            client = await self._signedUp()
+            client = await self._registration.signedUp()
             profile = await self._profile(client, names)
             # Another order may have found meanwhile that the account is unknown.
-            client = await self._signedUp()
+            client = await self._registration.signedUp()
             await noting
         except Exception:
             # Nothing was asked for.
@@ -363,14 +340,8 @@ class Issuer:
         except AuthorityProblem as why:
             if why.problem.word != "accountDoesNotExist":
                 raise
-            self._log.warn(
-                "The account {account} is unknown to {directory}; registering it anew",
-                account=account,
-                directory=self._settings.directory,
-            )
-            if client.account == account:  # else another order has seen to it
-                client.account = None
-            return await (await self._signedUp()).placeOrder(names, profile, replaces)
+            client = await self._registration.renewed(client, account)
+            return await client.placeOrder(names, profile, replaces)
 
     async def _newKey(self, isTwin: bool) -> bytes:
         from .x509 import newKey
@@ -394,140 +365,11 @@ class Issuer:
         return choose(url, wanted, names, directory.profiles)
 
     async def _resume(self, entry: Entry, journal: Journal) -> OrderFacts | None:
-        """
-        See whether an order that was under way can be gone on with.
-
-        @return: As the authority tells it now; L{None} when it knows of none,
-            or none can come of it, and the entry is forgotten then.
-        """
-        from .x509 import certificateRequest
-
-        client = await self._signedUp()
-        order = None
-        if entry.isOpen(self._clock.seconds()) and entry.account in (None, client.account):
-            try:
-                certificateRequest(entry.names, entry.key)
-                order = await self._lookFor(client, entry)
-            except (AuthorityProblem, AuthorityNonsense, ValueError) as why:
-                self._log.info(
-                    "The order for {names} that was under way is of no use any more: {why}",
-                    event="order-lost",
-                    names=", ".join(entry.names),
-                    why=str(why),
-                )
-        if order is None or order.status == "invalid":
-            await self._dismiss(entry, journal)
-            return None
-        await journal.placed(entry.names, client.account, order.url)
-        self._log.info(
-            "Taking up the order for {names} that was under way",
-            event="order-resumed",
-            names=", ".join(entry.names),
-        )
-        self._observe("resumed", names=entry.names, order=order.url)
+        client = await self._registration.signedUp()
+        order = await self._resumption.resume(client, entry, journal)
+        if order is not None:
+            self._observe("resumed", names=entry.names, order=order.url)
         return order
-
-    async def _lookFor(self, client: Client, entry: Entry) -> OrderFacts | None:
-        # A damaged note is not to lead elsewhere, nor to somebody who never answers.
-        if entry.order is not None and _origin(entry.order) == _origin(client.account):
-            return await client.readOrder(entry.order)
-        # The answer to it was lost, if it was placed at all.  One that is
-        # finished is no use: it may be for another key.
-        others = {each.order for each in (*self._journal.entries, *self._twins.entries)}
-        for url in (await client.listOrders())[-_ORDERS_READ:][::-1]:
-            if url in others:
-                continue
-            order = await client.readOrder(url)
-            if set(order.names) == set(entry.names) and order.status in ("pending", "ready"):
-                return order
-        return None
-
-    async def _dismiss(self, entry: Entry, journal: Journal) -> None:
-        for challenge in journal.challengesOf(entry):
-            try:
-                await self._plane.withdraw(challenge)
-            except Exception as why:
-                self._log.warn(
-                    "The answer for {name} that an order left behind could not be withdrawn: {why}",
-                    event="order-answer-left",
-                    name=challenge.name,
-                    why=str(why),
-                )
-        await journal.forget(entry.names)
-
-    async def _signedUp(self) -> Client:
-        isSettled = self._account is not None and self._account.nextKey is None
-        if self._client is not None and self._client.account is not None and isSettled:
-            return self._client
-        return await self._signingUp.join()
-
-    async def _signUp(self) -> Client:
-        client = self._loaded()
-        assert self._account is not None
-        if self._account.nextKey is not None:
-            from .account import settle
-
-            await settle(client, self._account, self._save)
-        if client.account is None:
-            from .external import readExternalKey
-
-            url = await client.register(self._settings.email, readExternalKey(self._settings))
-            self._keep(Account(self._account.key, url))
-            terms = (await client.directory()).termsOfService
-            self._log.info(
-                "Registered with {directory}, which agrees to its terms of service: {terms}",
-                event="account-registered",
-                directory=self._settings.directory,
-                terms=terms or "it names none",
-            )
-        return client
-
-    def _loaded(self) -> Client:
-        if self._client is None:
-            self._client = self._load()
-        return self._client
-
-    def _load(self) -> Client:
-        from .jose import AccountKey
-        from .x509 import newKey
-
-        try:
-            account = self._accounts.load(self._settings.directory)
-        except OSError as why:
-            raise AccountNotKept(self._settings.directory, str(why)) from why
-        if account is None:
-            account = Account(newKey())
-            self._keep(account)
-        try:
-            key = AccountKey(account.key)
-        except ValueError as why:
-            raise AccountNotKept(self._settings.directory, str(why).rstrip(".")) from why
-        self._account = account
-        return self._makeClient(key, account.url)
-
-    def _keep(self, account: Account) -> None:
-        # What binds an account to another may be good for one account only, so
-        # that one is not registered to be lost.
-        isForOne = self._settings.external is not None
-        self._save(account, None if isForOne else self._keeping.keep)
-
-    def _save(self, account: Account, keep: Callable[[Account], None] | None = None) -> None:
-        try:
-            (keep or self._keeping.require)(account)
-        except OSError as why:
-            raise AccountNotKept(self._settings.directory, str(why)) from why
-        self._account = account
-
-    def _newClient(self, key: AccountKey, account: str | None) -> Client:
-        from .client import Client
-
-        settings = self._settings
-        return Client(self._reactor, settings.directory, key, account=account, caFile=settings.caFile)
-
-
-def _origin(url: str | None) -> tuple[str, str]:
-    found = urlsplit(url or "")
-    return found.scheme, found.netloc
 
 
 def _unobserved(event: str, **facts: object) -> None:

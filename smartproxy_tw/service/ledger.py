@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from ..acme.entry import Entry
 from ..acme.journal import Journal
+from ..acme.resumption import abandon
 from ..config.model import Auto
 from ..facts import Credential
 from ..store.directory import StateError
@@ -161,7 +161,7 @@ class Ledger:
             for entry in journal.entries:
                 names = frozenset(entry.names)
                 if names not in sets and not any(each.issuperset(names) for each in sets):
-                    await self._abandon(journal, entry)
+                    await abandon(entry, journal, self._presenter)
 
     async def _keep(self, number: int, credential: Credential) -> None:
         journal = self._journals[number]
@@ -175,7 +175,7 @@ class Ledger:
             # What another authority was asked for before is needed no more.
             asked = other.find(entry.names)
             if asked is not None:
-                await self._abandon(other, asked)
+                await abandon(asked, other, self._presenter)
 
     def _learn(self, number: int, credential: Credential) -> None:
         from ..acme.x509 import describe
@@ -200,16 +200,3 @@ class Ledger:
             if entry is not None:
                 await journal.forget(entry.names)
         await revocations.add(chain)
-
-    async def _abandon(self, journal: Journal, entry: Entry) -> None:
-        for challenge in journal.challengesOf(entry):
-            try:
-                await self._presenter.withdraw(challenge)
-            except Exception as why:
-                self._log.warn(
-                    "The answer for {name} that an order left behind could not be withdrawn: {why}",
-                    event="order-answer-left",
-                    name=challenge.name,
-                    why=str(why),
-                )
-        await journal.forget(entry.names)

@@ -8,8 +8,6 @@ L{tests.acme.suite.AuthoritySuite}.
 
 from __future__ import annotations
 
-import errno
-import os
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -22,7 +20,6 @@ from twisted.web.server import Request
 
 from smartproxy_tw.acme import issuance
 from smartproxy_tw.acme.errors import (
-    AccountNotKept,
     AuthorityNonsense,
     AuthorityProblem,
     AuthorityUndecided,
@@ -30,8 +27,6 @@ from smartproxy_tw.acme.errors import (
     NoChallengeUsable,
 )
 from smartproxy_tw.acme.x509 import Signer
-from smartproxy_tw.config.model import ExternalAccount
-from smartproxy_tw.facts import Account
 from smartproxy_tw.testing.authority import Authority
 from smartproxy_tw.testing.faults import whatIs
 from smartproxy_tw.testing.ledger import problemDocument
@@ -474,75 +469,6 @@ class OwnFaultTests(FaultStory):
     """
     What goes wrong on our side.
     """
-
-    async def test_storeUnreadable(self) -> None:
-        """
-        When the account cannot be read the authority is asked for nothing.
-        """
-        await self.opens()
-        self.accounts.broken = True
-        self.assertIn("/state/accounts", str(await self.failsWith(AccountNotKept)))
-        self.assertEqual(self.authority.requests, 0)
-
-    def storeFails(self, number: int) -> None:
-        """
-        From now on no account can be kept.
-        """
-
-        def save(directory: str, account: Account) -> None:
-            raise OSError(number, os.strerror(number))
-
-        self.patch(self.accounts, "save", save)
-
-    async def test_storeUnwritable(self) -> None:
-        """
-        When the key cannot be saved no account is made with it.
-        """
-        await self.opens()
-        self.storeFails(errno.EIO)
-        self.assertIn(os.strerror(errno.EIO), str(await self.failsWith(AccountNotKept)))
-        self.assertEqual(self.authority.requests, 0)
-
-    async def test_noRoom(self) -> None:
-        """
-        When there is no room for the account there is a certificate all the same,
-        by one account, which is kept when there is room.
-        """
-        await self.opens()
-        save = self.accounts.save
-        self.storeFails(errno.ENOSPC)
-        issuer = self.issuer("http-01")
-        for name in ("a.example", "b.example"):
-            self.verify(await issuer.obtain((name,), self.install), name)
-        self.assertEqual((self.authority.accounts, self.accounts.kept), (1, {}))
-        self.patch(self.accounts, "save", save)
-        await issuer.close()
-        (kept,) = self.accounts.kept.values()
-        self.assertTrue(kept.url)
-        # The next process finds it.
-        await self.issuer("http-01").obtain(("c.example",), self.install)
-        self.assertEqual(self.authority.accounts, 1)
-
-    async def test_noRoomForOneThatIsBound(self) -> None:
-        """
-        What binds an account to another may be good only once, so it is not used
-        for an account that may be lost.
-        """
-        await self.opens()
-        self.storeFails(errno.ENOSPC)
-        issuer = self.issuer("http-01", external=ExternalAccount("known", "AAAA"))
-        await self.refused(issuer, AccountNotKept, "a.example")
-        self.assertEqual(self.authority.requests, 0)
-
-    async def test_keyDamaged(self) -> None:
-        """
-        A key that cannot be read is not replaced by another: that would be
-        another account.
-        """
-        await self.opens()
-        self.accounts.kept[self.authority.directoryURL] = Account(b"nonsense", "https://ca.example/1")
-        self.assertIn("key cannot be read", str(await self.failsWith(AccountNotKept)))
-        self.assertEqual((self.authority.requests, self.accounts.story), (0, []))
 
     async def test_workersDie(self) -> None:
         """

@@ -9,13 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.acme.challenges import answer
+from smartproxy_tw.acme.entry import Answer, Entry
 from smartproxy_tw.acme.errors import AuthorityUnreachable
 from smartproxy_tw.acme.issuer import Issuer
 from smartproxy_tw.acme.journal import Journal
+from smartproxy_tw.acme.resumption import abandon
 from smartproxy_tw.config.model import Acme
 from smartproxy_tw.facts import Account, Credential
+from smartproxy_tw.testing.fakes import FakePlane, Story
 
 from .orders import Orders
 from .suite import Accounts
@@ -323,3 +328,41 @@ class ResumedTests(FaultStory):
         got = await Mortal(self, Accounts(), orders).run("a.example")
         self.verify(got, "a.example")
         self.assertEqual((self.authority.orders, orders.kept), (1, {}))
+
+
+class AbandonTests(SynchronousTestCase):
+    """
+    An order that nobody goes on with.
+    """
+
+    def setUp(self) -> None:
+        self.plane = FakePlane(Story())
+        self.journal = Journal()
+        self.successResultOf(self.journal.begin(Entry("https://ca.example/", ("a.test",), b"key", 0.0)))
+        given = Answer("http-01", "a.test", "token", "token.thumb")
+        self.successResultOf(self.journal.answering(("a.test",), (given,)))
+        self.successResultOf(self.plane.present(answer("http-01", "a.test", "token", "token.thumb")))
+
+    def abandon(self) -> None:
+        """
+        Nobody goes on with it.
+        """
+        (entry,) = self.journal.entries
+        abandoning = abandon(entry, self.journal, self.plane)  # type: ignore[arg-type]
+        self.successResultOf(Deferred.fromCoroutine(abandoning))
+
+    def test_forgotten(self) -> None:
+        """
+        Its answers are not presented any more, nor is it in the journal.
+        """
+        self.assertEqual(len(self.plane.presented), 1)
+        self.abandon()
+        self.assertEqual((self.plane.presented, self.journal.entries), ([], ()))
+
+    def test_notWithdrawn(self) -> None:
+        """
+        It is forgotten even when its answers cannot be withdrawn.
+        """
+        self.plane.withdraw = lambda _: fail(OSError("gone"))  # type: ignore[method-assign]
+        self.abandon()
+        self.assertEqual(self.journal.entries, ())

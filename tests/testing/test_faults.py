@@ -173,7 +173,7 @@ class ClientTests(FaultyStory):
                 reactor, authority.directoryURL, key, account=account, caFile=authority.caFile, timeout=1.5
             )
 
-        issuer._makeClient = makeClient
+        issuer._registration._makeClient = makeClient
         return issuer
 
     async def endures(self, misbehave: Callable[[Faults], None]) -> None:
