@@ -1,19 +1,14 @@
 """
-Tests for L{smartproxy_tw.commands.demands} and L{smartproxy_tw.commands.admin}: a proxy
-that answers as it is told, and one that is away.
+Tests for L{smartproxy_tw.commands.demands}: a proxy that answers as it is told.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
-import socket
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,11 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.cli import AWAY, OK, TROUBLE, USAGE, main
 from smartproxy_tw.commands import admin as way
 from smartproxy_tw.commands import demands as demanding
-from smartproxy_tw.commands.admin import Answer, ProxyAway, asking, live, socketOf
+from smartproxy_tw.commands.admin import Answer, ProxyAway
 from smartproxy_tw.commands.demands import Demands
-from smartproxy_tw.config.model import Admin
-
-from ..service.configurations import BLOG, SHOP, configuration
 
 
 def certificate(**members: Any) -> dict[str, Any]:
@@ -243,112 +235,6 @@ class DemandsTests(SynchronousTestCase):
         self.assertEqual(
             self.told()[1], ["No certificate by an authority is served for a, b.", "No route wants it."]
         )
-
-
-class AwayTests(SynchronousTestCase):
-    """
-    The way to a proxy, and what is wrong with it.
-    """
-
-    def setUp(self) -> None:
-        self.state = os.path.abspath(self.mktemp())
-        os.mkdir(self.state, 0o700)
-        self.path = os.path.join(self.state, "admin.sock")
-        self.config = replace(configuration(self.state, SHOP, BLOG), admin=Admin(self.path))
-
-    @contextlib.contextmanager
-    def answering(self, *answers: bytes) -> Iterator[None]:
-        """
-        Somebody who answers each connection with the next of these.
-        """
-        descriptor = os.open(self.state, os.O_PATH)
-        listening = socket.socket(socket.AF_UNIX)
-        listening.bind(f"/proc/self/fd/{descriptor}/admin.sock")
-        listening.listen()
-
-        def serve() -> None:
-            for each in answers:
-                connection, _ = listening.accept()
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(each)
-
-        serving = threading.Thread(target=serve, daemon=True)
-        serving.start()
-        try:
-            yield
-        finally:
-            serving.join(20)
-            listening.close()
-            os.close(descriptor)
-            os.unlink(self.path)
-
-    def away(self, timeout: float = 20.0) -> str:
-        """
-        Why there is no answer.
-        """
-        ask = asking(socketOf(self.config), timeout)
-        return str(self.assertRaises(ProxyAway, ask, "GET", "/v1/certificates", {}))
-
-    def test_off(self) -> None:
-        """
-        Where it is switched off that is told.
-        """
-        why = self.assertRaises(ProxyAway, socketOf, replace(self.config, admin=None))
-        self.assertIn("admin: off", str(why))
-
-    def test_notThere(self) -> None:
-        """
-        Without a socket, with that of a dead process, or without the directory, it is
-        told what to do.
-        """
-        self.assertIn("Start it (twistd", self.away())
-        with self.answering():
-            pass
-        descriptor = os.open(self.state, os.O_PATH)
-        with socket.socket(socket.AF_UNIX) as dead:
-            dead.bind(f"/proc/self/fd/{descriptor}/admin.sock")
-        os.close(descriptor)
-        self.assertIn("Start it (twistd", self.away())
-        os.unlink(self.path)
-        os.rmdir(self.state)
-        self.assertIn("Start it (twistd", self.away())
-
-    def test_strange(self) -> None:
-        """
-        Who answers with nothing, with no HTTP, with no JSON or not to the end is no
-        proxy that can be spoken to.
-        """
-        head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-        for answer, told in (
-            (b"", "broke off"),
-            (b"SSH-2.0-x\r\n", "broke off"),
-            (head + b"[]", "no proxy of ours"),
-            (head + b"{", "broke off"),
-            (head + b"xx", "no proxy of ours"),
-        ):
-            with self.answering(answer):
-                self.assertIn(told, self.away(), answer)
-
-    def test_silent(self) -> None:
-        """
-        Who says nothing is not waited for without end.
-        """
-        descriptor = os.open(self.state, os.O_PATH)
-        self.addCleanup(os.close, descriptor)
-        with socket.socket(socket.AF_UNIX) as silent:
-            silent.bind(f"/proc/self/fd/{descriptor}/admin.sock")
-            silent.listen()
-            self.assertIn("does not answer", self.away(0.05))
-
-    def test_live(self) -> None:
-        """
-        Who has another source to turn to gets nothing where nobody answers.
-        """
-        self.assertEqual(live(self.config), {})
-        body = json.dumps({"certificates": [certificate()]}).encode()
-        with self.answering(b"HTTP/1.0 200 OK\r\n\r\n" + body):
-            self.assertEqual(live(self.config), {"auto:shop.example": certificate()})
 
 
 class CommandTests(SynchronousTestCase):

@@ -1,6 +1,6 @@
 """
-Tests for L{smartproxy_tw.records.lexicon} and L{smartproxy_tw.records.provider}: the
-library as it is, with a provider of our own.
+Tests for L{smartproxy_tw.records.lexicon}: the library as it is, with a provider of our
+own.
 """
 
 from __future__ import annotations
@@ -13,19 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, inlineCallbacks
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import TestCase
 
 from smartproxy_tw.config.lexicon import isThere
 from smartproxy_tw.config.model import Lexicon
 from smartproxy_tw.facts import DNS01, Address
 from smartproxy_tw.records.errors import RecordFailed
 from smartproxy_tw.records.lexicon import Providers
-from smartproxy_tw.records.provider import veiled
 from smartproxy_tw.testing.names import FakeNames
 
 reactor: Any = _reactor
@@ -241,30 +238,3 @@ class ProvidersTests(TestCase):
         self.names.has("_acme-challenge.a.test", "TXT")
         why = yield self.assertFailure(self.providers(patience=0.05).present(RECORD), RecordFailed)
         self.assertIn("does not have it yet", str(why))
-
-
-class VeilTests(SynchronousTestCase):
-    """
-    Messages without secrets.
-    """
-
-    def test_forms(self) -> None:
-        """
-        A secret is not to be seen in any form that a URL may have it in; what is too
-        short to be one stays.
-        """
-        secret = "a/b c&d"
-        text = f"{secret} a/b%20c%26d a%2Fb%20c%26d a%2Fb+c%26d one\ntwo 1234"
-        self.assertEqual(veiled(text, [secret, "1234"]), "*** *** *** *** one two 1234")
-        self.assertEqual(veiled("secret-longer", ["secret", "secret-longer"]), "***")
-
-    @given(st.text(), st.text(min_size=5), st.text())
-    def test_anything(self, before: str, secret: str, after: str) -> None:
-        """
-        Wherever it stands, it is not told, and the message is one line.
-        """
-        said = veiled(f"{before}{secret}{after}", [secret])
-        self.assertLessEqual(len(said), 403)
-        self.assertNotIn("\n", said)
-        if not set(secret) & {"*", ".", " "} and secret.split() == [secret]:
-            self.assertNotIn(secret, said)
