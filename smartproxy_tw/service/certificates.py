@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, fail, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -37,12 +37,13 @@ from .authorities import Asked, Authorities
 from .automatic import AutoCertificate, Obtain
 from .caution import Identify, Preflight
 from .crowd import Crowd
-from .errors import CertificateError, NotNow, NotPossible
+from .errors import NotNow, NotPossible
 from .events import CertificateEvent, Events
 from .files import FileCertificate, interval
 from .gathering import gathered
 from .holdings import Holdings
 from .internal import InternalCertificate
+from .loading import Loading
 from .memory import Memory
 from .presenting import Presenter
 from .readiness import Readiness
@@ -169,6 +170,7 @@ class Certificates:
         self._timetable = Timetable(clock)
         self._crowd = Crowd(plane, clock, lambda: self._authorities.isBusy, self._touch)
         self._standIns = StandIns(plane, clock)
+        self._loading = Loading(self._authorities, storage, self._standIns, clock)
         self._turns = DeferredLock()
         self._holdings = Holdings()
         self._initial = finish(self._successionOf(self.config))
@@ -476,42 +478,9 @@ class Certificates:
         succession.shown = self._standIns.into(config)
         return succession
 
-    async def _have(self, some: Succession, atOnce: int) -> None:
-        """
-        Have something served for some certificates.
-
-        @param atOnce: After so many of them others have their turn.
-        """
-        if some.first:
-            await self._authorities.answer()
-        if some.internal:
-            self._storage.authority.open()
-        problems: list[str] = []
-        fixed: tuple[FileCertificate | InternalCertificate, ...] = (*some.files, *some.internal)
-        for number, each in enumerate(fixed, 1):
-            try:
-                await each.load()
-            except (CertificateError, ValueError) as why:
-                problems.append(str(why))
-            if number % atOnce == 0:
-                await self._pause()
-        if problems:
-            raise CertificateError("\n".join(problems))
-        if some.first:
-            await self._haveStored(some, atOnce)
-
-    async def _haveStored(self, some: Succession, atOnce: int) -> None:
-        stored, twins = await self._authorities.stored()
-        served = {each.auto.key for each in (*self._holdings.first, *some.first)}
-        for portion in portions(some.first, atOnce):
-            await gathered(each.load(stored, twins) for each in portion)
-            await self._standIns.find(portion, stored, served)
-            if len(portion) == atOnce:
-                await self._pause()
-        for portion in portions(tuple(some.twins.values()), atOnce):
-            await gathered(each.load(twins) for each in portion)
-            if len(portion) == atOnce:
-                await self._pause()
+    def _have(self, some: Succession, atOnce: int) -> Coroutine[Deferred[Any], Any, None]:
+        served = [each.auto.key for each in self._holdings.first]
+        return self._loading.have(some, served, atOnce)
 
     def _pause(self) -> Deferred[None]:
         return deferLater(self._clock, 0.0)
