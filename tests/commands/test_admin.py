@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,20 @@ from smartproxy_tw.commands.admin import Answer, ProxyAway, asking, live, socket
 from smartproxy_tw.config.model import Admin
 
 from ..service.configurations import BLOG, SHOP, configuration
+
+
+def whole(connection: socket.socket) -> bytes:
+    """
+    A question to its end: who hangs up before that may break it off.
+    """
+    data = b""
+    while part := connection.recv(65536):
+        data += part
+        head, end, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        if end and len(body) >= int(length[1] if length else 0):
+            break
+    return data
 
 
 class AwayTests(SynchronousTestCase):
@@ -48,7 +63,7 @@ class AwayTests(SynchronousTestCase):
             for each in answers:
                 connection, _ = listening.accept()
                 with connection:
-                    asked.append(connection.recv(65536))
+                    asked.append(whole(connection))
                     connection.sendall(each)
 
         serving = threading.Thread(target=serve, daemon=True)
