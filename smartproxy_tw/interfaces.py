@@ -113,11 +113,13 @@ class IPlane(Interface):
         Answer it no more.  One that is not presented is no error.
         """
 
-    def drain(seconds: float) -> Deferred[int]:
+    def drain(seconds: float, streams: float | None = None) -> Deferred[int]:
         """
         Accept nothing more, finish requests in flight, close what is idle.
 
         @param seconds: After this time what is left is cut.
+        @param streams: After this time tunnels and WebSockets are; L{None}: with the
+            rest.
         @return: Fires with the number of connections that were cut.
         """
 

@@ -100,11 +100,11 @@ class Duty(Talk):
         return self._turn.run(lambda: Deferred.fromCoroutine(self._take(packed, handed, isWhole)))
 
     @Drain.responder
-    def finish(self, seconds: float) -> Deferred[dict[str, Any]]:
+    def finish(self, seconds: float, streams: float) -> Deferred[dict[str, Any]]:
         """
         See L{Drain}.
         """
-        return self._drain(seconds).addCallback(lambda cut: {"cut": cut})
+        return self._drain(seconds, streams).addCallback(lambda cut: {"cut": cut})
 
     @Tally.responder
     def count(self) -> Deferred[dict[str, Any]]:
@@ -213,13 +213,13 @@ class Duty(Talk):
         await self._plane.adopt(port, number)
         self._ports[identity] = port
 
-    def _drain(self, seconds: float) -> Deferred[int]:
+    def _drain(self, seconds: float, streams: float | None = None) -> Deferred[int]:
         """
         Finish; whoever asks while that is under way waits for the same end.
         """
         waiting: Deferred[int] = Deferred()
         if self._draining is None:
-            self._draining = self._plane.drain(seconds)
+            self._draining = self._plane.drain(seconds, streams)
             # Nobody here accepts any more, and a successor may bind them.
             ports, self._ports = self._ports, {}
             for port in ports.values():

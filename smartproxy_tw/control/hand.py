@@ -139,17 +139,19 @@ class Hand:
         )
         return outcome
 
-    def drain(self, seconds: float) -> Deferred[int]:
+    def drain(self, seconds: float, streams: float) -> Deferred[int]:
         """
         Have it finish.
 
+        @param seconds: As in L{IPlane<smartproxy_tw.interfaces.IPlane>}.
+        @param streams: Likewise.
         @return: Fires with the number of connections that it cut; with 0 when it
             ended in another way.
         """
         self.isLeaving = True
-        self._leave = -int(seconds)
+        self._leave = -int(max(seconds, streams))
         # Its time is not that of other answers.
-        return maybeDeferred(self.line.drain, seconds).addErrback(lambda _: 0)
+        return maybeDeferred(self.line.drain, seconds, streams).addErrback(lambda _: 0)
 
     def tally(self) -> Deferred[dict[str, int]]:
         """

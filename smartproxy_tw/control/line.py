@@ -50,7 +50,7 @@ class ILine(Protocol):
         @param port: The descriptor of a listening socket.
         """
 
-    def drain(self, seconds: float) -> Deferred[int]:
+    def drain(self, seconds: float, streams: float) -> Deferred[int]:
         """
         See L{Drain}.
         """
@@ -97,11 +97,13 @@ class Line(Talk):
         """
         return self.ask(Tell, port=port, isWhole=isWhole, **letter.arguments)
 
-    def drain(self, seconds: float) -> Deferred[int]:
+    def drain(self, seconds: float, streams: float) -> Deferred[int]:
         """
         See L{ILine}.
         """
-        return self.ask(Drain, seconds=float(seconds)).addCallback(lambda answer: answer["cut"])
+        return self.ask(Drain, seconds=float(seconds), streams=float(streams)).addCallback(
+            lambda answer: answer["cut"]
+        )
 
     def tally(self) -> Deferred[dict[str, int]]:
         """

@@ -205,13 +205,13 @@ class LocalPlane:
     async def _do(self, deed: Callable[[], None]) -> None:
         deed()
 
-    def drain(self, seconds: float) -> Deferred[int]:
+    def drain(self, seconds: float, streams: float | None = None) -> Deferred[int]:
         """
         See L{IPlane}.  The plane is not to be used after this.
         """
-        return Deferred.fromCoroutine(self._drain(seconds))
+        return Deferred.fromCoroutine(self._drain(seconds, seconds if streams is None else streams))
 
-    async def _drain(self, seconds: float) -> int:
+    async def _drain(self, seconds: float, streams: float) -> int:
         if not self._isStarted:
             # Its poll is open from the beginning, and whoever has a timer there keeps it alive.
             self._poller.stop()
@@ -221,10 +221,11 @@ class LocalPlane:
         for acceptor in acceptors.values():
             acceptor.close()
         self.engine.drain()
-        end = self._reactor.seconds() + seconds
-        while self.engine.open and self._reactor.seconds() < end:
-            await self._pause()
-        cut = self.engine.cut()
+        cut, begun = 0, self._reactor.seconds()
+        for bound, isStream in sorted([(seconds, False), (streams, True)]):
+            while self.engine.open and self._reactor.seconds() < begun + bound:
+                await self._pause()
+            cut += self.engine.cut(isStream)
         for group in self._groups.values():
             group.close()
         self._poller.stop()

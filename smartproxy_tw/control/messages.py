@@ -76,7 +76,7 @@ class Drain(Command):
     Accept nothing more, and tell how many connections were cut in the end.
     """
 
-    arguments = [(b"seconds", Float())]  # type: ignore[no-untyped-call]
+    arguments = [(b"seconds", Float()), (b"streams", Float())]  # type: ignore[no-untyped-call]
     response = [(b"cut", Integer())]  # type: ignore[no-untyped-call]
 
 

@@ -205,12 +205,12 @@ class Supervisor:
         """
         return self._change(Withdraw(challenge))
 
-    def drain(self, seconds: float) -> Deferred[int]:
+    def drain(self, seconds: float, streams: float | None = None) -> Deferred[int]:
         """
         See L{IPlane}.  Fires when every process has ended; the plane is not to be
         used after this.
         """
-        return Deferred.fromCoroutine(self._drain(seconds))
+        return Deferred.fromCoroutine(self._drain(seconds, seconds if streams is None else streams))
 
     def tally(self) -> Deferred[dict[str, int]]:
         """
@@ -460,7 +460,7 @@ class Supervisor:
 
     # The end.
 
-    async def _drain(self, seconds: float) -> int:
+    async def _drain(self, seconds: float, streams: float) -> int:
         if self._ticking is None or self._isOver:
             return 0
         self._isOver = True
@@ -473,17 +473,17 @@ class Supervisor:
         expecting, self._expecting = self._expecting, []
         for each in expecting:
             each.errback(PlaneLost("The workers have been stopped."))
-        cut = await self._finished(seconds)
+        cut = await self._finished(seconds, streams)
         self._ticking.cancel()
         return cut
 
-    async def _finished(self, seconds: float) -> int:
+    async def _finished(self, seconds: float, streams: float) -> int:
         serving = [hand for hand in self._hands.values() if hand.isSettled]
         for hand in list(self._hands.values()):
             if not hand.isSettled:
                 # It has nothing to finish.
                 hand.condemn("it was not needed any more")
-        cut = await gatherResults([hand.drain(seconds) for hand in serving])
+        cut = await gatherResults([hand.drain(seconds, streams) for hand in serving])
         for hand in serving:
             hand.hangUp()
         await DeferredList([hand.whenGone() for hand in self._everyone])

@@ -433,13 +433,14 @@ class Engine:
         """
         return min(deadline, self.poller.now + _LAST_CALL)
 
-    def cut(self) -> int:
+    def cut(self, isStream: bool) -> int:
         """
         Break what is left.
 
+        @param isStream: Whether of what is a stream of bytes, or of the rest.
         @return: How many connections that were.
         """
-        left = list(self._alive)
+        left = [each for each in self._alive if getattr(each, "isStream", False) is isStream]
         for connection in left:
             connection.crash()
         return len(left)

@@ -34,6 +34,7 @@ class Stream:
     @ivar deadline: For the poller; connecting has its own.
     """
 
+    isStream = True
     __slots__ = (
         "_attempt",
         "_engine",

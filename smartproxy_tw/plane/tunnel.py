@@ -200,6 +200,7 @@ class Tunnel:
         waited for.
     """
 
+    isStream = True
     __slots__ = ("_done", "_down", "_up", "deadline", "engine", "isLingering", "isOver")
 
     def __init__(

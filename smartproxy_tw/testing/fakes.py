@@ -362,11 +362,12 @@ class FakePlane:
 
         return self._do("withdraw", withdraw)
 
-    def drain(self, seconds: float) -> Deferred[int]:
+    def drain(self, seconds: float, streams: float | None = None) -> Deferred[int]:
         """
         See L{IPlane}.
         """
-        return self._do("drain", lambda: self._story.tell(f"drained within {seconds:g} s")).addCallback(
+        also = "" if streams is None else f", streams within {streams:g} s"
+        return self._do("drain", lambda: self._story.tell(f"drained within {seconds:g} s{also}")).addCallback(
             lambda _: 0
         )
 

@@ -188,11 +188,11 @@ class DutyTests(SynchronousTestCase):
         The supervisor ends it: it tells how many were cut, and is done when the
         line ends.
         """
-        self.assertEqual(self.successResultOf(self.duty.finish(3.0)), {"cut": 0})
-        self.assertEqual(self.story.lines, ["drained within 3 s"])
-        self.assertEqual(self.successResultOf(self.duty.finish(3.0)), {"cut": 0})
+        self.assertEqual(self.successResultOf(self.duty.finish(3.0, 3.0)), {"cut": 0})
+        self.assertEqual(self.story.lines, ["drained within 3 s, streams within 3 s"])
+        self.assertEqual(self.successResultOf(self.duty.finish(3.0, 3.0)), {"cut": 0})
         self.duty.connectionLost()
-        self.assertEqual(self.story.lines, ["drained within 3 s", "done"])
+        self.assertEqual(self.story.lines, ["drained within 3 s, streams within 3 s", "done"])
 
     def test_count(self) -> None:
         """

@@ -165,7 +165,7 @@ class HandTests(SynchronousTestCase):
         A drain has the time that it was given, and a little more; what was cut is
         told.
         """
-        drained = self.hand.drain(30)
+        drained = self.hand.drain(20, 30)
         self.ticks(34)
         self.assertNoResult(drained)
         assert self.worker.draining is not None
@@ -176,7 +176,7 @@ class HandTests(SynchronousTestCase):
         """
         A drain that does not end is ended.
         """
-        drained = self.hand.drain(30)
+        drained = self.hand.drain(30, 20)
         self.ticks(35)
         self.assertEqual(self.successResultOf(drained), 0)
         self.assertEqual(self.ends, ["ended by signal 9: it did not end in time"])
@@ -186,7 +186,7 @@ class HandTests(SynchronousTestCase):
         Who hangs while it drains is found sooner than that.
         """
         self.hand.isSettled = True
-        drained = self.hand.drain(3600)
+        drained = self.hand.drain(3600, 3600)
         self.worker.isDeaf = True
         self.ticks(12)
         self.assertEqual(self.successResultOf(drained), 0)

@@ -80,7 +80,7 @@ class FakeWorker:
         self._inbox.append((changes, isWhole, answer))
         return answer
 
-    def drain(self, seconds: float) -> Deferred[int]:
+    def drain(self, seconds: float, streams: float) -> Deferred[int]:
         self.draining = Deferred()
         return self.draining
 

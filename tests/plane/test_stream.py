@@ -99,6 +99,21 @@ class StreamTests(PlaneTests):
         self.assertEqual(await drained, 1)
         await client.loses()
 
+    async def test_lastsWhileConnecting(self) -> None:
+        """
+        What is to become a tunnel has the time of tunnels already.
+        """
+        self.world.nameResolver.isSilent = True
+        port = await self.begin(Forward((Target("slow.test", 80),)), timeouts=Timeouts(connect=300))
+        client = await self.client(port)
+        await self.settles(lambda: self.world.nameResolver.asked == ["slow.test"], "the name is asked for")
+        drained = self.plane.drain(3, 60)
+        self.world.advance(59)
+        await turns(20)
+        self.assertFalse(client.isOver)
+        self.world.advance(2)
+        self.assertEqual(await drained, 1)
+
     async def test_earlyWords(self) -> None:
         """
         What a client says before there is a target reaches it, byte for byte,

@@ -231,6 +231,22 @@ class EndingTests(TunnelTests):
         await client.breaksOff()
         await server.breaksOff()
 
+    async def test_twoBounds(self) -> None:
+        """
+        A tunnel may last longer than requests may, when that is said.
+        """
+        port, origin = await self.begin()
+        client, server = await self.pair(port, origin)
+        drained = self.plane.drain(10, 100)
+        self.world.advance(90)
+        await turns(20)
+        client.sends(b"x")
+        await server.expects(b"x")
+        self.assertNoResult(drained)
+        self.world.advance(11)
+        self.assertEqual(await drained, 1)
+        await client.breaksOff()
+
     async def test_backpressure(self) -> None:
         """
         A reader that stops stalls the writer; little is held in between.
