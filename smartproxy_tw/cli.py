@@ -577,6 +577,10 @@ def _operate(options: argparse.Namespace) -> int:
             from .commands.draining import drain
 
             return OK if drain(asking(path), options.delay, isWaiting=options.wait) else TROUBLE
+        if options.command == "upgrade":
+            from .commands.upgrade import PATIENCE, upgrade
+
+            return OK if upgrade(asking(path, PATIENCE)) else TROUBLE
         from .commands.top import Terminal, Top
 
         terminal = Terminal()
@@ -703,7 +707,7 @@ def _run(options: argparse.Namespace) -> int:
         return _certificates(options)
     if options.command == "accounts":
         return _accounts(options)
-    if options.command in ("status", "top", "drain"):
+    if options.command in ("status", "top", "drain", "upgrade"):
         return _operate(options)
     if options.command == "reload":
         return _reload(options)

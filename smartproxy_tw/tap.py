@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from twisted.application.service import IService
+    from twisted.internet.defer import Deferred
     from twisted.logger import ILogObserver
 
     from .config.model import Config
     from .routing.steps import Steps
     from .service.announcer import Announcer, Wish
     from .service.eventlog import Verbosity
+    from .service.handover import Heir
     from .service.inherited import Inherited
     from .service.status import CertificateStatus
+    from .service.upgrading import Upgrading
 
 __all__ = ["Options", "makeService"]
 
@@ -101,6 +104,8 @@ class Options(usage.Options):
         Nothing was said yet.
         """
         super().__init__()  # type: ignore[no-untyped-call]
+        self.heir: Heir | None = None
+        self.pidfile = ""
         self["site"] = []
         self["bind"] = []
 
@@ -131,6 +136,11 @@ class Options(usage.Options):
 
         @raise UsageError: Something does.
         """
+        parent = getattr(self, "parent", None)
+        if parent is not None and parent.get("pidfile") and (heir := _heir()) is not None:
+            # It names the process before, as it should until that has handed everything over; twistd would
+            # not begin beside that one.
+            self.heir, self.pidfile, parent["pidfile"] = heir, parent["pidfile"], ""
         if self["log-format"] not in (None, "text", "json"):
             raise usage.UsageError(f"--log-format is text or json, not {self['log-format']!r}.")
         ways = [way for way in ("config", "site", "demo") if self[way]]
@@ -155,8 +165,24 @@ def makeService(options: Options) -> IService:
         wrong with it.  Nothing has begun then.
     """
     runner = _Runner(options)
+    if not runner.isProgram:
+        return _makeService(options, runner, None)
     # First of all: what follows is not to inherit it once more.
+    heir = options.heir or _heir()
+    try:
+        return _makeService(options, runner, heir)
+    except SystemExit as why:
+        if heir is not None:
+            heir.fail(str(why))
+        raise
+
+
+def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IService:
+    environ = dict(os.environ)
     inherited, wish = _handedOver() if runner.isProgram else (None, None)
+    if heir is not None:
+        inherited = heir.inherited
+        heir.claim = runner.claim
     # The other process is begun before there is a reactor, and reads while this one imports what follows.
     configuration = _aside(options["config"]) if runner.isProgram and options["config"] else None
     if runner.isProgram:
@@ -185,6 +211,11 @@ def makeService(options: Options) -> IService:
         from .service.tree import SmartProxy
 
         config = _configuration(options, configuration)
+
+        def upgrade(asker: str) -> Deferred[int]:
+            assert upgrading is not None
+            return upgrading.upgrade(asker)
+
         subject = SmartProxy(
             config,
             reactor,
@@ -192,6 +223,8 @@ def makeService(options: Options) -> IService:
             leave=reactor.stop,
             verbosity=runner.verbosity,
             inherited=inherited,
+            heir=heir,
+            upgrade=upgrade if runner.isProgram else None,
         )
         # A file that says text says what is usual, which twist takes for JSON
         # where there is no terminal.
@@ -200,6 +233,9 @@ def makeService(options: Options) -> IService:
     if runner.isProgram:
         runner.onRotation(subject.reopenLogs)
     announcer = None if wish is None else _announcer(wish, reactor, subject)
+    upgrading: Upgrading | None = None
+    if runner.isProgram and not options["demo"]:
+        upgrading = _upgrading(reactor, subject, environ, runner, announcer)
     return Process(
         subject,
         reactor.stop,
@@ -210,16 +246,56 @@ def makeService(options: Options) -> IService:
         onHangup=_onHangup if runner.isProgram and not options["demo"] else lambda _: None,
         hasTerminal=hasTerminal,
         announcer=announcer,
+        onUpgrade=_onUpgrade,
+        upgrade=None if upgrading is None else upgrading.upgrade,
+        onRefusal=(lambda _: None) if heir is None else heir.fail,
     )
+
+
+def _upgrading(
+    reactor: Any, subject: Any, environ: dict[str, str], runner: _Runner, announcer: Announcer | None
+) -> Upgrading:
+    from .service.upgrading import Program, Upgrading
+
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "WATCHDOG_PID"):
+        environ.pop(name, None)
+    program = Program(sys.executable, sys.orig_argv, os.getcwd(), environ)
+    announce = (lambda _: None) if announcer is None else announcer.succeeded
+    found = Upgrading(reactor, subject, program, reactor.stop, forget=runner.forget, announce=announce)
+    reactor.addSystemEventTrigger("before", "shutdown", found.stop)
+    return found
+
+
+def _heir() -> Heir | None:
+    """
+    Look whether this process is to take the place of another one.
+    """
+    if "SMARTPROXY_HANDOVER" not in os.environ:
+        return None
+    from .service.handover import heirIn
+
+    return heirIn(os.environ)
 
 
 def _onHangup(act: Callable[[], None]) -> None:
     import signal
 
+    _onSignal(signal.SIGHUP, act)
+
+
+def _onUpgrade(act: Callable[[], None]) -> None:
+    import signal
+
+    _onSignal(signal.SIGUSR2, act)
+
+
+def _onSignal(number: int, act: Callable[[], None]) -> None:
+    import signal
+
     from twisted.internet import reactor
 
     signal.signal(
-        signal.SIGHUP,
+        number,
         lambda *_: reactor.callFromThread(act),  # type: ignore[attr-defined]
     )
 
@@ -319,8 +395,37 @@ class _Runner:
         self._told: dict[str, Any] = {} if told is None else told
         self._isTwist = "fileLogObserverFactory" in self._told
         self._isTwistd = "nodaemon" in self._told
+        self._pidfile = options.pidfile
         self._rotate: Callable[[], object] = lambda: None
         self._verbosity: Verbosity | None = None
+
+    def forget(self) -> None:
+        """
+        Have the pidfile stay at the end: it is another process's.
+        """
+        if self._isTwistd:
+            self._told["pidfile"] = ""
+
+    def claim(self) -> None:
+        """
+        Have the pidfile name this process, which has taken the place of another one.
+        """
+        path = self._pidfile
+        if not path:
+            return
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                file.write(str(os.getpid()))
+        except OSError as why:
+            from twisted.logger import Logger
+
+            Logger().warn(
+                "{path} names the process before, since this one cannot write it: {why}",
+                event="pidfile",
+                path=path,
+                why=why.strerror,
+            )
+        self._told["pidfile"] = path
 
     @property
     def isProgram(self) -> bool:
@@ -403,10 +508,10 @@ class _Runner:
         path = self._told["logfile"]
         if path == "-" or (not path and not self.isDaemon):
             return sys.stdout
-        from twisted.python.logfile import LogFile
+        from .service.logfile import SharedLogFile
 
         try:
-            found: Any = LogFile.fromFullPath(path or "twistd.log")  # type: ignore[no-untyped-call]
+            found: Any = SharedLogFile.fromFullPath(path or "twistd.log")  # type: ignore[no-untyped-call]
         except OSError as why:
             sys.exit(f"smartproxy: the log file {why.filename} cannot be written: {why.strerror}")
         self._rotate = found.rotate

@@ -290,6 +290,7 @@ class MainTests(SynchronousTestCase):
             "status",
             "top",
             "drain",
+            "upgrade",
             "doctor",
             "completion",
         ):
@@ -303,7 +304,13 @@ class MainTests(SynchronousTestCase):
         do.
         """
         self.write(GOOD + "admin: {socket: a.sock}\n")
-        for arguments in (("status",), ("status", "--json"), ("drain",), ("status", "--socket", "b.sock")):
+        for arguments in (
+            ("status",),
+            ("status", "--json"),
+            ("drain",),
+            ("upgrade",),
+            ("status", "--socket", "b.sock"),
+        ):
             status, out, err = self.run_(*arguments)
             self.assertEqual((status, out), (AWAY, ""), arguments)
             self.assertIn(f"smartproxy {arguments[0]}: No proxy answers at {os.getcwd()}/", err)

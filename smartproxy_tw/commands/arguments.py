@@ -49,7 +49,14 @@ def addOperations(commands: _SubParsersAction[ArgumentParser], defaultFile: str)
     drain.add_argument(
         "--no-wait", dest="wait", action="store_false", help="do not wait for the end of the process"
     )
-    for each in (status, top, drain):
+    upgrade = commands.add_parser(
+        "upgrade",
+        help="have another process take the place of the running proxy, with what is installed now",
+        description="Have the running proxy begin another process, with what is installed now and the"
+        " same command line, and hand its sockets over to it: nobody is refused. If that cannot serve,"
+        " everything goes on as before, and it is told why. " + _SPEAKING,
+    )
+    for each in (status, top, drain, upgrade):
         each.add_argument("--socket", metavar="PATH", help="of the proxy; default: by its configuration")
         each.add_argument("-c", "--config", metavar="FILE", default=defaultFile, help="default: %(default)s")
     doctor = commands.add_parser(

@@ -475,6 +475,8 @@ class Timeouts:
     @ivar idle: For the target's answer (504), for the next byte of it or of a
         tunnel.
     @ivar drain: For requests in flight when the process stops.
+    @ivar drainStreams: For tunnels and WebSockets when another process has taken
+        over.
     @ivar keepAlive: For the next request on a kept connection.
     @ivar body: For the body of a request to begin to come as fast as
         L{Limits.minRate} has it.
@@ -485,6 +487,7 @@ class Timeouts:
     connect: float = 5.0
     idle: float = 300.0
     drain: float = 30.0
+    drainStreams: float = 3600.0
     keepAlive: float = 75.0
     body: float = 5.0
     write: float = 30.0

@@ -804,6 +804,11 @@ class Timeouts(_Section):
     drain: Seconds = Field(
         default=_TIMEOUTS.drain, description="For requests in flight when the process stops."
     )
+    drainStreams: Seconds = Field(
+        default=_TIMEOUTS.drainStreams,
+        description="For tunnels and WebSockets after an upgrade: the process before lives on for them. "
+        "At a stop they have `drain`.",
+    )
 
 
 class Limits(_Section):

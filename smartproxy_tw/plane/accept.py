@@ -90,10 +90,14 @@ class Acceptor:
     def finish(self) -> None:
         """
         Take those that the kernel has taken already, and L{close} then: they would
-        be reset with the socket.
+        be reset with the socket.  Who comes from now on wakes others who watch it.
         """
+        if not self._isOpen:
+            return
+        self._turn = -1
+        self._entrance.engine.poller.remove(self._sock.fileno())
         for _ in range(_LAST):
-            if self._isOpen and not self._take():
+            if not self._take():
                 break
         self.close()
 

@@ -165,6 +165,7 @@ class Announcer:
         self._told = ""
         self._isStale = False
         self._isReady = False
+        self._hasDeparted = False
         self._failure = ""
 
     def begin(self) -> None:
@@ -212,10 +213,20 @@ class Announcer:
         self._failure = why
         self._tell(notices.status(why))
 
+    def succeeded(self, pid: int) -> None:
+        """
+        Another process is the main one from now on, and speaks for the service.
+        """
+        self._tell(notices.main(pid))
+        self._hasDeparted = True
+        self.end()
+
     def stopping(self) -> None:
         """
         The process ends.
         """
+        if self._hasDeparted:
+            return
         self._isReady = False
         self._plan(None)
         text = self._failure or "Stopping: requests in flight come to their end"

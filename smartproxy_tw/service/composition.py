@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ..store.certificates import Run
     from .admission import Probe
     from .automatic import Obtain
+    from .handover import Heir
     from .hooks import CertificateHooks
     from .inherited import Inherited
     from .renewal import Advise
@@ -74,6 +75,7 @@ class Means:
     accounts: IAccountStore | None = None
     linger: float = 0.0
     inherited: Inherited | None = None
+    heir: Heir | None = None
 
 
 class Composition:
@@ -111,6 +113,7 @@ class Composition:
             self._newHooks if config.acme.hooks else None,
             means.events,
             makeAdmin(self),
+            means.heir,
         )
 
     def _newStorage(self) -> Storage:

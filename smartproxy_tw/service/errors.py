@@ -18,6 +18,7 @@ __all__ = [
     "RestartNeeded",
     "StartError",
     "StoppedError",
+    "UpgradeRefused",
 ]
 
 
@@ -54,6 +55,13 @@ class ChangeRefused(Exception):
     """
     Another configuration cannot be put to use: everything goes on as before.  The
     text is the whole message.
+    """
+
+
+class UpgradeRefused(Exception):
+    """
+    Another process cannot take over: everything goes on as before.  The text is the
+    whole message.
     """
 
 

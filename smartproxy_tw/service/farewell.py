@@ -29,12 +29,20 @@ class Farewell:
 
     _log = Logger()
 
-    def __init__(self, clock: Any, leave: Callable[[], object], drain: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        clock: Any,
+        leave: Callable[[], object],
+        drain: Callable[[], float],
+        hasDeparted: Callable[[], bool] = lambda: False,
+    ) -> None:
         """
         @param clock: Waits.
         @param leave: Ends the proxy, in order.
         @param drain: How long requests in flight have then, in seconds.
+        @param hasDeparted: Whether another process serves in its place.
         """
+        self._hasDeparted = hasDeparted
         self._clock = clock
         self._leave = leave
         self._drain = drain
@@ -45,7 +53,7 @@ class Farewell:
         """
         Whether the proxy is about to end.
         """
-        return self._call is not None
+        return self._call is not None or self._hasDeparted()
 
     def begin(self, desk: Desk) -> None:
         """

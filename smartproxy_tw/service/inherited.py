@@ -22,7 +22,7 @@ from twisted.logger import Logger
 
 from ..facts import Address
 
-__all__ = ["FIRST", "Handed", "Inherited", "inherit"]
+__all__ = ["FIRST", "Handed", "Inherited", "handed", "inherit"]
 
 #: The first descriptor that is handed over, SD_LISTEN_FDS_START.
 FIRST = 3
@@ -39,10 +39,12 @@ class Handed:
 
     @ivar name: What the unit calls it, or where it is in the order.
     @ivar socket: L{None}: it is none.
+    @ivar isManaged: Whether a service manager has it too.
     """
 
     name: str
     socket: socket.socket | None
+    isManaged: bool = True
 
 
 class Inherited:
@@ -74,6 +76,22 @@ class Inherited:
         """
         return {address: _isDual(address, each.socket) for address, each in self._open.items()}
 
+    def isManaged(self, address: Address) -> bool:
+        """
+        Whether a service manager has the socket of an address too.
+        """
+        found = self._open.get(address)
+        return found is not None and found.isManaged
+
+    def release(self) -> None:
+        """
+        What is nobody's but ours is in the hands of those who use it: let go of it.
+        """
+        for address in [address for address, each in self._open.items() if not each.isManaged]:
+            given = self._open.pop(address).socket
+            if given is not None:
+                given.close()
+
     def use(self, address: Address) -> socket.socket | None:
         """
         Look for the socket of an address.
@@ -97,13 +115,14 @@ class Inherited:
             self._useless.append((self._open.pop(address), "nothing is to be served there"))
         useless, self._useless = self._useless, []
         for each, why in useless:
-            _log.warn(
-                "The socket {what} was handed over and is closed here: {why}. Who connects to it gets no"
-                " answer; take it out of the socket unit, or correct the configuration",
-                event="socket-unused",
-                what=_described(each),
-                why=why,
-            )
+            if each.isManaged:
+                _log.warn(
+                    "The socket {what} was handed over and is closed here: {why}. Who connects to it gets no"
+                    " answer; take it out of the socket unit, or correct the configuration",
+                    event="socket-unused",
+                    what=_described(each),
+                    why=why,
+                )
             if each.socket is not None:
                 each.socket.close()
 
@@ -138,23 +157,38 @@ def inherit(environ: MutableMapping[str, str], pid: int) -> Inherited:
     environ.pop("LISTEN_PIDFDID", None)
     if told[0] != str(pid) or not _NUMBER.fullmatch(told[1]):
         return Inherited()
-    return Inherited(_handed(int(told[1]), told[2].split(":") if told[2] else []))
+    number, names = int(told[1]), told[2].split(":") if told[2] else []
+    return Inherited(_handed((_name(names, index), FIRST + index, True) for index in range(number)))
 
 
-def _handed(number: int, names: list[str]) -> Iterator[Handed]:
-    for index in range(number):
-        descriptor = FIRST + index
-        name = names[index] if index < len(names) else f"number {index + 1}"
+def handed(names: Iterable[str], first: int, managed: Iterable[bool]) -> list[Handed]:
+    """
+    Take descriptors that follow one another.
+
+    @param names: As in L{Handed}.
+    @param first: The first of them.
+    @param managed: As in L{Handed}.
+    """
+    given = zip(names, managed, strict=False)
+    return list(_handed((name, first + index, isManaged) for index, (name, isManaged) in enumerate(given)))
+
+
+def _name(names: list[str], index: int) -> str:
+    return names[index] if index < len(names) else f"number {index + 1}"
+
+
+def _handed(given: Iterable[tuple[str, int, bool]]) -> Iterator[Handed]:
+    for name, descriptor, isManaged in given:
         try:
             os.set_inheritable(descriptor, False)
         except OSError:
             # There are no more, whatever was said.
             return
         try:
-            yield Handed(name, socket.socket(fileno=descriptor))
+            yield Handed(name, socket.socket(fileno=descriptor), isManaged)
         except OSError:
             os.close(descriptor)
-            yield Handed(name, None)
+            yield Handed(name, None, isManaged)
 
 
 def _judged(handed: Handed) -> tuple[Address | None, str]:

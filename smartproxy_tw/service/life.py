@@ -32,7 +32,7 @@ from ..control.errors import PlaneLost
 from ..interfaces import IPlane
 from ..store.directory import StateError
 from .certificates import Certificates
-from .errors import ChangeRefused, ListenError, StartError, StoppedError
+from .errors import ChangeRefused, ListenError, StartError, StoppedError, UpgradeRefused
 from .gathering import gathered
 from .listeners import Listeners
 from .milestones import Milestones
@@ -44,6 +44,7 @@ from .turnover import Turnover
 if TYPE_CHECKING:
     from .doors import Door
     from .events import Events
+    from .handover import Estate, Heir
     from .hooks import CertificateHooks
     from .nameserver import NameServer
 
@@ -81,6 +82,7 @@ class Life:
         makeHooks: Callable[[], CertificateHooks] | None = None,
         events: Events | None = None,
         makeAdmin: MakeAdmin = lambda *_: None,
+        heir: Heir | None = None,
     ) -> None:
         """
         @param config: What to do.
@@ -97,7 +99,11 @@ class Life:
         @param events: Tells them what happens to certificates.
         @param makeAdmin: Makes what it is spoken to by; called when everything is
             served.
+        @param heir: Speaks to the process that this one is to replace.
         """
+        self._heir = heir
+        self._isResting = False
+        self._hasDeparted = False
         self._makeHooks = makeHooks
         self._events = events
         self.hooks: CertificateHooks | None = None
@@ -164,6 +170,13 @@ class Life:
         return self._ended is not None or self._stopped is not None
 
     @property
+    def hasDeparted(self) -> bool:
+        """
+        Whether another process serves in its place.
+        """
+        return self._hasDeparted
+
+    @property
     def hasBegun(self) -> bool:
         """
         Whether anything was bound for it.
@@ -196,6 +209,8 @@ class Life:
             closed.
         """
         if self._bound is None:
+            if self._heir is not None:
+                self._heir.begin(self._clock)
             bound = self._bound = Readiness()
             self._binding = self.listeners.bind(self._config.ports)
             self._binding.addCallbacks(self._haveBound, lambda failure: bound.fail(failure.value))
@@ -235,6 +250,42 @@ class Life:
         """
         return Deferred.fromCoroutine(self._change(config))
 
+    def estate(self) -> Estate:
+        """
+        What another process needs to take its place.
+
+        @raise UpgradeRefused: It cannot be handed over.
+        """
+        if self.isOver or not self._ready.isReady:
+            raise UpgradeRefused("The proxy is stopping.")
+        if self._nameServer is not None:
+            raise UpgradeRefused(
+                "The sockets of its own name server (acme.dns, type: zone) cannot be handed over: restart it."
+            )
+        from .handover import Estate
+
+        return Estate(self.listeners.bequest(), self._storage.lock)
+
+    def rest(self) -> Deferred[None]:
+        """
+        Order nothing any more, and refuse changes, while everything is served.
+
+        @return: Fires when the state directory is not used any more, but locked.
+        """
+        return Deferred.fromCoroutine(self._rest())
+
+    def resume(self) -> Deferred[None]:
+        """
+        Go on as before L{rest}; what orders left behind is taken up.  Never fails.
+        """
+        return Deferred.fromCoroutine(self._quietly("the rest", self._resume))
+
+    def depart(self) -> Deferred[None]:
+        """
+        After L{rest}: another process serves.  Close doors and ports.
+        """
+        return Deferred.fromCoroutine(self._depart())
+
     def end(self) -> Deferred[None]:
         """
         Stop everything, in reverse.
@@ -271,7 +322,7 @@ class Life:
     async def _steps(self) -> None:
         assert self._bound is not None
         requireReadable()
-        self._storage.open()
+        self._storage.open(None if self._heir is None else await self._heir.given())
         # From here on there is something to be ended, also when it does not begin well.
         plane = self._plane = self._makePlane()
         self.certificates = self._makeCertificates(plane, self._gate.when, self.milestones)
@@ -294,20 +345,58 @@ class Life:
             event="listening",
             addresses=", ".join(str(address) for address in self.listeners.addresses) or "no port at all",
         )
+        if self._heir is not None:
+            # Who asks about a challenge is to find it, whichever process accepts.
+            await self._heir.alone()
         # The gate.  Links three and four are awaited inside of each order.
         self._gate.happen()
+        self._provision(self.certificates, plane)
+
+    def _provision(self, certificates: Certificates, plane: IPlane) -> None:
         if self._makeHooks is not None and self._events is not None:
             self.hooks = self._makeHooks()
-            self.hooks.begin(self.certificates.kept(), self._events)
-        self.certificates.provisionAll().addErrback(self._provisioningFailed)
-        self._admin = self._makeAdmin(self.certificates, plane)
+            self.hooks.begin(certificates.kept(), self._events)
+        certificates.provisionAll().addErrback(self._provisioningFailed)
+        self._admin = self._makeAdmin(certificates, plane)
         if self._admin is not None:
             self._admin.open()
+
+    async def _rest(self) -> None:
+        self._isResting = True
+        if self._turning is not None:
+            await self._turned.when()
+        if self.hooks is not None:
+            await self._quietly("the hooks", self.hooks.stop)
+        if self.certificates is not None:
+            await self._quietly("the certificates", self.certificates.stop)
+
+    async def _resume(self) -> None:
+        plane = self._plane
+        if self.isOver or plane is None:
+            return
+        if self._admin is not None:
+            await self._admin.close()
+        self._storage.open()
+        self.certificates = self._makeCertificates(plane, self._gate.when, Milestones(self._clock.seconds))
+        await self.certificates.load()
+        await plane.useTable(self.certificates.shown)
+        self._isResting = False
+        self._provision(self.certificates, plane)
+
+    async def _depart(self) -> None:
+        self._hasDeparted = True
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await self._quietly("the admin socket", admin.close)
+        self.listeners.leave()
+        await self._quietly("the ports", self._close)
 
     async def _change(self, config: Config) -> None:
         await self.whenReady()
         if self.isOver or self._plane is None or self.certificates is None:
             raise StoppedError("The proxy is stopping.")
+        if self._isResting:
+            raise ChangeRefused("Another process is about to take over; it has read its configuration.")
         turnover = Turnover(self._config, config, self.listeners, self.certificates, self._plane, self._clock)
         self._turnover = turnover
         turned = Readiness()
@@ -364,8 +453,8 @@ class Life:
         if self._admin is not None:
             await self._quietly("the admin socket", self._admin.close)
         # They have as long as everything else takes, and a little more.
-        hooks = None if self.hooks is None else self.hooks.stop()
-        if self.certificates is not None:
+        hooks = None if self.hooks is None or self._isResting else self.hooks.stop()
+        if self.certificates is not None and not self._isResting:
             await self._quietly("the certificates", self.certificates.stop)
         await self._quietly("the ports", self._close)
         if self._plane is not None:
@@ -389,13 +478,15 @@ class Life:
             await self._nameServer.close()
 
     async def _drain(self, plane: IPlane) -> None:
-        cut = await plane.drain(self._config.timeouts.drain)
+        timeouts = self._config.timeouts
+        streams = timeouts.drainStreams if self._hasDeparted else None
+        cut = await plane.drain(timeouts.drain, streams)
         if cut:
             self._log.warn(
                 "{cut} connections were cut: they had not ended after {seconds} s",
                 event="drained",
                 cut=cut,
-                seconds=self._config.timeouts.drain,
+                seconds=timeouts.drain if streams is None else f"{timeouts.drain} s, tunnels after {streams}",
             )
 
     async def _quietly(self, what: str, stop: Callable[[], Awaitable[None]]) -> None:

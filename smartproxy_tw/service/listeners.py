@@ -240,6 +240,25 @@ class Listeners:
         self._plane = plane
         return Deferred.fromCoroutine(self._adoptAll(plane))
 
+    def bequest(self) -> tuple[tuple[socket.socket, bool], ...]:
+        """
+        The sockets, for a process that is to listen on them too, each with whether a
+        service manager has it.
+        """
+        return tuple(
+            (each.port.socket, self._inherited.isManaged(each.address))
+            for each in self._bound
+            if each.port is not None
+        )
+
+    def leave(self) -> None:
+        """
+        Others listen on these sockets too: close them for this process alone.
+        """
+        for each in self._bound:
+            # Twisted would shut it down, for whoever has it, but for one that it has adopted.
+            each.port._shouldShutdown = False
+
     def retain(self, ports: Iterable[int]) -> Deferred[None]:
         """
         Accept on these ports only, and close the others.
@@ -273,6 +292,7 @@ class Listeners:
                 raise self.refusal from None
             raise
         self._bound += wanted
+        self._inherited.release()
 
     async def _adoptAll(self, plane: IPlane) -> None:
         fresh = [each for each in self._bound if not each.isOffered]

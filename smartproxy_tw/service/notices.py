@@ -15,7 +15,7 @@ from ..routing.steps import Steps, paused
 if TYPE_CHECKING:
     from .status import CertificateStatus
 
-__all__ = ["WATCHDOG", "ready", "reloading", "status", "stopping", "summary"]
+__all__ = ["WATCHDOG", "main", "ready", "reloading", "status", "stopping", "summary"]
 
 #: The reactor turns.
 WATCHDOG = b"WATCHDOG=1"
@@ -45,6 +45,13 @@ def ready(pid: int | None = None) -> bytes:
     @param pid: The process that serves, if it is not the one that was begun.
     """
     return b"READY=1" if pid is None else b"READY=1\nMAINPID=%d" % pid
+
+
+def main(pid: int) -> bytes:
+    """
+    Another process serves.
+    """
+    return b"MAINPID=%d" % pid
 
 
 def reloading(now: int) -> bytes:

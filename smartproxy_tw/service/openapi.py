@@ -299,6 +299,7 @@ _SCHEMAS: Mapping[str, Any] = {
     "Deactivated": _object({**_ACCOUNT["properties"], "deactivated": _TEXT}),
     "LogLevel": _object({"level": _orNull(_TEXT)}),
     "Reload": _object({"reloaded": _CLAIM, "changes": _CHANGES, "lines": _NAMES}),
+    "Upgrade": _object({"process": {"type": "integer"}}),
     "Drain": _object({"draining": _CLAIM, "delay": _NUMBER, "within": _NUMBER}),
     "Description": {"type": "object", "required": ["openapi", "info", "paths"]},
 }
@@ -419,6 +420,14 @@ def _paths() -> dict[str, Any]:
                 200,
                 {"dry_run": _CLAIM},
                 "dry_run",
+            )
+        },
+        "/v1/upgrade": {
+            "post": _do(
+                "Have another process take the place of this one, with what is installed now.",
+                "Upgrade",
+                200,
+                {},
             )
         },
         "/v1/drain": {

@@ -188,6 +188,9 @@ class Process(MultiService):
         onHangup: Callable[[Callable[[], None]], object] = lambda _: None,
         hasTerminal: Callable[[], bool] = lambda: False,
         announcer: Announcer | None = None,
+        onUpgrade: Callable[[Callable[[], None]], object] = lambda _: None,
+        upgrade: Callable[[str], Deferred[int]] | None = None,
+        onRefusal: Callable[[str], object] = lambda _: None,
     ) -> None:
         """
         @param subject: What the process is there for.
@@ -200,6 +203,9 @@ class Process(MultiService):
         @param onHangup: Has something called, by the reactor, at each SIGHUP.
         @param hasTerminal: As L{hasTerminal}.
         @param announcer: Tells the service manager; L{None} where there is none.
+        @param onUpgrade: As C{onHangup}, at each SIGUSR2.
+        @param upgrade: Has another process take over; L{None} where none can.
+        @param onRefusal: Is told why the start has failed.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self._subject = subject
@@ -213,6 +219,9 @@ class Process(MultiService):
         self._hadTerminal = False
         self._isHearing = False
         self._announcer = announcer
+        self._onUpgrade = onUpgrade
+        self._upgrade = upgrade
+        self._onRefusal = onRefusal
         subject.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
@@ -275,6 +284,13 @@ class Process(MultiService):
             self._isHearing = True
             self._hadTerminal = self._hasTerminal()
             self._onHangup(self._hungUp)
+            if self._upgrade is not None:
+                self._onUpgrade(self._upgradeWanted)
+
+    def _upgradeWanted(self) -> None:
+        # What comes of it is in the log.
+        if self._upgrade is not None:
+            self._upgrade("SIGUSR2").addErrback(lambda _: None)
 
     def _hungUp(self) -> None:
         if self._hadTerminal and not self._hasTerminal():
@@ -325,6 +341,7 @@ class Process(MultiService):
         else:
             text = f"A defect: {type(why).__name__}: {why}. The log has its traceback."
         self._terminal.complain(f"smartproxy: {text}")
+        self._onRefusal(text)
         if self._announcer is not None:
             self._announcer.failed(text)
         if self._isLogApart:

@@ -65,6 +65,7 @@ class Reception:
         leave: Callable[[], object],
         complete: Callable[[CertificateStatus], CertificateStatus],
         verbosity: Verbosity | None,
+        upgrade: Callable[[str], Deferred[int]],
     ) -> None:
         """
         @param reactor: Listens, and tells the time.
@@ -73,7 +74,9 @@ class Reception:
         @param leave: Ends it in order, when somebody asks for that.
         @param complete: Adds to the status of a certificate what others know.
         @param verbosity: How much the log has, if that can be changed.
+        @param upgrade: Has another process take its place.
         """
+        self._upgrade = upgrade
         self._reactor = reactor
         self._subject = subject
         self._events = events
@@ -116,13 +119,17 @@ class Reception:
         from .loudness import Loudness
         from .overview import Overview
         from .reloads import Reloads
+        from .upgrades import Upgrades
 
         life, clock = composition.life, wallClock(self._reactor)
-        farewell = Farewell(self._reactor, self._leave, lambda: life.config.timeouts.drain)
+        farewell = Farewell(
+            self._reactor, self._leave, lambda: life.config.timeouts.drain, lambda: life.hasDeparted
+        )
         yield Overview(life, farewell, clock, self._complete)
         yield Inquiries(certificates, self._events, clock, self._complete)
         yield Reloads(self._subject)
         yield farewell
+        yield Upgrades(self._upgrade)
         yield Loudness(self._verbosity)
         holders = [Holder(url, each.changeKey, each.deactivate) for url, each in composition.issuers.items()]
         if holders:

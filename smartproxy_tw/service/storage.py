@@ -117,15 +117,24 @@ class Storage:
         self._certificates = certificates
         self._accounts = accounts
 
-    def open(self) -> None:
+    @property
+    def lock(self) -> int | None:
         """
-        Make the directory if need be, and take it into use.
+        The descriptor of its lock; L{None} where there is none.
+        """
+        return self._lock.descriptor
 
+    def open(self, lock: int | None = None) -> None:
+        """
+        Make the directory if need be, and take it into use; once more, if it is.
+
+        @param lock: That of the process before, see
+            L{Lock<smartproxy_tw.store.directory.Lock>}.
         @raise StateError: It is not safe, cannot be used, was left by a newer
             release, or another process uses it.
         """
         self._directory.open()
-        self._lock.take()
+        self._lock.take(lock)
         try:
             bringUp(self._directory)
             self.own, *others = map(self._shelf, self._authorities)

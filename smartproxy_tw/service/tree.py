@@ -25,7 +25,7 @@ from ..config.model import Config, Route
 from ..interfaces import IAccountStore, IPlane
 from .certificates import Certificates
 from .composition import Composition, Means
-from .errors import ChangeRefused, RestartNeeded, StartError, StoppedError
+from .errors import ChangeRefused, RestartNeeded, StartError, StoppedError, UpgradeRefused
 from .events import Events
 from .gathering import gathered
 from .life import Life
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .admission import Probe
     from .automatic import Obtain
     from .eventlog import Verbosity
+    from .handover import Estate, Heir
     from .inherited import Inherited
     from .renewal import Advise
     from .revoking import Revoke
@@ -92,6 +93,8 @@ class SmartProxy(MultiService):
         verbosity: Verbosity | None = None,
         read: Read | None = None,
         inherited: Inherited | None = None,
+        heir: Heir | None = None,
+        upgrade: Callable[[str], Deferred[int]] | None = None,
     ) -> None:
         """
         @param config: What to do.
@@ -127,6 +130,9 @@ class SmartProxy(MultiService):
             that it came from is read, in a process of its own.
         @param inherited: Sockets that listen already, to be used where a port of the
             configuration has one.
+        @param heir: Speaks to the process that this one is to replace.
+        @param upgrade: Has another process replace this one, when that is asked for by
+            the admin socket.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self._respondents = Respondents(reactor, responders)
@@ -150,9 +156,16 @@ class SmartProxy(MultiService):
             accounts=accounts,
             linger=linger,
             inherited=inherited,
+            heir=heir,
         )
         self._reception = Reception(
-            reactor, self, self.events, leave or self.stopService, self._withHooks, verbosity
+            reactor,
+            self,
+            self.events,
+            leave or self.stopService,
+            self._withHooks,
+            verbosity,
+            upgrade or _embedded,
         )
         self._turns = DeferredLock()
         self._reloading = Reloading(self, read or self._readAgain)
@@ -298,6 +311,34 @@ class SmartProxy(MultiService):
         """
         return self._reloading.preview()
 
+    def estate(self) -> Estate:
+        """
+        What another process needs to take the place of this one: see
+        L{smartproxy_tw.service.upgrading}, as of what follows.
+
+        @raise UpgradeRefused: It cannot be handed over.
+        """
+        return self._life.estate()
+
+    def rest(self) -> Deferred[None]:
+        """
+        Order nothing and change nothing any more.
+        """
+        return self._life.rest()
+
+    def resume(self) -> Deferred[None]:
+        """
+        Go on after L{rest}.
+        """
+        return self._life.resume()
+
+    def depart(self) -> Deferred[None]:
+        """
+        Close the ports here, where another process serves.
+        """
+        self._watchNothing()
+        return self._life.depart()
+
     def privilegedStartService(self) -> None:
         """
         Bind the ports.
@@ -420,6 +461,10 @@ class SmartProxy(MultiService):
 
     def _newLife(self) -> Life:
         return Composition(self.config, self._means, self._reception.serving).life
+
+
+def _embedded(asker: str) -> Deferred[int]:
+    return fail(UpgradeRefused("It is part of another program, which alone can be begun anew."))
 
 
 def _inThread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:

@@ -17,6 +17,7 @@ import fcntl
 import os
 import secrets
 import stat
+from contextlib import suppress
 from typing import Protocol
 
 from twisted.logger import Logger
@@ -298,18 +299,31 @@ class Lock:
         self._files = files
         self._descriptor: int | None = None
 
-    def take(self) -> None:
+    @property
+    def descriptor(self) -> int | None:
         """
-        Take the lock, at once or not at all.  Where nobody can write, as on a file
+        What it is held by, for a successor; L{None} where it is not.
+        """
+        return self._descriptor
+
+    def take(self, inherited: int | None = None) -> None:
+        """
+        Take the lock, at once or not at all; one that is held is kept.  Where nobody can write, as on a file
         system that the kernel has made read-only after errors, there is nothing to
         keep others from: what rests there is worth more than a start that fails.
 
+        @param inherited: A predecessor's descriptor, from now on this object's.  It is
+            of use if it is for the same directory.
         @raise StateError: Another process holds it, and which one; or the file
             cannot be made.
         """
+        if self._descriptor is not None:
+            return
         path = self._directory.pathOf(self._name)
         try:
-            descriptor = self._opened(path)
+            descriptor = _theSame(inherited, path)
+            if descriptor is None:
+                descriptor = self._opened(path)
         except OSError as why:
             raise StateError(
                 f"{path} cannot be made: {why.strerror} (as user {os.geteuid()})."
@@ -332,6 +346,7 @@ class Lock:
         self._descriptor = descriptor
         try:
             os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, b"%d\n" % os.getpid())
         except OSError:
             # A full disk: the lock holds all the same, only our number is
@@ -363,6 +378,16 @@ class Lock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _theSame(inherited: int | None, path: str) -> int | None:
+    if inherited is None:
+        return None
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(inherited), os.stat(path, follow_symlinks=False)):
+            return inherited
+    os.close(inherited)
+    return None
 
 
 def _processCalled(written: bytes) -> str:

@@ -160,6 +160,11 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     "Limits.min_rate": ("limits: {min_rate: 3}\n" + ROUTE, lambda c: c.limits, Limits(minRate=3)),
     "File.watch": ("watch: true\n" + ROUTE, lambda c: c.watch, True),
     "File.request_id": ("request_id: false\n" + ROUTE, lambda c: c.requestID, False),
+    "Timeouts.drain_streams": (
+        "timeouts: {drain_streams: 3}\n" + ROUTE,
+        lambda c: c.timeouts,
+        Timeouts(drainStreams=3),
+    ),
     "Timeouts.drain": ("timeouts: {drain: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(drain=3)),
     "File.limits": ("limits: {connections: 3}\n" + ROUTE, lambda c: c.limits, Limits(connections=3)),
     "Limits.head_bytes": ("limits: {head_bytes: 9000}\n" + ROUTE, lambda c: c.limits, Limits(headBytes=9000)),

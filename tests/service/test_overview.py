@@ -162,6 +162,7 @@ class RunningTests(TestCase):
             ("GET", "/openapi.json", {}, 200),
             ("POST", "/v1/reload", {"dry_run": True}, 422),
             ("POST", "/v1/reload", {"dry_run": 7}, 400),
+            ("POST", "/v1/upgrade", {}, 409),
             ("POST", "/v1/drain", {"delay": 3000}, 202),
         ):
             answer = await self.ask(verb, path, **members)

@@ -1,0 +1,371 @@
+"""
+Whole processes that hand over to the next one, three times over, under load, in one and
+in two workers: nobody is refused, reset or cut, and WebSockets live on where they are.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor as _reactor
+
+from smartproxy_tw.testing.authority import Authority
+
+from ..ports import freePorts
+from ..test_tap import environment
+from . import test_resume
+from .onlookers import HERE, Onlookers, Origins
+from .test_process import TWISTD, ProcessCase
+from .test_promise import story
+from .test_reload import fetch
+
+reactor: Any = _reactor
+
+_UPGRADES = 3
+
+_FILE = """
+bind: {here}
+state_dir: ./state
+workers: {workers}
+access_log: {{format: combined, file: ./access.log}}
+timeouts: {{drain: 30}}
+routes:
+  - {{name: version, match: {{ports: {plain}, path: /version}}, action: {{type: respond, body: "{number}"}}}}
+  - {{name: either, match: {{ports: {plain}, path: /either}},
+     action: {{type: forward, targets: [{{host: {here}, port: {first}}}]}}}}
+  - {{name: large, match: {{ports: {plain}, path: /large}},
+     action: {{type: forward, targets: [{{host: {here}, port: {first}}}]}}}}
+  - {{name: chat, match: {{ports: {plain}, path: /chat}},
+     action: {{type: forward, targets: [{{host: {here}, port: {chat}}}]}}}}
+  - {{name: changing, match: {{ports: {plain}, path: /changing}},
+     action: {{type: forward, targets: [{{host: {here}, port: {chat}}}]}}}}
+  - {{name: secure, match: {{ports: {secure}, domains: a.localhost}},
+     action: {{type: respond, body: secure, tls: {{mode: terminate, certificate: internal}}}}}}
+"""
+
+
+class Users(Onlookers):
+    """
+    As those of a reload; but a kept connection is closed between two requests, and its
+    user does what every client does then.
+    """
+
+    def _kept(self) -> None:
+        connection = http.client.HTTPConnection(HERE, self._plain, timeout=20)
+        while not self._isOver.wait(0.002):
+            try:
+                self._asks("kept", connection)
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                connection.close()
+                self._asks("kept", connection)
+        connection.close()
+
+
+def isAlive(pid: int) -> bool:
+    """
+    Whether there is such a process, which has not ended.
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class UpgradeTests(ProcessCase):
+    """
+    C{twistd -n smartproxy --config} that is replaced.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.origins = Origins()
+        self.addCleanup(self.origins.close)
+        self.plain, self.secure, self.other = freePorts(3)
+        self.path = self.directory / "smartproxy.yaml"
+        self.log = self.directory / "log"
+        self.pidfile = self.directory / "here.pid"
+        self.line = ["--pidfile", "here.pid", "--logfile", "log", "smartproxy", "--config", "smartproxy.yaml"]
+        self.pids: set[int] = set()
+        self.addCleanup(self.endAll)
+
+    def endAll(self) -> None:
+        """
+        Nothing is left.
+        """
+        for pid in self.pids:
+            if isAlive(pid):
+                os.kill(pid, signal.SIGKILL)
+        for pid in self.pids:
+            self.comesTrue(lambda pid=pid: not isAlive(pid), f"{pid} ends")  # type: ignore[misc]
+
+    def write(self, number: int, workers: int = 1, **changes: str) -> None:
+        """
+        The configuration of this number.
+        """
+        first, _, chat = self.origins.ports
+        text = _FILE.format(
+            here=HERE,
+            workers=workers,
+            number=number,
+            plain=self.plain,
+            secure=self.secure,
+            first=first,
+            chat=chat,
+        )
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        self.path.write_text(text)
+
+    def comesTrue(self, claim: Callable[[], bool], what: str) -> None:
+        """
+        Wait for it.
+        """
+        end = time.monotonic() + 40
+        while True:
+            try:
+                if claim():
+                    return
+            except (OSError, ValueError, http.client.HTTPException):
+                pass
+            if time.monotonic() > end:
+                self.fail(f"it never came about that {what}:\n{self.log.read_text()}")
+            time.sleep(0.02)
+
+    def main(self) -> int:
+        """
+        The process that is the main one.
+        """
+        pid = int(self.pidfile.read_text())
+        self.pids.add(pid)
+        return pid
+
+    def upgraded(self, before: int) -> int:
+        """
+        Have one replaced.
+        """
+        os.kill(before, signal.SIGUSR2)
+        self.comesTrue(lambda: self.main() != before, "another process is the main one")
+        return self.main()
+
+    def refused(self, before: int, why: str) -> None:
+        """
+        An upgrade comes to nothing, and that is told.
+        """
+        os.kill(before, signal.SIGUSR2)
+        self.comesTrue(lambda: why in self.log.read_text(), f"{why!r} is told")
+        self.comesTrue(lambda: "No upgrade (SIGUSR2)" in self.log.read_text(), "it goes on as before")
+        self.assertEqual(self.main(), before)
+        self.assertTrue(isAlive(before))
+
+    def upgrades(self, workers: int) -> None:
+        """
+        The whole story.
+        """
+        self.write(0, workers)
+        with self.going([*TWISTD, "-n", *self.line]) as process:
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "0", "it serves")
+            first = self.main()
+            self.assertEqual(first, process.pid)
+            users = Users(self.plain, self.secure, self.directory / "state" / "authority" / "root.pem")
+            current = first
+            with users.watching():
+                self.comesTrue(lambda: len(users.done) >= 5, "everybody is served")
+                for number in range(1, _UPGRADES + 1):
+                    self.write(number, workers)
+                    current = self.upgraded(current)
+                    for _ in range(20):
+                        self.assertEqual(fetch(self.plain, "/version"), str(number))
+                    time.sleep(0.5)
+                self.comesTrue(lambda: users.done.get("loading", 0) > 0, "a download has ended")
+                # The WebSockets are where they were.
+                self.assertIsNone(process.poll())
+            self.assertEqual(users.wrong, [])
+            self.assertEqual(
+                set(users.done), {"fresh", "kept", "secured", "chatting", "tunnelled", "loading"}
+            )
+            self.assertEqual(process.wait(40), 0)
+            gone = self.pids - {current}
+            self.comesTrue(lambda: not any(map(isAlive, gone)), "those before have ended")
+            self.assertTrue(isAlive(current))
+            self.assertEqual(self.main(), current)
+            os.kill(current, signal.SIGTERM)
+            self.comesTrue(lambda: not isAlive(current), "the last one ends")
+        self.assertFalse(self.pidfile.exists())
+        text = self.log.read_text()
+        self.assertEqual(text.count("has taken over"), _UPGRADES, text)
+        self.assertNotIn("Traceback", text)
+
+    def test_oneProcess(self) -> None:
+        """
+        In one process.
+        """
+        self.upgrades(1)
+
+    def test_twoWorkers(self) -> None:
+        """
+        Likewise in two workers.
+        """
+        self.upgrades(2)
+
+    def test_broken(self) -> None:
+        """
+        What the next process cannot start with leaves everything as it was, and is told;
+        what is mended is used.
+        """
+        self.write(0)
+        with self.going([*TWISTD, "-n", *self.line]):
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "0", "it serves")
+            before = self.main()
+            self.write(1, **{"path: /version": "paht: /version"})
+            self.refused(before, "paht")
+            with socket.create_server((HERE, self.other)):
+                self.write(1, **{f"ports: {self.secure}": f"ports: [{self.secure}, {self.other}]"})
+                self.refused(before, f"Cannot listen on {HERE}:{self.other}: Address already in use")
+            self.write(1, **{"state_dir: ./state": "state_dir: ./other"})
+            (self.directory / "other").mkdir()
+            (self.directory / "other").chmod(0o777)
+            # It had the lock by then, and the orders were ended: they go on.
+            self.refused(before, "can be written by others")
+            self.assertEqual(fetch(self.plain, "/version"), "0")
+            self.comesTrue(lambda: self.log.read_text().count("Admin socket at") == 2, "it goes on")
+            self.assertEqual((self.directory / "state" / "lock").read_text(), f"{before}\n")
+            self.write(2)
+            after = self.upgraded(before)
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "2", "the next one serves")
+            self.assertEqual((self.directory / "state" / "lock").read_text(), f"{after}\n")
+
+    def test_killed(self) -> None:
+        """
+        If the process before is killed while it hands over, the next one goes on.
+        """
+        self.write(0)
+        with self.going([*TWISTD, "-n", *self.line]) as process:
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "0", "it serves")
+            before = self.main()
+            self.write(1)
+            os.kill(before, signal.SIGUSR2)
+            self.comesTrue(lambda: "The next process is begun" in self.log.read_text(), "it has begun")
+            children = Path(f"/proc/{before}/task/{before}/children")
+            self.comesTrue(lambda: bool(children.read_text()), "there is one")
+            process.kill()
+            process.wait()
+            self.comesTrue(lambda: self.main() != before, "another process is the main one")
+            self.assertEqual(fetch(self.plain, "/version"), "1")
+            self.assertIn("this one goes on alone", self.log.read_text())
+
+    def test_daemon(self) -> None:
+        """
+        A daemon is replaced by a daemon, wherever it was begun.
+        """
+        self.write(0)
+        ran = self.end([*TWISTD, *self.line])
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.comesTrue(lambda: fetch(self.plain, "/version") == "0", "it serves")
+        before = self.main()
+        self.write(1, **{"path: /version": "paht: /version"})
+        self.refused(before, "paht")
+        self.write(1)
+        after = self.upgraded(before)
+        self.assertEqual(fetch(self.plain, "/version"), "1")
+        self.comesTrue(lambda: not isAlive(before), "the one before ends")
+        os.kill(after, signal.SIGTERM)
+        self.comesTrue(lambda: not self.pidfile.exists(), "the pidfile is removed at the end")
+
+    def test_command(self) -> None:
+        """
+        C{smartproxy upgrade} has it done, and tells which process serves, or why not.
+        """
+        self.write(0)
+        command = [sys.executable, "-m", "smartproxy_tw.cli", "upgrade", "-c", str(self.path)]
+        with self.going([*TWISTD, "-n", *self.line]):
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "0", "it serves")
+            before = self.main()
+            self.comesTrue((self.directory / "state" / "admin.sock").exists, "the socket is there")
+            with socket.create_server((HERE, self.other)):
+                self.write(1, **{f"ports: {self.secure}": f"ports: [{self.secure}, {self.other}]"})
+                found = subprocess.run(
+                    command, env=environment(), capture_output=True, text=True, timeout=60, check=False
+                )
+            self.assertEqual((found.returncode, found.stdout), (1, ""))
+            self.assertIn(f"Cannot listen on {HERE}:{self.other}", found.stderr)
+            self.write(1)
+            found = subprocess.run(
+                command, env=environment(), capture_output=True, text=True, timeout=60, check=False
+            )
+            self.assertEqual(found.returncode, 0, found.stderr)
+            self.comesTrue(lambda: self.main() != before, "another process is the main one")
+            self.assertEqual(found.stdout, f"process {self.main()} has taken over from {before}\n")
+
+
+class OrderTests(test_resume.ResumeCase):
+    """
+    An order that is under way when the process is replaced.
+    """
+
+    async def handsOver(self, spoil: Callable[[], object], told: str) -> None:
+        """
+        An order begins, and somebody asks for another process.
+
+        @param spoil: Has a hand in that.
+        @param told: What the log has then.
+        """
+        self.ports = freePorts(2)
+        authority: Any = Authority(
+            reactor, httpPort=self.ports[0], tlsPort=self.ports[1], validationDelay=4.0
+        )
+        await authority.start()
+        self.addCleanup(authority.stop)
+        authority.caFile = os.path.abspath(self.mktemp())
+        Path(authority.caFile).write_bytes(authority.root)
+        self.prepare(authority, "one.example")
+        process = self.begin()
+        pidfile = self.directory / "twistd.pid"
+
+        def end() -> None:
+            if pidfile.exists() and isAlive(pid := int(pidfile.read_text())):
+                os.kill(pid, signal.SIGKILL)
+
+        self.addCleanup(end)
+        await process.until(lambda: self.notes().get("answers"))
+        spoil()
+        before = int(pidfile.read_text())
+        os.kill(before, signal.SIGUSR2)
+        await process.until(lambda: told in process.said)
+        await process.until(lambda: "Serving a certificate for one.example" in process.said)
+        (await test_resume.Client(authority.root).connect(self.ports[1], "one.example")).close()
+        await process.until(lambda: not self.notes())
+        self.assertEqual((authority.accounts, authority.orders, authority.issued), (1, 1, 1))
+        self.assertNotIn("Traceback", process.said)
+        os.kill(int(pidfile.read_text()), signal.SIGTERM)
+        await process.ended
+
+    @story
+    async def test_order(self) -> None:
+        """
+        The next process finishes it: there is no second one.
+        """
+        await self.handsOver(lambda: None, "has taken over")
+
+    @story
+    async def test_backAgain(self) -> None:
+        """
+        When the next process fails after it was given everything, the one before finishes it.
+        """
+
+        def spoil() -> None:
+            other = self.directory / "other"
+            other.mkdir()
+            other.chmod(0o777)
+            path = self.directory / "smartproxy.json"
+            path.write_text(path.read_text().replace('"state_dir": "state"', '"state_dir": "other"'))
+
+        await self.handsOver(spoil, "can be written by others")
