@@ -186,6 +186,7 @@ class Heir:
         self._lock = lock
         self._given = Readiness()
         self._alone = Readiness()
+        self._isOver = False
         self.inherited = inherited
         self.claim: Callable[[], object] = lambda: None
 
@@ -214,10 +215,11 @@ class Heir:
 
         @raise StartError: As in L{given}.
         """
-        if self._alone.isReady:
+        if self._isOver:
             return
         self._line.tell("serving", str(os.getpid()))
         await self._alone.when()
+        self._isOver = True
         self._line.close()
         self.claim()
 
@@ -227,7 +229,7 @@ class Heir:
 
         @param why: For people.
         """
-        if not self._alone.isReady:
+        if not self._isOver:
             self._line.tell("failed", why)
 
     def _heard(self, word: str, text: str) -> None:

@@ -139,6 +139,22 @@ class AnnouncerTests(SynchronousTestCase):
         self.assertEqual(self.news(), [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_succeeded(self) -> None:
+        """
+        When another process has taken over that is told, and nothing more.
+        """
+        self.announcer.begin()
+        self.announcer.ready()
+        self.news()
+        self.announcer.succeeded(77)
+        self.assertEqual(self.news(), ["MAINPID=77"])
+        self.announcer.stopping()
+        self.announcer.changed()
+        self.announcer.end()
+        self.clock.advance(100)
+        self.assertEqual(self.news(), [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_daemon(self) -> None:
         """
         A process that has become another one says which.

@@ -193,3 +193,44 @@ class DualTests(SynchronousTestCase):
             sock.listen()
             inherited = Inherited([Handed("web", sock)])
             self.assertEqual(dict(inherited.addresses), {Address("::", sock.getsockname()[1]): not only})
+
+
+class SharedTests(InheritedCase):
+    """
+    Sockets of the process before, which no service manager has.
+    """
+
+    def inherited(self, isManaged: bool) -> tuple[Inherited, Address]:
+        """
+        One socket.
+        """
+        sock = self.server()
+        sock.listen()
+        inherited = Inherited([Handed("it", sock.dup(), isManaged)])
+        self.addCleanup(inherited.close)
+        return inherited, Address("127.0.0.1", sock.getsockname()[1])
+
+    def test_released(self) -> None:
+        """
+        Once somebody has a duplicate it is let go of, so that a port that is let go
+        is closed; a service manager's is kept.
+        """
+        for isManaged in (True, False):
+            inherited, address = self.inherited(isManaged)
+            used = inherited.use(address)
+            assert used is not None
+            self.assertIs(inherited.isManaged(address), isManaged)
+            inherited.release()
+            self.assertIs(used.fileno() >= 0, isManaged)
+            self.assertIs(address in inherited.addresses, isManaged)
+
+    def test_dismissed(self) -> None:
+        """
+        One that nobody wants any more is no mistake of anybody's.
+        """
+        logged: list[Any] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        for isManaged in (True, False):
+            self.inherited(isManaged)[0].dismiss()
+        self.assertEqual(len([each for each in logged if each.get("event") == "socket-unused"]), 1)

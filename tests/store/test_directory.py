@@ -280,6 +280,40 @@ class LockTests(SynchronousTestCase):
         second.take()
         second.release()
 
+    def test_handedOver(self) -> None:
+        """
+        With its descriptor a successor has it too, and goes on having it when the one
+        before is gone; nobody else gets it in between.
+        """
+        first, second = Lock(self.directory), Lock(self.directory)
+        first.take()
+        assert first.descriptor is not None
+        second.take(os.dup(first.descriptor))
+        self.addCleanup(second.release)
+        first.take()
+        first.release()
+        self.assertIsNone(first.descriptor)
+        self.assertRaises(StateError, Lock(self.directory).take)
+        self.assertEqual(self.directory.read("lock"), b"%d\n" % os.getpid())
+
+    def test_handedOverForAnother(self) -> None:
+        """
+        The lock of another directory is of no use, and closed.
+        """
+        elsewhere = SecureDirectory(os.path.abspath(self.mktemp())).open()
+        other = Lock(elsewhere)
+        other.take()
+        assert other.descriptor is not None
+        given = os.dup(other.descriptor)
+        lock = Lock(self.directory)
+        lock.take(given)
+        self.addCleanup(lock.release)
+        self.assertRaises(StateError, Lock(self.directory).take)
+        other.release()
+        again = Lock(elsewhere)
+        again.take()
+        again.release()
+
     def test_readOnly(self) -> None:
         """
         On a file system that has become read-only it is taken all the same, with or
