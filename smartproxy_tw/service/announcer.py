@@ -217,9 +217,14 @@ class Announcer:
         """
         Another process is the main one from now on, and speaks for the service.
         """
-        self._tell(notices.main(pid))
         self._hasDeparted = True
-        self.end()
+        self._isReady = False
+        self._plan(None)
+        if self._watchdog.running:
+            self._watchdog.stop()
+        # Said again, if there is no room for it: all depends on that.
+        self._untold.clear()
+        self._tell(notices.main(pid))
 
     def stopping(self) -> None:
         """

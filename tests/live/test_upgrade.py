@@ -22,7 +22,7 @@ from smartproxy_tw.testing.authority import Authority
 
 from ..ports import freePorts
 from ..test_tap import environment
-from . import test_resume
+from . import test_resume, test_systemd
 from .onlookers import HERE, Onlookers, Origins
 from .test_process import TWISTD, ProcessCase
 from .test_promise import story
@@ -280,6 +280,29 @@ class UpgradeTests(ProcessCase):
         os.kill(after, signal.SIGTERM)
         self.comesTrue(lambda: not self.pidfile.exists(), "the pidfile is removed at the end")
 
+    def test_portLetGo(self) -> None:
+        """
+        A port that was handed over and is let go of by a reload is closed, and one that
+        the next process does not want any more too.
+        """
+        self.write(0, **{f"ports: {self.secure}": f"ports: [{self.secure}, {self.other}]"})
+        with self.going([*TWISTD, "-n", *self.line]):
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "0", "it serves")
+            current = self.upgraded(self.main())
+            socket.create_connection((HERE, self.other)).close()
+            self.write(1)
+            os.kill(current, signal.SIGHUP)
+            self.comesTrue(lambda: "port released" in self.log.read_text(), "the port is released")
+            self.assertRaises(ConnectionRefusedError, socket.create_connection, (HERE, self.other))
+            self.write(2, **{f"ports: {self.secure}": f"ports: [{self.secure}, {self.other}]"})
+            current = self.upgraded(current)
+            socket.create_connection((HERE, self.other)).close()
+            self.write(3)
+            self.upgraded(current)
+            self.comesTrue(lambda: not isAlive(current), "the one before ends")
+            self.assertRaises(ConnectionRefusedError, socket.create_connection, (HERE, self.other))
+            self.assertNotIn("socket-unused", self.log.read_text())
+
     def test_command(self) -> None:
         """
         C{smartproxy upgrade} has it done, and tells which process serves, or why not.
@@ -369,3 +392,38 @@ class OrderTests(test_resume.ResumeCase):
             path.write_text(path.read_text().replace('"state_dir": "state"', '"state_dir": "other"'))
 
         await self.handsOver(spoil, "can be written by others")
+
+
+class ManagedTests(test_systemd.ManagedCase):
+    """
+    Under a service manager.
+    """
+
+    def test_managed(self) -> None:
+        """
+        It is told which process is the main one, by the one that was, before that one
+        speaks, and hears nothing of the end of the one before.
+        """
+        manager = self.manager(test_systemd.dualStack())
+        port = manager.ports[0]
+        with manager.service(self.configure(manager.ports), self.log) as process:
+            manager.until("READY=1")
+            manager.until("STATUS=Serving")
+            process.send_signal(signal.SIGUSR2)
+            *_, told = manager.until("MAINPID=")
+            pid = int(told.removeprefix("MAINPID="))
+            try:
+                heard = manager.until("READY=1")
+                self.assertEqual(heard[-1], "READY=1")
+                self.assertEqual(process.wait(20), 0)
+                self.assertTrue(self.ask(port).endswith(b"ok"))
+                self.assertNotIn("STOPPING", "".join((*heard, *manager.rest())))
+            finally:
+                os.kill(pid, signal.SIGTERM)
+            manager.until("STOPPING=1")
+            end = time.monotonic() + 20
+            while isAlive(pid) and time.monotonic() < end:
+                time.sleep(0.02)
+            self.assertFalse(isAlive(pid))
+        # It is the manager's, and was shut down by nobody.
+        socket.create_connection((HERE, port), timeout=5).close()

@@ -146,7 +146,11 @@ class AnnouncerTests(SynchronousTestCase):
         self.announcer.begin()
         self.announcer.ready()
         self.news()
+        self.isFull = True
         self.announcer.succeeded(77)
+        self.assertEqual(self.news(), [])
+        self.isFull = False
+        self.clock.advance(1)
         self.assertEqual(self.news(), ["MAINPID=77"])
         self.announcer.stopping()
         self.announcer.changed()

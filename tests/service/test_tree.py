@@ -29,7 +29,7 @@ from smartproxy_tw.config.model import (
     Target,
     Timeouts,
 )
-from smartproxy_tw.service.errors import ListenError, StartError
+from smartproxy_tw.service.errors import ChangeRefused, ListenError, StartError
 from smartproxy_tw.service.tree import SmartProxy
 
 reactor: Any = _reactor
@@ -125,6 +125,52 @@ class EmbeddedTests(TestCase):
         services of its own, touches no signal, and frees its port at the end.
         """
         return Deferred.fromCoroutine(self._served())
+
+    async def _resting(self) -> None:
+        proxy = self.proxy(self.config(Respond(body="hello")))
+        proxy.startService()
+        await proxy.whenReady()
+        before = proxy.certificates
+        (pair,) = proxy.estate().sockets
+        self.assertEqual(pair[0].getsockname()[1], self.port)
+        await proxy.rest()
+        with self.assertRaises(ChangeRefused) as refused:
+            await proxy.reconfigure(self.config(Respond(body="other")))
+        self.assertIn("Another process is about to take over", str(refused.exception))
+        self.assertIn(b"\r\n\r\nhello", await deferToThread(ask, self.port))
+        await proxy.resume()
+        self.assertIsNot(proxy.certificates, before)
+        await proxy.reconfigure(self.config(Respond(body="other")))
+        self.assertIn(b"\r\n\r\nother", await deferToThread(ask, self.port))
+
+    def test_resting(self) -> Deferred[None]:
+        """
+        While another process is to take over everything is served and nothing is
+        changed; if that comes to nothing it goes on.
+        """
+        return Deferred.fromCoroutine(self._resting())
+
+    async def _departed(self) -> None:
+        proxy = self.proxy(self.config(Respond(body="hello")))
+        proxy.startService()
+        await proxy.whenReady()
+        ((sock, isManaged),) = proxy.estate().sockets
+        self.assertFalse(isManaged)
+        with sock.dup() as other:
+            await proxy.rest()
+            await proxy.depart()
+            other.settimeout(10)
+            client = socket.create_connection((HERE, self.port), timeout=10)
+            # It was closed here, and goes on listening for whoever has it too.
+            other.accept()[0].close()
+            client.close()
+        await proxy.stopService()
+
+    def test_departed(self) -> Deferred[None]:
+        """
+        Ports that another process has too are not shut down.
+        """
+        return Deferred.fromCoroutine(self._departed())
 
     async def _inFlight(self) -> None:
         factory = Factory()
