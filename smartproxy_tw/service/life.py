@@ -214,7 +214,8 @@ class Life:
             bound = self._bound = Readiness()
             self._binding = self.listeners.bind(self._config.ports)
             self._binding.addCallbacks(self._haveBound, lambda failure: bound.fail(failure.value))
-            self._bindNames()
+            if self._heir is None:
+                self._bindNames()
         if self.listeners.refusal is not None:
             self._error = self.listeners.refusal
             self.end()
@@ -258,10 +259,6 @@ class Life:
         """
         if self.isOver or not self._ready.isReady:
             raise UpgradeRefused("The proxy is stopping.")
-        if self._nameServer is not None:
-            raise UpgradeRefused(
-                "The sockets of its own name server (acme.dns, type: zone) cannot be handed over: restart it."
-            )
         from .handover import Estate
 
         return Estate(self.listeners.bequest(), self._storage.lock)
@@ -278,7 +275,7 @@ class Life:
         """
         Go on as before L{rest}; what orders left behind is taken up.  Never fails.
         """
-        return Deferred.fromCoroutine(self._quietly("the rest", self._resume))
+        return Deferred.fromCoroutine(self._resumeOrTell())
 
     def depart(self) -> Deferred[None]:
         """
@@ -322,7 +319,13 @@ class Life:
     async def _steps(self) -> None:
         assert self._bound is not None
         requireReadable()
-        self._storage.open(None if self._heir is None else await self._heir.given())
+        lock = None
+        if self._heir is not None:
+            lock = await self._heir.given()
+            if self._nameServer is not None:
+                # The one before has closed its own, as it orders nothing any more.
+                self._nameServer.bind()
+        self._storage.open(lock)
         # From here on there is something to be ended, also when it does not begin well.
         plane = self._plane = self._makePlane()
         self.certificates = self._makeCertificates(plane, self._gate.when, self.milestones)
@@ -369,6 +372,20 @@ class Life:
             await self._quietly("the hooks", self.hooks.stop)
         if self.certificates is not None:
             await self._quietly("the certificates", self.certificates.stop)
+        if self._nameServer is not None:
+            await self._quietly("the name server", self._nameServer.close)
+
+    async def _resumeOrTell(self) -> None:
+        try:
+            await self._resume()
+        except (StartError, StateError, PlaneLost, OSError, ValueError) as why:
+            self._log.error(
+                "Everything is served, but no certificate is ordered or renewed until a restart: {why}",
+                event="resume-failed",
+                why=str(why),
+            )
+        except Exception:
+            self._log.failure("A defect while going on as before", event="resume-failed")
 
     async def _resume(self) -> None:
         plane = self._plane
@@ -377,6 +394,9 @@ class Life:
         if self._admin is not None:
             await self._admin.close()
         self._storage.open()
+        if self._nameServer is not None:
+            self._nameServer.bind()
+            self._nameServer.begin()
         self.certificates = self._makeCertificates(plane, self._gate.when, Milestones(self._clock.seconds))
         await self.certificates.load()
         await plane.useTable(self.certificates.shown)
@@ -388,7 +408,6 @@ class Life:
         admin, self._admin = self._admin, None
         if admin is not None:
             await self._quietly("the admin socket", admin.close)
-        self.listeners.leave()
         await self._quietly("the ports", self._close)
 
     async def _change(self, config: Config) -> None:

@@ -243,21 +243,13 @@ class Listeners:
     def bequest(self) -> tuple[tuple[socket.socket, bool], ...]:
         """
         The sockets, for a process that is to listen on them too, each with whether a
-        service manager has it.
+        service manager has it.  From now on they are closed for this process alone.
         """
-        return tuple(
-            (each.port.socket, self._inherited.isManaged(each.address))
-            for each in self._bound
-            if each.port is not None
-        )
-
-    def leave(self) -> None:
-        """
-        Others listen on these sockets too: close them for this process alone.
-        """
-        for each in self._bound:
+        bound = [each for each in self._bound if each.port is not None]
+        for each in bound:
             # Twisted would shut it down, for whoever has it, but for one that it has adopted.
             each.port._shouldShutdown = False
+        return tuple((each.port.socket, self._inherited.isManaged(each.address)) for each in bound)
 
     def retain(self, ports: Iterable[int]) -> Deferred[None]:
         """

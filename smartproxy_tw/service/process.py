@@ -16,6 +16,9 @@ How that is brought about, since neither program foresees it:
 A SIGHUP has the subject read its configuration anew, unless it is the terminal that
 hangs up: then a process that was started on it ends, as it always did.
 
+A SIGUSR2 has another process take the place of this one, see
+L{smartproxy_tw.service.upgrading}.
+
 A service manager that wants to know is told what becomes of it.
 
 None of this concerns a L{SmartProxy<smartproxy_tw.service.tree.SmartProxy>} that

@@ -303,6 +303,36 @@ class UpgradeTests(ProcessCase):
             self.assertRaises(ConnectionRefusedError, socket.create_connection, (HERE, self.other))
             self.assertNotIn("socket-unused", self.log.read_text())
 
+    def test_nameServer(self) -> None:
+        """
+        The name server of its own goes over too, and comes back when that fails.
+        """
+        number = freePorts(1)[0]
+        settings = f"{{type: zone, zones: [p.test], name: ns.test, listen: '{HERE}:{number}'}}"
+        zone = f"acme: {{dns: {settings}}}\nroutes:"
+        query = bytes.fromhex("123400000001000000000000") + b"\x01p\x04test\0\0\x06\0\x01"
+
+        def answers() -> bool:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(2)
+                client.sendto(query, (HERE, number))
+                return client.recv(4096)[:2] == query[:2]
+
+        self.write(0, **{"routes:": zone})
+        with self.going([*TWISTD, "-n", *self.line]):
+            self.comesTrue(answers, "it answers")
+            before = self.main()
+            (self.directory / "other").mkdir()
+            (self.directory / "other").chmod(0o777)
+            self.write(1, **{"routes:": zone, "state_dir: ./state": "state_dir: ./other"})
+            self.refused(before, "can be written by others")
+            self.comesTrue(answers, "it answers again")
+            self.write(2, **{"routes:": zone})
+            after = self.upgraded(before)
+            self.comesTrue(lambda: not isAlive(before), "the one before ends")
+            self.assertNotEqual(before, after)
+            self.assertTrue(answers())
+
     def test_command(self) -> None:
         """
         C{smartproxy upgrade} has it done, and tells which process serves, or why not.

@@ -150,15 +150,18 @@ class EmbeddedTests(TestCase):
         """
         return Deferred.fromCoroutine(self._resting())
 
-    async def _departed(self) -> None:
+    async def _departed(self, isWhole: bool) -> None:
         proxy = self.proxy(self.config(Respond(body="hello")))
         proxy.startService()
         await proxy.whenReady()
         ((sock, isManaged),) = proxy.estate().sockets
         self.assertFalse(isManaged)
         with sock.dup() as other:
-            await proxy.rest()
-            await proxy.depart()
+            if isWhole:
+                await proxy.rest()
+                await proxy.depart()
+            else:
+                await proxy.stopService()
             other.settimeout(10)
             client = socket.create_connection((HERE, self.port), timeout=10)
             # It was closed here, and goes on listening for whoever has it too.
@@ -170,7 +173,13 @@ class EmbeddedTests(TestCase):
         """
         Ports that another process has too are not shut down.
         """
-        return Deferred.fromCoroutine(self._departed())
+        return Deferred.fromCoroutine(self._departed(True))
+
+    def test_stoppedMeanwhile(self) -> Deferred[None]:
+        """
+        Nor are they when a stop comes before this process has departed.
+        """
+        return Deferred.fromCoroutine(self._departed(False))
 
     async def _inFlight(self) -> None:
         factory = Factory()
