@@ -14,11 +14,13 @@ from typing import Any
 
 from twisted.application.service import IServiceMaker
 from twisted.internet import reactor
+from twisted.logger import globalLogPublisher
 from twisted.plugin import getPlugins
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 import smartproxy_tw
+from smartproxy_tw import tap
 from smartproxy_tw.config.model import Acme
 from smartproxy_tw.plane.poller import LINGER
 from smartproxy_tw.service.tree import SmartProxy
@@ -58,6 +60,43 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["site"], ["a.test=127.0.0.1:1", "b.test=127.0.0.1:2"])
         self.assertEqual(options["bind"], ["127.0.0.1", "::1"])
         self.assertEqual((options["https-port"], options["http-port"]), (8443, None))
+
+    def test_pidfile(self) -> None:
+        """
+        One that is to take the place of another leaves the pidfile to that one until it
+        has, and whoever is replaced leaves it alone at its end.
+        """
+        heir: Any = object()
+        self.patch(tap, "_heir", lambda: heir)
+        path = self.mktemp()
+        Path(path).write_text("1")
+        options = Options()
+        options.parent = {"pidfile": path, "nodaemon": True}
+        options.parseOptions(["--demo"])
+        self.assertIs(options.heir, heir)
+        self.assertEqual(options.parent["pidfile"], "")
+        runner = tap._Runner(options)
+        runner.claim()
+        self.assertEqual(Path(path).read_text(), str(os.getpid()))
+        self.assertEqual(options.parent["pidfile"], path)
+        runner.forget()
+        self.assertEqual(options.parent["pidfile"], "")
+
+    def test_pidfileOfAnother(self) -> None:
+        """
+        A pidfile that cannot be written is no reason to end.
+        """
+        heir: Any = object()
+        self.patch(tap, "_heir", lambda: heir)
+        path = os.path.join(self.mktemp(), "nowhere")
+        options = Options()
+        options.parent = {"pidfile": path, "nodaemon": True}
+        options.parseOptions(["--demo"])
+        logged: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        tap._Runner(options).claim()
+        self.assertEqual([each.get("event") for each in logged], ["pidfile"])
 
     def test_nothingToServe(self) -> None:
         """

@@ -749,6 +749,22 @@ class DrainTests(SessionTests):
         await client.breaksOff()
         await server.loses()
 
+    async def test_cutsRequestsFirst(self) -> None:
+        """
+        That tunnels may last longer is nothing to a request.
+        """
+        port, origin = await self.begin()
+        client = await self.client(port)
+        client.sends(GET)
+        server = await origin.accepts()
+        await server.head()
+        drained = self.plane.drain(5, 500)
+        self.world.advance(5.1)
+        await client.breaksOff()
+        await server.loses()
+        self.world.advance(1)
+        self.assertEqual(await drained, 1)
+
     async def test_finishesWhatIsUnread(self) -> None:
         """
         An answer that a slow client has not read yet is not cut by draining.

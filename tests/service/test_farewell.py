@@ -35,6 +35,12 @@ class FarewellTests(SynchronousTestCase):
         asked = self.desk.answer("POST", "/v1/drain", {}, body, "user 7")
         return self.successResultOf(Deferred.fromCoroutine(asked))
 
+    def test_departed(self) -> None:
+        """
+        Where another process serves it has begun too.
+        """
+        self.assertTrue(Farewell(self.clock, list, lambda: 30.0, lambda: True).hasBegun)
+
     def test_atOnce(self) -> None:
         """
         It is answered first, and then the end begins.

@@ -156,6 +156,35 @@ class ProcessTests(SynchronousTestCase):
         (act,) = acts
         return act
 
+    def test_upgrade(self) -> None:
+        """
+        A process that hears of it has another one take its place; what comes of that is
+        told elsewhere.
+        """
+        acts: list[Any] = []
+        askers: list[str] = []
+
+        def upgrade(asker: str) -> Deferred[int]:
+            askers.append(asker)
+            return fail(StoppedError("no"))
+
+        process = self.make(onUpgrade=acts.append, upgrade=upgrade)
+        process.privilegedStartService()
+        process.startService()
+        (act,) = acts
+        act()
+        self.assertEqual(askers, ["SIGUSR2"])
+
+    def test_refusalIsTold(self) -> None:
+        """
+        Whoever is to be replaced is told why that cannot be.
+        """
+        told: list[str] = []
+        process = self.make(onRefusal=told.append)
+        process.startService()
+        self.subject.readiness.fail(StartError("The port is taken."))
+        self.assertEqual(told, ["The port is taken."])
+
     def test_hangup(self) -> None:
         """
         A SIGHUP has the subject reload, also before it is ready; that it may be refused
