@@ -15,10 +15,11 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, fail
-from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ProcessExitedAlready, ReactorNotRunning
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -100,6 +101,8 @@ class _Next(ProcessProtocol):
         self._told: dict[str, str] = {}
         self._trouble: Exception | None = None
         self._how = "it has let go of its line to this one"
+        self._begun: int | None = None
+        self._isLost = False
         self.ended = Readiness()
         self.pid: int | None = None
 
@@ -133,7 +136,12 @@ class _Next(ProcessProtocol):
             waiting, self._word = self._word, None
             waiting.callback(text)
 
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        self._begun = transport.pid
+
     def lost(self) -> None:
+        self._isLost = True
         self._clock.callLater(_KNOWN, lambda: self.fails(self._how))
 
     def fails(self, why: str | Exception) -> None:
@@ -160,7 +168,9 @@ class _Next(ProcessProtocol):
         transport: Any = self.transport
         with suppress(ProcessExitedAlready):
             transport.signalProcess("KILL")
-        if self.pid is not None and self.pid != transport.pid:
+        # A daemon is not the process that was begun; and who has let go of the line has ended, so that its
+        # number may be another's.
+        if self.pid is not None and self.pid != self._begun and not self._isLost:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(self.pid, signal.SIGKILL)
 
@@ -198,6 +208,7 @@ class Upgrading:
         self._announce = announce
         self._isRunning = False
         self._next: _Next | None = None
+        self._departure: Any = None
 
     def upgrade(self, asker: str) -> Deferred[int]:
         """
@@ -219,12 +230,24 @@ class Upgrading:
         self._isRunning = True
         return Deferred.fromCoroutine(self._run(asker))
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None]:
         """
-        This process ends before it is replaced.
+        This process ends: the next one does too, unless it serves already.
+
+        @return: Fires when it has.
         """
-        if self._next is not None:
-            self._next.fails(StoppedError("The proxy is stopped"))
+        found = self._next
+        if found is not None:
+            found.fails(StoppedError("The proxy is stopped"))
+            # Not only when its turn has come: this process may be gone by then, and it would go on alone.
+            found.end()
+            return found.ended.when()
+        if self._departure is not None and self._departure.active():
+            # At once, since the next one waits for that.
+            depart = self._departure.func
+            self._departure.cancel()
+            depart()
+        return succeed(None)
 
     async def _run(self, asker: str) -> int:
         try:
@@ -262,7 +285,7 @@ class Upgrading:
             await self._back(found, line, isResting=isResting)
             raise
         self._next = None
-        self._reactor.callLater(_ANSWERED, self._depart, found, line, pid)
+        self._departure = self._reactor.callLater(_ANSWERED, partial(self._depart, found, line, pid))
         return pid
 
     def _begin(self, found: _Next, estate: Estate) -> Line:
@@ -320,4 +343,5 @@ class Upgrading:
         )
         line.tell("alone")
         line.close()
-        self._leave()
+        with suppress(ReactorNotRunning):
+            self._leave()

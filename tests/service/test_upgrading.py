@@ -260,9 +260,34 @@ class UpgradingTests(SynchronousTestCase):
         When this process is stopped meanwhile, the next one is ended.
         """
         upgraded, child = self.begins()
-        self.upgrading.stop()
+        self.successResultOf(self.upgrading.stop())
         self.refused(upgraded, "stopped")
+        self.assertEqual(set(child.signals), {"KILL"})
+
+    def test_stoppedWhileResting(self) -> None:
+        """
+        Also while this one ends its orders.
+        """
+        self.resting: Deferred[None] = Deferred()
+        upgraded, child = self.begins()
+        self.patch(self, "rest", lambda: self.resting)
+        self.hears(child, "bound")
+        self.successResultOf(self.upgrading.stop())
         self.assertEqual(child.signals, ["KILL"])
+        self.resting.callback(None)
+        self.refused(upgraded, "stopped")
+
+    def test_stoppedWhenDecided(self) -> None:
+        """
+        When the next one serves already it is told at once that it is alone.
+        """
+        _, child = self.begins()
+        self.hears(child, "bound", "serving 4242")
+        self.upgrading.stop()
+        self.assertEqual(self.story[-2:], ["departs", "left"])
+        self.assertEqual(child.end.recv(100), b"yours ")
+        self.assertEqual(child.end.recv(100), b"alone ")
+        self.assertEqual((child.signals, self.world.getDelayedCalls()), ([], []))
 
     def test_cannotBegin(self) -> None:
         """
