@@ -246,7 +246,8 @@ class Upgrading:
             # At once, since the next one waits for that.
             depart = self._departure.func
             self._departure.cancel()
-            depart()
+            departed: Deferred[None] = depart()
+            return departed
         return succeed(None)
 
     async def _run(self, asker: str) -> int:
@@ -317,8 +318,8 @@ class Upgrading:
         if isResting:
             await self._subject.resume()
 
-    def _depart(self, found: _Next, line: Line, pid: int) -> None:
-        Deferred.fromCoroutine(self._leaveTo(found, line, pid)).addErrback(
+    def _depart(self, found: _Next, line: Line, pid: int) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._leaveTo(found, line, pid)).addErrback(
             lambda failure: self._log.failure("A defect while upgrading", failure=failure)
         )
 
