@@ -32,15 +32,15 @@ class Worker(AMP):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.pieces: list[dict[str, Any]] = []
-        self.drained: list[float] = []
+        self.drained: list[tuple[float, float]] = []
 
     @Tally.responder
     def tally(self) -> dict[str, Any]:
         return self.pieces.pop(0)
 
     @Drain.responder
-    def drain(self, seconds: float) -> dict[str, Any]:
-        self.drained.append(seconds)
+    def drain(self, seconds: float, streams: float) -> dict[str, Any]:
+        self.drained.append((seconds, streams))
         return {"cut": 2}
 
     @Recent.responder
@@ -103,9 +103,9 @@ class LineTests(SynchronousTestCase):
         """
         An answer comes as what it means.
         """
-        cut, keys = self.line.drain(3), self.line.recent()
+        cut, keys = self.line.drain(3, 60), self.line.recent()
         self.carry()
-        self.assertEqual((self.successResultOf(cut), self.worker.drained), (2, [3.0]))
+        self.assertEqual((self.successResultOf(cut), self.worker.drained), (2, [(3.0, 60.0)]))
         self.assertEqual(self.successResultOf(keys), ("auto:a.test", "auto:b.test"))
 
     def test_heard(self) -> None:

@@ -28,6 +28,7 @@ from smartproxy_tw.service.overview import Overview
 from smartproxy_tw.service.reception import Reception
 from smartproxy_tw.service.reloads import Reloads
 from smartproxy_tw.service.status import CertificateStatus
+from smartproxy_tw.service.upgrades import Upgrades
 from smartproxy_tw.testing.fakes import FakePlane, Story
 
 from .configurations import configuration
@@ -94,7 +95,15 @@ class ReceptionTests(SynchronousTestCase):
             self.completed.append(status.key)
             return status
 
-        reception = Reception(Clock(), Subject(config), Events(), lambda: succeed(None), complete, None)
+        reception = Reception(
+            Clock(),
+            Subject(config),
+            Events(),
+            lambda: succeed(None),
+            complete,
+            None,
+            lambda asker: succeed(7),
+        )
         make = reception.serving(cast(Any, composition))
         return cast("Doors | None", make(cast(Any, FakeCertificates()), self.plane))
 
@@ -132,7 +141,7 @@ class ReceptionTests(SynchronousTestCase):
         where there is an authority to have them at.
         """
         found = self.parties(self.doors(ADMIN, None))
-        self.assertEqual(found[:-1], [Overview, Inquiries, Reloads, Farewell, Loudness])
+        self.assertEqual(found[:-1], [Overview, Inquiries, Reloads, Farewell, Upgrades, Loudness])
         self.assertEqual(found[-1].__name__, "Metrics")
 
         class Issuer:
@@ -141,7 +150,7 @@ class ReceptionTests(SynchronousTestCase):
             def deactivate(self) -> None: ...
 
         found = self.parties(self.doors(ADMIN, None, {"https://ca.example/": Issuer()}))
-        self.assertEqual(found[5], AccountInquiries)
+        self.assertEqual(found[6], AccountInquiries)
 
     def test_completed(self) -> None:
         """
