@@ -5,10 +5,14 @@ wording that C{.ci/run} relies on.
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import shlex
 import textwrap
 from collections.abc import Iterator
+from contextlib import redirect_stderr
+from itertools import takewhile
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -95,6 +99,81 @@ class CommandTests(SynchronousTestCase):
         operations = (place / "operations.rst").read_text()
         for path in description()["paths"]:
             self.assertTrue(f"{path}``" in operations or f"{path}?" in operations, path)
+
+
+#: A line that somebody types: a prompt, sudo, a path, and one of our two commands; what
+#: stands more than a space away is about it.
+TYPED = re.compile(
+    r"^(?:[$#] )?(?:.*&& )?(?:source <\()?(?:sudo )?(?:[\w./]*/)?(smartproxy|twistd)((?: [^ \n]+)+)",
+    re.MULTILINE,
+)
+
+
+def isWord(word: str) -> bool:
+    """
+    Whether a word is the command's own, and not the shell's.
+    """
+    return word not in ("|", ">", "<", "&&", "&", ";")
+
+
+def typed(text: str) -> Iterator[tuple[str, list[str]]]:
+    """
+    The commands that a document has people type: the program, and its words.
+    """
+    for language in ("text", "sh"):
+        for block in blocks(text, language):
+            for program, words in TYPED.findall(re.sub(r" *\\\n *", " ", block)):
+                yield program, list(takewhile(isWord, shlex.split(words.rstrip(")"), comments=True)))
+
+
+class TypedTests(SynchronousTestCase):
+    """
+    What the documents have people type.
+    """
+
+    def test_smartproxy(self) -> None:
+        """
+        Every line that begins with C{smartproxy} is one that the command takes.
+        """
+        from smartproxy_tw.cli import _parser
+
+        seen = 0
+        for document in documents():
+            for program, words in typed(document.read_text()):
+                # An answer begins with the name and the version.
+                isAnswer = bool(re.match(r"\d+\.\d", words[0]))
+                if program == "smartproxy" and not isAnswer and "--help" not in words:
+                    seen += 1
+                    with redirect_stderr(io.StringIO()) as said:
+                        try:
+                            _parser().parse_args(words)
+                        except SystemExit:
+                            self.fail(f"{document.name}: smartproxy {shlex.join(words)}: {said.getvalue()}")
+        self.assertGreater(seen, 20)
+
+    def test_twistd(self) -> None:
+        """
+        Every line that begins with C{twistd} has options that C{twistd} and our plugin
+        take.
+        """
+        from twisted.scripts._twistd_unix import ServerOptions
+
+        from smartproxy_tw.tap import Options
+
+        seen = 0
+        for document in documents():
+            for program, words in typed(document.read_text()):
+                if program != "twistd" or "smartproxy" not in words:
+                    continue
+                seen += 1
+                place = words.index("smartproxy")
+                own, ours = ServerOptions(), Options()  # type: ignore[no-untyped-call]
+                for options, some in ((own, words[:place]), (ours, words[place + 1 :])):
+                    known = {*options.longOpt, *(f"{each}=" for each in options.longOpt)}
+                    for word in some:
+                        if word.startswith("--"):
+                            self.assertIn(word[2:].partition("=")[0], {each.rstrip("=") for each in known})
+        self.assertGreater(seen, 3)
 
 
 class ExampleTests(SynchronousTestCase):
