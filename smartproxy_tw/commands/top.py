@@ -266,8 +266,10 @@ class Terminal:
         return None
 
     def _put(self, text: str) -> None:
-        self._out.write(text)
-        self._out.flush()
+        # Not by way of a buffer: a signal may come in its midst, and who acts on that writes too.
+        rest = text.encode(self._out.encoding or "utf-8", "replace")
+        while rest:
+            rest = rest[os.write(self._out.fileno(), rest) :]
 
 
 def _end(*_: object) -> None:

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +25,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import smartproxy_tw
 from smartproxy_tw.commands.admin import Answer, ProxyAway
-from smartproxy_tw.commands.top import Top, frame, rate
+from smartproxy_tw.commands.top import Terminal, Top, frame, rate
 
 from .standings import FAILING, Asked, standing
 
@@ -226,6 +227,36 @@ except KeyboardInterrupt:
     print("interrupted")
 print("over")
 """
+
+
+class WritingTests(SynchronousTestCase):
+    """
+    What is written to a terminal.
+    """
+
+    def test_signal(self) -> None:
+        """
+        A signal in the midst of writing may have something written too.
+        """
+        source, sink = os.pipe()
+        heard: list[bytes] = []
+
+        def read() -> None:
+            time.sleep(0.1)
+            with open(source, "rb") as pipe:
+                heard.append(pipe.read())
+
+        terminal = Terminal.__new__(Terminal)
+        before = signal.signal(signal.SIGALRM, lambda *_: terminal._put("two"))
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        reading = threading.Thread(target=read)
+        with open(sink, "w") as terminal._out:
+            reading.start()
+            # More than the pipe holds, so that the signal comes while it is waited for.
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            terminal._put("1" * 200_000)
+        reading.join(20)
+        self.assertEqual((heard[0].count(b"1"), heard[0].count(b"two")), (200_000, 1))
 
 
 class TerminalTests(SynchronousTestCase):

@@ -22,7 +22,7 @@ from twisted.trial.unittest import TestCase
 
 from smartproxy_tw.acme import issuance, schedule
 from smartproxy_tw.acme.client import Client as ACMEClient
-from smartproxy_tw.acme.issuer import Issuer
+from smartproxy_tw.acme.registration import Registration
 from smartproxy_tw.config.model import Auto
 from smartproxy_tw.service.status import CertificateStatus
 from smartproxy_tw.service.tree import SmartProxy
@@ -69,13 +69,13 @@ class FaultyAuthorityTests(TestCase):
         self.patch(issuance, "_OUTAGE", 0.5)
         self.patch(schedule, "_RETRIES", (0.5,))
 
-        def newClient(issuer: Any, key: Any, account: str | None) -> ACMEClient:
-            settings = issuer._settings
+        def newClient(registration: Any, key: Any, account: str | None) -> ACMEClient:
+            settings = registration._settings
             return ACMEClient(
                 reactor, settings.directory, key, account=account, caFile=settings.caFile, timeout=2.0
             )
 
-        self.patch(Issuer, "_newClient", newClient)
+        self.patch(Registration, "_newClient", newClient)
 
     async def opens(self) -> None:
         """
