@@ -16,15 +16,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
     model_validator,
 )
-from pydantic.alias_generators import to_snake
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -32,6 +29,25 @@ from ..facts import Address
 from . import clients, lexicon, model, names, targets, texts
 from .document import FromEnvironment
 from .expressions import expression
+from .section import (
+    TAG,
+    Claim,
+    Domain,
+    IPAddresses,
+    Networks,
+    Nonempty,
+    PathText,
+    PathTexts,
+    Port,
+    Seconds,
+    Section,
+    Whole,
+    byKey,
+    byShape,
+    number,
+    shape,
+    unique,
+)
 
 __all__ = [
     "AccessLog",
@@ -63,7 +79,6 @@ __all__ = [
     "Respond",
     "Route",
     "Site",
-    "TAG",
     "Target",
     "Terminate",
     "Timeouts",
@@ -71,76 +86,15 @@ __all__ = [
     "jsonSchema",
 ]
 
-#: Every tag of a union begins so, which no key of a file does; the tags turn up
-#: in the paths of pydantic's errors and are to be left out of ours.
-TAG = "\0"
-
-_WHOLE = r"[-+]?\d{1,18}"
-
-
-def _number(value: Any) -> Any:
-    """
-    The environment has only text: read the number that it stands for.
-    """
-    if isinstance(value, FromEnvironment):
-        if re.fullmatch(_WHOLE, value):
-            return int(value)
-        if re.fullmatch(_WHOLE + r"\.\d{1,18}", value):
-            return float(value)
-    return value
-
-
-def _claim(value: Any) -> Any:
-    """
-    Likewise true and false.
-    """
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, FromEnvironment) else value
-
-
-def _shape(value: Any) -> str | None:
-    """
-    The tag of a value in a union that is told apart by kind alone.
-    """
-    value = _number(value)
-    if isinstance(value, bool):
-        return None
-    kinds = ((str, "text"), (int, "number"), (list, "list"), (dict, "mapping"))
-    return next((TAG + tag for kind, tag in kinds if isinstance(value, kind)), None)
-
-
-def _byShape(message: str) -> Discriminator:
-    """
-    A union told apart by kind.
-
-    @param message: What a value that is of none of the kinds is told.
-    """
-    return Discriminator(_shape, custom_error_type="shape", custom_error_message=message)
-
-
-def _byKey(key: str, message: str) -> Discriminator:
-    """
-    A union of mappings told apart by the text under one key.
-
-    @param key: The key.
-    @param message: What a value is told that is no mapping, lacks the key, or
-        has something unknown there.
-    """
-
-    def tag(value: Any) -> str | None:
-        found = value.get(key) if isinstance(value, dict) else None
-        return TAG + found if isinstance(found, str) else None
-
-    return Discriminator(tag, custom_error_type="kind", custom_error_message=f"{key}: {message}")
-
 
 def _targetKind(value: Any) -> str | None:
     if isinstance(value, dict):
         return TAG + ("unix" if "unix" in value else "address")
-    return _shape(value)
+    return shape(value)
 
 
 def _siteKind(value: Any) -> str | None:
-    tag = _shape(value)
+    tag = shape(value)
     return None if tag == TAG + "list" else tag
 
 
@@ -148,64 +102,7 @@ def _certificateKind(value: Any) -> str | None:
     return TAG + "files" if isinstance(value, dict) else TAG + "word" if isinstance(value, str) else None
 
 
-def _unique(values: list[str]) -> list[str]:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"lists {value} twice")
-        seen.add(value)
-    return values
-
-
-# Bounds stand before the reading of text, so that they reach the JSON Schema.
-Whole = Annotated[int, BeforeValidator(_number)]
-Seconds = Annotated[float, Field(gt=0, le=604800, allow_inf_nan=False), BeforeValidator(_number)]
-Claim = Annotated[bool, BeforeValidator(_claim)]
-Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)]
-PathText = Annotated[str, Field(min_length=1)]
-_Nonempty = Annotated[str, Field(min_length=1)]
-Domain = Annotated[str, AfterValidator(names.pattern)]
-IPAddress = Annotated[str, AfterValidator(names.address)]
-
-
-def _network(text: str) -> str:
-    return str(names.network(text))
-
-
-Network = Annotated[str, AfterValidator(_network)]
-
-_PathTexts = Annotated[
-    Annotated[PathText, Tag(TAG + "text")] | Annotated[list[PathText], Tag(TAG + "list")],
-    _byShape("has to be a path or a list of paths"),
-]
-_IPAddresses = Annotated[
-    Annotated[IPAddress, Tag(TAG + "text")]
-    | Annotated[list[IPAddress], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
-    _byShape("has to be an IP address or a list of them"),
-]
-_Networks = Annotated[
-    Annotated[Network, Tag(TAG + "text")]
-    | Annotated[list[Network], AfterValidator(_unique), Tag(TAG + "list")],
-    _byShape("has to be an address or network, or a list of them"),
-]
-
-
-class _Section(BaseModel):
-    """
-    What all mappings of the language have in common.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        defer_build=True,
-        alias_generator=to_snake,
-        validate_by_name=True,
-        validate_by_alias=True,
-    )
-
-
-class PortRange(_Section):
+class PortRange(Section):
     """
     Ports from one to another, both included.
     """
@@ -222,18 +119,18 @@ class PortRange(_Section):
 
 _PortItem = Annotated[
     Annotated[Port, Tag(TAG + "number")] | Annotated[PortRange, Tag(TAG + "mapping")],
-    _byShape("has to be a port number or {from: , to: }"),
+    byShape("has to be a port number or {from: , to: }"),
 ]
 _Ports = Annotated[
     Annotated[Port, Tag(TAG + "number")]
     | Annotated[PortRange, Tag(TAG + "mapping")]
     | Annotated[list[_PortItem], Field(min_length=1), Tag(TAG + "list")],
-    _byShape("has to be a port number, {from: , to: } or a list of these"),
+    byShape("has to be a port number, {from: , to: } or a list of these"),
 ]
 _Domains = Annotated[
     Annotated[Domain, Tag(TAG + "text")]
-    | Annotated[list[Domain], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
-    _byShape("has to be a name or a list of names"),
+    | Annotated[list[Domain], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+    byShape("has to be a name or a list of names"),
 ]
 
 
@@ -263,32 +160,32 @@ _MatchedField = Annotated[str, AfterValidator(_matchedField)]
 _Client = Annotated[str, AfterValidator(_client)]
 _Clients = Annotated[
     Annotated[_Client, Tag(TAG + "text")]
-    | Annotated[list[_Client], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
-    _byShape("has to be an address, a network, a range, a glob or a list of these"),
+    | Annotated[list[_Client], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+    byShape("has to be an address, a network, a range, a glob or a list of these"),
 ]
 _Expression = Annotated[str, AfterValidator(_expression)]
 _Expressions = Annotated[
     Annotated[_Expression, Tag(TAG + "text")]
-    | Annotated[list[_Expression], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
-    _byShape("has to be a text (numbers in quotes), a glob, a /regular expression/ or a list of these"),
+    | Annotated[list[_Expression], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+    byShape("has to be a text (numbers in quotes), a glob, a /regular expression/ or a list of these"),
 ]
 _Method = Annotated[str, AfterValidator(texts.method)]
 _Methods = Annotated[
     Annotated[_Method, Tag(TAG + "text")]
-    | Annotated[list[_Method], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
-    _byShape("has to be a method or a list of methods"),
+    | Annotated[list[_Method], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+    byShape("has to be a method or a list of methods"),
 ]
 _Version = Annotated[Literal["1.2", "1.3"], BeforeValidator(_version)]
 _Versions = Annotated[
     Annotated[_Version, Tag(TAG + "text")]
-    | Annotated[list[_Version], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
+    | Annotated[list[_Version], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
     Discriminator(
         lambda value: TAG + ("list" if isinstance(value, list) else "text"),
     ),
 ]
 
 
-class Match(_Section):
+class Match(Section):
     """
     Which connections and requests a route takes.
     """
@@ -345,14 +242,14 @@ class Match(_Section):
     )
 
 
-class ProxyHeader(_Section):
+class ProxyHeader(Section):
     """
     A header of the PROXY protocol, in full.
     """
 
     version: Literal["v1", "v2"] = Field(description="`v1`, a line; or `v2`, binary.")
     tlvs: Annotated[
-        list[Literal["authority", "alpn", "ssl", "crc32c"]], Field(min_length=1), AfterValidator(_unique)
+        list[Literal["authority", "alpn", "ssl", "crc32c"]], Field(min_length=1), AfterValidator(unique)
     ] = Field(
         default_factory=list,
         description="What v2 is to have beside the addresses, where it is known: `authority` (the name asked "
@@ -369,12 +266,12 @@ class ProxyHeader(_Section):
 
 _ProxyHeader = Annotated[
     Annotated[Literal["v1", "v2", "off"], Tag(TAG + "text")] | Annotated[ProxyHeader, Tag(TAG + "mapping")],
-    _byShape("has to be v1, v2 or off, or {version: , tlvs: }"),
+    byShape("has to be v1, v2 or off, or {version: , tlvs: }"),
 ]
 _TARGET_HEADER = "As `send_proxy_protocol` of the action, for this target alone."
 
 
-class Target(_Section):
+class Target(Section):
     """
     A host and a port.
     """
@@ -382,12 +279,12 @@ class Target(_Section):
     host: Annotated[str, AfterValidator(names.host)] = Field(description="A name or an IP address.")
     port: Annotated[
         Annotated[Port, Tag(TAG + "number")] | Annotated[Literal["preserve"], Tag(TAG + "text")],
-        _byShape("has to be a port number, or preserve"),
+        byShape("has to be a port number, or preserve"),
     ] = Field(description="Its port, or `preserve`: the port that the client connected to.")
     sendProxyProtocol: _ProxyHeader | None = Field(default=None, description=_TARGET_HEADER)
 
 
-class UnixTarget(_Section):
+class UnixTarget(Section):
     """
     A unix socket.
     """
@@ -428,7 +325,7 @@ _Targets = Annotated[
 ]
 
 
-class KeyPair(_Section):
+class KeyPair(Section):
     """
     A certificate in files, read again when they change.
     """
@@ -464,7 +361,7 @@ _Cipher = Literal[
 ]
 
 
-class ClientCertificates(_Section):
+class ClientCertificates(Section):
     """
     That clients are to show a certificate.
     """
@@ -479,7 +376,7 @@ class ClientCertificates(_Section):
     )
 
 
-class _Ended(_Section):
+class _Ended(Section):
     """
     What there is to say wherever TLS ends here.
     """
@@ -489,7 +386,7 @@ class _Ended(_Section):
     maxVersion: _Version = Field(
         default="1.3", description="The highest version of TLS that is spoken, not below `min_version`."
     )
-    ciphers: Annotated[list[_Cipher], Field(min_length=1), AfterValidator(_unique)] | None = Field(
+    ciphers: Annotated[list[_Cipher], Field(min_length=1), AfterValidator(unique)] | None = Field(
         default=None,
         description="Those of TLS 1.2 that are agreed to. Default: all that can be named here. The "
         "ciphers of TLS 1.3 are not chosen.",
@@ -513,7 +410,7 @@ class _Ended(_Section):
         return self
 
 
-class Passthrough(_Section):
+class Passthrough(Section):
     """
     TLS goes on untouched; the SNI decides where to.
     """
@@ -554,15 +451,15 @@ _ForwardTLS = Annotated[
     Annotated[Passthrough, Tag(TAG + "passthrough")]
     | Annotated[Terminate, Tag(TAG + "terminate")]
     | Annotated[Reencrypt, Tag(TAG + "terminate-and-reencrypt")],
-    _byKey("mode", "passthrough, terminate or terminate-and-reencrypt was expected"),
+    byKey("mode", "passthrough, terminate or terminate-and-reencrypt was expected"),
 ]
 _AnswerTLS = Annotated[
     Annotated[Terminate, Tag(TAG + "terminate")],
-    _byKey("mode", "only terminate is possible for this type of action"),
+    byKey("mode", "only terminate is possible for this type of action"),
 ]
 _BlockTLS = Annotated[
     Annotated[Passthrough, Tag(TAG + "passthrough")] | Annotated[Terminate, Tag(TAG + "terminate")],
-    _byKey("mode", "passthrough or terminate was expected, nothing else is possible for block"),
+    byKey("mode", "passthrough or terminate was expected, nothing else is possible for block"),
 ]
 _TLS = "What becomes of TLS from the client. Left out, the route takes plain connections only."
 
@@ -570,7 +467,7 @@ _TLS = "What becomes of TLS from the client. Left out, the route takes plain con
 _POOL = model.Pool()
 
 
-class Pool(_Section):
+class Pool(Section):
     """
     How many connections to each target there may be, and what becomes of those
     who find none free: they wait, in the order in which they came, and whatever
@@ -578,11 +475,11 @@ class Pool(_Section):
     own.
     """
 
-    connections: Annotated[int, Field(ge=1, le=1000000), BeforeValidator(_number)] = Field(
+    connections: Annotated[int, Field(ge=1, le=1000000), BeforeValidator(number)] = Field(
         description="Connections to each target at a time, those that are kept for the next request "
         "included. Without `pool` there may be any number, and nobody waits."
     )
-    queue: Annotated[int, Field(ge=0, le=1000000), BeforeValidator(_number)] = Field(
+    queue: Annotated[int, Field(ge=0, le=1000000), BeforeValidator(number)] = Field(
         default=_POOL.queue,
         description="Requests, or connections that are not HTTP, that may wait for one; beyond: 503, or "
         "a close.",
@@ -592,7 +489,7 @@ class Pool(_Section):
     )
 
 
-class Forward(_Section):
+class Forward(Section):
     """
     Hand requests, or bytes, to targets that take turns.
     """
@@ -616,7 +513,7 @@ class Forward(_Section):
     tls: _ForwardTLS | None = Field(default=None, description=_TLS)
 
 
-class Redirect(_Section):
+class Redirect(Section):
     """
     Answer with another address.
     """
@@ -626,7 +523,7 @@ class Redirect(_Section):
         description="Where to: a URL in which `{domain}` (the name asked for), `{path}` (path and query) and "
         "`{port}` (the local port) are filled in, for instance `https://{domain}{path}`."
     )
-    status: Annotated[Literal[301, 302, 303, 307, 308], BeforeValidator(_number)] = Field(
+    status: Annotated[Literal[301, 302, 303, 307, 308], BeforeValidator(number)] = Field(
         default=308,
         description="308 and 301 are permanent, 307, 302 and 303 are not; 308 and 307 keep the method.",
     )
@@ -640,17 +537,17 @@ _FieldValue = Annotated[
     | Annotated[
         list[Annotated[str, AfterValidator(texts.fieldValue)]], Field(min_length=1), Tag(TAG + "list")
     ],
-    _byShape("has to be text, a whole number or a list of texts"),
+    byShape("has to be text, a whole number or a list of texts"),
 ]
 
 
-class Respond(_Section):
+class Respond(Section):
     """
     Answer with a fixed response.
     """
 
     type: Literal["respond"] = Field(description="Respond.")
-    status: Annotated[int, Field(ge=200, le=599), BeforeValidator(_number)] = Field(
+    status: Annotated[int, Field(ge=200, le=599), BeforeValidator(number)] = Field(
         default=200, description="The status code."
     )
     headers: dict[_FieldName, _FieldValue] = Field(
@@ -662,7 +559,7 @@ class Respond(_Section):
     tls: _AnswerTLS | None = Field(default=None, description=_TLS)
 
 
-class Block(_Section):
+class Block(Section):
     """
     Refuse: 403 over HTTP, a close otherwise.
     """
@@ -676,11 +573,11 @@ Action = Annotated[
     | Annotated[Redirect, Tag(TAG + "redirect")]
     | Annotated[Respond, Tag(TAG + "respond")]
     | Annotated[Block, Tag(TAG + "block")],
-    _byKey("type", "forward, redirect, respond or block was expected"),
+    byKey("type", "forward, redirect, respond or block was expected"),
 ]
 
 
-class Route(_Section):
+class Route(Section):
     """
     A rule: what it takes, and what becomes of it.  The route that takes a
     connection or request is the one with the highest priority; among equals the
@@ -695,13 +592,13 @@ class Route(_Section):
     action: Action = Field(
         description="What becomes of them; its `type` says which of the kinds below it is."
     )
-    priority: Annotated[int, Field(ge=-1000000, le=1000000), BeforeValidator(_number)] = Field(
+    priority: Annotated[int, Field(ge=-1000000, le=1000000), BeforeValidator(number)] = Field(
         default=0, description="Higher is asked first."
     )
     enabled: Claim = Field(default=True, description="`false`: as if the route were not there.")
 
 
-class Site(_Section):
+class Site(Section):
     """
     A name that is served by HTTPS: the short form.
     """
@@ -740,7 +637,7 @@ _SiteValue = Annotated[
 ]
 
 
-class AccessLog(_Section):
+class AccessLog(Section):
     """
     One line for each request, or for each connection that is not HTTP.
     """
@@ -755,7 +652,7 @@ class AccessLog(_Section):
     )
 
 
-class Log(_Section):
+class Log(Section):
     """
     The log of events.
     """
@@ -770,7 +667,7 @@ _LIMITS = model.Limits()
 _ACME = model.Acme()
 
 
-class Timeouts(_Section):
+class Timeouts(Section):
     """
     How long to wait, in seconds.
     """
@@ -811,26 +708,26 @@ class Timeouts(_Section):
     )
 
 
-class Limits(_Section):
+class Limits(Section):
     """
     How much of something is taken.
     """
 
-    headBytes: Annotated[int, Field(ge=1024, le=1048576), BeforeValidator(_number)] = Field(
+    headBytes: Annotated[int, Field(ge=1024, le=1048576), BeforeValidator(number)] = Field(
         default=_LIMITS.headBytes, description="Bytes of a request head; beyond: 431."
     )
-    urlBytes: Annotated[int, Field(ge=256, le=1048576), BeforeValidator(_number)] = Field(
+    urlBytes: Annotated[int, Field(ge=256, le=1048576), BeforeValidator(number)] = Field(
         default=_LIMITS.urlBytes, description="Bytes of a request target; beyond: 414. Not above head_bytes."
     )
-    connections: Annotated[int, Field(ge=1, le=10000000), BeforeValidator(_number)] = Field(
+    connections: Annotated[int, Field(ge=1, le=10000000), BeforeValidator(number)] = Field(
         default=_LIMITS.connections,
         description="Client connections at a time. With several `workers` each takes an equal share, "
         "rounded up.",
     )
-    bodyBytes: Annotated[int, Field(ge=0), BeforeValidator(_number)] = Field(
+    bodyBytes: Annotated[int, Field(ge=0), BeforeValidator(number)] = Field(
         default=_LIMITS.bodyBytes, description="Bytes of a request body; beyond: 413. 0: any number."
     )
-    minRate: Annotated[int, Field(ge=0, le=1048576), BeforeValidator(_number)] = Field(
+    minRate: Annotated[int, Field(ge=0, le=1048576), BeforeValidator(number)] = Field(
         default=_LIMITS.minRate,
         description="Bytes a second, on average, that a client has to send of a body and to take of an "
         "answer. What it was faster counts for half a minute at most; what the target is slower does not "
@@ -845,11 +742,11 @@ def _listener(text: str) -> str:
 
 _Listener = Annotated[
     Annotated[Port, Tag(TAG + "number")] | Annotated[str, AfterValidator(_listener), Tag(TAG + "text")],
-    _byShape("has to be an IP address with a port, or a port"),
+    byShape("has to be an IP address with a port, or a port"),
 ]
 
 
-class Admin(_Section):
+class Admin(Section):
     """
     How the running proxy is spoken to.
     """
@@ -864,7 +761,7 @@ class Admin(_Section):
         description="An IP address and a port, `127.0.0.1:2019`, or a port of this machine alone, where the "
         "proxy is spoken to by plain HTTP as well, by who has the token. Default: nowhere.",
     )
-    token: _Nonempty | None = Field(
+    token: Nonempty | None = Field(
         default=None,
         description="What has to be shown there (`Authorization: Bearer TOKEN`), at least 32 characters: "
         "from the environment, as in `${ADMIN_TOKEN}`, rather than written here.",
@@ -901,11 +798,11 @@ class Admin(_Section):
 
 _Admin = Annotated[
     Annotated[Literal["off"], Tag(TAG + "text")] | Annotated[Admin, Tag(TAG + "mapping")],
-    _byShape("has to be off, or {socket: }"),
+    byShape("has to be off, or {socket: }"),
 ]
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """
     Where figures are told to whoever asks, in the format of Prometheus.
     """
@@ -919,7 +816,7 @@ class Metrics(_Section):
 _PROXY_PROTOCOL = model.ProxyProtocol((), ())
 
 
-class ProxyProtocol(_Section):
+class ProxyProtocol(Section):
     """
     Where a load balancer in front says first, by a header of the PROXY protocol
     (version 1 or 2), which client it speaks for.  That client's address is then the
@@ -931,7 +828,7 @@ class ProxyProtocol(_Section):
         description="The local ports: a number, a range `{from: 8000, to: 8010}`, or a list of both. "
         "Default: all.",
     )
-    senders: _Networks = Field(
+    senders: Networks = Field(
         alias="from",
         description="Addresses and networks (`10.0.0.0/8`), one or a list, who are believed. From anybody "
         "else no header is taken, and connections without one are served as what they are.",
@@ -946,13 +843,13 @@ class ProxyProtocol(_Section):
     )
 
 
-class ExternalAccount(_Section):
+class ExternalAccount(Section):
     """
     What binds the account to one that an authority knows already.
     """
 
-    keyId: _Nonempty = Field(description="What the authority calls the key.")
-    hmacKey: _Nonempty | None = Field(
+    keyId: Nonempty = Field(description="What the authority calls the key.")
+    hmacKey: Nonempty | None = Field(
         default=None,
         description="The key itself, in base64url, as the authority gave it: from the environment, as in "
         "`${EAB_HMAC_KEY}`, rather than written here.",
@@ -983,14 +880,14 @@ _Server = Annotated[str, AfterValidator(_server)]
 _ServerAddress = Annotated[str, AfterValidator(_serverAddress)]
 _ServerAddresses = Annotated[
     Annotated[_ServerAddress, Tag(TAG + "text")]
-    | Annotated[list[_ServerAddress], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
-    _byShape("has to be an IP address, perhaps with a port, or a list of them"),
+    | Annotated[list[_ServerAddress], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+    byShape("has to be an IP address, perhaps with a port, or a list of them"),
 ]
 _DYNAMIC = model.DynamicUpdate(Address("", 0))
 _RECORDS = model.Records()
 
 
-class _Records(_Section):
+class _Records(Section):
     zone: Annotated[str, AfterValidator(names.host)] | None = Field(
         default=None, description="The zone that records belong to. Default: the one that the name is in."
     )
@@ -1016,7 +913,7 @@ class Hook(_Records):
     """
 
     type: Literal["exec"] = Field(description="By a program.")
-    command: Annotated[list[_Nonempty], Field(min_length=1)] = Field(
+    command: Annotated[list[Nonempty], Field(min_length=1)] = Field(
         description="The program, by its absolute path or found by PATH, and its arguments; never a shell "
         "command line. What it is to do is in its environment: SMARTPROXY_ACTION (`present` or `cleanup`), "
         "SMARTPROXY_RECORD (the name of the TXT record), SMARTPROXY_VALUE (its text), SMARTPROXY_DOMAIN (the "
@@ -1027,7 +924,7 @@ class Hook(_Records):
     )
 
 
-class OwnZones(_Section):
+class OwnZones(Section):
     """
     Records are answered by the proxy itself, as the name server of zones that are
     there for nothing else. Nobody is asked and nothing has to be changed anywhere.
@@ -1035,7 +932,7 @@ class OwnZones(_Section):
 
     type: Literal["zone"] = Field(description="By a name server of its own.")
     zones: Annotated[
-        list[Annotated[str, AfterValidator(names.host)]], Field(min_length=1), AfterValidator(_unique)
+        list[Annotated[str, AfterValidator(names.host)]], Field(min_length=1), AfterValidator(unique)
     ] = Field(
         description="The zones that are delegated to it: `_acme-challenge.NAME` itself, or any other, such "
         "as `proofs.example.com`, to which `_acme-challenge.NAME` refers by a CNAME to "
@@ -1067,7 +964,7 @@ class DynamicUpdate(_Records):
     keyAlgorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1"] = Field(
         default="hmac-sha256", description="What the key is for, as the server has it."
     )
-    keySecret: _Nonempty | None = Field(
+    keySecret: Nonempty | None = Field(
         default=None,
         description="The key itself, in base64: from the environment, as in `${TSIG_KEY}`, rather than "
         "written here.",
@@ -1075,7 +972,7 @@ class DynamicUpdate(_Records):
     keySecretFile: PathText | None = Field(
         default=None, description="A file that holds just the key, in place of key_secret."
     )
-    ttl: Annotated[int, Field(ge=0, le=86400), BeforeValidator(_number)] = Field(
+    ttl: Annotated[int, Field(ge=0, le=86400), BeforeValidator(number)] = Field(
         default=_DYNAMIC.ttl, description="Of the records, in seconds."
     )
 
@@ -1147,7 +1044,7 @@ class Lexicon(_Records):
     optionFiles: dict[str, PathText] = Field(
         default_factory=dict, description="For further options a file that holds just the value."
     )
-    ttl: Annotated[int, Field(ge=1, le=86400), BeforeValidator(_number)] | None = Field(
+    ttl: Annotated[int, Field(ge=1, le=86400), BeforeValidator(number)] | None = Field(
         default=None,
         description="Of the records, in seconds. Default: that of dns-lexicon, which every provider takes.",
     )
@@ -1160,12 +1057,12 @@ _EventName = Literal["issued", "renewed", "failed"]
 _HOOK = model.CertificateHook(("",))
 
 
-class CertificateHook(_Section):
+class CertificateHook(Section):
     """
     A program of yours that is run when something has happened to certificates by ACME.
     """
 
-    command: Annotated[list[_Nonempty], Field(min_length=1)] = Field(
+    command: Annotated[list[Nonempty], Field(min_length=1)] = Field(
         description="The program, by its absolute path or found by PATH, and its arguments; never a shell "
         "command line. What has happened is in its environment, and as JSON on its standard input: "
         "SMARTPROXY_EVENT, SMARTPROXY_NAMES, SMARTPROXY_FILE, SMARTPROXY_EXPIRES, SMARTPROXY_SERIAL, "
@@ -1173,8 +1070,8 @@ class CertificateHook(_Section):
     )
     events: Annotated[
         Annotated[_EventName, Tag(TAG + "text")]
-        | Annotated[list[_EventName], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
-        _byShape("has to be issued, renewed or failed, or a list of them"),
+        | Annotated[list[_EventName], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+        byShape("has to be issued, renewed or failed, or a list of them"),
     ] = Field(
         default=list(_HOOK.events),
         description="After what it is run, one or a list: `issued`, the first certificate for just these "
@@ -1183,8 +1080,8 @@ class CertificateHook(_Section):
     )
     names: Annotated[
         Annotated[Domain, Tag(TAG + "text")]
-        | Annotated[list[Domain], Field(min_length=1), AfterValidator(_unique), Tag(TAG + "list")],
-        _byShape("has to be a name or a list of names"),
+        | Annotated[list[Domain], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+        byShape("has to be a name or a list of names"),
     ] = Field(
         default_factory=list,
         description="Only for certificates that are for one of these, one or a list, each as the routes have "
@@ -1196,7 +1093,7 @@ class CertificateHook(_Section):
     )
 
 
-class Fallback(_Section):
+class Fallback(Section):
     """
     Another authority.
     """
@@ -1211,14 +1108,14 @@ class Fallback(_Section):
     externalAccount: ExternalAccount | None = Field(
         default=None, description="As `external_account` of `acme`."
     )
-    profile: _Nonempty | None = Field(default=None, description="As `profile` of `acme`.")
+    profile: Nonempty | None = Field(default=None, description="As `profile` of `acme`.")
 
 
 _PREFLIGHT = model.Preflight()
 _Mode = Literal["advisory", "strict", "off"]
 
 
-class Preflight(_Section):
+class Preflight(Section):
     """
     Whether it is looked beforehand if an order can succeed.
     """
@@ -1244,7 +1141,7 @@ class Preflight(_Section):
     )
 
 
-class Acme(_Section):
+class Acme(Section):
     """
     Where certificates are had automatically, and how names are proved.  Asking
     for one agrees to the terms of the authority.
@@ -1270,14 +1167,14 @@ class Acme(_Section):
         description="What binds the account to one that you have with the authority (external account "
         "binding), for authorities that demand it.",
     )
-    profile: _Nonempty | None = Field(
+    profile: Nonempty | None = Field(
         default=None,
         description="The kind of certificate to ask for, one that the authority lists in its directory. "
         "Default: `shortlived` for IP addresses where it lists that, otherwise what it gives by itself.",
     )
     challenges: (
         Annotated[
-            list[Literal["http-01", "tls-alpn-01", "dns-01"]], Field(min_length=1), AfterValidator(_unique)
+            list[Literal["http-01", "tls-alpn-01", "dns-01"]], Field(min_length=1), AfterValidator(unique)
         ]
         | None
     ) = Field(
@@ -1292,13 +1189,13 @@ class Acme(_Section):
             | Annotated[Hook, Tag(TAG + "exec")]
             | Annotated[Lexicon, Tag(TAG + "lexicon")]
             | Annotated[OwnZones, Tag(TAG + "zone")],
-            _byKey("type", "rfc2136, lexicon, exec or zone was expected"),
+            byKey("type", "rfc2136, lexicon, exec or zone was expected"),
         ]
         | None
     ) = Field(default=None, description="How records are put into the DNS, for dns-01.")
     preflight: Annotated[
         Annotated[_Mode, Tag(TAG + "text")] | Annotated[Preflight, Tag(TAG + "mapping")],
-        _byShape("has to be advisory, strict or off, or a mapping"),
+        byShape("has to be advisory, strict or off, or a mapping"),
     ] = Field(
         default=_PREFLIGHT.mode,
         description="Whether it is looked beforehand if an order can succeed: `advisory` (beside the order, "
@@ -1336,12 +1233,12 @@ class Acme(_Section):
     )
 
 
-class File(_Section):
+class File(Section):
     """
     A whole configuration.
     """
 
-    include: _PathTexts = Field(
+    include: PathTexts = Field(
         default_factory=list,
         description="Other files whose `routes` and `sites` are added to those of this one, and whose "
         "other settings "
@@ -1349,7 +1246,7 @@ class File(_Section):
         "to the "
         "directory of this file; `*` stands for any part of a name.",
     )
-    bind: _IPAddresses | None = Field(
+    bind: IPAddresses | None = Field(
         default=None,
         description="The IP addresses that every port is bound on, one or a list. Default: all, IPv4 "
         "and IPv6.",
@@ -1362,9 +1259,9 @@ class File(_Section):
         "$XDG_STATE_HOME/smartproxy or ~/.local/state/smartproxy.",
     )
     workers: Annotated[
-        Annotated[Annotated[int, Field(ge=1, le=256), BeforeValidator(_number)], Tag(TAG + "number")]
+        Annotated[Annotated[int, Field(ge=1, le=256), BeforeValidator(number)], Tag(TAG + "number")]
         | Annotated[Literal["auto"], Tag(TAG + "text")],
-        _byShape("has to be a number, or auto"),
+        byShape("has to be a number, or auto"),
     ] = Field(
         default=1,
         description="How many processes move bytes: with 1 the one that was started, otherwise so many "
@@ -1384,7 +1281,7 @@ class File(_Section):
     log: Log = Field(default_factory=Log, description="How events are written.")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long things may take.")
     limits: Limits = Field(default_factory=Limits, description="How much is taken.")
-    trustedProxies: _Networks = Field(
+    trustedProxies: Networks = Field(
         default_factory=list,
         description="Addresses and networks (`10.0.0.0/8`), one or a list, whose X-Forwarded-For and "
         "similar fields "

@@ -17,7 +17,8 @@ from pydantic_core import ErrorDetails
 
 from .document import Path, find
 from .findings import Findings, quote
-from .schema import TAG, jsonSchema
+from .schema import jsonSchema
+from .section import TAG
 
 __all__ = ["Options", "tell"]
 
