@@ -10,11 +10,16 @@ a named tuple: a frozen dataclass takes three times as long to make.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from .interfaces import IFilter
 
 __all__ = [
     "Account",
     "Address",
+    "Amendment",
+    "AnswerHead",
     "Challenge",
     "ConnectionFacts",
     "Credential",
@@ -85,6 +90,9 @@ class RequestFacts:
     @ivar path: The path with its dot segments resolved and nothing decoded;
         begins with C{"/"}, or is C{"*"}.
     @ivar query: What follows the first C{"?"}, or C{""}.
+    @ivar client: The address of whom the request is from: behind a trusted peer
+        (C{trusted_proxies}) whom that speaks for, or else who has connected.  An IP address in
+        its shortest text form.
     """
 
     connection: ConnectionFacts
@@ -92,6 +100,45 @@ class RequestFacts:
     host: str
     path: str
     query: str = ""
+    client: str = ""
+
+
+class AnswerHead(NamedTuple):
+    """
+    The head of an answer, and what becomes of its body.
+
+    @ivar status: 200..599.
+    @ivar fields: Whole header lines, each with its CR LF, without Content-Length,
+        Connection and Transfer-Encoding, which the data path sets.
+    @ivar length: Of the body as it goes to the client, in bytes; L{None} when that is
+        not known.  For an answer to HEAD, that which GET would have.
+    @ivar filters: What the body goes through, the first one first.  With any,
+        C{length} is that of what comes out.
+    """
+
+    status: int
+    fields: bytes
+    length: int | None
+    filters: tuple[IFilter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """
+    What goes upstream in place of what came.
+
+    @ivar target: The path with its query, as bytes of a request line (RFC 9112 section
+        3.2.1), or L{None} for the one that came.
+    @ivar removed: Names of header fields that do not go on, in lower case.  Not Host, nor
+        what frames a body; those of the proxy's own are beyond reach.
+    @ivar fields: Header lines that are added after that, each with its CR LF.
+    @ivar host: What the Host field has, or L{None} for what came.
+    """
+
+    target: bytes | None = None
+    removed: frozenset[bytes] = frozenset()
+    fields: bytes = b""
+    host: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

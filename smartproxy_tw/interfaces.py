@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from twisted.internet.defer import Deferred
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .facts import (
         DNS01,
         Account,
+        Amendment,
+        AnswerHead,
         Challenge,
         ConnectionFacts,
         Credential,
@@ -33,7 +35,10 @@ __all__ = [
     "IAccountStore",
     "IAction",
     "IExchange",
+    "IFilter",
+    "ILens",
     "IOrderStore",
+    "IOutlet",
     "IPlane",
     "IPresenter",
     "IRecords",
@@ -215,13 +220,54 @@ class IAction(Interface):
 
 class IExchange(Interface):
     """
-    One HTTP request and its answer, as an action sees it.  Exactly one of the
-    methods is to be called, once.
+    One HTTP request and its answer, as an action sees it.  Exactly one of
+    C{respond}, C{begin}, C{forward} and C{abort} is to be called, once, at any time
+    until the exchange has ended; after that they do nothing.
+
+    Whoever stands before an action (a guard, a rewriting) calls the others first
+    and hands the exchange on.
     """
 
     def facts() -> RequestFacts:
         """
         What is known of the request; made on demand.
+        """
+
+    def fields() -> list[tuple[str, str]]:
+        """
+        The header fields of the request that go on, as they came; names in lower
+        case.  Of forwarding fields those that a trusted peer has sent.
+        """
+
+    def onEnd(then: Callable[[], None]) -> None:
+        """
+        Call this once when the exchange has ended, however it does: with its answer,
+        broken off, or because the client has left.
+
+        @param then: Must not raise.
+        """
+
+    def amend(amendment: Amendment) -> None:
+        """
+        Send something else upstream than what came.  Several add up, in their order.
+        """
+
+    def through(lens: ILens) -> None:
+        """
+        Have the answer go through this, whoever it comes from (but for refusals of
+        what is no valid request).  The last one that was given sees it first.
+        """
+
+    def collect(most: int, then: Callable[[bytes | None], None]) -> None:
+        """
+        Read the whole body of the request.  Called at most once, and before
+        C{respond} or C{begin}; it has been read from the client then, and cannot be
+        forwarded any more.
+
+        @param most: In bytes.  When it is longer it is not read further, and C{then}
+            is called with L{None}: the answer is to be 413.
+        @param then: Called once with the body, maybe before this returns; never if
+            the exchange ends before.
         """
 
     def respond(status: int, fields: bytes, body: bytes) -> None:
@@ -232,6 +278,16 @@ class IExchange(Interface):
         @param fields: Whole header lines, each with its CR LF, without Date,
             Content-Length, Connection and Transfer-Encoding.
         @param body: Left out by the data path for HEAD, 204 and 304.
+        """
+
+    def begin(status: int, fields: bytes, length: int | None) -> IOutlet:
+        """
+        Answer from here with a body that comes in pieces.
+
+        @param status: As for C{respond}.
+        @param fields: As for C{respond}.
+        @param length: Of the body in bytes; L{None} when it is not known.
+        @return: Where the pieces go.
         """
 
     def forward(upstream: IUpstream) -> None:
@@ -245,6 +301,70 @@ class IExchange(Interface):
         """
 
 
+class IOutlet(Interface):
+    """
+    The body of an answer that is made here.  Where the answer has none (HEAD, 204,
+    304) what is written is dropped.
+    """
+
+    isTaking = Attribute("Whether more may be written now.  What is written nevertheless is kept.")
+
+    def write(data: bytes) -> None:
+        """
+        The next piece.  After the end of the exchange it is dropped.
+        """
+
+    def whenTaking(then: Callable[[], None]) -> None:
+        """
+        Call this once, as soon as C{isTaking} is true after it was not: the client
+        has taken what was written.  Not called when the exchange ends before.
+        """
+
+    def finish() -> None:
+        """
+        That was all.  With fewer bytes than were promised the connection is broken.
+        """
+
+    def abort() -> None:
+        """
+        It will not be whole: break the connection, so that nobody takes it for whole.
+        """
+
+
+class ILens(Interface):
+    """
+    What answers are seen through on their way to the client.  One serves many
+    exchanges, and is made when a configuration is put to use.
+    """
+
+    def look(facts: Callable[[], RequestFacts], head: AnswerHead) -> AnswerHead:
+        """
+        Called once when the head of the final answer is there (never for 1xx).
+
+        @param facts: Of the request; made on demand.
+        @param head: As it would go to the client.
+        @return: The same, or one that is to go in its place.
+        """
+
+
+class IFilter(Interface):
+    """
+    What one body goes through.  Bodies are never seen as a whole: it keeps little.
+    """
+
+    def data(piece: bytes) -> bytes:
+        """
+        @return: What goes on in its place, or nothing for now.
+        """
+
+    def end() -> bytes:
+        """
+        That was all.
+
+        @return: What goes on after it.
+        """
+
+
 class IStream(Interface):
     """
     One connection that is not HTTP, as an action sees it.  Exactly one of the
@@ -254,6 +374,13 @@ class IStream(Interface):
     def facts() -> ConnectionFacts:
         """
         What is known of the connection.
+        """
+
+    def onEnd(then: Callable[[], None]) -> None:
+        """
+        Call this once when the connection has ended, however it does.
+
+        @param then: Must not raise.
         """
 
     def forward(upstream: IUpstream) -> None:
