@@ -121,6 +121,7 @@ class Prepared:
             request.host,
             target.path.decode("ascii"),
             (target.query or b"").decode("ascii"),
+            self.client or connection.client.host,
         )
 
     def trustedMarks(self, connection: ConnectionFacts) -> bytes:

@@ -3,16 +3,14 @@ An exchange is one request and its answer: what an action acts on
 (L{IExchange<smartproxy_tw.interfaces.IExchange>}), and what lies between the
 client's half, its session, and the upstream half, a link.
 
-It passes the request's body on while the target takes it, repeats a request
-once that met a connection the target closed without an answer, and sees to it that every
+It repeats a request once that met a connection the target closed without an answer, and sees to it that every
 request ends in exactly one way: an answer, an error of ours, or a broken
 connection where an answer had begun that will not be whole.  One access record
 is made of it, however it ends.
 
-A body that does not come whole with its head has a pace to keep
-(L{Pace<smartproxy_tw.plane.pace.Pace>}), until an answer has begun.  While the
-target takes nothing, or has not yet invited the body (C{Expect: 100-continue}),
-the client is not to blame.
+The body of a request is an L{Intake<smartproxy_tw.plane.intake.Intake>}, and an answer
+that is made here in pieces, or that somebody looks at on its way, has an
+L{Outlet<smartproxy_tw.plane.outlet.Outlet>}.  Most exchanges have neither.
 
 This is hot: one is made for each request.
 """
@@ -23,14 +21,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from zope.interface import implementer
 
-from ..facts import RequestFacts
-from ..interfaces import IExchange, IUpstream
-from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks
+from ..facts import Amendment, AnswerHead, RequestFacts
+from ..interfaces import IExchange, ILens, IOutlet, IUpstream
+from ..wire.http1 import UNTIL_CLOSE
+from ..wire.lines import pairs
+from .amending import amendedHead
 from .answers import plainAnswer, statusLine
-from .link import BULK, Link, UpstreamFailure
-from .pace import Pace
+from .forwarding import believedLines
+from .intake import Intake
+from .link import Link, UpstreamFailure
+from .outlet import LateOutlet, Outlet
 from .tunnel import Tunnel
-from .wires import PlainWire, isConnected
+from .wires import isConnected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,12 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange"]
 
-# Pieces of a body passed on at a time before others have their turn.
-_ROUNDS = 16
 # Those that may be sent twice (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
-# A body that was faster than it has to be may pause for so long, in seconds.
-_SAVED = 30.0
 # What the access log says of a request whose client did not wait for the answer (nginx's number).
 _CLIENT_LEFT = 499
 
@@ -71,25 +69,32 @@ class Exchange:
     @ivar left: Of its body, what has not been read: bytes, or
         L{CHUNKED<smartproxy_tw.wire.http1.CHUNKED>}.
     @ivar received: Bytes of its body that were read, chunks and all.
+    @ivar link: The upstream half, while there is one.
+    @ivar isSeen: Whether an answer is to go by an outlet, since somebody looks at it.
+    @ivar isOver: Whether it has ended.
     """
 
     __slots__ = (
+        "_amendments",
         "_attempt",
-        "_chunks",
         "_ended",
         "_hasRetried",
-        "_isInvited",
+        "_intake",
         "_isKept",
-        "_link",
+        "_lenses",
         "_number",
+        "_onEnd",
         "_outgoing",
-        "_pace",
+        "_outlet",
         "_prepared",
         "_sent",
         "_started",
         "_status",
         "_upstream",
+        "isOver",
+        "isSeen",
         "left",
+        "link",
         "received",
         "request",
         "session",
@@ -108,19 +113,22 @@ class Exchange:
         self.received = 0
         door = session.door
         engine = door.engine
-        self._chunks = Chunks(engine.limits.bodyBytes) if self.left == CHUNKED else None
         self._number = next(engine.numbers.next)
-        self._pace: Pace | None = None
-        self._isInvited = not prepared.request.expectsContinue
+        self._intake = Intake(self, engine.limits.bodyBytes) if self.left else None
         self._sent = 0
         self._isKept = prepared.request.keepAlive and not (engine.isDraining or door.isClosing)
         self._hasRetried = False
         self._started = engine.poller.now
         self._status = 0
-        self._link: Link | None = None
+        self.link: Link | None = None
         self._attempt: _Attempt | None = None
         self._upstream: IUpstream | None = None
         self._outgoing = b""
+        self.isOver = self.isSeen = False
+        self._outlet: Outlet | None = None
+        self._lenses: list[ILens] | None = None
+        self._amendments: list[Amendment] | None = None
+        self._onEnd: list[Callable[[], None]] | None = None
 
     # What an action asks for: IExchange.
 
@@ -130,11 +138,63 @@ class Exchange:
         """
         return self._prepared.facts(self.session.connection)
 
+    def fields(self) -> list[tuple[str, str]]:
+        """
+        See L{IExchange}.
+        """
+        request = self.request
+        isTrusted = bool(self._prepared.client)
+        return pairs(request.fields + (believedLines(request) if isTrusted else b""))
+
+    def onEnd(self, then: Callable[[], None]) -> None:
+        """
+        See L{IExchange}.
+        """
+        if self._onEnd is None:
+            self._onEnd = []
+        self._onEnd.append(then)
+
+    def amend(self, amendment: Amendment) -> None:
+        """
+        See L{IExchange}.
+        """
+        if self._amendments is None:
+            self._amendments = []
+        self._amendments.append(amendment)
+
+    def through(self, lens: ILens) -> None:
+        """
+        See L{IExchange}.
+        """
+        if self._lenses is None:
+            self._lenses = []
+        self._lenses.append(lens)
+        self.isSeen = True
+
+    def collect(self, most: int, then: Callable[[bytes | None], None]) -> None:
+        """
+        See L{IExchange}.
+        """
+        if self.isOver:
+            return
+        if self._intake is None:
+            then(b"")
+        else:
+            self._intake.collect(most, then)
+
     def respond(self, status: int, fields: bytes, body: bytes) -> None:
         """
         See L{IExchange}.
         """
-        self._skipBody()
+        if self.isOver:
+            return
+        if self.isSeen:
+            outlet = self.begin(status, fields, len(body))
+            outlet.write(body)
+            outlet.finish()
+            return
+        if self._intake is not None:
+            self._intake.skip()
         head = statusLine(status) + self.session.door.engine.dateLine() + fields
         if status != 204 and status != 304:
             head += b"Content-Length: %d\r\n" % len(body)
@@ -146,31 +206,57 @@ class Exchange:
         self.session.wire.write(head + self.connectionField(0) + body)
         self.complete(len(body))
 
+    def begin(self, status: int, fields: bytes, length: int | None) -> IOutlet:
+        """
+        See L{IExchange}.
+        """
+        if self.isOver:
+            return LateOutlet()
+        if self._intake is not None:
+            self._intake.skip()
+        return self.open(AnswerHead(status, self.session.door.engine.dateLine() + fields, length))
+
+    def open(self, head: AnswerHead) -> Outlet:
+        """
+        Begin an answer that does not go on as it came.
+
+        @param head: Before anybody has seen it.
+        @return: Where its body goes.
+        """
+        for lens in reversed(self._lenses or ()):
+            head = lens.look(self.facts, head)
+        self._outlet = outlet = Outlet(self, head)
+        return outlet
+
     def forward(self, upstream: IUpstream) -> None:
         """
         See L{IExchange}.
         """
+        if self.isOver:
+            return
         session = self.session
         self._upstream = upstream
-        try:
-            body = self._takeBody() if self.left and session.buffer else b""
-        except BadMessage as bad:
-            self._refuse(bad.status, bad.reason)
-            return
+        intake = self._intake
+        body: bytes | None = b""
+        if self.left and session.buffer and intake is not None:
+            body = intake.take()
+            if body is None:
+                return
         prepared = self._prepared
-        outgoing = prepared.head + (session.marks or session.mark(prepared))
+        head = prepared.head if self._amendments is None else amendedHead(prepared, self._amendments)
+        outgoing = head + (session.marks or session.mark(prepared))
         outgoing += session.door.engine.numbers.line % self._number if prepared.isNumbered else b"\r\n"
         self._outgoing = outgoing + body if body else outgoing
-        if self.left:
-            self._watch()
+        if self.left and intake is not None:
+            intake.watch()
         port = session.connection.port
         link = upstream.borrow(port)
         if link is None:
-            if self._pace is not None:
-                self._pace.hold()
+            if intake is not None:
+                intake.hold()
             self._attempt = upstream.connect(port, self._connected, session)
         else:
-            self._link = link
+            self.link = link
             link.begin(self, self._outgoing)
             if self.left and session.isHot:
                 self.upload()
@@ -201,10 +287,8 @@ class Exchange:
         """
         # The client has been told something: the request cannot begin again.
         self._hasRetried = True
-        if head[9:12] == b"100":
-            self._isInvited = True
-            if self._pace is not None and self._link is not None and not self._link.wire.pending:
-                self._pace.go()
+        if head[9:12] == b"100" and self._intake is not None:
+            self._intake.invite()
         if self.request.minor:
             self.session.wire.write(head + b"\r\n")
         self.session.progress()
@@ -214,9 +298,9 @@ class Exchange:
         The final answer has begun.
         """
         self._status = status
-        if self._pace is not None:
+        if self._intake is not None:
             # A client may now stop sending (RFC 9112 section 9.5), and is not to lose the answer for it.
-            self._endPace()
+            self._intake.endPace()
 
     def complete(self, size: int) -> None:
         """
@@ -225,7 +309,7 @@ class Exchange:
         @param size: Of its body, in bytes.
         """
         self._record(size)
-        self._link = None
+        self.link = None
         self.session.exchanged(self._isKept and not self.left)
 
     def upstreamBroke(self, failure: UpstreamFailure, link: Link, isUntouched: bool) -> None:
@@ -240,7 +324,7 @@ class Exchange:
         @param isUntouched: Whether it had not said a word in answer.
         """
         self._sent = link.moved
-        self._link = None
+        self.link = None
         upstream = self._upstream
         request = self.request
         if (
@@ -272,7 +356,7 @@ class Exchange:
         @param ended: Called when its connection has ended.
         """
         self._status = 101
-        self._link = None
+        self.link = None
         session = self.session
         engine = session.door.engine
         session.wire.write(head + data)
@@ -292,20 +376,22 @@ class Exchange:
         """
         The client has taken what was pending.
         """
-        if self._link is not None:
+        if self.link is not None:
             self.session.progress()
-            self._link.download()
+            self.link.download()
+        elif self._outlet is not None:
+            self._outlet.flushed()
 
     def stalled(self) -> None:
         """
         Nothing has moved for too long.
         """
-        link = self._link
+        link = self.link
         if self._status:
-            self._breakOff()
-        elif self.left and self._isInvited and link is not None and not link.wire.pending:
+            self.breakOff()
+        elif self._intake is not None and self._intake.isDue:
             self.unlink()
-            self._refuse(408, "the request body did not arrive in time")
+            self.refuse(408, "the request body did not arrive in time")
         else:
             if link is not None:
                 link.blame("no answer in time")
@@ -318,7 +404,13 @@ class Exchange:
         tell where an end was read before it, or a write has had the error.
         """
         if not isConnected(self.session.wire.sock):
-            self._breakOff(_CLIENT_LEFT)
+            self.clientLeft()
+
+    def clientLeft(self) -> None:
+        """
+        The client's connection has ended where it must not.
+        """
+        self.breakOff(_CLIENT_LEFT)
 
     def closeAfter(self) -> None:
         """
@@ -336,7 +428,7 @@ class Exchange:
         """
         Let go of the upstream half.
         """
-        link, self._link = self._link, None
+        link, self.link = self.link, None
         attempt, self._attempt = self._attempt, None
         if link is not None:
             self._sent = link.moved
@@ -351,128 +443,12 @@ class Exchange:
         self.unlink()
         self._record(self._sent)
 
-    # The request's body.
-
-    def _watch(self) -> None:
-        """
-        From now on the body has to keep its pace.
-        """
-        engine = self.session.door.engine
-        rate = engine.limits.minRate
-        if rate:
-            seconds = engine.timeouts.body
-            most = max(seconds, _SAVED)
-            self._pace = Pace(engine.poller, seconds, most, rate, lambda: self.received, self._tooSlow)
-            if not self._isInvited:
-                self._pace.hold()
-
-    def _endPace(self) -> None:
-        pace, self._pace = self._pace, None
-        if pace is not None:
-            pace.end()
-
-    def _tooSlow(self) -> None:
-        self._pace = None
-        self.unlink()
-        rate = self.session.door.engine.limits.minRate
-        self._refuse(408, f"the request body came with less than {rate} bytes a second")
-
     def upload(self) -> None:
         """
         Pass on more of the request's body while the target takes it.
         """
-        link = self._link
-        session = self.session
-        for _ in range(_ROUNDS):
-            if not self.left or link is None or self._link is not link:
-                return
-            pace = self._pace
-            if link.wire.pending:
-                if pace is not None:
-                    pace.hold()
-                return
-            if pace is not None and pace.isHeld and self._isInvited:
-                pace.go()
-            if not session.buffer:
-                if self.left > BULK and session.isHot:
-                    moved = self._splice(link)
-                    if moved > 0:
-                        continue
-                    if moved == 0:
-                        return
-                data = session.hear()
-                if data is None:
-                    self._breakOff(_CLIENT_LEFT)
-                    return
-                if not data:
-                    return
-                session.buffer = data
-            try:
-                data = self._takeBody()
-            except BadMessage as bad:
-                self.unlink()
-                self._refuse(bad.status, bad.reason)
-                return
-            self._isInvited = True
-            link.wire.write(data)
-            session.progress()
-        session.door.engine.poller.later(self.upload)
-
-    def _splice(self, link: Link) -> int:
-        """
-        Pass on a piece of a long body, without looking at it.
-
-        @return: How much; 0 when there is no more for now; -1 when it has to
-            be copied.
-        """
-        session = self.session
-        sink = link.wire
-        if not (isinstance(sink, PlainWire) and isinstance(session.wire, PlainWire)):
-            return -1
-        try:
-            moved = sink.take(session.wire.fd, session.door.engine.pipes, self.left - 1)
-        except BlockingIOError:
-            session.isHot = False
-            return 0
-        except OSError:
-            moved = 0
-        if moved > 0:
-            self.left -= moved
-            self.received += moved
-            self._isInvited = True
-            session.progress()
-        elif moved == 0:
-            self._breakOff(_CLIENT_LEFT)
-        return moved
-
-    def _takeBody(self) -> bytes:
-        """
-        Cut what belongs to the body off what was read.
-        """
-        session = self.session
-        data = session.buffer
-        if self._chunks is not None:
-            used = self._chunks.feed(data)
-            if self._chunks.isDone:
-                self.left = 0
-        else:
-            used = min(self.left, len(data))
-            self.left -= used
-        self.received += used
-        if not self.left and self._pace is not None:
-            self._endPace()
-        session.buffer = data[used:]
-        return data[:used]
-
-    def _skipBody(self) -> None:
-        """
-        Drop what has come of a body that nobody wants.
-        """
-        if self.left and self.session.buffer:
-            try:
-                self._takeBody()
-            except BadMessage:
-                self.session.buffer = b""
+        if self._intake is not None:
+            self._intake.upload()
 
     # Connecting.
 
@@ -481,7 +457,7 @@ class Exchange:
         if isinstance(outcome, UpstreamFailure):
             self._giveUp(outcome)
             return
-        self._link = outcome
+        self.link = outcome
         self.session.progress()
         outcome.begin(self, self._outgoing)
         self.upload()
@@ -492,7 +468,7 @@ class Exchange:
         self.session.door.engine.upstreamFailed(self._prepared.route, failure)
         if self._status:
             # The answer has begun: only a broken connection can say that it is not whole.
-            self._breakOff()
+            self.breakOff()
         else:
             status, fields, body = plainAnswer(503 if failure.isBusy else 504 if failure.isTimeout else 502)
             self.respond(status, fields + self._identity(), body)
@@ -508,21 +484,23 @@ class Exchange:
             return line[:-2]
         return b"X-Request-ID: " + prepared.number + b"\r\n" if prepared.number else b""
 
-    def _refuse(self, status: int, reason: str) -> None:
+    def refuse(self, status: int, reason: str) -> None:
         """
         Answer a request that turned out bad, and close.
         """
         session = self.session
         session.door.engine.refused(status, reason, session.connection)
         if self._status:
-            self._breakOff()
+            self.breakOff()
             return
         self._status = status
         self._record(session.writeRefusal(status, self._identity()))
         session.exchanged(False)
 
-    def _breakOff(self, status: int = 0) -> None:
+    def breakOff(self, status: int = 0) -> None:
         """
+        Break the connection: the answer will not be whole.
+
         @param status: What the access record is to say, if not the status of
             the answer that had begun.
         """
@@ -531,8 +509,9 @@ class Exchange:
         self.session.drop()
 
     def _record(self, size: int) -> None:
-        if self._pace is not None:
-            self._endPace()
+        self.isOver = True
+        if self._intake is not None:
+            self._intake.endPace()
         session = self.session
         session.door.engine.record(
             self._prepared,
@@ -543,3 +522,6 @@ class Exchange:
             self.received,
             self._number,
         )
+        if self._onEnd is not None:
+            for then in self._onEnd:
+                then()

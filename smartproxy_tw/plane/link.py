@@ -17,7 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, Response, withoutChunks
+from ..facts import AnswerHead
+from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, Response, unframed, withoutChunks
 from .poller import ENDED, READABLE
 from .wires import READ, PlainWire
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .exchange import Exchange
+    from .outlet import Outlet
     from .poller import Poller
     from .wires import Wire
 
@@ -107,6 +109,7 @@ class Link:
         "_head",
         "_left",
         "_lender",
+        "_outlet",
         "_payload",
         "_poller",
         "_response",
@@ -140,6 +143,8 @@ class Link:
         self._chunks: Chunks | None = None
         # For a client that knows no chunks: what they contain.
         self._payload: list[bytes] | None = None
+        # Where the body goes when somebody looks at it on its way.
+        self._outlet: Outlet | None = None
         self.isHot = isHot
         self._hasSurplus = False
         poller.handlers[wire.fd] = self.ready
@@ -155,6 +160,7 @@ class Link:
         self.exchange = exchange
         self._response = None
         self._head = b""
+        self._outlet = None
         self.moved = 0
         self._lender.requests += 1
         self.wire.write(data)
@@ -219,7 +225,12 @@ class Link:
         for _ in range(_ROUNDS):
             if client.pending or not self.isHot:
                 return
-            if self._left > BULK and isinstance(client, PlainWire) and isinstance(self.wire, PlainWire):
+            if (
+                self._left > BULK
+                and self._outlet is None
+                and isinstance(client, PlainWire)
+                and isinstance(self.wire, PlainWire)
+            ):
                 moved = self._splice(exchange, client)
                 if not moved:
                     return
@@ -303,6 +314,9 @@ class Link:
         length = response.length
         size = len(data)
         self._hasSurplus = False
+        if exchange.isSeen:
+            self._beginOutlet(exchange, response, data)
+            return
         if length == CHUNKED:
             self._beginChunks(exchange, response, data)
             return
@@ -332,6 +346,21 @@ class Link:
             head = withoutChunks(response.head) + exchange.connectionField(UNTIL_CLOSE)
         exchange.answered(response.status)
         self._beginRest(exchange, CHUNKED, head, data)
+
+    def _beginOutlet(self, exchange: Exchange, response: Response, data: bytes) -> None:
+        """
+        Let somebody look at the answer on its way, which is without chunks there.
+        """
+        length = response.length
+        fields, announced = unframed(response.head)
+        if length == CHUNKED:
+            self._chunks = Chunks()
+            self._payload = []
+            announced = None
+        self._outlet = exchange.open(AnswerHead(response.status, fields, announced))
+        self._left = length
+        if data or not length:
+            self._passBody(data)
 
     def _beginRest(self, exchange: Exchange, length: int, head: bytes, data: bytes) -> None:
         """
@@ -369,7 +398,12 @@ class Link:
                 data = b"".join(self._payload)
                 self._payload.clear()
         self.moved += len(data)
-        exchange.session.wire.write(head + data if head else data)
+        if self._outlet is None:
+            exchange.session.wire.write(head + data if head else data)
+        else:
+            self._outlet.write(data)
+            if self.exchange is not exchange:
+                return
         if left == 0:
             self._complete()
         else:
@@ -382,7 +416,8 @@ class Link:
         exchange = self.exchange
         response = self._response
         assert exchange is not None and response is not None
-        self.exchange = self._response = self._chunks = self._payload = None
+        outlet = self._outlet
+        self.exchange = self._response = self._chunks = self._payload = self._outlet = None
         if (
             response.keepAlive
             and exchange.request.minor  # a target that was asked in HTTP/1.0 is about to close
@@ -396,7 +431,10 @@ class Link:
             self._lender.giveBack(self)
         else:
             self._lender.retire(self)
-        exchange.complete(self.moved)
+        if outlet is None:
+            exchange.complete(self.moved)
+        else:
+            outlet.finish()
 
     def _upgrade(self, response: Response, data: bytes) -> None:
         exchange = self.exchange

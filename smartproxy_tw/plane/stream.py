@@ -41,6 +41,7 @@ class Stream:
         "_entrance",
         "_isHot",
         "_isOver",
+        "_onEnd",
         "_route",
         "_started",
         "_targetEnded",
@@ -67,6 +68,7 @@ class Stream:
         self._attempt: object | None = None
         self._targetEnded: Callable[[], None] | None = None
         self._isOver = False
+        self._onEnd: list[Callable[[], None]] = []
         self._isHot = isHot
         self._started = engine.poller.now
         self.deadline = float("inf")
@@ -96,18 +98,26 @@ class Stream:
         """
         return self.connection
 
+    def onEnd(self, then: Callable[[], None]) -> None:
+        """
+        See L{IStream}.
+        """
+        self._onEnd.append(then)
+
     def forward(self, upstream: IUpstream) -> None:
         """
         See L{IStream}.
         """
-        self._attempt = upstream.dial(self.connection.port, self._arrived, self)
+        if not self._isOver:
+            self._attempt = upstream.dial(self.connection.port, self._arrived, self)
 
     def abort(self) -> None:
         """
         See L{IStream}.
         """
-        self._engine.recordStream(self._route, self.connection, self._started, 0, 0)
-        self._close()
+        if not self._isOver:
+            self._engine.recordStream(self._route, self.connection, self._started, 0, 0)
+            self._close()
 
     def _arrived(
         self, outcome: Wire | UpstreamFailure, isHot: bool, ended: Callable[[], None] | None
@@ -126,6 +136,11 @@ class Stream:
         if self._targetEnded is not None:
             self._targetEnded()
         self._engine.recordStream(self._route, self.connection, self._started, sent, received)
+        self._tell()
+
+    def _tell(self) -> None:
+        for then in self._onEnd:
+            then()
 
     def _close(self) -> None:
         if self._isOver:
@@ -136,6 +151,7 @@ class Stream:
         self._engine.leave(self)
         self._engine.poller.forget(self.wire.fd)
         self.wire.close()
+        self._tell()
 
     def expire(self) -> None:
         """

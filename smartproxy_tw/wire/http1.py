@@ -35,6 +35,7 @@ __all__ = [
     "UNTIL_CLOSE",
     "parseRequest",
     "parseResponse",
+    "unframed",
     "withoutChunks",
 ]
 
@@ -431,6 +432,23 @@ def withoutChunks(head: bytes) -> bytes:
         that announces what goes with the chunks.
     """
     return _without(head, {b"transfer-encoding", b"trailer"})
+
+
+_LENGTH = re.compile(rb"(?im)^content-length:[\t ]*+([0-9]++)[\t ]*+\r\n")
+
+
+def unframed(head: bytes) -> tuple[bytes, int | None]:
+    """
+    An answer's head without what says where its body ends, for whoever frames it anew.
+
+    @param head: As L{Response.head}.
+    @return: Its fields, without the status line, and the length that it announces, in
+        bytes, if any.
+    """
+    fields = head[head.index(b"\n") + 1 :]
+    found = _LENGTH.search(fields)
+    fields = _without(fields, {b"content-length", b"transfer-encoding", b"trailer"})
+    return fields, None if found is None else int(found[1])
 
 
 def parseResponse(data: bytes, method: bytes, headBytes: int = 65536) -> tuple[Response, int] | None:

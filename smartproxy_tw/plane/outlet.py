@@ -1,0 +1,188 @@
+"""
+An outlet is where the body of an answer goes in pieces
+(L{IOutlet<smartproxy_tw.interfaces.IOutlet>}): one that is made here, or one of a
+target that somebody wants to see on its way.
+
+It puts the body through the filters of its head, keeps to the length that was
+promised, and frames it as the client can read it.  Answers that nobody looks at
+do not come by here: they go on as they are (L{smartproxy_tw.plane.link}).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from ..interfaces import IOutlet
+from ..wire.http1 import CHUNKED, UNTIL_CLOSE
+from .answers import statusLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..facts import AnswerHead
+    from .exchange import Exchange
+
+__all__ = ["LateOutlet", "Outlet"]
+
+
+@implementer(IOutlet)
+class Outlet:
+    """
+    One for a client that speaks HTTP/1.
+
+    @ivar sent: Bytes of the body that went to the client, without their framing.
+    """
+
+    __slots__ = (
+        "_exchange",
+        "_filters",
+        "_held",
+        "_isBodiless",
+        "_isChunked",
+        "_isDone",
+        "_left",
+        "_then",
+        "sent",
+    )
+
+    def __init__(self, exchange: Exchange, head: AnswerHead) -> None:
+        """
+        Begin the answer.  Its head goes out with the first piece of the body, or at the
+        end of this moment.
+        """
+        self._exchange = exchange
+        self._isBodiless = exchange.request.method == b"HEAD" or head.status in (204, 304)
+        self._filters = () if self._isBodiless else head.filters
+        self._left = -1 if head.length is None or self._isBodiless else head.length
+        self._isChunked = False
+        self._isDone = False
+        self._then: Callable[[], None] | None = None
+        self.sent = 0
+        exchange.answered(head.status)
+        self._held = self._begin(head)
+        exchange.session.door.engine.poller.later(self._flushHead)
+
+    def _begin(self, head: AnswerHead) -> bytes:
+        """
+        @return: What is to be written before the body.
+        """
+        exchange = self._exchange
+        start = statusLine(head.status) + head.fields
+        if head.length is not None and head.status != 204:
+            start += b"Content-Length: %d\r\n" % head.length
+        if head.length is not None or self._isBodiless:
+            return start + exchange.connectionField(0)
+        if exchange.request.minor:
+            self._isChunked = True
+            return start + b"Transfer-Encoding: chunked\r\n" + exchange.connectionField(CHUNKED)
+        return start + exchange.connectionField(UNTIL_CLOSE)
+
+    @property
+    def isTaking(self) -> bool:
+        """
+        See L{IOutlet}.
+        """
+        return not self._exchange.session.wire.pending
+
+    def write(self, data: bytes) -> None:
+        """
+        See L{IOutlet}.
+        """
+        if self._isBodiless or self._isDone or self._exchange.isOver:
+            return
+        for each in self._filters:
+            if data:
+                data = each.data(data)
+        self._put(data)
+
+    def _put(self, data: bytes, end: bytes = b"") -> None:
+        """
+        @param end: What is to be written after the body.
+        """
+        if self._left >= 0:
+            data = data[: self._left]
+            self._left -= len(data)
+        self.sent += len(data)
+        if data and self._isChunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        held, self._held = self._held, b""
+        data = held + data + end
+        if data:
+            session = self._exchange.session
+            session.wire.write(data)
+            session.progress()
+
+    def _flushHead(self) -> None:
+        if self._held and not self._exchange.isOver:
+            self._put(b"")
+
+    def whenTaking(self, then: Callable[[], None]) -> None:
+        """
+        See L{IOutlet}.
+        """
+        self._then = then
+
+    def flushed(self) -> None:
+        """
+        The client has taken what was pending.
+        """
+        then, self._then = self._then, None
+        if then is not None:
+            self._exchange.session.progress()
+            then()
+
+    def finish(self) -> None:
+        """
+        See L{IOutlet}.
+        """
+        exchange = self._exchange
+        if self._isDone or exchange.isOver:
+            return
+        rest = b""
+        for each in self._filters:
+            rest = (each.data(rest) if rest else b"") + each.end()
+        if self._left >= 0 and self._left > len(rest):
+            self.abort()
+            return
+        self._put(rest, b"0\r\n\r\n" if self._isChunked else b"")
+        self._isDone = True
+        exchange.complete(self.sent)
+
+    def abort(self) -> None:
+        """
+        See L{IOutlet}.
+        """
+        if not self._isDone and not self._exchange.isOver:
+            self._isDone = True
+            self._exchange.breakOff()
+
+
+@implementer(IOutlet)
+class LateOutlet:
+    """
+    For who answers after the exchange has ended: nothing comes of it.
+    """
+
+    isTaking = True
+
+    def write(self, data: bytes) -> None:
+        """
+        See L{IOutlet}.
+        """
+
+    def whenTaking(self, then: Callable[[], None]) -> None:
+        """
+        See L{IOutlet}.
+        """
+
+    def finish(self) -> None:
+        """
+        See L{IOutlet}.
+        """
+
+    def abort(self) -> None:
+        """
+        See L{IOutlet}.
+        """
