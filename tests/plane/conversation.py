@@ -5,13 +5,17 @@ what the tests of sessions, exchanges, links and doors have in common.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from smartproxy_tw.config.model import Forward, Route
+from zope.interface import implementer
+
+from smartproxy_tw.config.model import Forward, Respond, Route
+from smartproxy_tw.interfaces import IAction, IExchange, IStream
 
 from .harness import Origin, Peer, PlaneTests
 
-__all__ = ["GET", "HELLO", "SessionTests", "alive", "status"]
+__all__ = ["GET", "HELLO", "DeedTests", "Doing", "SessionTests", "alive", "status"]
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
@@ -57,3 +61,47 @@ class SessionTests(PlaneTests):
         """
         client.sends(request)
         return await client.message(not head)
+
+
+@implementer(IAction)
+class Doing:
+    """
+    An action that does what a test says.
+    """
+
+    def __init__(self, deed: Callable[[Any], object]) -> None:
+        self._deed = deed
+
+    def request(self, exchange: IExchange) -> None:
+        """Do it."""
+        self._deed(exchange)
+
+    def stream(self, stream: IStream) -> None:
+        """Do it."""
+        self._deed(stream)
+
+
+class DeedTests(PlaneTests):
+    """
+    A route with an action of the test's own.
+    """
+
+    async def begin(self, deed: Callable[[Any], object], **others: Any) -> int:
+        """
+        The port of that route; everything with a path of C{/fine} is answered.
+        """
+        port = await self.port()
+        await self.use(
+            Route("own", (port,), Respond(), "http"),
+            Route("fine", (port,), Respond(body="fine"), "http", path="/fine"),
+            **others,
+        )
+        self.does("own", deed)
+        return port
+
+    def does(self, route: str, deed: Callable[[Any], object]) -> None:
+        """
+        Have a route do something.
+        """
+        for entrance in self.plane.engine._entrances.values():
+            entrance.actions[route] = Doing(deed)

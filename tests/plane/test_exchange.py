@@ -4,19 +4,17 @@ What an action may do with an exchange, and what becomes of one that has a bug.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyClass
 
 from smartproxy_tw.config.model import Block, Forward, Redirect, Respond, Route, Timeouts
-from smartproxy_tw.interfaces import IAction, IExchange, IStream
+from smartproxy_tw.interfaces import IExchange
 from smartproxy_tw.plane.exchange import Exchange
 
-from .conversation import GET, HELLO, SessionTests, status
-from .harness import TERMINATE, Peer, PlaneTests, field, turns
+from .conversation import GET, HELLO, DeedTests, SessionTests, status
+from .harness import TERMINATE, Peer, field, turns
 
 GET_X = b"GET /x?y HTTP/1.1\r\nHost: a.test\r\n\r\n"
 
@@ -33,48 +31,10 @@ class InterfaceTests(SynchronousTestCase):
         verifyClass(IExchange, Exchange)
 
 
-@implementer(IAction)
-class Doing:
-    """
-    An action that does what a test says.
-    """
-
-    def __init__(self, deed: Callable[[Any], object]) -> None:
-        self._deed = deed
-
-    def request(self, exchange: IExchange) -> None:
-        """Do it."""
-        self._deed(exchange)
-
-    def stream(self, stream: IStream) -> None:
-        """Do it."""
-        self._deed(stream)
-
-
-class ActionTests(PlaneTests):
+class ActionTests(DeedTests):
     """
     A route with an action of the test's own.
     """
-
-    async def begin(self, deed: Callable[[Any], object], **others: Any) -> int:
-        """
-        The port of that route; everything with a path of C{/fine} is answered.
-        """
-        port = await self.port()
-        await self.use(
-            Route("own", (port,), Respond(), "http"),
-            Route("fine", (port,), Respond(body="fine"), "http", path="/fine"),
-            **others,
-        )
-        self.does("own", deed)
-        return port
-
-    def does(self, route: str, deed: Callable[[Any], object]) -> None:
-        """
-        Have a route do something.
-        """
-        for entrance in self.plane.engine._entrances.values():
-            entrance.actions[route] = Doing(deed)
 
     async def test_facts(self) -> None:
         """
