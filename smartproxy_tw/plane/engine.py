@@ -26,6 +26,7 @@ from .door import Door
 from .heralds import Heralds
 from .misses import Digest
 from .numbers import Numbers
+from .patience import Patience
 from .pipes import Pipes
 from .showcase import Showcase
 from .trust import Trust
@@ -195,6 +196,7 @@ class Engine:
     @ivar poller: Of all sockets.
     @ivar sharesPorts: Whether other processes accept on the same sockets.
     @ivar pipes: To splice through.
+    @ivar patience: With streams that flow.
     @ivar recall: Reads the heads of answers.
     @ivar timeouts: Of the configuration in use.
     @ivar limits: Likewise.
@@ -229,6 +231,7 @@ class Engine:
         self.poller = poller
         self.sharesPorts = sharesPorts
         self.pipes = Pipes()
+        self.patience = Patience(poller)
         self.recall = Recall()
         self.numbers = Numbers(randomness)
         self.numbersRequests = True

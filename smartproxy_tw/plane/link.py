@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..facts import AnswerHead
 from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, Response, unframed, withoutChunks
+from .patience import MUCH, Patient
 from .poller import ENDED, READABLE
 from .wires import READ, PlainWire
 
@@ -34,6 +35,8 @@ __all__ = ["BULK", "Lender", "Link", "UpstreamFailure"]
 
 #: With more than this to come of a body of known length it is spliced, in bytes.
 BULK = 1 << 18
+# With less to come it is not waited for until much has come.
+_ENOUGH = BULK + 2 * MUCH
 # So many reads at a time before the other connections have their turn.
 _ROUNDS = 8
 
@@ -110,6 +113,7 @@ class Link:
         "_left",
         "_lender",
         "_outlet",
+        "_patient",
         "_payload",
         "_poller",
         "_response",
@@ -145,6 +149,7 @@ class Link:
         self._payload: list[bytes] | None = None
         # Where the body goes when somebody looks at it on its way.
         self._outlet: Outlet | None = None
+        self._patient: Patient | None = None
         self.isHot = isHot
         self._hasSurplus = False
         poller.handlers[wire.fd] = self.ready
@@ -277,10 +282,32 @@ class Link:
             self._left -= moved
             self.moved += moved
             exchange.session.progress()
+            patient = self._patient
+            if patient is None:
+                patience = exchange.session.door.engine.patience
+                patient = self._patient = Patient(patience, self.wire.sock, self.look, self)
+            if client.pending:
+                patient.rest()
+            elif self._left < _ENOUGH:
+                patient.end()
+            elif moved >= READ:
+                patient.flow()
         elif moved == 0:
             self.isHot = False
             self._ended()
         return moved
+
+    def look(self) -> bool:
+        """
+        See L{Patient}.
+        """
+        exchange = self.exchange
+        if self.isHot or exchange is None or exchange.session.wire.pending:
+            return True
+        before = self.moved
+        self.isHot = True
+        self.download()
+        return self.exchange is not exchange or self.moved > before
 
     def _readHead(self, data: bytes) -> None:
         exchange = self.exchange
@@ -487,6 +514,8 @@ class Link:
         Close the connection.  The exchange, if any, is not told.
         """
         self.exchange = None
+        if self._patient is not None:
+            self._patient.rest()
         if self in self._poller.mortals:
             del self._poller.mortals[self]
             self._poller.forget(self.wire.fd)

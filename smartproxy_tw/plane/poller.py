@@ -220,12 +220,25 @@ class Poller:
         """
         heappush(self._timers, (self._reactor.seconds() + seconds, next(self._numbers), call))
 
+    def soon(self, seconds: float, call: Callable[[], None]) -> None:
+        """
+        Call this once, in so many seconds, as exactly as the reactor can.  It cannot be
+        cancelled either.
+        """
+
+        def due() -> None:
+            if not self._epoll.closed:
+                self.now = self._reactor.seconds()
+                self.guard(call, None)
+
+        self._reactor.callLater(seconds, due)
+
     def _awake(self) -> None:
         self._wake = None
         self.now = self._reactor.seconds()
         calls, self._postponed = self._postponed, []
         for call in calls:
-            self._guard(call)
+            self.guard(call, getattr(call, "__self__", None))
 
     def _sweep(self) -> None:
         self.now = now = self._reactor.seconds()
@@ -235,15 +248,21 @@ class Poller:
         self._wait()
         for mortal in [each for each in self.mortals if each.deadline <= now]:
             if mortal in self.mortals and mortal.deadline <= now:
-                self._guard(mortal.expire)
+                self.guard(mortal.expire, mortal)
         while self._timers and self._timers[0][0] <= now:
-            self._guard(heappop(self._timers)[2])
+            call = heappop(self._timers)[2]
+            self.guard(call, getattr(call, "__self__", None))
 
-    def _guard(self, call: Callable[[], None]) -> None:
+    def guard(self, call: Callable[[], None], owner: object) -> None:
+        """
+        Call something that may have a bug.
+
+        @param owner: See L{crashed}.
+        """
         try:
             call()
         except Exception:
-            self.crashed(call, getattr(call, "__self__", None))
+            self.crashed(call, owner)
 
     def crashed(self, call: Callable[..., object], owner: object) -> None:
         """

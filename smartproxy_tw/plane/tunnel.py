@@ -11,7 +11,8 @@ does count as an end here, as everywhere else in the field: too many clients lea
 like that, and a reset would cost the target what it has not read yet.)
 
 Small messages are copied through this process; when reads keep coming back full
-the bytes are spliced through a pipe and never leave the kernel.
+the bytes are spliced through a pipe and never leave the kernel, and a stream that
+flows is waited for with L{patience<smartproxy_tw.plane.patience>}.
 
 Where edge triggering bites: the readable edge is reported again with later
 writable ones, so an end that was read is remembered and never acted on twice;
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .patience import MUCH, Patient
 from .poller import BROKEN, ENDED, READABLE, WRITABLE
 from .wires import READ, PlainWire, isConnected
 
@@ -57,7 +59,18 @@ class Half:
     @ivar back: The other direction.
     """
 
-    __slots__ = ("_isHushed", "_streak", "_tunnel", "back", "isDone", "isHot", "moved", "sink", "source")
+    __slots__ = (
+        "_isHushed",
+        "_patient",
+        "_streak",
+        "_tunnel",
+        "back",
+        "isDone",
+        "isHot",
+        "moved",
+        "sink",
+        "source",
+    )
 
     back: Half
 
@@ -68,6 +81,7 @@ class Half:
         self.isHot = isHot
         self.isDone = self._isHushed = False
         self.moved = 0
+        self._patient: Patient | None = None
         # Below zero: never to be spliced.  Then: full reads in a row.  From _BULK on: spliced, and counts
         # down by small ones.
         self._streak = 0 if isinstance(source, PlainWire) and isinstance(sink, PlainWire) else -1
@@ -138,6 +152,25 @@ class Half:
                 tunnel.lost(sink)
         tunnel.engine.poller.later(self.pump)
 
+    def look(self) -> bool:
+        """
+        See L{Patient}.
+        """
+        if self.isHot or self.isDone or self.sink.pending:
+            return True
+        before = self.moved
+        self.isHot = True
+        self.pump()
+        return self.isDone or self.moved > before
+
+    def leave(self) -> None:
+        """
+        It is over.
+        """
+        if self._patient is not None:
+            self._patient.rest()
+            self._patient = None
+
     def crash(self) -> None:
         """
         A bug: end the tunnel.
@@ -165,7 +198,12 @@ class Half:
             # No pipe, or the end: reading tells which end it is.
             self._streak = 0
             return True
-        if moved < READ:
+        patient = self._patient
+        if patient is None:
+            patient = self._patient = Patient(tunnel.engine.patience, self.source.sock, self.look, self)
+        if moved >= MUCH:
+            self._streak = _BULK + _SMALL
+        elif moved < READ:
             self._streak -= 1
         self.moved += moved
         tunnel.moved()
@@ -174,12 +212,18 @@ class Half:
             # megabyte, measured with a client that was slower than the target.
             self._isHushed = True
             tunnel.engine.poller.hush(self.source.fd)
+            patient.rest()
+        elif self._streak < _BULK:
+            patient.end()
+        elif moved >= READ:
+            patient.flow()
         if sink.isBroken:
             tunnel.lost(sink)
         return True
 
     def _end(self) -> None:
         self.isDone = True
+        self.leave()
         tunnel = self._tunnel
         back = self.back
         # When this was the last of the two, closing a plain wire says it too.
@@ -315,6 +359,8 @@ class Tunnel:
         handlers.pop(up.source.fd, None)
         handlers.pop(up.sink.fd, None)
         self.engine.leave(self)
+        up.leave()
+        down.leave()
         # Without the circle nothing is left to the garbage collector, which would run every fifty tunnels.
         del self._up, self._down, up.back, down.back
         self._done(up.moved, down.moved)
