@@ -145,7 +145,10 @@ class Half:
                 if source.isShort and not source.isEnding:
                     self.isHot = False
             self.moved += len(data)
-            sink.write(data)
+            if source.isEnding and self._streak >= 0 and len(data) < READ:
+                sink.writeLast(data)  # type: ignore[attr-defined]
+            else:
+                sink.write(data)
             if not tunnel.isLingering:
                 tunnel.deadline = tunnel.engine.poller.now + tunnel.engine.timeouts.idle
             if sink.isBroken:

@@ -229,6 +229,23 @@ class PlainWire(Ending):
         self.pending = data[sent:]
         return False
 
+    def writeLast(self, data: bytes) -> bool:
+        """
+        As L{write}, when the end is to follow at once: both go in one segment, and the
+        peer is woken once.  (The kernel sends it in any case, a fifth of a second later.)
+        """
+        if not self.pending:
+            try:
+                data = data[self._send(data, socket.MSG_MORE) :]
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._failed(error)
+                return True
+            if not data:
+                return True
+        return self.write(data)
+
     def flush(self) -> bool:
         """
         Send what is pending.

@@ -75,6 +75,39 @@ class PlainWireTests(SynchronousTestCase):
         self.wire.sock.settimeout(5)
         self.assertEqual(self.wire.recv(100), b"answer")
 
+    def test_last(self) -> None:
+        """
+        The last words wait for the end, and come together with it.
+        """
+        self.assertTrue(self.wire.writeLast(b"bye"))
+        self.peer.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            self.peer.recv(100)
+        self.wire.finish()
+        self.peer.settimeout(5)
+        self.assertEqual((self.peer.recv(100), self.peer.recv(100)), (b"bye", b""))
+
+    def test_lastPending(self) -> None:
+        """
+        Those that do not fit wait as any others, in order.
+        """
+        data = bytes(range(256)) * 50_000
+        self.assertFalse(self.wire.writeLast(data))
+        self.assertFalse(self.wire.writeLast(b"more"))
+        self.wire.finish()
+        self.assertTrue(self.hears(len(data) + 4) == data + b"more")
+        self.peer.settimeout(5)
+        self.assertEqual(self.peer.recv(10), b"")
+
+    def test_lastBroken(self) -> None:
+        """
+        And to a broken stream they are dropped.
+        """
+        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        self.peer.close()
+        self.assertTrue(self.wire.writeLast(b"bye"))
+        self.assertTrue(self.wire.isBroken)
+
     def test_broken(self) -> None:
         """
         A peer that is gone is remembered and never raised.
