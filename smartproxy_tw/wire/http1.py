@@ -33,8 +33,11 @@ __all__ = [
     "Request",
     "Response",
     "UNTIL_CLOSE",
+    "checkTrailers",
+    "notServed",
     "parseRequest",
     "parseResponse",
+    "requestFrom",
     "unframed",
     "withoutChunks",
 ]
@@ -55,10 +58,10 @@ _USUAL_WASTE: Final = 16
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _FIELDS = rb"((?:" + _TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n)*+)"
 
-# The target is any visible ASCII but # and \, see wire.target.
-_REQUEST = re.compile(
-    rb"(" + _TOKEN + rb"++) ([!\"$-\[\]-~]++) HTTP/1\.([01])\r\n" + _FIELDS + rb"\r\n", re.DOTALL
-)
+# Method and target; that is any visible ASCII but # and \, see wire.target.
+_START = rb"(" + _TOKEN + rb"++) ([!\"$-\[\]-~]++)"
+_REQUEST = re.compile(_START + rb" HTTP/1\.([01])\r\n" + _FIELDS + rb"\r\n", re.DOTALL)
+_START_ALONE = re.compile(_START)
 _RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t -~\x80-\xff]*+)?+\r\n" + _FIELDS + rb"\r\n")
 _OTHER_VERSION = re.compile(_TOKEN + rb"++ [^\r\n ]++ HTTP/[0-9]\.[0-9]\r\n")
 
@@ -107,7 +110,8 @@ class Request:
     One request head.  Never changed after it was made, so that it may serve
     again for the same bytes.
 
-    @ivar raw: The head as it came, with its empty line.
+    @ivar raw: The head as it came, with its empty line; that of a later version as
+        L{requestFrom} has put it.
     @ivar method: As sent.
     @ivar target: What it asks for.
     @ivar minor: 1 or 0, of HTTP/1.x.
@@ -205,23 +209,65 @@ def parseRequest(data: bytes, headBytes: int = 65536, urlBytes: int = 8192) -> R
     match = _REQUEST.match(data)
     if match is None:
         raise _whyNot(data[: end + 4])
-    method, target, minor, block = match.groups()
+    method, target, minor, _ = match.groups()
+    return _read(match[0], method, target, 1 if minor == b"1" else 0, match.start(4), urlBytes)
+
+
+def requestFrom(method: bytes, target: bytes, lines: bytes, headBytes: int, urlBytes: int) -> Request:
+    """
+    What came by a later version of the protocol, as if it had come by HTTP/1.1, and by the
+    same rules.
+
+    @param method: Any bytes.
+    @param target: Any bytes.
+    @param lines: The fields, each line with its CR LF.  That they are such lines is for
+        the caller to see to: names are tokens, values have no control characters but tabs.
+    @param headBytes: As for L{parseRequest}.
+    @param urlBytes: As for L{parseRequest}.
+    @return: The head; in L{Request.raw} the version is 2.0.
+    @raise BadMessage: It is refused.
+    """
+    start = method + b" " + target
+    if _START_ALONE.fullmatch(start) is None:
+        if len(target) > urlBytes:
+            raise BadMessage(414, f"the target is longer than {urlBytes} bytes")
+        raise BadMessage(400, "not a valid method and target")
+    raw = start + b" HTTP/2.0\r\n" + lines + b"\r\n"
+    if len(raw) > headBytes and len(target) <= urlBytes:
+        raise BadMessage(431, f"the head is longer than {headBytes} bytes")
+    return _read(raw, method, target, 1, len(start) + 11, urlBytes)
+
+
+def _read(raw: bytes, method: bytes, target: bytes, minor: int, first: int, urlBytes: int) -> Request:
+    """
+    What a head says whose every byte was looked at.
+
+    @param first: Where its fields begin.
+    """
     if len(target) > urlBytes:
         raise BadMessage(414, f"the target is longer than {urlBytes} bytes")
     if method == b"CONNECT" or method == b"TRACE":
-        raise BadMessage(405, f"the method {method.decode()} is not served")
+        raise notServed(method)
     resolved = resolve(target, method)
     if isinstance(resolved, BadTarget):
         raise BadMessage(400, resolved.reason)
     request = Request()
-    request.raw = match[0]
+    request.raw = raw
     request.method = method
     request.target = resolved
-    request.minor = 1 if minor == b"1" else 0
-    if block.count(b"\n") > MAX_FIELDS:
+    request.minor = minor
+    # Its fields, and the empty line.
+    if raw.count(b"\n", first) > MAX_FIELDS + 1:
         raise BadMessage(431, f"more than {MAX_FIELDS} header fields")
-    _readFields(request, match.start(4))
+    _readFields(request, first)
     return request
+
+
+def notServed(method: bytes) -> BadMessage:
+    """
+    @param method: One that no proxy of ours serves, CONNECT or TRACE.
+    """
+    return BadMessage(405, f"the method {method.decode()} is not served")
 
 
 def _refuseEarly(data: bytes, headBytes: int, urlBytes: int) -> None:
@@ -329,7 +375,7 @@ def _readFields(request: Request, first: int) -> None:
     request.identified = identified
     request.expectsContinue = expects and request.minor == 1
     request.host = _hostName(request, host)
-    request.length = _bodyLength(request, length, chunked)
+    request.length = 0 if length is None and not chunked else _bodyLength(request, length, chunked)
     request.keepAlive = request.minor == 1
     request.upgrade = b""
     if connection:
@@ -383,9 +429,7 @@ def _bodyLength(request: Request, length: bytes | None, chunked: bool) -> int:
         if request.minor == 0:
             raise BadMessage(400, "a Transfer-Encoding in HTTP/1.0")
         return CHUNKED
-    if length is None:
-        return 0
-    if _DIGITS.match(length) is None:
+    if length is None or _DIGITS.match(length) is None:
         raise BadMessage(400, "a Content-Length that is not a number")
     return int(length)
 
@@ -561,7 +605,14 @@ _CHUNK = re.compile(
 )
 
 
-def _checkTrailers(section: bytes) -> None:
+def checkTrailers(section: bytes) -> None:
+    """
+    @param section: Trailers, each line with its CR LF, and an empty line behind them.
+    @raise BadMessage: One is malformed, or says what a trailer must not say; or they are
+        too many.
+    """
+    if len(section) > _MAX_TRAILERS:
+        raise BadMessage(400, "bad or too many trailers")
     if _TRAILERS.fullmatch(section) is None or _FORBIDDEN_TRAILER.search(section):
         raise BadMessage(400, "a trailer that is malformed or not allowed")
 
@@ -664,10 +715,10 @@ class Chunks:
                     # come before were looked at then.
                     seen = self._held.rfind(b"\r\n")
                     start = seen + 2 if seen >= 0 else 0
-                    _checkTrailers(block[start : block.rindex(b"\r\n") + 2] + b"\r\n")
+                    checkTrailers(block[start : block.rindex(b"\r\n") + 2] + b"\r\n")
                 self._held = block
                 return len(data)
-            _checkTrailers(block[:end])
+            checkTrailers(block[:end])
         self._held = b""
         self.isDone = True
         return at + end - before
