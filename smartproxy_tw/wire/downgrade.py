@@ -7,9 +7,10 @@ framing field: each would be one request for us and another one for the origin. 
 left is put into lines and read by L{smartproxy_tw.wire.http1}, so that every other rule is
 there, once: the target, Host, Content-Length, forwarding fields, limits.
 
-This is hot: it runs for each request that is not remembered.  All fields are looked at by
-one regular expression, between separators that none of them can have; a loop over fields
-is only for requests that have something unusual.
+This is hot: it runs for each request that is not remembered.  All fields are looked at
+together, by what is left of their lines without the bytes that may be there: half the time
+of a regular expression.  A loop over fields is only for requests that have something
+unusual.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ __all__ = ["Malformed", "acceptFor", "requestOf", "trailersOf"]
 
 _Fields = list[tuple[bytes, bytes]]
 
-# Names are tokens in lower case (RFC 9113 section 8.2.1).  Values may not begin or end with white
-# space, and the controls that are no line breaks are left out as HTTP/1 does.
-_REGULAR = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9a-z]++\0(?![\t ])[\t -~\x80-\xff]*+(?<![\t ])\n)*+")
+# RFC 9113 section 8.2.1: names are tokens in lower case, and values have no line breaks.  The controls
+# that are none are left out as HTTP/1 does.
+_IN_NAMES: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+_IN_VALUES: Final = bytes(byte for byte in range(256) if byte == 9 or (byte >= 32 and byte != 127))
 _BREAKS = re.compile(rb"[\0\r\n]")
 
 # A plain request has these; the order is anybody's.
@@ -108,7 +110,7 @@ def requestOf(
         rest = [(b"host", authority), *rest]
     elif b"host" not in names:
         raise Malformed("neither :authority nor Host")
-    lines = _linesOf(rest)
+    lines = _linesOf(rest, names)
     if hasCrumbs:
         lines = _withoutCrumbs(lines)
     if b":protocol" in pseudo:
@@ -136,9 +138,10 @@ def trailersOf(fields: _Fields) -> bytes:
     @raise Malformed: They are malformed; pseudo-headers are.
     @raise BadMessage: They are too many, or say what a trailer must not say.
     """
-    if not _CONNECTION.isdisjoint([name for name, _ in fields]):
+    names = [name for name, _ in fields]
+    if not _CONNECTION.isdisjoint(names):
         raise Malformed("a field that belongs to a connection of HTTP/1")
-    lines = _linesOf(fields)
+    lines = _linesOf(fields, names)
     checkTrailers(lines + b"\r\n")
     return lines
 
@@ -153,16 +156,24 @@ def acceptFor(key: bytes) -> bytes:
     return b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
 
 
-def _linesOf(fields: _Fields) -> bytes:
+def _linesOf(fields: _Fields, names: list[bytes]) -> bytes:
     """
-    Regular fields as lines of HTTP/1, once it is sure that they are that many.
+    Regular fields as lines of HTTP/1.
+
+    @param names: Theirs, in any order.  Host may be missing here.
+    @raise Malformed: They are not such fields.
     """
-    if not fields:
-        return b""
-    text = b"\n".join(map(b"\0".join, fields)) + b"\n"
-    if text.count(b"\n") != len(fields) or _REGULAR.fullmatch(text) is None:
+    values = [value for _, value in fields]
+    lines = b"\r\n".join(map(b": ".join, fields)) + b"\r\n" if fields else b""
+    if (
+        b"".join(names).translate(None, _IN_NAMES)
+        or b"" in names
+        # Nothing is left of them but the ends of so many lines.
+        or lines.translate(None, _IN_VALUES) != b"\r\n" * len(fields)
+        or list(map(bytes.strip, values)) != values
+    ):
         raise Malformed(_whyNot(fields))
-    return text.replace(b"\0", b": ").replace(b"\n", b"\r\n")
+    return lines
 
 
 def _whyNot(fields: _Fields) -> str:
@@ -172,7 +183,7 @@ def _whyNot(fields: _Fields) -> str:
     for name, value in fields:
         if name[:1] == b":":
             return "a pseudo-header where none may be"
-        if not name or b"\n" in name or _REGULAR.fullmatch(name + b"\0\n") is None:
+        if not name or name.translate(None, _IN_NAMES):
             return "the name of a field is not a token in lower case"
         if _BREAKS.search(value) is not None:
             return "a line break or NUL in a field"

@@ -108,10 +108,10 @@ _OVERHEAD: Final = 32
 # after the first one; whoever sends more wants to keep us busy (RFC 7541 section 5.1).
 _MOST_BITS: Final = 28
 
-# Of blocks that a decoder remembers: the longest, in bytes, and how many.  So it holds some
-# tens of kilobytes at most, besides its table.
-_LONGEST_BLOCK: Final = 1024
-_MOST_BLOCKS: Final = 32
+# Of blocks that a decoder remembers: the longest, in bytes, and how many.  As a rule they are
+# a few kilobytes with all their fields; a peer that means it comes to a tenth of a megabyte.
+_LONGEST_BLOCK: Final = 512
+_MOST_BLOCKS: Final = 16
 
 # What software says of itself.  These, and names, are remembered for all connections by
 # the code that they come in; everything else may be somebody's secret.
@@ -229,7 +229,8 @@ class Decoder:
 
     def __init__(self, tableSize: int = 4096, mostBytes: int = 65536, mostFields: int = MAX_FIELDS) -> None:
         """
-        @param tableSize: See L{tableSize}.
+        @param tableSize: See L{tableSize}.  Until our settings are acknowledged it is that of
+            the protocol.
         """
         self.mostBytes = mostBytes
         self.mostFields = mostFields

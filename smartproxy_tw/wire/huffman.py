@@ -5,12 +5,10 @@ The code is canonical: ordered by length, and by value where lengths are equal, 
 code is the one before it plus one.  So the lengths are all there is to know, and
 the tree is grown from them.
 
-A reader stands on an inner node of that tree, and takes a whole byte at a time:
-where that leads to, and what is read on the way, is worked out when it is first
-asked for and kept in the node.  With all of its 256 nodes and all bytes that would be
-some ten megabytes, once in a process, and only if peers worked hard for it; text
-needs about a hundredth of that.  Taking half bytes needs a fraction of it and
-twice the time.
+A reader stands on an inner node of that tree, and takes a whole byte at a time: where that
+leads to, and what is read on the way, is worked out when it is first asked for and kept in
+the node.  All of its 256 nodes with all bytes are eight megabytes, once in a process, and
+only if peers work hard for it; this manual in the code leaves less than one behind.
 
 Nothing that was read is kept here: strings are cookies and credentials too.
 """

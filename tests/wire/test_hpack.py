@@ -379,9 +379,9 @@ class DecoderTests(SynchronousTestCase):
         decoder = Decoder()
         for number in range(500):
             decoder.decode(encodeHead([(b"x-a", b"%d" % number)]))
-        self.assertLess(len(decoder._known), 33)
+        self.assertLess(len(decoder._known), 17)
         decoder.decode(encodeHead([(b"x-a", b"a" * 2000)]))
-        self.assertLessEqual(max(map(len, decoder._known)), 1024)
+        self.assertLessEqual(max(map(len, decoder._known)), 512)
 
     def test_secrets(self) -> None:
         """
