@@ -109,7 +109,7 @@ _OVERHEAD: Final = 32
 _MOST_BITS: Final = 28
 
 # Of blocks that a decoder remembers: the longest, in bytes, and how many.  As a rule they are
-# a few kilobytes with all their fields; a peer that means it comes to a tenth of a megabyte.
+# a few kilobytes with all their fields; a peer that means it comes to 150 kilobytes.
 _LONGEST_BLOCK: Final = 512
 _MOST_BLOCKS: Final = 16
 
