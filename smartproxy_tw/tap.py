@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .config.model import Config
     from .routing.steps import Steps
     from .service.announcer import Announcer, Wish
+    from .service.deposit import Deposit
     from .service.eventlog import Verbosity
     from .service.handover import Heir
     from .service.inherited import Inherited
@@ -182,7 +183,6 @@ def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IServi
     inherited, wish = _handedOver() if runner.isProgram else (None, None)
     if heir is not None:
         inherited = heir.inherited
-        heir.claim = runner.claim
     # The other process is begun before there is a reactor, and reads while this one imports what follows.
     configuration = _aside(options["config"]) if runner.isProgram and options["config"] else None
     if runner.isProgram:
@@ -196,6 +196,7 @@ def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IServi
     steady(reactor)
     terminal = Terminal()
     subject: Any
+    deposit = None
     if options["demo"]:
         from .testing.demo import Demo
 
@@ -211,6 +212,8 @@ def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IServi
         from .service.tree import SmartProxy
 
         config = _configuration(options, configuration)
+        if wish is not None and wish.room:
+            deposit = _deposit(wish, reactor, inherited)
 
         def upgrade(asker: str) -> Deferred[int]:
             assert upgrading is not None
@@ -225,6 +228,7 @@ def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IServi
             inherited=inherited,
             heir=heir,
             upgrade=upgrade if runner.isProgram else None,
+            deposit=deposit,
         )
         # A file that says text says what is usual, which twist takes for JSON
         # where there is no terminal.
@@ -235,7 +239,8 @@ def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IServi
     announcer = None if wish is None else _announcer(wish, reactor, subject)
     upgrading: Upgrading | None = None
     if runner.isProgram and not options["demo"]:
-        upgrading = _upgrading(reactor, subject, environ, runner, announcer)
+        upgrading = _upgrading(reactor, subject, environ, runner, announcer, deposit)
+    _succeed(heir, runner, deposit)
     return Process(
         subject,
         reactor.stop,
@@ -253,14 +258,25 @@ def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IServi
 
 
 def _upgrading(
-    reactor: Any, subject: Any, environ: dict[str, str], runner: _Runner, announcer: Announcer | None
+    reactor: Any,
+    subject: Any,
+    environ: dict[str, str],
+    runner: _Runner,
+    announcer: Announcer | None,
+    deposit: Deposit | None,
 ) -> Upgrading:
     from .service.upgrading import Program, Upgrading
 
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "WATCHDOG_PID"):
         environ.pop(name, None)
     program = Program(sys.executable, sys.orig_argv, os.getcwd(), environ)
-    announce = (lambda _: None) if announcer is None else announcer.succeeded
+
+    def announce(pid: int) -> None:
+        if deposit is not None:
+            deposit.end()
+        if announcer is not None:
+            announcer.succeeded(pid)
+
     found = Upgrading(reactor, subject, program, reactor.stop, forget=runner.forget, announce=announce)
     reactor.addSystemEventTrigger("before", "shutdown", found.stop)
     return found
@@ -275,6 +291,22 @@ def _heir() -> Heir | None:
     from .service.handover import heirIn
 
     return heirIn(os.environ)
+
+
+def _succeed(heir: Heir | None, runner: _Runner, deposit: Deposit | None) -> None:
+    """
+    Have what only one process may do begin: now, or when there is no other any more.
+    """
+
+    def claim() -> None:
+        runner.claim()
+        if deposit is not None:
+            deposit.begin()
+
+    if heir is not None:
+        heir.claim = claim
+    elif deposit is not None:
+        deposit.begin()
 
 
 def _onHangup(act: Callable[[], None]) -> None:
@@ -314,6 +346,14 @@ def _handedOver() -> tuple[Inherited | None, Wish | None]:
 
         wish = wishIn(os.environ, os.getpid())
     return inherited, wish
+
+
+def _deposit(wish: Wish, reactor: Any, inherited: Inherited | None) -> Deposit:
+    from .service.announcer import Notifier
+    from .service.deposit import Deposit
+
+    names = () if inherited is None else inherited.left
+    return Deposit(Notifier(wish.path).send, reactor, wish.room, names)
 
 
 def _announcer(wish: Wish, reactor: Any, subject: Any) -> Announcer:

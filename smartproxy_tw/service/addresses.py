@@ -8,14 +8,14 @@ ourselves.  So all addresses are one dual-stack socket, or C{0.0.0.0} where ther
 is no IPv6; and an address that another one covers already is left out.
 
 Sockets that were handed over are there already, and nothing can be bound beside
-them that collides.  Where the configuration leaves open on which addresses, they
-say it, for each port that has any.
+them that collides.  Where the configuration leaves open on which addresses, those of a
+service manager say it, for each port that has any.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import ip_address
 
 from ..facts import Address
@@ -67,7 +67,11 @@ def interfacesFor(bind: Iterable[str], everything: tuple[str, ...]) -> tuple[str
 
 
 def addressesFor(
-    number: int, bind: Iterable[str], everything: tuple[str, ...], handed: Mapping[Address, bool]
+    number: int,
+    bind: Iterable[str],
+    everything: tuple[str, ...],
+    handed: Mapping[Address, bool],
+    said: Collection[Address] | None = None,
 ) -> tuple[Address, ...]:
     """
     Where one port is served.
@@ -77,10 +81,11 @@ def addressesFor(
     @param everything: Likewise.
     @param handed: Where sockets listen already, and whether they are on C{::} and
         take IPv4 too.
+    @param said: Those of them that say where a port is served; by default, all.
     @return: Those among C{handed} are there, the others are to be bound.
     """
     wanted = tuple(bind)
-    already = tuple(address for address in handed if address.port == number)
+    already = tuple(address for address in (handed if said is None else said) if address.port == number)
     if already and not wanted:
         return already
     hosts = list(interfacesFor(wanted, everything))

@@ -13,8 +13,9 @@ import os
 import re
 import socket
 import time
+from array import array
 from collections import deque
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -53,11 +54,13 @@ class Wish:
     @ivar pid: The process that it has begun.
     @ivar watchdog: Seconds without a sign of life after which it ends the process;
         L{None}: it does not.
+    @ivar room: How many descriptors it keeps from one process to the next.
     """
 
     path: str
     pid: int
     watchdog: float | None = None
+    room: int = 0
 
 
 def wishIn(environ: MutableMapping[str, str], pid: int) -> Wish | None:
@@ -69,13 +72,13 @@ def wishIn(environ: MutableMapping[str, str], pid: int) -> Wish | None:
     @param pid: Of the process.
     @return: L{None}: none wants to be told.
     """
-    told = [environ.pop(name, "") for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")]
-    path, microseconds, watched = told
+    names = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE")
+    path, microseconds, watched, room = [environ.pop(name, "") for name in names]
     if not path.startswith(("/", "@")) or len(path) < 2:
         return None
     isForUs = watched in ("", str(pid)) and _NUMBER.fullmatch(microseconds)
     interval = int(microseconds) / 1_000_000 if isForUs else 0.0
-    return Wish(path, pid, interval or None)
+    return Wish(path, pid, interval or None, int(room) if _NUMBER.fullmatch(room) else 0)
 
 
 class Notifier:
@@ -96,16 +99,19 @@ class Notifier:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
 
-    def send(self, message: bytes) -> bool:
+    def send(self, message: bytes, descriptors: Sequence[int] = ()) -> bool:
         """
         Send one.
 
+        @param descriptors: What comes along; duplicates of them do.
         @return: Whether it makes no sense to send it again later.
         """
         if self._socket is None:
             return True
         try:
-            self._socket.sendto(message, self._address)
+            along = array("i", descriptors)
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, along)] if along else []
+            self._socket.sendmsg([message], rights, 0, self._address)
         except BlockingIOError:
             return False
         except (OSError, ValueError) as why:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ..store.certificates import Run
     from .admission import Probe
     from .automatic import Obtain
+    from .deposit import Deposit
     from .handover import Heir
     from .hooks import CertificateHooks
     from .inherited import Inherited
@@ -76,6 +77,7 @@ class Means:
     linger: float = 0.0
     inherited: Inherited | None = None
     heir: Heir | None = None
+    deposit: Deposit | None = None
 
 
 class Composition:
@@ -143,6 +145,7 @@ class Composition:
             self.config.bind,
             inherited=inherited,
             take=None if inherited is None else takeBy(reactor),
+            deposit=self._means.deposit,
         )
 
     def _usualPlane(self) -> IPlane:

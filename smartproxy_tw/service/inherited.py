@@ -3,9 +3,14 @@ Listening sockets that this process was begun with, as systemd's socket activati
 hands them over (C{sd_listen_fds(3)}): from descriptor 3 on, as many as
 C{LISTEN_FDS} says, for the process that C{LISTEN_PID} names.
 
-They stay the service manager's too.  So they are never shut down, only closed;
-what has been used is kept, in case that a port is let go and wanted again; and what
-is of no use is closed and told, since whoever connects there will wait for nobody.
+Those of socket units stay the service manager's too.  So they are never shut down,
+only closed; what has been used is kept, in case that a port is let go and wanted again;
+and what is of no use is closed and told, since whoever connects there will wait for
+nobody.
+
+Others are the proxy's own: what the process before had left with the service manager
+(L{smartproxy_tw.service.deposit}), or hands over itself.  These do not say where a port
+is to be served, and go without a word when nothing wants them.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from ipaddress import ip_address
 from twisted.logger import Logger
 
 from ..facts import Address
+from .deposit import isOurs, nameOf
 
 __all__ = ["FIRST", "Handed", "Inherited", "handed", "inherit"]
 
@@ -39,12 +45,14 @@ class Handed:
 
     @ivar name: What the unit calls it, or where it is in the order.
     @ivar socket: L{None}: it is none.
-    @ivar isManaged: Whether a service manager has it too.
+    @ivar isManaged: Whether it is the service manager's, and not the proxy's own.
+    @ivar isLeft: Whether the process that had it is gone.
     """
 
     name: str
     socket: socket.socket | None
     isManaged: bool = True
+    isLeft: bool = False
 
 
 class Inherited:
@@ -76,9 +84,24 @@ class Inherited:
         """
         return {address: _isDual(address, each.socket) for address, each in self._open.items()}
 
+    @property
+    def said(self) -> tuple[Address, ...]:
+        """
+        Those of them that say where a port is to be served.
+        """
+        return tuple(address for address, each in self._open.items() if each.isManaged)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """
+        The names of what the process before had left with the service manager.
+        """
+        every = (*self._open.values(), *(each for each, _ in self._useless))
+        return tuple(each.name for each in every if each.isLeft)
+
     def isManaged(self, address: Address) -> bool:
         """
-        Whether a service manager has the socket of an address too.
+        Whether the socket of an address is a service manager's.
         """
         found = self._open.get(address)
         return found is not None and found.isManaged
@@ -106,14 +129,24 @@ class Inherited:
         found.socket.setblocking(False)
         return found.socket
 
-    def dismiss(self) -> None:
+    def dismiss(self) -> tuple[str, ...]:
         """
         Close what nobody has used, and tell of it.
+
+        @return: By which names the service manager may have it, where it was the
+            proxy's own.
         """
         for address in self._open.keys() - self._used:
-            self._unused.add(address)
-            self._useless.append((self._open.pop(address), "nothing is to be served there"))
+            found = self._open.pop(address)
+            if found.isManaged:
+                self._unused.add(address)
+            elif found.isLeft and found.socket is not None:
+                # It would be in the way of what is bound instead for as long as others have it.
+                with suppress(OSError):
+                    found.socket.shutdown(socket.SHUT_RDWR)
+            self._useless.append((found, "nothing is to be served there"))
         useless, self._useless = self._useless, []
+        names = tuple(_storedAs(each) for each, _ in useless if not each.isManaged)
         for each, why in useless:
             if each.isManaged:
                 _log.warn(
@@ -125,6 +158,7 @@ class Inherited:
                 )
             if each.socket is not None:
                 each.socket.close()
+        return tuple(filter(None, names))
 
     def unusedOn(self, number: int) -> Address | None:
         """
@@ -158,7 +192,9 @@ def inherit(environ: MutableMapping[str, str], pid: int) -> Inherited:
     if told[0] != str(pid) or not _NUMBER.fullmatch(told[1]):
         return Inherited()
     number, names = int(told[1]), told[2].split(":") if told[2] else []
-    return Inherited(_handed((_name(names, index), FIRST + index, True) for index in range(number)))
+    # One after the other: what is said may be a thousand times as many as there are.
+    called = ((_name(names, index), FIRST + index) for index in range(number))
+    return Inherited(_handed((name, descriptor, not isOurs(name)) for name, descriptor in called))
 
 
 def handed(names: Iterable[str], first: int, managed: Iterable[bool]) -> list[Handed]:
@@ -185,10 +221,18 @@ def _handed(given: Iterable[tuple[str, int, bool]]) -> Iterator[Handed]:
             # There are no more, whatever was said.
             return
         try:
-            yield Handed(name, socket.socket(fileno=descriptor), isManaged)
+            yield Handed(name, socket.socket(fileno=descriptor), isManaged, isOurs(name))
         except OSError:
             os.close(descriptor)
-            yield Handed(name, None, isManaged)
+            yield Handed(name, None, isManaged, isOurs(name))
+
+
+def _storedAs(handed: Handed) -> str:
+    if handed.isLeft or handed.socket is None:
+        return handed.name if handed.isLeft else ""
+    with suppress(OSError, ValueError):
+        return nameOf(_addressOf(handed.socket), isUDP=handed.socket.type == socket.SOCK_DGRAM)
+    return ""
 
 
 def _judged(handed: Handed) -> tuple[Address | None, str]:

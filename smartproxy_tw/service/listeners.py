@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, execute, maybeDeferred
@@ -27,6 +28,7 @@ from twisted.python.failure import Failure
 from ..facts import Address
 from ..interfaces import IPlane
 from .addresses import addressesFor, everywhere
+from .deposit import Deposit, nameOf
 from .errors import ListenError
 from .gathering import gathered
 from .holder import holderOf
@@ -175,6 +177,7 @@ class Listeners:
         holder: Callable[[int], str | None] = holderOf,
         inherited: Inherited | None = None,
         take: Take | None = None,
+        deposit: Deposit | None = None,
     ) -> None:
         """
         @param listen: Binds one port, see L{listenBy}.
@@ -184,6 +187,7 @@ class Listeners:
         @param inherited: Sockets that listen already.  Which of them are of no use is
             settled with the first L{bind}.
         @param take: Takes one of them over, see L{takeBy}; without it none is.
+        @param deposit: Where sockets that we have bound are left for the next process.
         """
         self._listen = listen
         self._bind = tuple(bind)
@@ -191,6 +195,7 @@ class Listeners:
         self._holder = holder
         self._inherited = inherited if inherited is not None and take is not None else Inherited()
         self._take = take
+        self._deposit = deposit
         self._bound: list[_Bound] = []
         self._plane: IPlane | None = None
         self.refusal: ListenError | None = None
@@ -220,14 +225,16 @@ class Listeners:
         """
         self.refusal = None
         present = set(self.addresses)
-        everything, handed = self._everything(), self._inherited.addresses
+        everything, handed, said = self._everything(), self._inherited.addresses, self._inherited.said
         wanted = [
             _Bound(address, self._inherited.use(address))
             for number in sorted(set(ports))
-            for address in addressesFor(number, self._bind, everything, handed)
+            for address in addressesFor(number, self._bind, everything, handed, said)
             if address not in present
         ]
-        self._inherited.dismiss()
+        for name in self._inherited.dismiss():
+            if self._deposit is not None:
+                self._deposit.remove(name)
         return Deferred.fromCoroutine(self._bindAll(wanted))
 
     def adopt(self, plane: IPlane) -> Deferred[None]:
@@ -261,11 +268,12 @@ class Listeners:
         kept = set(ports)
         gone = [each for each in self._bound if each.address.port not in kept]
         self._bound = [each for each in self._bound if each.address.port in kept]
-        return Deferred.fromCoroutine(self._stopAll(gone))
+        return Deferred.fromCoroutine(self._stopAll(gone, isForGood=True))
 
     def stop(self) -> Deferred[None]:
         """
-        Accept no more and close every port.
+        Accept no more and close every port.  What was left with the service manager stays
+        there: whoever comes next is handed it.
 
         @return: Fires when they are closed.  Never fails: what goes wrong is
             logged.
@@ -294,16 +302,28 @@ class Listeners:
         await gathered(maybeDeferred(plane.adopt, each.port, each.address.port) for each in fresh)
         for each in fresh:
             each.isAdopted = True
+            if self._deposit is not None and not self._inherited.isManaged(each.address):
+                each.port._shouldShutdown = False
+                self._deposit.add(nameOf(each.address), each.port.socket)
 
-    async def _stopAll(self, bound: Sequence[_Bound]) -> None:
+    async def _stopAll(self, bound: Sequence[_Bound], *, isForGood: bool = False) -> None:
         for each in reversed(bound):
             try:
                 if self._plane is not None and each.isOffered:
                     await self._plane.release(each.port)
             except Exception:
                 self._log.failure("{address} could not be released", address=each.address)
+            if isForGood:
+                self._withdraw(each)
             if (closing := each.abandon()) is not None:
                 await closing
+
+    def _withdraw(self, bound: _Bound) -> None:
+        if self._deposit is not None and bound.isAdopted and not self._inherited.isManaged(bound.address):
+            # At once refused, and not only when the service manager has closed its own too.
+            with suppress(OSError):
+                bound.port.socket.shutdown(socket.SHUT_RDWR)
+            self._deposit.remove(nameOf(bound.address))
 
     def _refusalOf(self, refused: Sequence[_Bound]) -> ListenError | None:
         if not refused:

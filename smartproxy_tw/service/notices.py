@@ -15,7 +15,17 @@ from ..routing.steps import Steps, paused
 if TYPE_CHECKING:
     from .status import CertificateStatus
 
-__all__ = ["WATCHDOG", "main", "ready", "reloading", "status", "stopping", "summary"]
+__all__ = [
+    "WATCHDOG",
+    "main",
+    "ready",
+    "reloading",
+    "removed",
+    "status",
+    "stopping",
+    "stored",
+    "summary",
+]
 
 #: The reactor turns.
 WATCHDOG = b"WATCHDOG=1"
@@ -72,6 +82,25 @@ def stopping(seconds: float, text: str) -> bytes:
         whatever the unit says.
     """
     return b"STOPPING=1\nEXTEND_TIMEOUT_USEC=%d\n%s" % (round(seconds * 1_000_000), status(text))
+
+
+def stored(name: str, *, isPolled: bool) -> bytes:
+    """
+    A descriptor that comes along is to be kept for the next process.
+
+    @param name: What it is called then: printable ASCII without a colon.
+    @param isPolled: Whether it is to be let go of by itself when it has hung up, as a
+        socket that listens has when somebody has shut it down.  One for datagrams has an
+        error on it whenever somebody could not be reached.
+    """
+    return b"FDSTORE=1\nFDNAME=" + name.encode("ascii") + (b"" if isPolled else b"\nFDPOLL=0")
+
+
+def removed(name: str) -> bytes:
+    """
+    What is kept by a name is to be closed.
+    """
+    return b"FDSTOREREMOVE=1\nFDNAME=" + name.encode("ascii")
 
 
 def summary(

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ..store.certificates import Run
     from .admission import Probe
     from .automatic import Obtain
+    from .deposit import Deposit
     from .eventlog import Verbosity
     from .handover import Estate, Heir
     from .inherited import Inherited
@@ -95,6 +96,7 @@ class SmartProxy(MultiService):
         inherited: Inherited | None = None,
         heir: Heir | None = None,
         upgrade: Callable[[str], Deferred[int]] | None = None,
+        deposit: Deposit | None = None,
     ) -> None:
         """
         @param config: What to do.
@@ -133,6 +135,7 @@ class SmartProxy(MultiService):
         @param heir: Speaks to the process that this one is to replace.
         @param upgrade: Has another process replace this one, when that is asked for by
             the admin socket.
+        @param deposit: Where listening sockets are left for the next process.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self._respondents = Respondents(reactor, responders)
@@ -157,6 +160,7 @@ class SmartProxy(MultiService):
             linger=linger,
             inherited=inherited,
             heir=heir,
+            deposit=deposit,
         )
         self._reception = Reception(
             reactor,

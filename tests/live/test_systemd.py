@@ -28,7 +28,7 @@ HERE = "127.0.0.1"
 #: from 3 on, and the process knows that they are for it.
 SHIM = """
 import os, sys
-given = [int(word) for word in sys.argv[1].split(",")]
+given = [int(word) for word in sys.argv[1].split(",") if word]
 for index, descriptor in enumerate(given):
     os.dup2(descriptor, 3 + index, inheritable=True)
     os.close(descriptor)
@@ -45,14 +45,21 @@ _HIGH = 100
 
 class Manager:
     """
-    The service manager: its sockets, its ear, and the processes that it begins.
+    The service manager: its sockets, its ear, its store, and the processes that it begins.
     """
 
     def __init__(
-        self, directory: Path, sockets: Sequence[socket.socket], *, isAbstract: bool = False
+        self,
+        directory: Path,
+        sockets: Sequence[socket.socket],
+        *,
+        isAbstract: bool = False,
+        room: int | None = None,
     ) -> None:
         self.directory = directory
         self.sockets = sockets
+        self.room = room
+        self.store: dict[str, socket.socket] = {}
         self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.ear.settimeout(20)
         self._short = TemporaryDirectory()
@@ -67,7 +74,7 @@ class Manager:
         """
         Be gone.
         """
-        for each in (*self.sockets, self.ear):
+        for each in (*self.sockets, *self.store.values(), self.ear):
             each.close()
         self._short.cleanup()
 
@@ -89,8 +96,12 @@ class Manager:
         if watchdog is not None:
             environ["WATCHDOG_USEC"] = str(watchdog)
         with ExitStack() as stack:
+            if self.room is not None:
+                environ["FDSTORE"] = str(self.room)
+            names = [*("smartproxy.socket" for _ in self.sockets), *self.store]
+            environ["LISTEN_FDNAMES"] = ":".join(names)
             given = []
-            for index, each in enumerate(self.sockets):
+            for index, each in enumerate([*self.sockets, *self.store.values()]):
                 os.dup2(each.fileno(), _HIGH + index, inheritable=True)
                 stack.callback(os.close, _HIGH + index)
                 given.append(_HIGH + index)
@@ -116,8 +127,23 @@ class Manager:
         """
         heard: list[str] = []
         while not heard or word not in heard[-1]:
-            heard.append(self.ear.recv(65536).decode())
+            heard.append(self.hear())
         return heard
+
+    def hear(self) -> str:
+        """
+        Hear a message, and do as it says with what is stored.
+        """
+        data, descriptors, _, _ = socket.recv_fds(self.ear, 65536, 8)
+        text = data.decode()
+        said = dict(line.split("=", 1) for line in text.splitlines())
+        if "FDSTORE" in said:
+            # As systemd does with what it has already.
+            (found,) = (socket.socket(fileno=each) for each in descriptors)
+            self.store.setdefault(said["FDNAME"], found)
+        elif "FDSTOREREMOVE" in said and (gone := self.store.pop(said["FDNAME"], None)) is not None:
+            gone.close()
+        return text
 
     def rest(self) -> list[str]:
         """
@@ -127,7 +153,7 @@ class Manager:
         self.ear.setblocking(False)
         try:
             while True:
-                heard.append(self.ear.recv(65536).decode())
+                heard.append(self.hear())
         except BlockingIOError:
             return heard
         finally:
@@ -144,11 +170,13 @@ class ManagedCase(SynchronousTestCase):
         self.directory.mkdir(parents=True)
         self.log = self.directory / "log"
 
-    def manager(self, *sockets: socket.socket, isAbstract: bool = False) -> Manager:
+    def manager(
+        self, *sockets: socket.socket, isAbstract: bool = False, room: int | None = None
+    ) -> Manager:
         """
-        A manager of these sockets.
+        A manager of these sockets, with room for so many that are left with it.
         """
-        manager = Manager(self.directory, sockets, isAbstract=isAbstract)
+        manager = Manager(self.directory, sockets, isAbstract=isAbstract, room=room)
         self.addCleanup(manager.close)
         return manager
 

@@ -177,6 +177,15 @@ class HandedOverTests(SynchronousTestCase):
         self.assertEqual(self.places((), DUAL, home=False), ["127.0.0.1"])
         self.assertEqual(self.places((), APART, six=False, four=False), ["::", "0.0.0.0"])
 
+    def test_theySayNothing(self) -> None:
+        """
+        Those that are the proxy's own do not say it: all addresses are served, by what is
+        there if it fits.
+        """
+        there = {Address("::", 80): True, Address("127.0.0.1", 81): False}
+        for number in (80, 81):
+            self.assertEqual(addressesFor(number, (), DUAL, there, ()), (Address("::", number),))
+
     def test_theConfigurationSaysIt(self) -> None:
         """
         Where it names addresses, no more and no less is served.

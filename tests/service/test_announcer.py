@@ -62,6 +62,15 @@ class WishTests(SynchronousTestCase):
             told = {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": microseconds, "WATCHDOG_PID": pid}
             self.assertEqual(wishIn(told, 12), Wish("@x", 12, seconds))
 
+    def test_room(self) -> None:
+        """
+        The manager says how many descriptors it keeps; what is no number is none.
+        """
+        for said, room in (("512", 512), ("0", 0), ("", 0), ("many", 0), ("-1", 0)):
+            environ = {"NOTIFY_SOCKET": "@x", "FDSTORE": said}
+            self.assertEqual(wishIn(environ, 12), Wish("@x", 12, None, room))
+            self.assertEqual(environ, {})
+
     @given(st.text(), st.text(), st.text())
     @examples(100)
     def test_nonsense(self, path: str, microseconds: str, pid: str) -> None:
@@ -389,6 +398,20 @@ class NotifierTests(SynchronousTestCase):
         manager = self.listen(b"\0" + name.encode())
         self.assertTrue(self.notifier(f"@{name}").send(b"READY=1"))
         self.assertEqual(manager.recv(100), b"READY=1")
+
+    def test_descriptors(self) -> None:
+        """
+        Descriptors come along, as duplicates.
+        """
+        name = f"smartproxy-test-{os.getpid()}"
+        manager = self.listen(b"\0" + name.encode())
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            self.assertTrue(self.notifier(f"@{name}").send(b"FDSTORE=1", (sock.fileno(),)))
+            address = sock.getsockname()
+        message, (descriptor,), _, _ = socket.recv_fds(manager, 100, 2)
+        self.assertEqual(message, b"FDSTORE=1")
+        with socket.socket(fileno=descriptor) as found:
+            self.assertEqual(found.getsockname(), address)
 
     def test_full(self) -> None:
         """

@@ -195,6 +195,62 @@ class DualTests(SynchronousTestCase):
             self.assertEqual(dict(inherited.addresses), {Address("::", sock.getsockname()[1]): not only})
 
 
+class LeftTests(InheritedCase):
+    """
+    What the process before had left with the service manager.
+    """
+
+    def test_known(self) -> None:
+        """
+        They are told from those of socket units by their names: they do not say where a
+        port is served, and a duplicate is let go of once it is used.
+        """
+        unit, own = self.server(), self.server()
+        unit.listen()
+        own.listen()
+        name = f"smartproxy_tw/tcp/127.0.0.1/{own.getsockname()[1]}"
+        inherited, _ = self.take(unit.fileno(), own.fileno(), LISTEN_FDNAMES=f"smartproxy.socket:{name}")
+        ours = Address("127.0.0.1", own.getsockname()[1])
+        theirs = Address("127.0.0.1", unit.getsockname()[1])
+        self.assertEqual(set(inherited.addresses), {ours, theirs})
+        self.assertEqual(inherited.said, (theirs,))
+        self.assertEqual(inherited.left, (name,))
+        self.assertFalse(inherited.isManaged(ours))
+        self.assertIsNotNone(inherited.use(ours))
+        inherited.use(theirs)
+        self.assertEqual(inherited.dismiss(), ())
+        inherited.release()
+        self.assertEqual(set(inherited.addresses), {theirs})
+
+    def test_unwanted(self) -> None:
+        """
+        What nothing wants any more is shut down for all who have it, so that it is in
+        nobody's way, and told by its name; what does not listen is told too.
+        """
+        own, silent = self.server(), self.server()
+        own.listen()
+        names = ["smartproxy_tw/tcp/x/1", "smartproxy_tw/tcp/x/2"]
+        inherited, _ = self.take(own.fileno(), silent.fileno(), LISTEN_FDNAMES=":".join(names))
+        logged: list[Any] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        self.assertEqual(sorted(inherited.dismiss()), names)
+        self.assertEqual([each for each in logged if each.get("event") == "socket-unused"], [])
+        self.assertFalse(own.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        self.assertIsNone(inherited.unusedOn(own.getsockname()[1]))
+
+    def test_ofOneThatServes(self) -> None:
+        """
+        What a process hands over that still serves is closed here alone, and told by the
+        name that it has with the service manager, if it has any there.
+        """
+        sock = self.server()
+        sock.listen()
+        inherited = Inherited([Handed("the process before", sock.dup(), False)])
+        self.assertEqual(inherited.dismiss(), (f"smartproxy_tw/tcp/127.0.0.1/{sock.getsockname()[1]}",))
+        self.assertTrue(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
 class SharedTests(InheritedCase):
     """
     Sockets of the process before, which no service manager has.

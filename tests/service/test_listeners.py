@@ -5,18 +5,24 @@ Tests for L{smartproxy_tw.service.listeners}.
 from __future__ import annotations
 
 import errno
+import os
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smartproxy_tw.facts import Address
+from smartproxy_tw.service.deposit import Deposit, nameOf
 from smartproxy_tw.service.errors import ListenError
 from smartproxy_tw.service.inherited import Handed, Inherited
 from smartproxy_tw.service.listeners import BACKLOG, Listeners, listenBy, takeBy
+from smartproxy_tw.service.notices import removed, stored
 from smartproxy_tw.testing.fakes import FakeListen, FakePlane, Story
 
 reactor: Any = _reactor
@@ -395,6 +401,53 @@ class RealPortTests(TestCase):
             return listeners.stop()
 
         return listeners.stop().addCallback(again)
+
+    def test_left(self) -> Deferred[None]:
+        """
+        What was bound here is left for the next process once it is served, and never shut
+        down then; a port that is let go of is, for all who have it; what a service manager
+        has handed over is not left.
+        """
+        told: list[tuple[bytes, int]] = []
+        keptHere: list[int] = []
+
+        def send(message: bytes, descriptors: Sequence[int]) -> bool:
+            told.append((message, len(descriptors)))
+            keptHere.extend(os.dup(each) for each in descriptors)
+            return True
+
+        deposit = Deposit(send, Clock(), 8)
+        deposit.begin()
+        managed = socket.create_server(("127.0.0.1", 0))
+        inherited = Inherited([Handed("web", managed)])
+        self.addCleanup(inherited.close)
+        numbers = [self.freePort(), self.freePort()]
+        listeners = Listeners(
+            listenBy(reactor), ("127.0.0.1",), inherited=inherited, take=takeBy(reactor), deposit=deposit
+        )
+        self.successResultOf(listeners.bind([*numbers, managed.getsockname()[1]]))
+        self.assertEqual(told, [])
+        plane: Any = SimpleNamespace(adopt=lambda *_: succeed(None), release=lambda _: succeed(None))
+        self.successResultOf(listeners.adopt(plane))
+        names = [nameOf(Address("127.0.0.1", number)) for number in sorted(numbers)]
+        self.assertEqual(told, [(stored(name, isPolled=True), 1) for name in names])
+        kept = [socket.socket(fileno=each) for each in keptHere]
+        self.addCleanup(lambda: [each.close() for each in kept])
+
+        def listens() -> list[bool]:
+            return [bool(each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)) for each in kept]
+
+        def released(_: object) -> Deferred[None]:
+            self.assertEqual(told[2:], [(removed(names[0]), 0)])
+            self.assertEqual(listens(), [False, True])
+            return listeners.stop()
+
+        def stopped(_: object) -> None:
+            self.assertEqual(len(told), 3)
+            self.assertEqual(listens(), [False, True])
+
+        wanted = [max(numbers), managed.getsockname()[1]]
+        return listeners.retain(wanted).addCallback(released).addCallback(stopped)
 
     def test_handedOverInPart(self) -> None:
         """

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.routing.steps import finish
-from smartproxy_tw.service.notices import ready, reloading, status, stopping, summary
+from smartproxy_tw.service.notices import ready, reloading, removed, status, stopping, stored, summary
 from smartproxy_tw.service.status import CertificateState, CertificateStatus
 
 from ..examples import examples
@@ -55,6 +55,9 @@ class NoticeTests(SynchronousTestCase):
         self.assertEqual(status("all is well"), b"STATUS=all is well")
         self.assertTrue(reloading(77).startswith(b"RELOADING=1\nMONOTONIC_USEC=77\nSTATUS="))
         self.assertEqual(stopping(1.5, "bye"), b"STOPPING=1\nEXTEND_TIMEOUT_USEC=1500000\nSTATUS=bye")
+        self.assertEqual(stored("a/b", isPolled=True), b"FDSTORE=1\nFDNAME=a/b")
+        self.assertEqual(stored("a/b", isPolled=False), b"FDSTORE=1\nFDNAME=a/b\nFDPOLL=0")
+        self.assertEqual(removed("a/b"), b"FDSTOREREMOVE=1\nFDNAME=a/b")
 
     @given(st.text())
     @examples(200)
