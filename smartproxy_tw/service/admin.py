@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from ..config.model import Admin as Settings
 from ..config.texts import bearerToken
 from ..facts import Address
+from .berths import Berths
 from .desk import Desk, Question, Reply
 from .unixport import SocketRefused, UnixPort
 
@@ -92,13 +93,17 @@ class Admin:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, settings: Settings, parties: Sequence[Party]) -> None:
+    def __init__(
+        self, reactor: Any, settings: Settings, parties: Sequence[Party], berths: Berths | None = None
+    ) -> None:
         """
         @param reactor: Reads, and tells the time.
         @param settings: Where.
         @param parties: Take the questions.
+        @param berths: Listen by TCP; by default, the reactor does.
         """
         self._reactor = reactor
+        self._berths = berths or Berths(reactor)
         self._settings = settings
         self._parties = parties
         self._desk = Desk()
@@ -144,7 +149,7 @@ class Admin:
 
         try:
             door = _Door(self._desk, self._reactor, Guard(self._token(), where))
-            self._tcp = self._reactor.listenTCP(where.port, door, backlog=_BACKLOG, interface=where.host)
+            self._tcp = self._berths.listenTCP(where, door, _BACKLOG)
         except (CannotListenError, OSError, ValueError) as why:
             self._log.error(
                 "Nobody can speak to this proxy at {address}, and it goes on without: {why}",

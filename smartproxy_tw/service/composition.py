@@ -24,6 +24,7 @@ from ..config.model import Authority, Config
 from ..interfaces import IAccountStore, IOrderStore, IPlane
 from .admission import Admission
 from .authorities import Asked
+from .berths import Berths, namesIn
 from .caution import Preflight
 from .certificates import Certificates
 from .events import Events
@@ -85,6 +86,7 @@ class Composition:
     The parts of one life.
 
     @ivar config: What it begins with.
+    @ivar berths: The ports beside those of routes, none open yet.
     @ivar storage: The state directory, not open yet.
     @ivar issuers: The ways to authorities that there are, by the URL of each; none
         before the certificates are made.
@@ -103,6 +105,7 @@ class Composition:
         self._choices = Choices(config.challenges)
         self.issuers: dict[str, LateIssuer] = {}
         self.storage = self._newStorage()
+        self.berths = Berths(means.reactor, means.inherited, means.deposit)
         self._records = recordsOf(means.reactor, config)
         self.life = Life(
             config,
@@ -111,11 +114,12 @@ class Composition:
             means.plane or self._usualPlane,
             self._newCertificates,
             means.reactor,
-            nameServerOf(means.reactor, config, self._records),
+            nameServerOf(self.berths, config, self._records),
             self._newHooks if config.acme.hooks else None,
             means.events,
             makeAdmin(self),
             means.heir,
+            self.berths,
         )
 
     def _newStorage(self) -> Storage:
@@ -146,6 +150,7 @@ class Composition:
             inherited=inherited,
             take=None if inherited is None else takeBy(reactor),
             deposit=self._means.deposit,
+            beside=namesIn(self.config),
         )
 
     def _usualPlane(self) -> IPlane:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -65,17 +65,21 @@ class Inherited:
         @param handed: They are this object's to close.
         """
         self._open: dict[Address, Handed] = {}
+        self._datagrams: dict[Address, Handed] = {}
         self._useless: list[tuple[Handed, str]] = []
         self._used: set[Address] = set()
+        self._usedDatagrams: set[Address] = set()
         self._unused: set[Address] = set()
         for each in handed:
             address, why = _judged(each)
             if address is None:
                 self._useless.append((each, why))
-            elif address in self._open:
+                continue
+            place = self._datagrams if _isUDP(each) else self._open
+            if address in place:
                 self._useless.append((each, "another one was handed over for the same address"))
             else:
-                self._open[address] = each
+                place[address] = each
 
     @property
     def addresses(self) -> Mapping[Address, bool]:
@@ -96,8 +100,12 @@ class Inherited:
         """
         The names of what the process before had left with the service manager.
         """
-        every = (*self._open.values(), *(each for each, _ in self._useless))
-        return tuple(each.name for each in every if each.isLeft)
+        return tuple(each.name for each in self._every if each.isLeft)
+
+    @property
+    def _every(self) -> tuple[Handed, ...]:
+        useless = (each for each, _ in self._useless)
+        return (*self._open.values(), *self._datagrams.values(), *useless)
 
     def isManaged(self, address: Address) -> bool:
         """
@@ -110,41 +118,40 @@ class Inherited:
         """
         What is nobody's but ours is in the hands of those who use it: let go of it.
         """
-        for address in [address for address, each in self._open.items() if not each.isManaged]:
-            given = self._open.pop(address).socket
-            if given is not None:
-                given.close()
+        for place, used in ((self._open, self._used), (self._datagrams, self._usedDatagrams)):
+            for address in [each for each in used if each in place and not place[each].isManaged]:
+                given = place.pop(address).socket
+                if given is not None:
+                    given.close()
 
-    def use(self, address: Address) -> socket.socket | None:
+    def use(self, address: Address, *, isUDP: bool = False) -> socket.socket | None:
         """
         Look for the socket of an address.
 
+        @param isUDP: Whether it is for datagrams.
         @return: Non-blocking; it stays ours, whoever uses it takes a duplicate.
             L{None}: there is none.
         """
-        found = self._open.get(address)
+        found = (self._datagrams if isUDP else self._open).get(address)
         if found is None or found.socket is None:
             return None
-        self._used.add(address)
+        (self._usedDatagrams if isUDP else self._used).add(address)
         found.socket.setblocking(False)
         return found.socket
 
-    def dismiss(self) -> tuple[str, ...]:
+    def dismiss(self, kept: Collection[str] = ()) -> tuple[str, ...]:
         """
         Close what nobody has used, and tell of it.
 
+        @param kept: What somebody will use later, by its name as of
+            L{nameOf<smartproxy_tw.service.deposit.nameOf>}.
         @return: By which names the service manager may have it, where it was the
             proxy's own.
         """
-        for address in self._open.keys() - self._used:
-            found = self._open.pop(address)
-            if found.isManaged:
-                self._unused.add(address)
-            elif found.isLeft and found.socket is not None:
-                # It would be in the way of what is bound instead for as long as others have it.
-                with suppress(OSError):
-                    found.socket.shutdown(socket.SHUT_RDWR)
-            self._useless.append((found, "nothing is to be served there"))
+        for place, used in ((self._open, self._used), (self._datagrams, self._usedDatagrams)):
+            for address in place.keys() - used:
+                if nameOf(address, isUDP=place is self._datagrams) not in kept:
+                    self._dismiss(address, place.pop(address))
         useless, self._useless = self._useless, []
         names = tuple(_storedAs(each) for each, _ in useless if not each.isManaged)
         for each, why in useless:
@@ -160,6 +167,15 @@ class Inherited:
                 each.socket.close()
         return tuple(filter(None, names))
 
+    def _dismiss(self, address: Address, found: Handed) -> None:
+        if found.isManaged:
+            self._unused.add(address)
+        elif found.isLeft and found.socket is not None:
+            # It would be in the way of what is bound instead for as long as others have it.
+            with suppress(OSError):
+                found.socket.shutdown(socket.SHUT_RDWR)
+        self._useless.append((found, "nothing is to be served there"))
+
     def unusedOn(self, number: int) -> Address | None:
         """
         Where a socket was dismissed that whoever handed it over still has.
@@ -172,10 +188,10 @@ class Inherited:
         """
         Close everything.
         """
-        for each in (*self._open.values(), *(each for each, _ in self._useless)):
+        for each in self._every:
             if each.socket is not None:
                 each.socket.close()
-        self._open, self._useless = {}, []
+        self._open, self._datagrams, self._useless = {}, {}, []
 
 
 def inherit(environ: MutableMapping[str, str], pid: int) -> Inherited:
@@ -231,15 +247,22 @@ def _storedAs(handed: Handed) -> str:
     if handed.isLeft or handed.socket is None:
         return handed.name if handed.isLeft else ""
     with suppress(OSError, ValueError):
-        return nameOf(_addressOf(handed.socket), isUDP=handed.socket.type == socket.SOCK_DGRAM)
+        return nameOf(_addressOf(handed.socket), isUDP=_isUDP(handed))
     return ""
+
+
+def _isUDP(handed: Handed) -> bool:
+    return handed.socket is not None and handed.socket.type == socket.SOCK_DGRAM
 
 
 def _judged(handed: Handed) -> tuple[Address | None, str]:
     sock = handed.socket
     if sock is None:
         return None, "it is no socket"
-    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
+    isInternet = sock.family in (socket.AF_INET, socket.AF_INET6)
+    if isInternet and sock.type == socket.SOCK_DGRAM and not handed.isManaged:
+        return _addressOf(sock), ""
+    if not isInternet or sock.type != socket.SOCK_STREAM:
         return None, "it is not for TCP"
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         return None, "it does not listen (is it Accept=yes?)"

@@ -42,6 +42,7 @@ from .storage import Storage
 from .turnover import Turnover
 
 if TYPE_CHECKING:
+    from .berths import Berths
     from .doors import Door
     from .events import Events
     from .handover import Estate, Heir
@@ -83,6 +84,7 @@ class Life:
         events: Events | None = None,
         makeAdmin: MakeAdmin = lambda *_: None,
         heir: Heir | None = None,
+        berths: Berths | None = None,
     ) -> None:
         """
         @param config: What to do.
@@ -100,7 +102,9 @@ class Life:
         @param makeAdmin: Makes what it is spoken to by; called when everything is
             served.
         @param heir: Speaks to the process that this one is to replace.
+        @param berths: What else listens.
         """
+        self._berths = berths
         self._heir = heir
         self._isResting = False
         self._hasDeparted = False
@@ -261,7 +265,8 @@ class Life:
             raise UpgradeRefused("The proxy is stopping.")
         from .handover import Estate
 
-        return Estate(self.listeners.bequest(), self._storage.lock)
+        beside = () if self._berths is None else self._berths.bequest()
+        return Estate((*self.listeners.bequest(), *beside), self._storage.lock)
 
     def rest(self) -> Deferred[None]:
         """
@@ -495,6 +500,8 @@ class Life:
         await self.listeners.stop()
         if self._nameServer is not None:
             await self._nameServer.close()
+        if self._berths is not None:
+            self._berths.close()
 
     async def _drain(self, plane: IPlane) -> None:
         timeouts = self._config.timeouts

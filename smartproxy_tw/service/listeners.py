@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -178,6 +178,7 @@ class Listeners:
         inherited: Inherited | None = None,
         take: Take | None = None,
         deposit: Deposit | None = None,
+        beside: Collection[str] = (),
     ) -> None:
         """
         @param listen: Binds one port, see L{listenBy}.
@@ -188,6 +189,8 @@ class Listeners:
             settled with the first L{bind}.
         @param take: Takes one of them over, see L{takeBy}; without it none is.
         @param deposit: Where sockets that we have bound are left for the next process.
+        @param beside: Which of the sockets that listen already others will take, by their
+            names.
         """
         self._listen = listen
         self._bind = tuple(bind)
@@ -196,6 +199,7 @@ class Listeners:
         self._inherited = inherited if inherited is not None and take is not None else Inherited()
         self._take = take
         self._deposit = deposit
+        self._beside = beside
         self._bound: list[_Bound] = []
         self._plane: IPlane | None = None
         self.refusal: ListenError | None = None
@@ -232,7 +236,7 @@ class Listeners:
             for address in addressesFor(number, self._bind, everything, handed, said)
             if address not in present
         ]
-        for name in self._inherited.dismiss():
+        for name in self._inherited.dismiss(self._beside):
             if self._deposit is not None:
                 self._deposit.remove(name)
         return Deferred.fromCoroutine(self._bindAll(wanted))

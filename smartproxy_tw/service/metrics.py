@@ -17,6 +17,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from .berths import Berths
 from .desk import Desk, Question, Reply
 
 if TYPE_CHECKING:
@@ -108,13 +109,17 @@ class Exporter:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, address: Address, metrics: Metrics) -> None:
+    def __init__(
+        self, reactor: Any, address: Address, metrics: Metrics, berths: Berths | None = None
+    ) -> None:
         """
         @param reactor: Listens, and tells the time.
         @param address: Where.
         @param metrics: What there is to tell.
+        @param berths: Listen; by default, the reactor does.
         """
         self._reactor = reactor
+        self._berths = berths or Berths(reactor)
         self._address = address
         self._desk = Desk()
         metrics.begin(self._desk)
@@ -130,7 +135,7 @@ class Exporter:
         conversations = Conversations(self._desk, self._reactor)
         address = self._address
         try:
-            self._port = self._reactor.listenTCP(address.port, conversations, interface=address.host)
+            self._port = self._berths.listenTCP(address, conversations)
         except CannotListenError as why:
             self._log.error(
                 "Nobody can have the metrics at {address}, and the proxy goes on without: {why}",

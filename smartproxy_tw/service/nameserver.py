@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from ..facts import Address
 from ..records.zone import Zones
+from .berths import Berths
 from .errors import ListenError
 from .gathering import gathered
 
@@ -105,13 +106,13 @@ class NameServer:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, zones: Zones, addresses: tuple[Address, ...]) -> None:
+    def __init__(self, berths: Berths, zones: Zones, addresses: tuple[Address, ...]) -> None:
         """
-        @param reactor: Listens.
+        @param berths: Listen.
         @param zones: What to say.
         @param addresses: Where.
         """
-        self._reactor = reactor
+        self._berths = berths
         self._zones = zones
         self._addresses = addresses
         self._ports: list[Any] = []
@@ -127,11 +128,9 @@ class NameServer:
         if self._ports:
             return
         for address in self._addresses:
-            host, number = address
             try:
-                udp = self._reactor.listenUDP(number, _Datagrams(self._reply), interface=host)
-                self._ports.append(udp)
-                self._ports.append(self._reactor.listenTCP(number, self._streams, interface=host))
+                self._ports.append(self._berths.listenUDP(address, _Datagrams(self._reply)))
+                self._ports.append(self._berths.listenTCP(address, self._streams))
             except CannotListenError as why:
                 raise ListenError(
                     f"Cannot listen on {address} (acme.dns.listen), by UDP and TCP: {why.socketError}."

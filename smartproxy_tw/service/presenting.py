@@ -19,6 +19,7 @@ from .gathering import gathered
 
 if TYPE_CHECKING:
     from ..config.model import Config
+    from .berths import Berths
     from .nameserver import NameServer
     from .responders import Responding
 
@@ -49,7 +50,7 @@ def recordsOf(reactor: Any, config: Config) -> IRecords | None:
     return Updates(reactor, config.acme.dns)
 
 
-def nameServerOf(reactor: Any, config: Config, records: IRecords | None) -> NameServer | None:
+def nameServerOf(berths: Berths, config: Config, records: IRecords | None) -> NameServer | None:
     """
     The proxy's own name server, if those records are answered by one.
     """
@@ -59,7 +60,7 @@ def nameServerOf(reactor: Any, config: Config, records: IRecords | None) -> Name
     from .nameserver import NameServer
 
     assert isinstance(records, Zones)
-    return NameServer(reactor, records, config.acme.dns.listen)
+    return NameServer(berths, records, config.acme.dns.listen)
 
 
 @implementer(IPresenter)

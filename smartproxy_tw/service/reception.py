@@ -107,9 +107,10 @@ class Reception:
             from .admin import Admin
 
             parties = [*self._parties(composition, certificates), metrics]
-            doors.append(Admin(self._reactor, config.admin, parties))
+            doors.append(Admin(self._reactor, config.admin, parties, composition.berths))
         if config.metrics is not None:
-            doors.append(Exporter(self._reactor, config.metrics.listen, metrics))
+            where = config.metrics.listen
+            doors.append(Exporter(self._reactor, where, metrics, composition.berths))
         return Doors(doors)
 
     def _parties(self, composition: Composition, certificates: Certificates) -> Iterator[Party]:

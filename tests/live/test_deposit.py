@@ -189,6 +189,62 @@ class ChangeTests(DepositCase):
         self.assertEqual(self.log.read_text().count("keeps 1 sockets of 2"), 1)
 
 
+class BesideTests(DepositCase):
+    """
+    The ports beside those of routes.
+    """
+
+    def test_beside(self) -> None:
+        """
+        Those of the metrics, of the admin's questions and of the name server are left too,
+        and nobody who comes to them is refused or forgotten: not in an upgrade, and not after
+        a crash.
+        """
+        metrics, admin, names = freePort(), freePort(), freePort()
+        zone = f"{{type: zone, zones: [p.test], name: ns.test, listen: '{HERE}:{names}'}}"
+        words = self.configure(
+            (self.plain,),
+            f"metrics: {{listen: '{HERE}:{metrics}'}}",
+            f"admin: {{listen: '{HERE}:{admin}', token: {'t' * 40}}}",
+            f"acme: {{dns: {zone}}}",
+        )
+        expected = self.names(self.plain) | self.names(metrics, admin, names, host=HERE)
+        expected.add(f"{PREFIX}udp/{HERE}/{names}")
+        query = bytes.fromhex("123400000001000000000000") + b"\x01p\x04test\0\0\x06\0\x01"
+        with self.store.service(words, self.log) as process, socket.socket(type=socket.SOCK_DGRAM) as asker:
+            self.store.until("READY=1")
+            while set(self.store.store) != expected:
+                self.store.hear()
+            crowd = Crowd(metrics, 4, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.addCleanup(crowd.end)
+            process.send_signal(signal.SIGUSR2)
+            pid = int(self.store.until("MAINPID=")[-1].partition("MAINPID=")[2])
+            try:
+                self.assertEqual(process.wait(30), 0)
+                answered, deadline = crowd.answered, time.monotonic() + 20
+                while crowd.answered < answered + 10 and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                crowd.end()
+                # Conversations are ended with the old process, as at a stop.
+                others = [each for each in crowd.lost if "ConnectionReset" not in each and "b''" not in each]
+                self.assertEqual(others, [])
+                self.assertGreaterEqual(crowd.answered, answered + 10)
+            finally:
+                os.kill(pid, signal.SIGKILL)
+            while isAlive(pid):
+                time.sleep(0.01)
+            self.assertEqual(set(self.store.store), expected)
+            asker.settimeout(20)
+            asker.connect((HERE, names))
+            asker.send(query)
+            with socket.create_connection((HERE, metrics), timeout=20) as early:
+                early.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+                with self.store.service(words, self.log):
+                    self.assertTrue(early.recv(65536).startswith(b"HTTP/1.1 200"), self.log.read_text())
+                    self.assertEqual(asker.recv(4096)[:2], query[:2])
+        self.assertNotIn("and it goes on without", self.log.read_text())
+
+
 class UpgradeTests(DepositCase):
     """
     Another process in place of one.

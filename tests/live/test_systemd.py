@@ -347,8 +347,11 @@ class Crowd:
     is far away, and speaks only a while after it has connected.
     """
 
-    def __init__(self, port: int, number: int = 8) -> None:
+    def __init__(
+        self, port: int, number: int = 8, request: bytes = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+    ) -> None:
         self.port = port
+        self._request = request
         self.answered = 0
         self.lost: list[str] = []
         self._isOver = False
@@ -373,7 +376,7 @@ class Crowd:
             try:
                 with socket.create_connection((HERE, self.port), timeout=20) as client:
                     time.sleep(pause)
-                    client.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+                    client.sendall(self._request)
                     answer = client.recv(65536)
             except OSError as why:
                 outcome = repr(why)

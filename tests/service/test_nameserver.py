@@ -17,6 +17,7 @@ from smartproxy_tw.facts import DNS01, Address
 from smartproxy_tw.records.lookup import Lookup
 from smartproxy_tw.records.questions import Questions
 from smartproxy_tw.records.zone import Zones
+from smartproxy_tw.service.berths import Berths
 from smartproxy_tw.service.errors import ListenError
 from smartproxy_tw.service.nameserver import NameServer
 from smartproxy_tw.service.tree import SmartProxy
@@ -43,7 +44,7 @@ class NameServerTests(TestCase):
     async def _answers(self) -> None:
         address = Address("127.0.0.1", freePorts(1)[0])
         zones = Zones(("p.test",), "ns.test")
-        server = NameServer(reactor, zones, (address,))
+        server = NameServer(Berths(reactor), zones, (address,))
         server.bind()
         server.bind()
         silent = Questions(reactor).ask(make_query("p.test.", "SOA"), address)

@@ -62,6 +62,7 @@ class FakeComposition:
         self.storage: Any = self
         self.accounts = object()
         self.issuers: dict[str, Any] = {}
+        self.berths: Any = None
 
 
 class FakeCertificates:
