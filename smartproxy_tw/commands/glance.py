@@ -109,7 +109,7 @@ def _lines(told: _Told, paint: Paint) -> Iterator[str]:
     counts = connections["counts"]
     # What everybody looks for comes first.
     names = [*(name for name in _FIRST if name in counts), *(name for name in counts if name not in _FIRST)]
-    seen = [f"{counts[name]} {plain(name).replace('_', ' ')}" for name in names if counts[name]]
+    seen = [_counted(counts[name], plain(name).replace("_", " ")) for name in names if counts[name]]
     yield f"  connections    {connections['open']} open of {connections['limit']}"
     yield f"  since start    {', '.join(seen) or 'nothing'}"
     yield from _certificates(told["certificates"], paint)
@@ -157,6 +157,15 @@ def _address(told: _Told) -> str:
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+def _counted(number: int, things: str) -> str:
+    """
+    The same from the name of several: one upstream failure, one log line lost.
+    """
+    if number == 1:
+        things = " ".join(word.removesuffix("s") for word in things.split())
+    return f"{number} {things}"
 
 
 def duration(seconds: float) -> str:

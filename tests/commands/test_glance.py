@@ -54,8 +54,24 @@ class ShowTests(SynchronousTestCase):
             "  configuration  /etc/s.yaml: 2 routes, loaded 1 min 1 s ago\n"
             "  served         0.0.0.0:80, [::1]:443\n"
             "  connections    3 open of 20000\n"
-            "  since start    50 requests, 9 connections, 1 refusals\n"
+            "  since start    50 requests, 9 connections, 1 refusal\n"
             "  certificates   2 wanted, 2 valid, none failing\n",
+        )
+
+    def test_one(self) -> None:
+        """
+        One of something is told as one, whatever is counted.
+        """
+        counts = {
+            "requests": 1,
+            "upstream_failures": 1,
+            "log_lines_lost": 1,
+            "worker_restarts": 2,
+        }
+        connections = {"open": 0, "limit": 5, "counts": counts}
+        self.assertIn(
+            "since start    1 request, 1 upstream failure, 1 log line lost, 2 worker restarts\n",
+            self.told(connections=connections),
         )
 
     def test_failing(self) -> None:
