@@ -10,14 +10,11 @@ says which was the last.  So no request that was on its way is lost.
 
 from __future__ import annotations
 
-from typing import Final
-
-from .events import Closed, Event, Leaving, Pong, Reset, SettingsChanged
+from .endings import Ending
+from .events import Closed, Leaving, Pong, Reset, SettingsChanged
 from .floods import ASIDE, MOST_REPLIES, RESET, RETUNE
-from .flow import Sending, Stream
 from .frames import (
     ACK,
-    COMPRESSION_ERROR,
     ENHANCE_YOUR_CALM,
     FLOW_CONTROL_ERROR,
     FRAME_SIZE_ERROR,
@@ -35,40 +32,23 @@ from .frames import (
     RST_STREAM,
     SETTINGS,
     SETTINGS_ACK,
-    STREAM_CLOSED,
     WINDOW_UPDATE,
     Fault,
     goAway,
     ping,
     pong,
-    reset,
 )
 from .settings import readSettings
 
-__all__ = ["MOST_GONE", "Connection"]
-
-#: Of so many streams that we reset the peer's late frames are passed over.
-MOST_GONE: Final = 256
+__all__ = ["Connection"]
 
 # The table of a peer's decoder unless it says otherwise, in bytes (RFC 7540 section 6.5.2).
 _USUAL_TABLE = 4096
 # The PING of a drain.
 _DRAINING = b"draining"
-# Codes of a stream's end that say that the peer is at fault, or asks too much.
-_BLAMING = frozenset(
-    (
-        PROTOCOL_ERROR,
-        FLOW_CONTROL_ERROR,
-        STREAM_CLOSED,
-        FRAME_SIZE_ERROR,
-        REFUSED_STREAM,
-        COMPRESSION_ERROR,
-        ENHANCE_YOUR_CALM,
-    )
-)
 
 
-class Connection(Sending):
+class Connection(Ending):
     """
     A connection, of either side.
 
@@ -85,31 +65,11 @@ class Connection(Sending):
         self.isClosed = self.isAcknowledged = False
         self.peer: dict[int, int] = {}
         self._hasSettings = False
-        self._events: list[Event] = []
-        # Streams that we reset while the peer could send, and how much it still may.
-        self._gone: dict[int, int] = {}
         # The last stream that the peer began, the one that our GOAWAY named, and the one
         # that the peer's did.
         self._last = 0
         self._promised: int | None = None
         self._leaving: int | None = None
-
-    def reset(self, stream: int, code: int) -> None:
-        """
-        End a stream at once, both sides of it, with all that waits on it.  There is no
-        L{Reset} for it.
-
-        @param stream: Its number; on one that is closed nothing happens.
-        @param code: Why, section 7.  Codes that say that the peer is at fault count as
-            L{smartproxy_tw.wire.floods} has it.
-        """
-        found = self.streams.get(stream)
-        if found is not None:
-            self._drop(found)
-            self._bury(stream, code, found.hasEnded, found.left)
-            if code in _BLAMING:
-                # What is below zero is found with the next bytes that come.
-                self._purse.left -= RESET
 
     def ping(self, opaque: bytes) -> None:
         """
@@ -117,7 +77,8 @@ class Connection(Sending):
 
         @param opaque: Eight bytes.
         """
-        self._out.append(ping(opaque))
+        if not self.isClosed:
+            self._out.append(ping(opaque))
 
     def rest(self, gain: int) -> None:
         """
@@ -133,7 +94,7 @@ class Connection(Sending):
         Come to an end without losing what is on its way.  A server whose client does not
         answer soon calls L{goAway}.
         """
-        if self._promised is None:
+        if self._promised is None and not self.isClosed:
             if self._isServer:
                 self._out += (goAway(MOST_WINDOW, NO_ERROR), ping(_DRAINING))
             else:
@@ -146,6 +107,8 @@ class Connection(Sending):
         @param code: Why, section 7.
         @param reason: For the peer's log, ASCII.
         """
+        if self.isClosed:
+            return
         if self._promised is None:
             self._promised = max(self._last, 0)
         self._out.append(goAway(self._promised, code, reason.encode("ascii", "replace")))
@@ -163,20 +126,6 @@ class Connection(Sending):
         Whether no stream is open and nothing is to be sent.
         """
         return not self.streams and not self._out
-
-    def _isNew(self, stream: int) -> bool:
-        """
-        Whether a stream is idle (section 5.1).
-        """
-        raise NotImplementedError
-
-    def _misplaced(self, what: str, stream: int) -> Fault:
-        """
-        Say what is wrong with a frame whose stream is not there.
-        """
-        if not stream or self._isNew(stream):
-            return Fault(PROTOCOL_ERROR, f"{what} on stream {stream}, which was not begun")
-        return Fault(STREAM_CLOSED, f"{what} on stream {stream}, which is closed")
 
     def _takeOther(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         """
@@ -333,40 +282,6 @@ class Connection(Sending):
         if self._replies > MOST_REPLIES:
             raise Fault(ENHANCE_YOUR_CALM, f"{MOST_REPLIES} replies that the peer does not read")
         self._out.append(frame)
-
-    def _refuse(self, found: Stream, code: int) -> None:
-        """
-        The peer broke a rule on a stream that is open.
-        """
-        self._drop(found)
-        self._events.append(Reset(found.number, code, True))
-        self._reject(found.number, code, found.hasEnded, found.left)
-
-    def _reject(self, stream: int, code: int, hasEnded: bool, left: int) -> None:
-        """
-        The peer broke a rule on a stream that nobody knows of.
-        """
-        self._bury(stream, code, hasEnded, left)
-        self._purse.spend(RESET, "what makes us reset a stream")
-
-    def _bury(self, stream: int, code: int, hasEnded: bool, left: int) -> None:
-        """
-        Reset a stream, and remember it while the peer may still send on it.
-        """
-        self._out.append(reset(stream, code))
-        if not hasEnded:
-            self._ignore(stream, left)
-
-    def _ignore(self, stream: int, left: int) -> None:
-        """
-        Have frames on a stream passed over.
-
-        @param left: How much data the peer may send there.
-        """
-        gone = self._gone
-        gone[stream] = left
-        if len(gone) > MOST_GONE:
-            del gone[next(iter(gone))]
 
     def _fail(self, fault: Fault) -> None:
         """

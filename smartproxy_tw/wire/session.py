@@ -27,7 +27,7 @@ from typing import Final, Protocol
 
 from .connection import Connection
 from .events import Data, Event, Fields
-from .floods import ASIDE, MOST_CONTINUATIONS, USEFUL
+from .floods import ASIDE, MOST_CONTINUATIONS, MOST_REPLIES, USEFUL
 from .flow import ENDED, UNKNOWN, Stream
 from .frames import (
     ACK,
@@ -139,8 +139,8 @@ class Session(Connection):
             rest.clear()
         at = 0
         try:
-            if self._purse.left < 0:
-                self._purse.spend(0, "streams that had to be reset")
+            if self._purse.left < 0 or self._replies > MOST_REPLIES:
+                raise Fault(ENHANCE_YOUR_CALM, "too many streams to reset, or replies that nobody reads")
             if not self._isGreeted:
                 at = self._greet(data)
                 if at < 0:
@@ -186,6 +186,7 @@ class Session(Connection):
             return
         owed = found.owed + size
         if owed >= self._enough:
+            self._replies += 1
             self._out.append(windowUpdate(stream, owed))
             found.left += owed
             owed = 0
@@ -222,6 +223,7 @@ class Session(Connection):
             raise Fault(FLOW_CONTROL_ERROR, "more data than the connection's window has")
         owed = self._owed + size
         if owed >= CONNECTION_WINDOW >> 1:
+            self._replies += 1
             self._out.append(windowUpdate(0, owed))
             left += owed
             owed = 0

@@ -259,11 +259,17 @@ class UnreadTests(Conversation):
         """
         self.hears(head(1))
         body = data(1, bytes(600))
-        for _ in range(MOST_REPLIES):
+        taken = 0
+        while not self.session.isClosed:
+            taken += 1
             for event in self.hears(ping(bytes(8)), body):
-                assert isinstance(event, Data)
-                self.session.credit(1, event.credit)
-        self.assertFails(ENHANCE_YOUR_CALM, ping(bytes(8)))
+                if isinstance(event, Data):
+                    self.session.credit(1, event.credit)
+                elif isinstance(event, Closed):
+                    self.assertEqual(event.code, ENHANCE_YOUR_CALM)
+        # Windows that are opened count as well.
+        self.assertTrue(MOST_REPLIES - 20 < taken <= MOST_REPLIES + 1, taken)
+        self.assertEqual(len(self.says()), MOST_REPLIES + 1)
 
     def test_memory(self) -> None:
         """
@@ -274,7 +280,7 @@ class UnreadTests(Conversation):
         tracemalloc.start()
         try:
             grown: list[int] = []
-            for turn in range(3000):
+            for turn in range(900):
                 for event in self.session.receive(
                     head(stream, isEnd=True)
                     + head(stream + 2)
@@ -290,7 +296,7 @@ class UnreadTests(Conversation):
                         self.session.rest(10)
                 stream += 6
                 self.session.outgoing()
-                if turn % 1000 == 999:
+                if turn % 300 == 299:
                     grown.append(tracemalloc.get_traced_memory()[0])
         finally:
             tracemalloc.stop()
