@@ -194,7 +194,7 @@ class ClientSession(Session):
 
     def request(self, block: bytes, isEnd: bool = False, isHead: bool = False) -> int:
         """
-        Begin a request; its body goes on by L{data}.
+        Begin a request; its body goes on by C{data}.
 
         @param block: Its fields, encoded without use of a dynamic table.
         @param isEnd: Whether it has no body.

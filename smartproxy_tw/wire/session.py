@@ -126,7 +126,7 @@ class Session(Connection):
         Take what the peer sent.
 
         @param data: It, cut anywhere.
-        @return: What it means, in order.  Ask L{outgoing} afterwards: there may be replies.
+        @return: What it means, in order.  Ask C{outgoing} afterwards: there may be replies.
         """
         if self.isClosed:
             return []
