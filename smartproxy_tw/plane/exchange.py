@@ -511,7 +511,7 @@ class Exchange:
     def _record(self, size: int) -> None:
         self.isOver = True
         if self._intake is not None:
-            self._intake.endPace()
+            self._intake.end()
         session = self.session
         session.door.engine.record(
             self._prepared,

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from ..wire.http1 import CHUNKED, BadMessage, Chunks
 from .link import BULK
 from .pace import Pace
-from .wires import PlainWire
+from .patience import MUCH, Patient
+from .wires import READ, PlainWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Intake"]
 
+# With less to come it is not waited for until much has come.
+_ENOUGH = BULK + 2 * MUCH
 # Pieces of a body passed on at a time before others have their turn.
 _ROUNDS = 16
 # A body that was faster than it has to be may pause for so long, in seconds.
@@ -38,7 +41,7 @@ class Intake:
     @ivar isInvited: Whether the client knows that its body is wanted.
     """
 
-    __slots__ = ("_chunks", "_collected", "_exchange", "_pace", "_room", "_then", "isInvited")
+    __slots__ = ("_chunks", "_collected", "_exchange", "_pace", "_patient", "_room", "_then", "isInvited")
 
     def __init__(self, exchange: Exchange, most: int) -> None:
         """
@@ -49,6 +52,7 @@ class Intake:
         self._exchange = exchange
         self._chunks = Chunks(most) if exchange.left == CHUNKED else None
         self._pace: Pace | None = None
+        self._patient: Patient | None = None
         self._collected: list[bytes] | None = None
         self._room = 0
         self._then: Callable[[bytes | None], None] | None = None
@@ -189,9 +193,41 @@ class Intake:
             exchange.received += moved
             self.isInvited = True
             session.progress()
+            patient = self._patient
+            if patient is None:
+                patience = session.door.engine.patience
+                patient = self._patient = Patient(patience, session.wire.sock, self.look, exchange)
+            if sink.pending:
+                patient.rest()
+            elif exchange.left < _ENOUGH:
+                patient.end()
+            elif moved >= READ:
+                patient.flow()
         elif moved == 0:
             exchange.clientLeft()
         return moved
+
+    def look(self) -> bool:
+        """
+        See L{Patient}.
+        """
+        exchange = self._exchange
+        session = exchange.session
+        if session.isHot or not exchange.left or exchange.link is None or exchange.link.wire.pending:
+            return True
+        before = exchange.received
+        session.isHot = True
+        self.upload()
+        return exchange.received > before or exchange.isOver
+
+    def end(self) -> None:
+        """
+        The exchange has ended, with or without the rest of it.
+        """
+        self.endPace()
+        if self._patient is not None:
+            self._patient.end()
+            self._patient = None
 
     def take(self, payload: list[bytes] | None = None) -> bytes | None:
         """

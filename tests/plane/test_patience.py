@@ -250,3 +250,48 @@ class StreamTests(PlaneTests):
         self.assertEqual(self.waiting(), 0)
         server.sends(b"HTTP/1.1 204 No Content\r\n\r\n")
         await client.head()
+
+    async def test_upload(self) -> None:
+        """
+        And with the body of a request; the client's connection is listened to as any other
+        afterwards.
+        """
+        port = await self.port()
+        origin = self.origin()
+        await self.use(Route("all", (port,), Forward((origin.target,)), "http"))
+        client = await self.client(port)
+        size = 40 * MUCH
+        client.sends(b"PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n" % size)
+        server = await origin.accepts()
+        await server.head()
+        client.sends(b"x" * (size - 5 * MUCH))
+        await server.takes(size - 5 * MUCH)
+        client.sends(b"y" * (5 * MUCH - 1))
+        await server.takes(5 * MUCH - 1)
+        client.sends(b"z")
+        await server.expects(b"z")
+        self.assertEqual(self.waiting(), 0)
+        for _ in range(2):
+            server.sends(b"HTTP/1.1 204 No Content\r\n\r\n")
+            await client.head()
+            client.sends(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            await server.head()
+
+    async def test_uploadBroken(self) -> None:
+        """
+        Nobody is waited for when the client leaves in the middle.
+        """
+        port = await self.port()
+        origin = self.origin()
+        await self.use(Route("all", (port,), Forward((origin.target,)), "http"))
+        client = await self.client(port)
+        size = 40 * MUCH
+        client.sends(b"PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n" % size)
+        server = await origin.accepts()
+        await server.head()
+        client.sends(b"x" * (size // 2))
+        await server.takes(size // 2)
+        client.breaks()
+        await server.loses()
+        await self.isIdle()
+        self.assertEqual(self.waiting(), 0)
