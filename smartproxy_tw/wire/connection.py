@@ -53,7 +53,7 @@ class Connection(Ending):
     A connection, of either side.
 
     @ivar isClosed: Whether an error ended it: nothing is read any more, and what
-        L{outgoing} still gives ends with GOAWAY.
+        C{outgoing} still gives ends with GOAWAY.
     @ivar isAcknowledged: Whether the peer has taken our settings.
     @ivar peer: The peer's settings, by number, as far as it sent any.
     """
