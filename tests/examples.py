@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
-__all__ = ["examples"]
+__all__ = ["anyText", "examples"]
 
 _PART = float(os.environ.get("SMARTPROXY_TW_EXAMPLES", "0.4"))
 # Below this a property has hardly left its simplest examples.
@@ -34,3 +35,12 @@ def examples(count: int = 100) -> settings:
         max_examples=max(_FEWEST, round(count * _PART)),
         suppress_health_check=slow,
     )
+
+
+def anyText(most: int) -> st.SearchStrategy[str]:
+    """
+    Any text: drawn from bytes, since the tables that L{st.text} draws from take seconds to make.
+
+    @param most: In characters.
+    """
+    return st.binary(max_size=2 * most).map(lambda data: data.decode("utf-16-le", "replace"))

@@ -8,8 +8,9 @@ That is nobody, for most requests: L{smartproxy_tw.wire.http1} hands lines on as
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-__all__ = ["pairs"]
+__all__ = ["pairs", "valueOf", "without"]
 
 _LINE = re.compile(rb"([^:\r\n]++):[\t ]*+([^\r\n]*+)\r\n")
 
@@ -27,3 +28,28 @@ def pairs(lines: bytes) -> list[tuple[str, str]]:
         (name.decode("ascii", "replace").lower(), value.rstrip(b"\t ").decode("utf-8", "replace"))
         for name, value in _LINE.findall(lines)
     ]
+
+
+_WHOLE = re.compile(rb"([^:\r\n]++):[^\r\n]*+\r\n")
+
+
+def without(lines: bytes, isGone: Callable[[bytes], bool]) -> bytes:
+    """
+    Header lines without some.
+
+    @param lines: As for L{pairs}.
+    @param isGone: Says of a name, in lower case, whether its lines go.
+    """
+    return _WHOLE.sub(lambda line: b"" if isGone(line[1].lower()) else line[0], lines)
+
+
+def valueOf(lines: bytes, name: bytes) -> bytes | None:
+    """
+    What one field says.
+
+    @param lines: As for L{pairs}.
+    @param name: In lower case.
+    @return: All of its values, with commas between (RFC 9110 section 5.3); L{None}: it is not there.
+    """
+    found = [value.rstrip(b"\t ") for each, value in _LINE.findall(lines) if each.lower() == name]
+    return b", ".join(found) if found else None

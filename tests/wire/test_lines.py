@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.wire.http1 import BadMessage, parseRequest
-from smartproxy_tw.wire.lines import pairs
+from smartproxy_tw.wire.lines import pairs, valueOf, without
 
 from ..examples import examples
 
@@ -52,3 +52,32 @@ class PairsTests(SynchronousTestCase):
         if len(request.raw) == len(lines) + 27:
             wanted = [(name.lower(), value.strip(b"\t ").decode("utf-8", "replace")) for name, value in some]
             self.assertEqual(pairs(request.fields), [("host", "a"), *wanted])
+
+
+class ChangeTests(SynchronousTestCase):
+    """
+    Lines that are looked for, and taken away.
+    """
+
+    LINES = b"A: 1\r\nset-cookie: x=a: b\r\nSet-Cookie: y\r\na-b:\r\nA:  2 \r\n"
+
+    def test_without(self) -> None:
+        """
+        Lines go by their names, whatever their case; the others stay to the byte.
+        """
+        self.assertEqual(without(self.LINES, b"set-cookie".__eq__), b"A: 1\r\na-b:\r\nA:  2 \r\n")
+        self.assertEqual(without(self.LINES, lambda name: name == b"a"), self.LINES[6:-8])
+        self.assertEqual(without(self.LINES, lambda name: False), self.LINES)
+        self.assertEqual(without(b"", lambda name: True), b"")
+
+    def test_valueOf(self) -> None:
+        """
+        All values of a field, with commas between.
+        """
+        for name, value in (
+            (b"a", b"1, 2"),
+            (b"set-cookie", b"x=a: b, y"),
+            (b"a-b", b""),
+            (b"b", None),
+        ):
+            self.assertEqual(valueOf(self.LINES, name), value)

@@ -1,0 +1,149 @@
+"""
+Tests for L{smartproxy_tw.wire.preferences}.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.wire.preferences import chooseCoding, chooseType, weights
+
+from ..examples import anyText, examples
+
+ALL = ("zstd", "br", "gzip")
+
+#: What clients send, and what servers have got wrong.
+NAMES = st.sampled_from(["gzip", "br", "zstd", "identity", "*", "GZIP", "deflate", "x"])
+WEIGHTS = st.sampled_from(
+    ["", ";q=0", ";q=1", ";q=0.5", "; Q=0.25", ";q=0.000", ";q=1.001", ";q=-1", ";q=", ";x=1"]
+)
+ITEMS = st.lists(st.tuples(NAMES, WEIGHTS, st.sampled_from(["", " ", "\t"])), max_size=6)
+
+
+def slowly(text: str, offered: tuple[str, ...]) -> str | None:
+    """
+    RFC 9110 section 12.5.3, sentence by sentence.
+    """
+    items = []
+    for each in text.split(","):
+        name, *parameters = [part.strip(" \t") for part in each.split(";")]
+        weight = 1.0
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            if key.lower() == "q":
+                isRight = re.fullmatch(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", value) is not None
+                weight = float(value) if isRight else 0.0
+        if name:
+            items.append((name.lower(), weight))
+
+    def weightOf(coding: str) -> float | None:
+        named = [weight for name, weight in items if name == coding]
+        if named:
+            return max(named)
+        others = [weight for name, weight in items if name == "*"]
+        return max(others) if others and coding != "identity" else None
+
+    liked = [(weightOf(coding) or 0.0, -place, coding) for place, coding in enumerate(offered)]
+    weight, _, coding = max(liked)
+    return coding if weight > 0 and weight >= (weightOf("identity") or 0.0) else None
+
+
+class CodingTests(SynchronousTestCase):
+    """
+    L{chooseCoding}.
+    """
+
+    def test_chosen(self) -> None:
+        """
+        What is liked best, of several what is offered first; nothing where nothing is liked.
+        """
+        for text, chosen in (
+            (None, None),
+            ("", None),
+            ("gzip", "gzip"),
+            ("gzip, deflate, br, zstd", "zstd"),
+            ("gzip;q=1.0, br;q=0.9", "gzip"),
+            ("GZIP", "gzip"),
+            ("x-gzip", "gzip"),
+            ("*", "zstd"),
+            ("*;q=0", None),
+            ("*;q=0, gzip", "gzip"),
+            ("gzip;q=0, *", "zstd"),
+            ("gzip;q=0", None),
+            ("gzip;q=0.000", None),
+            ("gzip;q=2", None),
+            ("gzip;q=x", None),
+            ("identity", None),
+            ("identity, gzip;q=0.5", None),
+            ("identity;q=0.5, gzip", "gzip"),
+            ("identity;q=0, gzip;q=0.1", "gzip"),
+            ("identity;q=0", None),
+            ("deflate, compress", None),
+            (" ,, gzip ,", "gzip"),
+            ("gzip ; q = 0", None),
+            ("gzip; q=0.3; x=1", "gzip"),
+            ("gzipped, brx", None),
+            ('a;b=",gzip"', None),
+            ('"', None),
+        ):
+            self.assertEqual(chooseCoding(text, ALL), chosen, text)
+        self.assertEqual(chooseCoding("zstd, gzip", ("gzip",)), "gzip")
+        self.assertEqual(chooseCoding("zstd, gzip;q=0.5", ("gzip", "zstd")), "zstd")
+        self.assertEqual(chooseCoding("br, zstd", ("br", "zstd")), "br")
+
+    @examples(300)
+    @given(ITEMS, st.permutations(ALL))
+    def test_reference(self, items: list[tuple[str, str, str]], offered: list[str]) -> None:
+        """
+        It is what the RFC says.
+        """
+        text = ",".join(space + name + space + weight + space for name, weight, space in items)
+        self.assertEqual(chooseCoding(text, offered), slowly(text, tuple(offered)), text)
+
+    @examples(200)
+    @given(anyText(30) | st.text(alphabet='gzip,;q="=01.*\\ ', max_size=40))
+    def test_anything(self, text: str) -> None:
+        """
+        Nothing escapes, and weights are weights.
+        """
+        self.assertIn(chooseCoding(text, ALL), (None, *ALL))
+        self.assertTrue(all(0 <= weight <= 1 for weight in weights(text).values()))
+
+    def test_long(self) -> None:
+        """
+        A field as long as a head may be takes no time.
+        """
+        for text in ("," * 65000, '"' * 65000, "a;" * 32000, ";q=" * 20000, "gzip," * 13000, '\\"' * 30000):
+            chooseCoding(text, ALL)
+            chooseCoding(f'"{text}', ALL)
+
+
+class TypeTests(SynchronousTestCase):
+    """
+    L{chooseType}.
+    """
+
+    def test_chosen(self) -> None:
+        """
+        The one that is liked best: a type before its family, and that before all; the first where
+        nothing is said or none is liked.
+        """
+        kinds = ("text/html", "application/json", "text/plain")
+        for text, place in (
+            (None, 0),
+            ("", 0),
+            ("*/*", 0),
+            ("application/json", 1),
+            ("text/*", 0),
+            ("text/plain, text/*;q=0.5", 2),
+            ("text/html;q=0, text/*", 2),
+            ("application/json;q=0.2, */*;q=0.1", 1),
+            ("image/png", 0),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", 0),
+            ("application/*;q=0.9, text/html;q=0.8", 1),
+        ):
+            self.assertEqual(chooseType(text, kinds), place, text)
