@@ -93,6 +93,7 @@ class RequestFacts:
     @ivar client: The address of whom the request is from: behind a trusted peer
         (C{trusted_proxies}) whom that speaks for, or else who has connected.  An IP address in
         its shortest text form.
+    @ivar requestID: What it goes on with as X-Request-ID; empty where none is given.
     """
 
     connection: ConnectionFacts
@@ -101,6 +102,7 @@ class RequestFacts:
     path: str
     query: str = ""
     client: str = ""
+    requestID: str = ""
 
 
 class AnswerHead(NamedTuple):
@@ -114,12 +116,14 @@ class AnswerHead(NamedTuple):
         not known.  For an answer to HEAD, that which GET would have.
     @ivar filters: What the body goes through, the first one first.  With any,
         C{length} is that of what comes out.
+    @ivar isOurs: Whether the proxy has given the answer itself, and no target.
     """
 
     status: int
     fields: bytes
     length: int | None
     filters: tuple[IFilter, ...] = ()
+    isOurs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,31 +7,94 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..config.model import Forward, Redirect, Respond
+from ..routing.filling import ANYWHERE
+from ..routing.patterns import pathPattern
+from .amended import Amended
 from .block import BlockAction
 from .forward import ForwardAction
 from .redirect import RedirectAction
 from .respond import RespondAction
+from .seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from ..config.model import Action
+    from ..config.model import Route
+    from ..config.revision import ErrorPage
     from ..interfaces import IAction, IUpstream
+    from .seen import Glass
 
-__all__ = ["buildAction"]
+__all__ = ["buildAction", "buildFallback"]
 
 
-def buildAction(settings: Action, upstream: Callable[[Forward], IUpstream]) -> IAction:
+def buildAction(route: Route, upstream: Callable[[Forward], IUpstream]) -> IAction:
     """
-    @param settings: The action of a route.
+    @param route: Says what to do.
     @param upstream: Gives the group for targets; equal ones share it.
-    @return: What does it.
+    @return: What does it.  The order, from outside in: what sees all answers, also those of
+        guards; guards; what amends requests; the action.
     @raise ValueError: As C{upstream} does.
     """
+    action = _action(route, upstream)
+    action = _amended(route, action)
+    return _seen(route, action)
+
+
+def buildFallback(pages: Sequence[ErrorPage]) -> IAction | None:
+    """
+    @param pages: Of the whole proxy.
+    @return: What is done where no route takes a request; L{None}: the usual.
+    """
+    if not pages:
+        return None
+    from .pages import Fallback, Pages
+
+    return Seen((Pages(pages),), "", ANYWHERE, Fallback())
+
+
+def _action(route: Route, upstream: Callable[[Forward], IUpstream]) -> IAction:
+    settings = route.action
     if isinstance(settings, Forward):
         return ForwardAction(upstream(settings))
     if isinstance(settings, Redirect):
-        return RedirectAction(settings)
+        return RedirectAction(settings, route.name, pathPattern(route.path))
     if isinstance(settings, Respond):
-        return RespondAction(settings)
+        return RespondAction(settings, route.name, pathPattern(route.path))
     return BlockAction()
+
+
+def _amended(route: Route, action: IAction) -> IAction:
+    """
+    Requests go on changed, where a route asks for that.
+    """
+    changes = None if route.headers is None else route.headers.request
+    if route.rewrite is None and (changes is None or not changes):
+        return action
+    return Amended(changes, route.rewrite, route.name, pathPattern(route.path), action)
+
+
+def _seen(route: Route, action: IAction) -> IAction:
+    """
+    Answers go back changed, where a route asks for that: they get a page, then their places are
+    mapped and their header fields changed, then they are compressed.
+    """
+    glasses: list[Glass] = []
+    if route.compress is not None:
+        from .compression import Compression
+
+        glasses.append(Compression(route.compress))
+    if route.headers is not None and route.headers.response:
+        from .headings import Headings
+
+        glasses.append(Headings(route.headers.response))
+    if route.rewrite is not None and route.rewrite.mapsLocation:
+        from .places import Places
+
+        glasses.append(Places(route.rewrite))
+    if route.errorPages:
+        from .pages import Pages
+
+        settings = route.action
+        own = settings.status if isinstance(settings, Respond) and settings.body else None
+        glasses.append(Pages(route.errorPages, own))
+    return Seen(tuple(glasses), route.name, pathPattern(route.path), action) if glasses else action

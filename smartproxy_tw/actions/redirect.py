@@ -4,47 +4,48 @@ Redirect: answer with another address.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
+from ..config import blanks
 from ..interfaces import IAction, IExchange, IStream
+from ..routing.filling import ANYWHERE, Filling, Words, inURL
 
 if TYPE_CHECKING:
     from ..config.model import Redirect
+    from ..routing.patterns import PathPattern
 
 __all__ = ["RedirectAction"]
-
-_VARIABLE = re.compile(r"\{(domain|path|port)\}")
 
 
 @implementer(IAction)
 class RedirectAction:
     """
-    Fills in the template; what was filled in is not looked at again.
+    Fills in the address.  What is written as the path is the path with its query here.
     """
 
-    def __init__(self, settings: Redirect) -> None:
+    def __init__(self, settings: Redirect, route: str = "", pattern: PathPattern = ANYWHERE) -> None:
         """
         @param settings: Checked by the loader.
+        @param route: The name of the route.
+        @param pattern: Its path.
+        @raise ValueError: What the loader does not let through.
         """
         self._settings = settings
-        # Every other piece is the name of a variable.
-        self._pieces = _VARIABLE.split(settings.to)
+        self._route = route
+        self._pattern = pattern
+        path, uri = blanks.Blank("path"), blanks.Blank("uri")
+        pieces = blanks.parse(settings.to, isURL=True)
+        self._location = Filling(tuple(uri if piece == path else piece for piece in pieces), inURL)
 
     def request(self, exchange: IExchange) -> None:
         """
         See L{IAction}.
         """
-        facts = exchange.facts()
-        values = {
-            "domain": f"[{facts.host}]" if ":" in facts.host else facts.host,
-            "path": facts.path + ("?" + facts.query if facts.query else ""),
-            "port": str(facts.connection.port),
-        }
-        location = "".join(values[piece] if index % 2 else piece for index, piece in enumerate(self._pieces))
-        exchange.respond(self._settings.status, b"Location: " + location.encode("ascii") + b"\r\n", b"")
+        words = Words(exchange.facts, exchange.fields, self._route, self._pattern)
+        location = self._location.fill(words).encode("ascii")
+        exchange.respond(self._settings.status, b"Location: " + location + b"\r\n", b"")
 
     def stream(self, stream: IStream) -> None:
         """

@@ -1,5 +1,5 @@
 """
-Respond: a fixed answer.
+Respond: an answer of one's own.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from zope.interface import implementer
 
 from ..interfaces import IAction, IExchange, IStream
+from ..routing.filling import ANYWHERE, Filling, Words, safeFor
+from .fieldlines import FieldLines
 
 if TYPE_CHECKING:
     from ..config.model import Respond
+    from ..routing.patterns import PathPattern
 
 __all__ = ["RespondAction"]
 
@@ -19,23 +22,36 @@ __all__ = ["RespondAction"]
 @implementer(IAction)
 class RespondAction:
     """
-    The answer is made once.
+    Where nothing is to be filled in the answer is made once.
     """
 
-    def __init__(self, settings: Respond) -> None:
+    def __init__(self, settings: Respond, route: str = "", pattern: PathPattern = ANYWHERE) -> None:
         """
         @param settings: Checked by the loader.
+        @param route: The name of the route.
+        @param pattern: Its path.
+        @raise ValueError: What the loader does not let through.
         """
         self._status = settings.status
-        lines = "".join(f"{name}: {value}\r\n" for name, value in settings.headers)
-        self._fields = lines.encode("latin-1")
-        self._body = settings.body.encode("utf-8")
+        self._route = route
+        self._pattern = pattern
+        self._fields = FieldLines(settings.headers)
+        kind = next((value for name, value in settings.headers if name.lower() == "content-type"), "")
+        self._body = Filling.of(settings.body, safeFor(kind))
+        self._fixed: tuple[bytes, bytes] | None = None
+        if self._fields.fixed is not None and self._body.fixed is not None:
+            self._fixed = self._fields.fixed, self._body.fixed.encode("utf-8")
 
     def request(self, exchange: IExchange) -> None:
         """
         See L{IAction}.
         """
-        exchange.respond(self._status, self._fields, self._body)
+        if self._fixed is not None:
+            exchange.respond(self._status, *self._fixed)
+            return
+        words = Words(exchange.facts, exchange.fields, self._route, self._pattern)
+        body = self._body.fill(words).encode("utf-8", "replace")
+        exchange.respond(self._status, self._fields.fill(words), body)
 
     def stream(self, stream: IStream) -> None:
         """

@@ -222,14 +222,15 @@ def _isLoop(route: Route) -> bool:
     """
     Whether a redirect leads exactly back to its own route.
     """
-    if not isinstance(route.action, Redirect) or route.action.to not in (
-        "https://{domain}{path}",
-        "http://{domain}{path}",
-    ):
+    if not isinstance(route.action, Redirect):
+        return False
+    to = route.action.to.replace("{uri}", "{path}")
+    to = to.replace("{scheme}", "http" if route.tls is None else "https", 1)
+    if to not in ("https://{domain}{path}", "http://{domain}{path}"):
         return False
     methods = route.conditions.methods
     if methods and "GET" not in methods and route.action.status in (301, 302, 303):
         # Whoever follows it asks by GET (RFC 9110 section 15.4).
         return False
-    isTLS = route.action.to.startswith("https")
+    isTLS = to.startswith("https")
     return (route.tls is not None) == isTLS and route.ports == ((443,) if isTLS else (80,))

@@ -81,10 +81,11 @@ def _finish(gatherer: Gatherer, environ: Mapping[str, str], source: str | None) 
     findings = Findings(gatherer.root, gatherer.problems, gatherer.routeNumbers)
     files = list(gatherer.directories)
     try:
+        made = resolve(findings, gatherer.directories, environ)
         return replace(
-            resolve(findings, gatherer.directories, environ),
+            made,
             source=source,
-            files=tuple(map(os.path.abspath, gatherer.directories)) if source else (),
+            files=(*map(os.path.abspath, gatherer.directories), *made.pageFiles) if source else (),
             patterns=tuple(gatherer.patterns),
         )
     except ConfigError as why:

@@ -16,6 +16,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from ..facts import Address
+from .revision import Compress, ErrorPage, Headers, Rewrite
 
 __all__ = [
     "AccessLog",
@@ -340,9 +341,8 @@ class Redirect:
     """
     Answer with another address.
 
-    @ivar to: A template of the Location field.  C{{domain}}: the name asked
-        for.  C{{path}}: the path with its query.  C{{port}}: the port that was
-        connected to.  No other variable exists; the loader has checked it.
+    @ivar to: A text with blanks for the Location field, see L{smartproxy_tw.config.blanks}; here
+        C{{path}} is the path with its query.
     @ivar status: 301, 302, 303, 307 or 308.
     """
 
@@ -353,13 +353,13 @@ class Redirect:
 @dataclass(frozen=True, slots=True)
 class Respond:
     """
-    Answer with a fixed response.
+    Answer with a response of one's own.
 
     @ivar status: 200..599.
-    @ivar headers: Pairs of name and value, checked by the loader; Date,
+    @ivar headers: Pairs of name and value, a text with blanks, checked by the loader; Date,
         Content-Length, Connection and Transfer-Encoding are ours to set and
         never among them.
-    @ivar body: Encoded as UTF-8.  Empty for 204 and 304.
+    @ivar body: A text with blanks, encoded as UTF-8.  Empty for 204 and 304.
     """
 
     status: int = 200
@@ -419,6 +419,10 @@ class Route:
     @ivar line: Where it begins in its file, counted from 1; 0 when there is
         none.
     @ivar conditions: What else it asks for.
+    @ivar headers: What becomes of header fields.  Only with the protocol C{http}, as what follows.
+    @ivar rewrite: What targets are asked for in place of what came.
+    @ivar compress: Which answers are compressed.
+    @ivar errorPages: Of the pages that fit, the first is taken.
     """
 
     name: str
@@ -431,6 +435,10 @@ class Route:
     priority: int = 0
     line: int = 0
     conditions: Conditions = Conditions()
+    headers: Headers | None = None
+    rewrite: Rewrite | None = None
+    compress: Compress | None = None
+    errorPages: tuple[ErrorPage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -785,6 +793,7 @@ class Config:
     @ivar files: All files that it was read from, absolute.
     @ivar patterns: Absolute paths with wildcards, as L{glob} has them: which further
         files would belong to it.
+    @ivar errorPages: Where no route takes a request; those that routes have are in the routes.
     """
 
     routes: tuple[Route, ...]
@@ -805,6 +814,7 @@ class Config:
     source: str | None = None
     files: tuple[str, ...] = field(default=(), compare=False)
     patterns: tuple[str, ...] = field(default=(), compare=False)
+    errorPages: tuple[ErrorPage, ...] = ()
 
     @property
     def autoCertificates(self) -> tuple[Auto, ...]:
@@ -818,6 +828,15 @@ class Config:
                 if isinstance(source, Auto):
                     found.setdefault(source.key, source)
         return tuple(found.values())
+
+    @property
+    def pageFiles(self) -> tuple[str, ...]:
+        """
+        The files that error pages were read from, each once.
+        """
+        pages = [*self.errorPages, *(page for route in self.routes for page in route.errorPages)]
+        files = [form.file for page in pages for form in page.forms if form.file is not None]
+        return tuple(dict.fromkeys(files))
 
     @property
     def challenges(self) -> Challenges:

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from pydantic.alias_generators import to_snake
 
-from . import checks, model, names, schema, sites, targets
+from . import blanks, checks, model, names, schema, sites, targets
 from .document import Path
 from .findings import Findings
 from .locations import Locations
+from .revisionreader import RevisionReader
 
 __all__ = ["RouteReader", "SiteReader", "listed", "portsOf"]
 
@@ -33,6 +34,8 @@ def listed(value: Any) -> list[Any]:
 
 #: What only a request has.
 _NEED_HTTP = ("path", "headers", "query", "method", "tlsVersion")
+#: What is done to requests and their answers only.
+_REVISE_HTTP = ("headers", "rewrite", "compress", "errorPages")
 
 
 def portsOf(written: Any, path: Path, findings: Findings) -> tuple[int, ...]:
@@ -204,17 +207,19 @@ class RouteReader(_Reader):
         places: tuple[tuple[model.Target, ...], str | None] = ((), None)
         if isinstance(action, schema.Forward):
             places = self.readTargets(("action", "targets"), action.targets, action.sendProxyProtocol)
+        reader = RevisionReader(self._findings, self._files, self._path, blanks.parameters(match.path))
         return model.Route(
             name=written.name or "",
             ports=portsOf(match.ports, (*self._path, "match", "ports"), self._findings),
-            action=self._action(action, *places),
-            protocol=self._protocol(match, action, places[1]),
+            action=self._action(action, reader, *places),
+            protocol=self._protocol(written, places[1]),
             domains=domains,
             path=match.path,
             tls=self._tls(action.tls, domains),
             priority=written.priority,
             line=self._findings.mark(self._path).line,
             conditions=self._conditions(match, action),
+            **reader.revisions(written, isinstance(action, schema.Forward)),
         )
 
     def _conditions(self, match: schema.Match, action: Any) -> model.Conditions:
@@ -247,10 +252,11 @@ class RouteReader(_Reader):
             found[name.lower()] = tuple(listed(value))
         return tuple(found.items())
 
-    def _protocol(self, match: schema.Match, action: Any, scheme: str | None) -> Literal["http", "tcp"]:
+    def _protocol(self, written: schema.Route, scheme: str | None) -> Literal["http", "tcp"]:
         """
         Settle what is spoken, and find what contradicts it.
         """
+        match, action = written.match, written.action
         isPassthrough = isinstance(action.tls, schema.Passthrough)
         because = None
         asked = next((each for each in _NEED_HTTP if getattr(match, each) is not None), None)
@@ -260,6 +266,9 @@ class RouteReader(_Reader):
             because = f"type: {action.type}"
         elif scheme is not None:
             because = f"a target with {scheme}://"
+        else:
+            asked = next((each for each in _REVISE_HTTP if getattr(written, each)), None)
+            because = None if asked is None else to_snake(asked)
         if isPassthrough and because is not None:
             self.wrong(
                 ("action", "tls", "mode"),
@@ -302,7 +311,9 @@ class RouteReader(_Reader):
         ciphers = tuple(written.ciphers or ())
         return model.TLSPolicy(written.minVersion, written.maxVersion, ciphers, clients)
 
-    def _action(self, written: Any, places: tuple[model.Target, ...], scheme: str | None) -> model.Action:
+    def _action(
+        self, written: Any, reader: RevisionReader, places: tuple[model.Target, ...], scheme: str | None
+    ) -> model.Action:
         if isinstance(written, schema.Forward):
             pool = written.pool
             return model.Forward(
@@ -311,9 +322,10 @@ class RouteReader(_Reader):
                 model.Pool() if pool is None else model.Pool(pool.connections, pool.queue, pool.wait),
             )
         if isinstance(written, schema.Redirect):
+            reader.checkParameters(("action", "to"), blanks.parse(written.to))
             return model.Redirect(written.to, written.status)
         if isinstance(written, schema.Respond):
-            return self._respond(written)
+            return self._respond(written, reader)
         return model.Block()
 
     def _upstreamTLS(
@@ -341,7 +353,7 @@ class RouteReader(_Reader):
             caFile = self._files.existing((*self._path, *below, "ca_file"), caFile)
         return model.UpstreamTLS(written.serverName, not written.insecureSkipVerify, caFile)
 
-    def _respond(self, written: schema.Respond) -> model.Respond:
+    def _respond(self, written: schema.Respond, reader: RevisionReader) -> model.Respond:
         fields: list[tuple[str, str]] = []
         seen: set[str] = set()
         for name, value in written.headers.items():
@@ -351,7 +363,10 @@ class RouteReader(_Reader):
                     path, "is given twice: case does not matter, a list repeats a field", atKey=True
                 )
             seen.add(name.lower())
-            fields.extend((name, str(each)) for each in listed(value))
+            for each in listed(value):
+                reader.checkParameters(("action", "headers", name), blanks.parse(str(each)))
+                fields.append((name, str(each)))
+        reader.checkParameters(("action", "body"), blanks.parse(written.body))
         if written.body and written.status in (204, 304):
             self.wrong(("action", "body"), f"cannot be sent with status {written.status}, which has none")
         return model.Respond(written.status, tuple(fields), written.body)

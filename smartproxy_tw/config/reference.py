@@ -44,6 +44,7 @@ def _inline(text: str) -> str:
 _SHARED = {
     "ExternalAccount": "An external account",
     "KeyPair": "Certificate files",
+    "PageForm": "One form of an error page",
     "PortRange": "A range of ports",
     "ProxyHeader": "A header of the PROXY protocol",
     "Target": "A target, by host and port",

@@ -29,6 +29,7 @@ from .errors import ConfigError
 from .findings import Findings
 from .locations import Locations
 from .readers import RouteReader, SiteReader, listed, portsOf
+from .revisionreader import PageReader, inherited
 
 __all__ = ["resolve"]
 
@@ -172,12 +173,15 @@ class _Resolver:
             logFormat=written.log.format,
             admin=self._admin(written, placed, state),
             metrics=self._metrics(written.metrics, placed),
+            errorPages=PageReader(self._findings, self._files, ("error_pages",), frozenset()).pages(
+                written.errorPages
+            ),
         )
         if written.proxyProtocol is not None:
             made = replace(
                 made, proxyProtocol=self._proxyProtocol(written.proxyProtocol, made.ports, isWhole)
             )
-        return divided(made)
+        return divided(inherited(made))
 
     def _proxyProtocol(
         self, written: schema.ProxyProtocol, known: tuple[int, ...], isWhole: bool

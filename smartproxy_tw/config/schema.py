@@ -29,6 +29,7 @@ from ..facts import Address
 from . import clients, lexicon, model, names, targets, texts
 from .document import FromEnvironment
 from .expressions import expression
+from .revisionsection import Compression, ErrorPages, Headers, Rewrite, TemplateText, ValueText
 from .section import (
     TAG,
     Claim,
@@ -520,8 +521,8 @@ class Redirect(Section):
 
     type: Literal["redirect"] = Field(description="Redirect.")
     to: Annotated[str, AfterValidator(texts.location)] = Field(
-        description="Where to: a URL in which `{domain}` (the name asked for), `{path}` (path and query) and "
-        "`{port}` (the local port) are filled in, for instance `https://{domain}{path}`."
+        description="Where to: a URL in which blanks are filled in, such as `{domain}` (the name asked for), "
+        "`{path}` (here with its query) and `{port}` (the local port): `https://{domain}{path}`."
     )
     status: Annotated[Literal[301, 302, 303, 307, 308], BeforeValidator(number)] = Field(
         default=308,
@@ -532,18 +533,16 @@ class Redirect(Section):
 
 _FieldName = Annotated[str, AfterValidator(texts.fieldName)]
 _FieldValue = Annotated[
-    Annotated[str, AfterValidator(texts.fieldValue), Tag(TAG + "text")]
+    Annotated[ValueText, Tag(TAG + "text")]
     | Annotated[Whole, Tag(TAG + "number")]
-    | Annotated[
-        list[Annotated[str, AfterValidator(texts.fieldValue)]], Field(min_length=1), Tag(TAG + "list")
-    ],
+    | Annotated[list[ValueText], Field(min_length=1), Tag(TAG + "list")],
     byShape("has to be text, a whole number or a list of texts"),
 ]
 
 
 class Respond(Section):
     """
-    Answer with a fixed response.
+    Answer with a response of one's own.
     """
 
     type: Literal["respond"] = Field(description="Respond.")
@@ -553,9 +552,12 @@ class Respond(Section):
     headers: dict[_FieldName, _FieldValue] = Field(
         default_factory=dict,
         description="Header fields by name; a list repeats the field. Not Date, Content-Length, Connection "
-        "and Transfer-Encoding, which are set by the proxy.",
+        "and Transfer-Encoding, which are set by the proxy. Blanks such as `{client_ip}` are filled in.",
     )
-    body: str = Field(default="", description="The body, sent as UTF-8. None with status 204 and 304.")
+    body: TemplateText = Field(
+        default="",
+        description="The body, sent as UTF-8. Blanks are filled in. None with status 204 and 304.",
+    )
     tls: _AnswerTLS | None = Field(default=None, description=_TLS)
 
 
@@ -596,6 +598,24 @@ class Route(Section):
         default=0, description="Higher is asked first."
     )
     enabled: Claim = Field(default=True, description="`false`: as if the route were not there.")
+    headers: Headers | None = Field(
+        default=None,
+        description="What becomes of header fields. Makes the route speak HTTP, as what follows.",
+    )
+    rewrite: Rewrite | None = Field(
+        default=None, description="What targets are asked for in place of what clients have asked for."
+    )
+    compress: Compression = Field(
+        default=False,
+        description="Whether answers are compressed, for clients that take it. `true`: as the defaults below "
+        "have it.",
+    )
+    errorPages: ErrorPages | None = Field(
+        default=None,
+        description="What errors look like, by status: `404`, or `4xx` and `5xx`; a file, `{body: }`, or a "
+        "list of both in several media types. `from: proxy` (the default) replaces the answers that the "
+        "proxy itself gives, `from: all` those of targets too.",
+    )
 
 
 class Site(Section):
@@ -1297,6 +1317,10 @@ class File(Section):
         description="Every request goes to its target with an X-Request-ID of its own, which the json access "
         "log has too, and the answers that the proxy gives in place of a failed target. One that came is "
         "believed from trusted_proxies only. false: that field is passed on like any other.",
+    )
+    errorPages: ErrorPages | None = Field(
+        default=None,
+        description="As `error_pages` of a route, for all of them and for what no route takes.",
     )
     watch: Claim = Field(
         default=False,

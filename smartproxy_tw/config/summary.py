@@ -24,6 +24,7 @@ from .model import (
     Route,
     Target,
 )
+from .narration import revised
 from .texts import isLoopback
 
 __all__ = ["render"]
@@ -107,6 +108,8 @@ def _route(route: Route) -> Iterator[str]:
     yield f"  {route.name}" + (f" (line {route.line})" if route.line else "")
     yield f"    takes        {'; '.join(_matched(route))}"
     yield f"    does         {_deed(route)}"
+    for word, text in revised(route):
+        yield f"    {word:<12} {text}"
     if route.tls is not None:
         several = len(route.tls.sources) > 1
         for number, source in enumerate(route.tls.sources, 1):

@@ -12,12 +12,11 @@ import re
 from base64 import b64decode, urlsafe_b64decode
 from urllib.parse import urlsplit
 
-from . import names
+from . import blanks, names
 from .model import LETSENCRYPT, LETSENCRYPT_STAGING
 
 __all__ = [
     "DIRECTORIES",
-    "TEMPLATE_VARIABLES",
     "bearerToken",
     "directory",
     "email",
@@ -37,8 +36,6 @@ __all__ = [
 
 #: Directories that have a name of their own.
 DIRECTORIES = {"letsencrypt": LETSENCRYPT, "letsencrypt-staging": LETSENCRYPT_STAGING}
-#: What may stand in braces in a redirect.
-TEMPLATE_VARIABLES = ("domain", "path", "port")
 
 #: RFC 9110 section 5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -47,7 +44,6 @@ _VALUE = re.compile(r"[\t\x20-\x7e]*\Z")
 #: RFC 3986 section 3.3: the characters of a path.
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*\Z")
 _PARAMETER = re.compile(r":[A-Za-z_][A-Za-z0-9_]*\Z")
-_BRACES = re.compile(r"\{([^{}]*)\}")
 #: What a URI may consist of besides the variables of a template.
 _URI = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*\Z")
 #: RFC 6750 section 2.1, and long enough that nobody guesses it.
@@ -118,32 +114,48 @@ def location(text: str) -> str:
     @raise ValueError: It is none, has a variable that does not exist, or would
         let a visitor choose the host (an open redirect).
     """
-    for variable in _BRACES.findall(text):
-        if variable not in TEMPLATE_VARIABLES:
-            known = ", ".join(f"{{{each}}}" for each in TEMPLATE_VARIABLES)
-            raise ValueError(f"uses {{{variable}}}, which does not exist: {known} do")
-    bare = _BRACES.sub("", text)
-    if "{" in bare or "}" in bare:
-        raise ValueError("has a brace without its partner")
-    if not _URI.match(bare):
+    pieces = blanks.parse(text, isURL=True)
+    if not all(_URI.match(piece) for piece in pieces if isinstance(piece, str)):
         raise ValueError("is not a URL: no space or letter beyond ASCII may stand in it (write those as %XX)")
+    if "{path}?{query}" in text or "{path}&{query}" in text:
+        raise ValueError("would have the query twice: in a redirect {path} has it already")
     if text.startswith("/"):
-        if text.startswith(("//", "/\\", "/{path}")):
-            raise ValueError("would let visitors be sent to any host: begin with https:// and a host")
+        _checkRooted(pieces)
         return text
     _absolute(text)
     return text
 
 
+def _checkRooted(pieces: tuple[blanks.Piece, ...]) -> None:
+    """
+    @raise ValueError: The second character may become a slash, and what follows a host.
+    """
+    first = str(pieces[0])[1:]
+    if first:
+        isSafe = first[0] not in "/\\"
+    else:
+        second = pieces[1] if len(pieces) > 1 else None
+        isSafe = second is None or (
+            isinstance(second, blanks.Blank) and second.name in _SOLID and second.which != "*"
+        )
+    if not isSafe:
+        raise ValueError("would let visitors be sent to any host: begin with https:// and a host")
+
+
+#: These are never empty and have no slash in them.
+_SOLID = ("domain", "method", "param", "port", "route", "scheme")
+
+
 def _absolute(text: str) -> None:
     """
-    @raise ValueError: The template is no absolute HTTP URL with a host.
+    @raise ValueError: The text is no absolute HTTP URL with a host.
     """
-    found = re.match(r"(?i:https?)://([^/?#]*)", text)
+    found = re.match(r"(?:(?i:https?)|\{scheme\})://([^/?#]*)", text)
     if found is None:
         raise ValueError("has to begin with https://, http:// or /")
-    authority = found[1]
-    whole = authority.partition("{path}")[0]
+    # Which one is meant has a colon before it that is none of a port.
+    authority = re.sub(r"\{([a-z]+):[^{}]*\}", r"{\1}", found[1])
+    whole = re.split(r"\{(?:path|uri)\}", authority)[0]
     if not whole or "@" in authority:
         raise ValueError("has no proper host: https://{domain}{path}, for instance, was expected")
     host, colon, number = whole.replace("{domain}", "domain").replace("{port}", "1").rpartition(":")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from zope.interface import implementer
 
-from ..actions.build import buildAction
+from ..actions.build import buildAction, buildFallback
 from ..interfaces import IPlane
 from ..plane.accept import Acceptor
 from ..plane.census import cell
@@ -148,9 +148,12 @@ class LocalPlane:
 
         actions: dict[str, IAction] = {}
         for route, isPause in paused(config.routes):
-            actions[route.name] = buildAction(route.action, upstream)
+            actions[route.name] = buildAction(route, upstream)
             if isPause:
                 yield
+        fallback = buildFallback(config.errorPages)
+        if fallback is not None:
+            actions[""] = fallback
         records = self._recordsOf(config.accessLog)
         self.engine.use(config, table.ports, actions, records)
         former, self._records, self._recordsFor = self._records, records, config.accessLog

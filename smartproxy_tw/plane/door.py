@@ -109,8 +109,9 @@ class Prepared:
             head += b"X-Forwarded-Host: " + request.authority + b"\r\n"
         self.head = head
 
-    def facts(self, connection: ConnectionFacts) -> RequestFacts:
+    def facts(self, connection: ConnectionFacts, number: str = "") -> RequestFacts:
         """
+        @param number: As L{RequestFacts.requestID}.
         @return: The request as rules see it.
         """
         request = self.request
@@ -122,6 +123,7 @@ class Prepared:
             target.path.decode("ascii"),
             (target.query or b"").decode("ascii"),
             self.client or connection.client.host,
+            number,
         )
 
     def trustedMarks(self, connection: ConnectionFacts) -> bytes:
@@ -190,6 +192,7 @@ class Door:
         self._isTLS = isTLS
         self._table: PortTable | None = None
         self._actions: dict[str, IAction] = {}
+        self._fallback: IAction = _NOT_FOUND
         self.memo: dict[bytes, Prepared] = {}
         self.isClosing = False
 
@@ -198,10 +201,12 @@ class Door:
         Decide by this from now on.
 
         @param table: The routes of the port; L{None} when none is left.
-        @param actions: What each route does, by its name.
+        @param actions: What each route does, by its name; and by none what is done with a request
+            that no route takes, if not the usual.
         """
         self._table = table
         self._actions = actions
+        self._fallback = actions.get("", _NOT_FOUND)
         self.memo = {}
         self.isClosing = False
 
@@ -266,7 +271,7 @@ class Door:
         table = self._table
         if table is None:
             self.engine.missed(self.number, f"no route on port {self.number}", connection)
-            return None, _NOT_FOUND
+            return None, self._fallback
         if self._isTLS and table.isMisdirected(connection.serverName, request.host, peer):
             reason = f"Host {request.host} over a connection for another name"
             self.engine.missed(self.number, reason, connection)
@@ -276,7 +281,7 @@ class Door:
         route = getattr(decision, "route", None)
         if route is None:
             self.engine.missed(self.number, getattr(decision, "reason", ""), connection)
-            return None, _NOT_FOUND
+            return None, self._fallback
         if self._isTLS and route.tls.policy != self._policy:
             # However the request came to this route: the handshake was not held to what the route wants.
             reason = f"route {route.name} has another TLS policy than the connection began by"

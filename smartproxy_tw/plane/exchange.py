@@ -136,7 +136,12 @@ class Exchange:
         """
         See L{IExchange}.
         """
-        return self._prepared.facts(self.session.connection)
+        prepared = self._prepared
+        if prepared.isNumbered:
+            number = self.session.door.engine.numbers.text(self._number)
+        else:
+            number = prepared.number.decode("ascii")
+        return prepared.facts(self.session.connection, number)
 
     def fields(self) -> list[tuple[str, str]]:
         """
@@ -214,7 +219,8 @@ class Exchange:
             return LateOutlet()
         if self._intake is not None:
             self._intake.skip()
-        return self.open(AnswerHead(status, self.session.door.engine.dateLine() + fields, length))
+        fields = self.session.door.engine.dateLine() + fields
+        return self.open(AnswerHead(status, fields, length, isOurs=True))
 
     def open(self, head: AnswerHead) -> Outlet:
         """

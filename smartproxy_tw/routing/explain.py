@@ -28,7 +28,12 @@ from ..config.model import (
     Route,
     TLSPolicy,
 )
+from ..config.narration import revised
+from ..facts import Address, ConnectionFacts, RequestFacts
 from ..wire.target import BadTarget, hostOf, resolve
+from .filling import Words
+from .patterns import pathPattern
+from .rewriting import Rewriting, Unfit
 from .rule import Ask, Rule, Standing, readingRules
 from .sight import Sight
 from .steps import Steps, finish, paused
@@ -157,6 +162,14 @@ class _Question:
         Whether a request is asked about.
         """
         return self.scheme in ("https", "http")
+
+    def facts(self) -> RequestFacts:
+        """
+        The request, as far as a URL tells.
+        """
+        connection = ConnectionFacts(self.port, Address(self.client, 0), self.serverName, isTLS=self.isTLS)
+        query = self.target.partition("?")[2]
+        return RequestFacts(connection, self.method, self.name, self.path, query, self.client)
 
     @property
     def serverName(self) -> str | None:
@@ -473,7 +486,24 @@ def _deeds(chosen: Chosen, asked: list[_Asked], question: _Question) -> list[tup
     if chosen.parameters:
         found.append(("parameters", ", ".join(f"{name}={value}" for name, value in chosen.parameters)))
     found.append(("action", _action(chosen.route, asked[-1].ask)))
+    if question.isHTTP:
+        found += _revisions(chosen.route, question)
     return found
+
+
+def _revisions(route: Route, question: _Question) -> Iterator[tuple[str, str]]:
+    """
+    What is changed on the way there and back.
+    """
+    if route.rewrite is not None:
+        words = Words(question.facts, lambda: question.fields, route.name, pathPattern(route.path))
+        try:
+            target = Rewriting(route.rewrite).target(words)
+        except Unfit as why:
+            yield "asked for", f"nothing: what comes of rewriting is answered with {why.status}"
+        else:
+            yield "asked for", question.target if target is None else target.decode("ascii")
+    yield from revised(route)
 
 
 def _certificate(source: CertificateSource) -> str:

@@ -10,6 +10,7 @@ from zope.interface.verify import verifyObject
 from smartproxy_tw.actions.redirect import RedirectAction
 from smartproxy_tw.config.model import Redirect
 from smartproxy_tw.interfaces import IAction
+from smartproxy_tw.routing.patterns import pathPattern
 
 from .recording import RecordingExchange, RecordingStream
 
@@ -43,9 +44,34 @@ class RedirectTests(SynchronousTestCase):
             ("/{port}/{port}", ("a.test", "/", "", 8080), b"/8080/8080"),
             ("/?to={path}", ("a.test", "/{domain}"), b"/?to=/{domain}"),
             ("https://b.test/", ("a.test", "/x"), b"https://b.test/"),
-            ("/{other}", ("a.test", "/"), b"/{other}"),
+            ("/x?{query}", ("a.test", "/", "y=1"), b"/x?y=1"),
+            ("https://b.test{uri}", ("a.test", "/z", "y=1"), b"https://b.test/z?y=1"),
+            ("{scheme}://b.test/{route}/{method}", ("a.test", "/z"), b"http://b.test//GET"),
         ):
             self.assertEqual(self.location(to, *asked), wanted)  # type: ignore[arg-type]
+
+    def test_encoded(self) -> None:
+        """
+        What a client has sent in a field is one part of the URL, whatever is in it, and parameters of
+        the path are as they came.
+        """
+        exchange = RecordingExchange.to(
+            "a.test", "/u/7%2f/b/c", "", 80, ("x-a", "b/c?d&e\u20ac \r\nSet-Cookie: f")
+        )
+        action = RedirectAction(
+            Redirect("https://b.test/{param:id}/{param:*}?a={header:x-a}"), "r", pathPattern("/u/:id/*")
+        )
+        action.request(exchange)
+        self.assertEqual(
+            exchange.asked[0][2],
+            b"Location: https://b.test/7%2f/b/c?a=b%2Fc%3Fd%26e%E2%82%AC%20%0D%0ASet-Cookie%3A%20f\r\n",
+        )
+
+    def test_unknown(self) -> None:
+        """
+        What the loader would not let through is no redirect.
+        """
+        self.assertRaises(ValueError, RedirectAction, Redirect("/{other}"))
 
     def test_status(self) -> None:
         """

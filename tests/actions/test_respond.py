@@ -30,6 +30,24 @@ class RespondTests(SynchronousTestCase):
             action.request(exchange)
             self.assertEqual(exchange.asked, [("respond", 203, b"X-A: b\r\nX-C: \xe9\r\n", "ü".encode())])
 
+    def test_filledIn(self) -> None:
+        """
+        Blanks are filled in for each request, in the body by what it is said to be; where nothing is
+        said it may be taken for HTML.
+        """
+        for kind, wanted in (
+            ("text/plain; charset=utf-8", b'at <a>"\xc3\xbc'),
+            ("text/html", b"at &lt;a&gt;&quot;\xc3\xbc"),
+            ("", b"at &lt;a&gt;&quot;\xc3\xbc"),
+            ("application/json", b'at \\u003ca\\u003e\\"\\u00fc'),
+        ):
+            headers = (("X-A", "{client_ip} {header:x-a}"), *([("Content-Type", kind)] if kind else []))
+            exchange = RecordingExchange.to("a.test", "/", "", 80, ("x-a", '<a>"ü'), ("x-b", "c\r\nd"))
+            RespondAction(Respond(200, headers, "at {header:x-a}")).request(exchange)
+            [(_, status, fields, body)] = exchange.asked
+            self.assertEqual((status, body), (200, wanted), kind)
+            self.assertTrue(fields.startswith(b'X-A: 192.0.2.1 <a>"\xc3\xbc\r\n'), fields)
+
     def test_stream(self) -> None:
         """
         A stream cannot be answered.

@@ -30,6 +30,7 @@ from smartproxy_tw.config.model import (
     Target,
     Timeouts,
 )
+from smartproxy_tw.config.revision import Compress, ErrorPage, Headers, Representation, Rewrite
 from smartproxy_tw.config.schema import jsonSchema
 from smartproxy_tw.facts import Address
 
@@ -37,6 +38,7 @@ SHOP = Route(
     "shop", (443,), Respond(body="shop"), "http", ("shop.test",), tls=TLS("terminate", Auto(("shop.test",)))
 )
 PLAIN = Route("plain", (8080,), Respond(body="plain"), "http")
+PAGE = ErrorPage("404", (Representation("text/plain", "sorry"),))
 BLOG = Route("blog", (8080,), Respond(body="blog"), "http", ("blog.test",))
 
 
@@ -84,11 +86,24 @@ class RouteTests(SynchronousTestCase):
             "tls": TLS("passthrough"),
             "priority": 3,
             "conditions": Conditions(clients=("10.0.0.0/8",)),
+            "headers": Headers(),
+            "rewrite": Rewrite("/a"),
+            "compress": Compress(),
+            "errorPages": (PAGE,),
         }
         self.assertEqual({*others, "name", "line"}, {each.name for each in fields(Route)})
         for name, value in others.items():
             found = changes(of(PLAIN), of(replace(PLAIN, **{name: value})))
             self.assertEqual(found.changed, ("plain",))
+
+    def test_pages(self) -> None:
+        """
+        Pages of the whole proxy are told like any other setting, without what is in them.
+        """
+        with_ = replace(of(PLAIN), errorPages=(PAGE,))
+        (setting,) = changes(of(PLAIN), with_).settings
+        self.assertEqual(setting.name, "error_pages")
+        self.assertNotIn("sorry", str(setting))
 
     def test_order(self) -> None:
         """

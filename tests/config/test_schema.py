@@ -51,6 +51,7 @@ from smartproxy_tw.config.model import (
 from smartproxy_tw.facts import Address
 
 from .reading import ENVIRONMENT, complaints, understood
+from .test_revisionsection import OPTIONS as REVISIONS
 
 #: What somebody shows who speaks to the proxy by TCP.
 TOKEN = "0123456789abcdef" * 2
@@ -689,6 +690,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         lambda c: c.routes[0].tls,
         TLS("passthrough"),
     ),
+    **REVISIONS,
 }
 
 

@@ -24,6 +24,7 @@ from smartproxy_tw.config.model import (
     TLSPolicy,
     UpstreamTLS,
 )
+from smartproxy_tw.config.revision import FieldChanges, Headers, Rewrite
 from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
 from smartproxy_tw.routing.explain import Circumstances, Explanation, explain, explaining
 from smartproxy_tw.routing.table import Chosen, compileTable
@@ -332,6 +333,35 @@ The routes:
             )
         config = configure(tcp("r", action=Block()))
         self.assertEqual(explain(config, "tcp://a:25").deeds, (("action", "block: close the connection"),))
+
+    def test_rewritten(self) -> None:
+        """
+        What the target is asked for is told, and what else is changed on the way.
+        """
+        route = http(
+            "r",
+            path="/api/:id/*",
+            action=Forward((Target("h", 1),)),
+            headers=Headers(response=FieldChanges(remove=("server",))),
+            rewrite=Rewrite("/api", querySet=(("who", "{header:x-a} {client_ip} {method}"),)),
+        )
+        config = configure(route)
+        facts = Circumstances(("X-A: b",), "POST", "192.0.2.1")
+        self.assertEqual(
+            explain(config, "http://a/api/7/x?y=1", facts).deeds,
+            (
+                ("parameters", "id=7"),
+                ("action", "forward to h:1"),
+                ("asked for", "/7/x?y=1&who=b%20192.0.2.1%20POST"),
+                ("rewrites", "strips /api; query with who"),
+                ("answers", "without server"),
+            ),
+        )
+        config = configure(replace(route, rewrite=Rewrite("/other"), headers=None))
+        self.assertIn(("asked for", "/api/7/x?y"), explain(config, "http://a/api/7/x?y").deeds)
+        config = configure(replace(route, rewrite=Rewrite(replacePath="/{header:x-a}"), headers=None))
+        deeds = explain(config, "http://a/api/7/x", Circumstances(("X-A: ..",))).deeds
+        self.assertIn(("asked for", "nothing: what comes of rewriting is answered with 400"), deeds)
 
     def test_policy(self) -> None:
         """

@@ -1,0 +1,258 @@
+"""
+What routes change of requests and answers, on real ports and with real origins: header
+fields, rewriting, compression and error pages, all the way.
+"""
+
+from __future__ import annotations
+
+import zlib
+from itertools import product
+from typing import Any
+
+from smartproxy_tw.config.model import Block, Forward, Redirect, Respond, Route
+from smartproxy_tw.config.revision import (
+    Compress,
+    ErrorPage,
+    FieldChanges,
+    Headers,
+    Representation,
+    Rewrite,
+)
+
+from .conversation import status
+from .harness import Origin, Peer, PlaneTests, field, turns
+
+PAGE = (
+    ErrorPage("404", (Representation("text/html", "<i>{path}</i> {route}|{request_id}"),)),
+    ErrorPage("5xx", (Representation("text/plain", "sorry {status}"),)),
+)
+GZIP = Compress(("gzip",), minBytes=20)
+BODY = b"all work and no play " * 40
+
+
+def ask(target: str, *lines: str, method: str = "GET", minor: int = 1) -> bytes:
+    """
+    A request.
+    """
+    head = [f"{method} {target} HTTP/1.{minor}", "Host: a.test", *lines]
+    return "".join(f"{line}\r\n" for line in [*head, ""]).encode()
+
+
+class RevisedTests(PlaneTests):
+    """
+    One port and one origin.
+    """
+
+    async def begin(
+        self, action: Any = None, path: str | None = "/api/*", **more: Any
+    ) -> tuple[Peer, Origin]:
+        """
+        A client of a route that changes something.
+        """
+        port = await self.port()
+        origin = self.origin()
+        route = Route("r", (port,), action or Forward((origin.target,)), "http", path=path, **more)
+        await self.use(route, errorPages=PAGE, requestID=True)
+        return await self.client(port), origin
+
+    async def test_requests(self) -> None:
+        """
+        The target is asked for something else, with other fields, by another name; what the proxy says
+        itself is as ever.
+        """
+        client, origin = await self.begin(
+            headers=Headers(
+                FieldChanges(
+                    (("X-A", "{param:*}"), ("Host", "b.test"), ("User-Agent", "u")), remove=("x-d*", "cookie")
+                )
+            ),
+            rewrite=Rewrite("/api", addPrefix="/v2", queryRemove=("u*",)),
+        )
+        client.sends(
+            ask("/api/x?u=1&b=2", "X-Debug: 1", "Cookie: c", "User-Agent: me", "X-A: forged", "X-Keep: 1")
+        )
+        server = await origin.accepts()
+        head = await server.head()
+        lines = head.split(b"\r\n")
+        self.assertEqual(lines[0], b"GET /v2/x?b=2 HTTP/1.1")
+        for name, value in (
+            (b"host", b"b.test"),
+            (b"x-a", b"x"),
+            (b"user-agent", b"u"),
+            (b"x-keep", b"1"),
+            (b"x-debug", None),
+            (b"cookie", None),
+            (b"x-forwarded-prefix", b"/api"),
+            (b"x-forwarded-host", b"a.test"),
+            (b"x-forwarded-for", b"127.0.0.1"),
+        ):
+            self.assertEqual(field(head, name), value, name)
+        server.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        self.assertEqual((await client.message())[1], b"ok")
+
+    async def test_remembered(self) -> None:
+        """
+        A head that comes again is changed again, each time with its own number, which the target and
+        the client are told alike.
+        """
+        client, origin = await self.begin(
+            headers=Headers(response=FieldChanges((("X-Number", "{request_id}"),))), rewrite=Rewrite("/api")
+        )
+        numbers = set()
+        server = None
+        for _ in range(3):
+            client.sends(ask("/api/x"))
+            server = server or await origin.accepts()
+            head = await server.head()
+            self.assertTrue(head.startswith(b"GET /x "))
+            server.sends(b"HTTP/1.1 204 No Content\r\n\r\n")
+            answer, _ = await client.message(False)
+            number = field(answer, b"x-number")
+            self.assertEqual(number, field(head, b"x-request-id"))
+            numbers.add(number)
+        self.assertEqual(len(numbers), 3)
+
+    async def test_compressed(self) -> None:
+        """
+        However the target frames a body, and in whatever pieces it comes, the client has the whole of
+        it, and the connection goes on.
+        """
+        client, origin = await self.begin(compress=GZIP)
+        fields = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+        chunked = b"".join(b"%x\r\n%b\r\n" % (len(BODY) // 4, BODY[at::4]) for at in range(4))
+        whole = b"".join(BODY[at::4] for at in range(4))
+        server = None
+        answers = (
+            fields + b"Content-Length: %d\r\n\r\n" % len(BODY) + whole,
+            fields + b"Transfer-Encoding: chunked\r\n\r\n" + chunked + b"0\r\n\r\n",
+        )
+        for answer, cut in product(answers, (1, 70, 100, 300, 10000)):
+            client.sends(ask("/api/x", "Accept-Encoding: br;q=0.1, gzip"))
+            server = server or await origin.accepts()
+            await server.head()
+            for piece in (answer[:cut], answer[cut:]):
+                server.sends(piece)
+                await turns(2)
+            head, body = await client.message()
+            self.assertEqual(field(head, b"content-encoding"), b"gzip")
+            self.assertEqual(zlib.decompress(body, 31), whole)
+
+    async def test_head(self) -> None:
+        """
+        HEAD and GET have one head, and a client that knows no chunks has the body to the end of the
+        connection.
+        """
+        client, _ = await self.begin(
+            Respond(200, (("Content-Type", "text/plain"),), BODY.decode()), compress=GZIP
+        )
+        heads = []
+        for method in ("GET", "HEAD"):
+            client.sends(ask("/api/x", "Accept-Encoding: gzip", method=method))
+            heads.append(
+                (await client.message(method == "GET"))[0].replace(b"Transfer-Encoding: chunked\r\n", b"")
+            )
+        self.assertEqual(*heads)
+        client.sends(ask("/api/x", "Accept-Encoding: gzip", minor=0))
+        self.assertEqual(zlib.decompress((await client.ends()).partition(b"\r\n\r\n")[2], 31), BODY)
+
+    async def test_atOnce(self) -> None:
+        """
+        A piece of a body that streams is with the client before the next one has come.
+        """
+        client, origin = await self.begin(compress=GZIP)
+        client.sends(ask("/api/x", "Accept-Encoding: gzip"))
+        server = await origin.accepts()
+        await server.head()
+        server.sends(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
+        undo = zlib.decompressobj(31)
+        await client.head()
+        for number in range(3):
+            server.sends(b"5\r\nline%d\r\n" % number)
+            size = int((await client.through(b"\r\n")).strip(), 16)
+            self.assertEqual(undo.decompress((await client.takes(size + 2))[:-2]), b"line%d" % number)
+
+    async def test_pages(self) -> None:
+        """
+        What no route takes and what no target answers has its page, and so has what a route refuses;
+        what a target says itself stays.
+        """
+        client, origin = await self.begin(errorPages=PAGE)
+        client.sends(ask("/n<o>"))
+        head, body = await client.message()
+        self.assertEqual((status(head), body), (404, b"<i>/n&lt;o&gt;</i> |" + body[-36:]))
+        self.assertEqual(field(head, b"content-type"), b"text/html")
+        client.sends(ask("/nope", method="HEAD"))
+        head, _ = await client.message(False)
+        self.assertEqual(field(head, b"content-length"), str(len("<i>/nope</i> |") + 36).encode())
+        client.sends(ask("/api/x"))
+        server = await origin.accepts()
+        await server.head()
+        server.sends(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nmine")
+        self.assertEqual((await client.message())[1], b"mine")
+        client.sends(ask("/api/x", method="POST"))
+        await server.head()
+        server.leaves()
+        head, body = await client.message()
+        self.assertEqual((status(head), body), (502, b"sorry 502"))
+        self.assertIsNotNone(field(head, b"x-request-id"))
+
+    async def test_pagesForAll(self) -> None:
+        """
+        Where that is asked for a target's errors have the page too, however long their own bodies
+        are, and its connection serves again.
+        """
+        page = ErrorPage("5xx", (Representation("text/plain", "sorry"),), True)
+        client, origin = await self.begin(errorPages=(page,), compress=GZIP)
+        server = None
+        for answer in (
+            b"Content-Length: 0\r\n\r\n",
+            b"Content-Length: 300000\r\nContent-Encoding: br\r\n\r\n" + b"x" * 300000,
+            b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        ):
+            client.sends(ask("/api/x", "Accept-Encoding: gzip"))
+            server = server or await origin.accepts()
+            await server.head()
+            server.sends(b"HTTP/1.1 500 Oops\r\n" + answer)
+            head, body = await client.message()
+            self.assertEqual((status(head), body), (500, b"sorry"))
+            self.assertIsNone(field(head, b"content-encoding"))
+        self.assertEqual(origin.count, 1)
+
+    async def test_actions(self) -> None:
+        """
+        All of it goes for answers that the proxy gives itself as well.
+        """
+        changes = Headers(response=FieldChanges((("X-A", "{path}"),)))
+        for action, wanted in (
+            (Block(), (403, b"no")),
+            (Redirect("https://b.test/{param:*}"), (308, b"")),
+            (Respond(200, (("Content-Type", "text/plain"),), "x{param:*}" * 20), (200, b"xy" * 20)),
+        ):
+            client, _ = await self.begin(
+                action,
+                headers=changes,
+                compress=GZIP,
+                errorPages=(ErrorPage("403", (Representation("text/plain", "no"),)),),
+            )
+            client.sends(ask("/api/y", "Accept-Encoding: gzip"))
+            head, body = await client.message()
+            if field(head, b"content-encoding"):
+                body = zlib.decompress(body, 31)
+            self.assertEqual((status(head), body), wanted)
+            self.assertEqual(field(head, b"x-a"), b"/api/y")
+
+    async def test_reloaded(self) -> None:
+        """
+        A new table brings new pages, and none where there are none any more.
+        """
+        client, _ = await self.begin()
+        port = client.transport.getPeer().port
+        route = Route("r", (port,), Block(), "http", path="/api/*")
+        for pages, wanted in (
+            (PAGE, b"<i>"),
+            ((), b"404"),
+            ((ErrorPage("4xx", (Representation("text/plain", "new"),)),), b"new"),
+        ):
+            await self.use(route, errorPages=pages)
+            client.sends(ask("/nope"))
+            self.assertTrue((await client.message())[1].startswith(wanted))
