@@ -190,7 +190,8 @@ class ExampleTests(SynchronousTestCase):
 
         directory = Path(self.mktemp())
         directory.mkdir()
-        for name in ("intranet.pem", "intranet.key", "pebble.pem", "api.pem", "api.key", "clients-ca.pem"):
+        keys = ("intranet.pem", "intranet.key", "pebble.pem", "api.pem", "api.key", "clients-ca.pem")
+        for name in (*keys, "404.html"):
             (directory / name).touch()
         seen = 0
         for document in documents():
