@@ -84,6 +84,7 @@ def _finish(gatherer: Gatherer, environ: Mapping[str, str], source: str | None) 
         made = resolve(findings, gatherer.directories, environ)
         return replace(
             made,
+            pythonPath=made.pythonPath or ((os.path.dirname(source),) if source else ()),
             source=source,
             files=(*map(os.path.abspath, gatherer.directories), *made.pageFiles) if source else (),
             patterns=tuple(gatherer.patterns),

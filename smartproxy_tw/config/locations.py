@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .document import Path
 from .findings import Findings
@@ -94,6 +94,18 @@ class Locations:
         if os.path.lexists(found) and not os.path.isdir(found):
             self._findings.refuse(path, "is not a directory")
         return found
+
+    def places(self, path: Path, written: Sequence[str]) -> tuple[str, ...]:
+        """
+        Likewise for directories that have to be there.
+
+        @param written: What is written.
+        """
+        places = tuple(self.absolute(path, text) for text in written)
+        for text, place in zip(written, places, strict=True):
+            if not os.path.isdir(place):
+                self._findings.add(path, f"lists {text}, which is no directory{self._where(text, place)}")
+        return places
 
     def _where(self, text: str, found: str) -> str:
         return "" if text == found else f" (it would be {found})"

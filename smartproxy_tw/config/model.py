@@ -789,6 +789,8 @@ class Config:
     @ivar metrics: Where Prometheus has its figures from, besides there; L{None}:
         nowhere.
     @ivar watch: Whether its files are watched, and it is read again when they change.
+    @ivar pythonPath: Absolute paths of directories where modules that it names are looked
+        for, after those where Python looks by itself.
     @ivar source: The file it was read from, absolute, or L{None}.
     @ivar files: All files that it was read from, absolute.
     @ivar patterns: Absolute paths with wildcards, as L{glob} has them: which further
@@ -811,6 +813,7 @@ class Config:
     metrics: Metrics | None = None
     watch: bool = False
     proxyProtocol: ProxyProtocol | None = None
+    pythonPath: tuple[str, ...] = field(default=(), compare=False)
     source: str | None = None
     files: tuple[str, ...] = field(default=(), compare=False)
     patterns: tuple[str, ...] = field(default=(), compare=False)

@@ -169,6 +169,7 @@ class _Resolver:
             workers=written.workers,
             acme=acme,
             requestID=written.requestId,
+            pythonPath=self._files.places(("python_path",), listed(written.pythonPath)),
             watch=written.watch,
             logFormat=written.log.format,
             admin=self._admin(written, placed, state),

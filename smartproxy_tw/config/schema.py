@@ -1322,6 +1322,12 @@ class File(Section):
         default=None,
         description="As `error_pages` of a route, for all of them and for what no route takes.",
     )
+    pythonPath: PathTexts | None = Field(
+        default=None,
+        description="Directories, one or a list, where modules that are named here (`python:module.name`) "
+        "are looked for, after those where Python looks by itself; relative to the directory of this file. "
+        "Default: the directory of this file.",
+    )
     watch: Claim = Field(
         default=False,
         description="Read the configuration again whenever one of its files has changed, as on SIGHUP. "

@@ -229,6 +229,7 @@ class LoadsTests(SynchronousTestCase):
         A text has the name that it is given, in messages and in the result.
         """
         config = loads("sites: {a.b: 1}", "yaml", "/etc", "conf/x.yaml", ENVIRONMENT)
+        self.assertEqual(config.pythonPath, (os.path.abspath("conf"),))
         self.assertEqual(config.source, os.path.abspath("conf/x.yaml"))
         error = self.assertRaises(
             ConfigError, loads, "sites: {a.b: x}", "yaml", "/etc", "conf/x.yaml", ENVIRONMENT

@@ -126,3 +126,18 @@ class FilesTests(SynchronousTestCase):
         """
         config = understood("state_dir: sub/../x/./y\nsites: {a.b: 1}", directory=self.directory)
         self.assertEqual(config.stateDir, os.path.join(self.directory, "x/y"))
+
+    def test_pythonPath(self) -> None:
+        """
+        Where modules are looked for has to be there.
+        """
+        rest = "\nroutes: [{match: {ports: 1}, action: {type: block}}]"
+        sub = os.path.join(self.directory, "sub")
+        for text, found in (
+            ("", ()),
+            ("python_path: sub", (sub,)),
+            ("python_path: [sub, .]", (sub, self.directory)),
+        ):
+            self.assertEqual(understood(text + rest, directory=self.directory).pythonPath, found)
+        self.assertIn("lists a.pem, which is no directory", self.one("python_path: a.pem"))
+        self.assertIn("(it would be DIR/none)", self.one("python_path: [sub, none]"))

@@ -159,6 +159,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     "Timeouts.write": ("timeouts: {write: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(write=3)),
     "Limits.body_bytes": ("limits: {body_bytes: 3}\n" + ROUTE, lambda c: c.limits, Limits(bodyBytes=3)),
     "Limits.min_rate": ("limits: {min_rate: 3}\n" + ROUTE, lambda c: c.limits, Limits(minRate=3)),
+    "File.python_path": ("python_path: /usr\n" + ROUTE, lambda c: c.pythonPath, ("/usr",)),
     "File.watch": ("watch: true\n" + ROUTE, lambda c: c.watch, True),
     "File.request_id": ("request_id: false\n" + ROUTE, lambda c: c.requestID, False),
     "Timeouts.drain_streams": (
