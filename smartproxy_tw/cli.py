@@ -320,6 +320,28 @@ def _mismatches(config: Config) -> Iterator[str]:
             yield f"route '{route.name}': {pair} cannot be used: {reason}"
 
 
+def _unfound(config: Config) -> Iterator[str]:
+    """
+    What of Python is named and cannot be had: only importing it can tell.
+    """
+    from .config.dotted import Reference
+    from .config.model import Forward
+
+    for route in config.routes:
+        for group in route.action.groups if isinstance(route.action, Forward) else ():
+            dynamic = group.dynamic
+            if dynamic is None:
+                continue
+            for each in (dynamic.decide, dynamic.host, dynamic.port):
+                if isinstance(each, Reference):
+                    from .actions.dotted import foundCallable
+
+                    try:
+                        foundCallable(each, config.pythonPath)
+                    except ValueError as why:
+                        yield f"route '{route.name}': {why}"
+
+
 def _unusable(config: Config) -> Iterator[str]:
     """
     Files of authorities that the start would refuse, which likewise only reading
@@ -332,9 +354,9 @@ def _unusable(config: Config) -> Iterator[str]:
     seen: set[str] = set()
     for route in config.routes:
         clients = route.tls.policy.clients if route.tls is not None else None
-        upstream = route.action.tls if isinstance(route.action, Forward) else None
-        trusted = upstream.caFile if upstream is not None and upstream.verify else None
-        for file in (clients.caFile if clients is not None else None, trusted):
+        groups = route.action.groups if isinstance(route.action, Forward) else ()
+        trusted = [each.tls.caFile for each in groups if each.tls is not None and each.tls.verify]
+        for file in (clients.caFile if clients is not None else None, *trusted):
             if file is None or file in seen:
                 continue
             seen.add(file)
@@ -343,6 +365,7 @@ def _unusable(config: Config) -> Iterator[str]:
             except (OSError, ValueError):
                 reason = "it is no PEM bundle of certificates"
                 yield f"route '{route.name}': ca_file {file} cannot be used: {reason}"
+    yield from _unfound(config)
     for authority in (config.acme, *config.acme.fallbacks):
         if authority.external is not None:
             from .acme.errors import ExternalAccountUnusable

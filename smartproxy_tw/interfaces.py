@@ -30,20 +30,26 @@ if TYPE_CHECKING:
         RequestFacts,
         WorkerFacts,
     )
+    from .routing.sight import Sight
 
 __all__ = [
     "IAccountStore",
     "IAction",
+    "IActionPlugin",
+    "ICondition",
     "IExchange",
     "IFilter",
     "ILens",
+    "IMatcherPlugin",
     "IOrderStore",
     "IOutlet",
     "IPlane",
     "IPresenter",
     "IRecords",
     "IStream",
+    "ISource",
     "IUpstream",
+    "IUpstreamPlugin",
     "IWorkers",
 ]
 
@@ -509,4 +515,98 @@ class IWorkers(Interface):
         """
         How it stands with each of them just now, by the number of their place; those
         that are leaving come last.
+        """
+
+
+class ICondition(Interface):
+    """
+    Something that a route asks for.  Called in the midst of routing, for each request and
+    each connection that the route might take: it neither blocks nor waits.  One that raises
+    does not hold, which is logged once.
+    """
+
+    def holds(sight: Sight) -> bool:
+        """
+        Whether it is so.
+
+        @param sight: What is known: see L{Sight<smartproxy_tw.routing.sight.Sight>}.
+        """
+
+    def objection(sight: Sight) -> str:
+        """
+        Why it is not so, for C{smartproxy explain}: the end of a sentence.
+        """
+
+
+class ISource(Interface):
+    """
+    Somebody who knows where bytes go.  May have a method C{close()}, which is called once
+    when no route uses it any more.
+    """
+
+    def pick(facts: RequestFacts | ConnectionFacts) -> object:
+        """
+        Called for each request, or for each connection that is not HTTP.  Must not block.
+
+        @return: What L{smartproxy_tw.actions.decision} understands, or a Deferred or a
+            coroutine of that.  Whatever it raises is answered with 502.
+        """
+
+
+class IActionPlugin(Interface):
+    """
+    Somebody else's kind of action: C{action: {type: NAME, ...}}.  Whoever provides this is
+    found by an entry point of the group C{smartproxy_tw.plugins}, or as a plug-in of
+    Twisted.
+    """
+
+    name = Attribute("What it is called in configurations: letters, digits and hyphens.")
+    needsHTTP = Attribute("Whether routes with it have to speak HTTP.")
+    settings = Attribute(
+        """
+        How settings are read: a model of pydantic, or what is called with a mapping and returns
+        what C{build} takes.  The latter raises L{ValueError} for what is wrong, or
+        L{WrongSettings<smartproxy_tw.config.plugin.WrongSettings>}, which says where.  Called
+        when a configuration is read, and again by each process that uses it.
+        """
+    )
+
+    def build(settings: Any, reactor: Any) -> IAction:
+        """
+        Called once for each configuration of it in each process; never while something is served.
+
+        @param settings: As read.
+        @param reactor: For delays and connections.
+        @return: May have a method C{close()}, as L{ISource}.  What this raises refuses the
+            configuration.
+        """
+
+
+class IMatcherPlugin(Interface):
+    """
+    Somebody else's condition: C{match: {NAME: {...}}}.  Found as L{IActionPlugin} is.
+    """
+
+    name = Attribute("As of L{IActionPlugin}.")
+    needsHTTP = Attribute("As of L{IActionPlugin}.")
+    settings = Attribute("As of L{IActionPlugin}.")
+
+    def build(settings: Any) -> ICondition:
+        """
+        Called for each route that has it.
+        """
+
+
+class IUpstreamPlugin(Interface):
+    """
+    Somebody else's source of targets: C{targets: {source: NAME, settings: {...}}}.  Found as
+    L{IActionPlugin} is.
+    """
+
+    name = Attribute("As of L{IActionPlugin}.")
+    settings = Attribute("As of L{IActionPlugin}.")
+
+    def build(settings: Any, reactor: Any) -> ISource:
+        """
+        As of L{IActionPlugin}.
         """

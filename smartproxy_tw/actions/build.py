@@ -4,13 +4,16 @@ From what a route says to what does it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..config.model import Forward, Redirect, Respond
+from ..config.model import Forward, Plugin, Redirect, Respond
+from ..interfaces import IAction
 from ..routing.filling import ANYWHERE
 from ..routing.patterns import pathPattern
 from .amended import Amended
 from .block import BlockAction
+from .branches import BranchesAction
+from .dynamic import DynamicAction
 from .forward import ForwardAction
 from .redirect import RedirectAction
 from .respond import RespondAction
@@ -21,21 +24,25 @@ if TYPE_CHECKING:
 
     from ..config.model import Route
     from ..config.revision import ErrorPage
-    from ..interfaces import IAction, IUpstream
+    from ..upstream.assortment import Assortment
+    from ..upstream.group import Group
+    from .means import Means
     from .seen import Glass
 
 __all__ = ["buildAction", "buildFallback"]
 
 
-def buildAction(route: Route, upstream: Callable[[Forward], IUpstream]) -> IAction:
+def buildAction(route: Route, upstream: Callable[[Forward], Group | Assortment], means: Means) -> IAction:
     """
     @param route: Says what to do.
-    @param upstream: Gives the group for targets; equal ones share it.
+    @param upstream: Gives the group for targets, or the assortment for those that are
+        worked out; equal ones share it.
+    @param means: What else is needed.
     @return: What does it.  The order, from outside in: what sees all answers, also those of
         guards; guards; what amends requests; the action.
-    @raise ValueError: As C{upstream} does.
+    @raise ValueError: As C{upstream} does, or something of Python cannot be had.
     """
-    action = _action(route, upstream)
+    action = _action(route, upstream, means)
     action = _amended(route, action)
     return _seen(route, action)
 
@@ -52,14 +59,16 @@ def buildFallback(pages: Sequence[ErrorPage]) -> IAction | None:
     return Seen((Pages(pages),), "", ANYWHERE, Fallback())
 
 
-def _action(route: Route, upstream: Callable[[Forward], IUpstream]) -> IAction:
+def _action(route: Route, upstream: Callable[[Forward], Group | Assortment], means: Means) -> IAction:
     settings = route.action
     if isinstance(settings, Forward):
-        return ForwardAction(upstream(settings))
+        return _forward(settings, route.name, upstream, means)
     if isinstance(settings, Redirect):
         return RedirectAction(settings, route.name, pathPattern(route.path))
     if isinstance(settings, Respond):
         return RespondAction(settings, route.name, pathPattern(route.path))
+    if isinstance(settings, Plugin):
+        return _plugged(settings, means)
     return BlockAction()
 
 
@@ -98,3 +107,22 @@ def _seen(route: Route, action: IAction) -> IAction:
         own = settings.status if isinstance(settings, Respond) and settings.body else None
         glasses.append(Pages(route.errorPages, own))
     return Seen(tuple(glasses), route.name, pathPattern(route.path), action) if glasses else action
+
+
+def _forward(
+    settings: Forward, name: str, upstream: Callable[[Forward], Group | Assortment], means: Means
+) -> IAction:
+    if settings.branches:
+        actions = [_forward(branch.forward, name, upstream, means) for branch in settings.branches]
+        return BranchesAction(settings.branches, actions, means)
+    group: Any = upstream(settings)
+    if settings.dynamic is not None:
+        return DynamicAction(name, settings.dynamic, group, means)
+    return ForwardAction(group)
+
+
+def _plugged(settings: Plugin, means: Means) -> IAction:
+    made: IAction = means.plugged.get("action", settings)
+    if not IAction.providedBy(made):
+        raise ValueError(f"the {settings} cannot be used: what it made provides no IAction")
+    return made

@@ -16,7 +16,9 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from ..facts import Address
+from .plugin import Plugin
 from .revision import Compress, ErrorPage, Headers, Rewrite
+from .selection import Branch, Dynamic
 
 __all__ = [
     "AccessLog",
@@ -26,12 +28,14 @@ __all__ = [
     "Authority",
     "Auto",
     "Block",
+    "Branch",
     "CertificateHook",
     "CertificateSource",
     "Challenges",
     "ClientCertificates",
     "Conditions",
     "Config",
+    "Dynamic",
     "DynamicUpdate",
     "ExternalAccount",
     "Files",
@@ -43,6 +47,7 @@ __all__ = [
     "Limits",
     "Metrics",
     "OwnZones",
+    "Plugin",
     "Pool",
     "Preflight",
     "ProxyHeader",
@@ -326,14 +331,25 @@ class Forward:
     """
     Hand the request, or the bytes, to a target; targets take turns.
 
-    @ivar targets: At least one.
+    @ivar targets: At least one, unless they are worked out.  With branches: all of theirs.
     @ivar tls: L{None} for plain connections to the targets.
     @ivar pool: See L{Pool}.
+    @ivar dynamic: How they are worked out; L{None}: they are C{targets}.
+    @ivar branches: How one is chosen where they are not all alike.
     """
 
     targets: tuple[Target, ...]
     tls: UpstreamTLS | None = None
     pool: Pool = Pool()
+    dynamic: Dynamic | None = None
+    branches: tuple[Branch, ...] = ()
+
+    @property
+    def groups(self) -> tuple[Forward, ...]:
+        """
+        Those whose targets are all alike: its branches, or itself.
+        """
+        return tuple(branch.forward for branch in self.branches) or (self,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +391,7 @@ class Block:
 
 
 #: What a route does.
-Action = Forward | Redirect | Respond | Block
+Action = Forward | Redirect | Respond | Block | Plugin
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +407,7 @@ class Conditions:
     @ivar clients: The client is one of these, see L{smartproxy_tw.config.clients}; empty:
         anybody.
     @ivar tlsVersions: TLS, which ends here, is of one of these versions; empty: of any.
+    @ivar plugins: What somebody else's code looks at.
     """
 
     headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -398,6 +415,7 @@ class Conditions:
     methods: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
     tlsVersions: tuple[Literal["1.2", "1.3"], ...] = ()
+    plugins: tuple[Plugin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,29 +7,20 @@ another is for L{smartproxy_tw.config.checks}.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic.alias_generators import to_snake
 
-from . import blanks, checks, model, names, schema, sites, targets
+from . import blanks, checks, model, names, schema, sites
+from .branching import Item, TargetReader, fieldLines, fieldsAsked, forwardOf, listed, pluginOf, proxyHeader
 from .document import Path
 from .findings import Findings
 from .locations import Locations
+from .plugin import plugins
 from .revisionreader import RevisionReader
 
 __all__ = ["RouteReader", "SiteReader", "listed", "portsOf"]
-
-
-def listed(value: Any) -> list[Any]:
-    """
-    One, several or none as a list.
-
-    @param value: A value, a list, or L{None} where the option was left out.
-    """
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 #: What only a request has.
@@ -56,12 +47,6 @@ def portsOf(written: Any, path: Path, findings: Findings) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _proxyHeader(written: str | schema.ProxyHeader) -> model.ProxyHeader | None:
-    if isinstance(written, schema.ProxyHeader):
-        return model.ProxyHeader(1 if written.version == "v1" else 2, tuple(written.tlvs))
-    return None if written == "off" else model.ProxyHeader(1 if written == "v1" else 2)
-
-
 class _Reader:
     """
     What routes and sites have in common: targets and certificates.
@@ -85,50 +70,6 @@ class _Reader:
         @param message: What is wrong.
         """
         self._findings.add((*self._path, *below), message)
-
-    def readTargets(
-        self, below: Path, written: Any, header: str | schema.ProxyHeader = "off"
-    ) -> tuple[tuple[model.Target, ...], str | None]:
-        """
-        @param header: What they are told of clients, where they do not say otherwise.
-        @return: The targets, and the scheme that they were written with.
-        """
-        isList = isinstance(written, list)
-        places = [
-            self._place((*below, index) if isList else below, each, header)
-            for index, each in enumerate(listed(written))
-        ]
-        schemes = {place.scheme for place in places}
-        if "https" in schemes and len(schemes) > 1:
-            self.wrong(below, "mixes targets with and without https://: make it two routes, or all the same")
-        seen: set[str] = set()
-        for index, place in enumerate(places):
-            name = str(place.target)
-            if name in seen:
-                self.wrong((*below, index), f"is the same target as one before it: {name}")
-            seen.add(name)
-        return tuple(place.target for place in places), next((each for each in schemes if each), None)
-
-    def _place(self, below: Path, written: Any, header: str | schema.ProxyHeader) -> targets.Place:
-        place = self._placeAlone(below, written)
-        own = getattr(written, "sendProxyProtocol", None)
-        target = replace(place.target, proxyHeader=_proxyHeader(header if own is None else own))
-        return targets.Place(target, place.scheme)
-
-    def _placeAlone(self, below: Path, written: Any) -> targets.Place:
-        if isinstance(written, int):
-            return targets.Place(model.Target("127.0.0.1", written))
-        if isinstance(written, str):
-            return targets.parse(written)
-        if isinstance(written, schema.Target):
-            port = None if written.port == "preserve" else int(written.port)
-            return targets.Place(model.Target(written.host, port))
-        path = (*self._path, *below, "unix")
-        try:
-            return targets.Place(targets.unix(self._files.absolute(path, written.unix)))
-        except ValueError as why:
-            self._findings.refuse(path, str(why))
-            return targets.Place(model.Target("/", 0))
 
     def keyPair(self, below: Path, written: schema.KeyPair) -> model.Files:
         """
@@ -167,9 +108,14 @@ class SiteReader(_Reader):
         @param value: A target, or a L{schema.Site}.
         """
         before = len(self._findings.problems)
+        reader = TargetReader(self._findings, self._files, self._path)
         isShort = not isinstance(value, schema.Site)
         below: Path = () if isShort else ("to",)
-        places, scheme = self.readTargets(below, value if isShort else value.to)
+        items = reader.read(below, value if isShort else value.to)
+        if not all(item.isAlike for item in items):
+            self.wrong(below, "has a target that is not for everything: write a route for that")
+        if len({item.scheme == "https" for item in items}) > 1:
+            self.wrong(below, "mixes targets with and without https://: write a route for that")
         why = checks.serverNameProblem((name,))
         if why is not None:
             self.wrong((), why)
@@ -184,8 +130,8 @@ class SiteReader(_Reader):
         kind: Literal["auto", "internal"] = "auto" if isinstance(source, model.Auto) else "internal"
         return sites.Site(
             name,
-            places,
-            scheme == "https",
+            tuple(target for item in items for target in item.targets),
+            items[0].scheme == "https",
             hasWWW,
             source if isinstance(source, model.Files) else kind,
             self._findings.mark(self._path).line,
@@ -204,15 +150,17 @@ class RouteReader(_Reader):
         """
         match, action = written.match, written.action
         domains = tuple(listed(match.domains))
-        places: tuple[tuple[model.Target, ...], str | None] = ((), None)
+        items: tuple[Item, ...] = ()
         if isinstance(action, schema.Forward):
-            places = self.readTargets(("action", "targets"), action.targets, action.sendProxyProtocol)
+            targets = TargetReader(self._findings, self._files, self._path)
+            header = proxyHeader(action.sendProxyProtocol)
+            items = targets.read(("action", "targets"), action.targets, header, action.decisionTimeout)
         reader = RevisionReader(self._findings, self._files, self._path, blanks.parameters(match.path))
         return model.Route(
             name=written.name or "",
             ports=portsOf(match.ports, (*self._path, "match", "ports"), self._findings),
-            action=self._action(action, reader, *places),
-            protocol=self._protocol(written, places[1]),
+            action=self._action(action, reader, items),
+            protocol=self._protocol(written, items),
             domains=domains,
             path=match.path,
             tls=self._tls(action.tls, domains),
@@ -235,24 +183,22 @@ class RouteReader(_Reader):
                     f"{action.tls.minVersion} to {action.tls.maxVersion}",
                 )
         return model.Conditions(
-            headers=self._headers(match.headers or {}),
+            headers=fieldsAsked(self._findings, (*self._path, "match", "headers"), match.headers or {}),
             query=tuple((name, tuple(listed(value))) for name, value in (match.query or {}).items()),
             methods=tuple(listed(match.method)),
             clients=tuple(listed(match.clientIp)),
             tlsVersions=versions,
+            plugins=tuple(self._matcher(name, written) for name, written in match.plugged.items()),
         )
 
-    def _headers(self, written: dict[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        found: dict[str, tuple[str, ...]] = {}
-        for name, value in written.items():
-            if name.lower() in found:
-                path = (*self._path, "match", "headers", name)
-                message = "is given twice: case does not matter, a list has what one of its values can be"
-                self._findings.add(path, message, atKey=True)
-            found[name.lower()] = tuple(listed(value))
-        return tuple(found.items())
+    def _matcher(self, name: str, written: Any) -> model.Plugin:
+        path: Path = (*self._path, "match", name)
+        if not isinstance(written, dict):
+            self._findings.refuse(path, "has to be a mapping: the settings of the plug-in")
+            return model.Plugin(name)
+        return pluginOf("matcher", name, written, path, self._findings)
 
-    def _protocol(self, written: schema.Route, scheme: str | None) -> Literal["http", "tcp"]:
+    def _protocol(self, written: schema.Route, items: Sequence[Item]) -> Literal["http", "tcp"]:
         """
         Settle what is spoken, and find what contradicts it.
         """
@@ -262,10 +208,16 @@ class RouteReader(_Reader):
         asked = next((each for each in _NEED_HTTP if getattr(match, each) is not None), None)
         if asked is not None:
             because = to_snake(asked)
-        elif isinstance(action, (schema.Redirect, schema.Respond)):
+        elif any(plugins().get("matcher", name).needsHTTP for name in match.plugged):
+            because = next(iter(match.plugged))
+        elif isinstance(action, (schema.Redirect, schema.Respond)) or (
+            isinstance(action, schema.PluginAction) and plugins().get("action", action.type).needsHTTP
+        ):
             because = f"type: {action.type}"
-        elif scheme is not None:
-            because = f"a target with {scheme}://"
+        elif any(item.scheme for item in items):
+            because = f"a target with {next(item.scheme for item in items if item.scheme)}://"
+        elif any(item.needsHTTP for item in items):
+            because = "the match of a target"
         else:
             asked = next((each for each in _REVISE_HTTP if getattr(written, each)), None)
             because = None if asked is None else to_snake(asked)
@@ -311,22 +263,32 @@ class RouteReader(_Reader):
         ciphers = tuple(written.ciphers or ())
         return model.TLSPolicy(written.minVersion, written.maxVersion, ciphers, clients)
 
-    def _action(
-        self, written: Any, reader: RevisionReader, places: tuple[model.Target, ...], scheme: str | None
-    ) -> model.Action:
+    def _action(self, written: Any, reader: RevisionReader, items: Sequence[Item]) -> model.Action:
         if isinstance(written, schema.Forward):
-            pool = written.pool
-            return model.Forward(
-                places,
-                self._upstreamTLS(written.tls, places, scheme),
-                model.Pool() if pool is None else model.Pool(pool.connections, pool.queue, pool.wait),
-            )
+            return self._forward(written, items)
         if isinstance(written, schema.Redirect):
             reader.checkParameters(("action", "to"), blanks.parse(written.to))
             return model.Redirect(written.to, written.status)
         if isinstance(written, schema.Respond):
             return self._respond(written, reader)
+        if isinstance(written, schema.PluginAction):
+            path: Path = (*self._path, "action")
+            return pluginOf("action", written.type, written.model_extra or {}, path, self._findings)
         return model.Block()
+
+    def _forward(self, written: schema.Forward, items: Sequence[Item]) -> model.Forward:
+        pool = written.pool
+        places = tuple(target for item in items for target in item.targets)
+        schemes = [item.scheme for item in items]
+        isMixed = len({scheme == "https" for scheme in schemes}) > 1
+        scheme = "http" if "http" in schemes and isMixed else next((each for each in schemes if each), None)
+        common = model.Forward(
+            places,
+            self._upstreamTLS(written.tls, places, scheme),
+            model.Pool() if pool is None else model.Pool(pool.connections, pool.queue, pool.wait),
+        )
+        isReencrypt = isinstance(written.tls, schema.Reencrypt)
+        return forwardOf(items, common, self._findings, self._files, self._path, isReencrypt)
 
     def _upstreamTLS(
         self, written: Any, places: tuple[model.Target, ...], scheme: str | None
@@ -354,19 +316,10 @@ class RouteReader(_Reader):
         return model.UpstreamTLS(written.serverName, not written.insecureSkipVerify, caFile)
 
     def _respond(self, written: schema.Respond, reader: RevisionReader) -> model.Respond:
-        fields: list[tuple[str, str]] = []
-        seen: set[str] = set()
-        for name, value in written.headers.items():
-            path: Path = (*self._path, "action", "headers", name)
-            if name.lower() in seen:
-                self._findings.add(
-                    path, "is given twice: case does not matter, a list repeats a field", atKey=True
-                )
-            seen.add(name.lower())
-            for each in listed(value):
-                reader.checkParameters(("action", "headers", name), blanks.parse(str(each)))
-                fields.append((name, str(each)))
+        fields = fieldLines(self._findings, (*self._path, "action", "headers"), written.headers)
+        for name, value in fields:
+            reader.checkParameters(("action", "headers", name), blanks.parse(value))
         reader.checkParameters(("action", "body"), blanks.parse(written.body))
         if written.body and written.status in (204, 304):
             self.wrong(("action", "body"), f"cannot be sent with status {written.status}, which has none")
-        return model.Respond(written.status, tuple(fields), written.body)
+        return model.Respond(written.status, fields, written.body)

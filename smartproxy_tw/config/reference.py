@@ -48,6 +48,9 @@ _SHARED = {
     "PortRange": "A range of ports",
     "ProxyHeader": "A header of the PROXY protocol",
     "Target": "A target, by host and port",
+    "SourceTarget": "Targets by a plug-in",
+    "TargetMatch": "Which requests a target is for",
+    "TargetTLS": "TLS to one target",
     "UnixTarget": "A target, by unix socket",
 }
 
@@ -125,6 +128,8 @@ class _Writer:
         kind = option.get("type")
         if kind == "array":
             return f"list of ({self._kind(option['items'], path)})"
+        if kind == "object" and option["additionalProperties"] is True:
+            return "mapping"
         if kind == "object":
             return f"mapping from names to ({self._kind(option['additionalProperties'], path + '.NAME')})"
         if kind == "boolean":

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -26,9 +27,19 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from ..facts import Address
-from . import clients, lexicon, model, names, targets, texts
+from . import dotted, lexicon, model, names, targets, texts
 from .document import FromEnvironment
-from .expressions import expression
+from .matching import (
+    Clients,
+    Expressions,
+    MatchedField,
+    Methods,
+    TargetMatch,
+    TargetTLS,
+    Version,
+    Versions,
+)
+from .pluggable import PLUGIN, Pluggable, byKeyOrPlugin, sourceName
 from .revisionsection import Compression, ErrorPages, Headers, Rewrite, TemplateText, ValueText
 from .section import (
     TAG,
@@ -72,6 +83,7 @@ __all__ = [
     "Passthrough",
     "Pool",
     "OwnZones",
+    "PluginAction",
     "PortRange",
     "ProxyHeader",
     "ProxyProtocol",
@@ -80,6 +92,7 @@ __all__ = [
     "Respond",
     "Route",
     "Site",
+    "SourceTarget",
     "Target",
     "Terminate",
     "Timeouts",
@@ -90,7 +103,7 @@ __all__ = [
 
 def _targetKind(value: Any) -> str | None:
     if isinstance(value, dict):
-        return TAG + ("unix" if "unix" in value else "address")
+        return TAG + next((key for key in ("unix", "source") if key in value), "address")
     return shape(value)
 
 
@@ -135,58 +148,7 @@ _Domains = Annotated[
 ]
 
 
-def _client(text: str) -> str:
-    return clients.client(text).text
-
-
-def _expression(text: str) -> str:
-    expression(text)
-    return text
-
-
-def _version(value: Any) -> Any:
-    """
-    Without quotes a version reads as a number.
-    """
-    return str(value) if type(value) is float else value
-
-
-def _matchedField(text: str) -> str:
-    # As it was written, so that two spellings of one name do not become one key here.
-    texts.matchedField(text)
-    return text
-
-
-_MatchedField = Annotated[str, AfterValidator(_matchedField)]
-_Client = Annotated[str, AfterValidator(_client)]
-_Clients = Annotated[
-    Annotated[_Client, Tag(TAG + "text")]
-    | Annotated[list[_Client], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape("has to be an address, a network, a range, a glob or a list of these"),
-]
-_Expression = Annotated[str, AfterValidator(_expression)]
-_Expressions = Annotated[
-    Annotated[_Expression, Tag(TAG + "text")]
-    | Annotated[list[_Expression], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape("has to be a text (numbers in quotes), a glob, a /regular expression/ or a list of these"),
-]
-_Method = Annotated[str, AfterValidator(texts.method)]
-_Methods = Annotated[
-    Annotated[_Method, Tag(TAG + "text")]
-    | Annotated[list[_Method], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape("has to be a method or a list of methods"),
-]
-_Version = Annotated[Literal["1.2", "1.3"], BeforeValidator(_version)]
-_Versions = Annotated[
-    Annotated[_Version, Tag(TAG + "text")]
-    | Annotated[list[_Version], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    Discriminator(
-        lambda value: TAG + ("list" if isinstance(value, list) else "text"),
-    ),
-]
-
-
-class Match(Section):
+class Match(Pluggable):
     """
     Which connections and requests a route takes.
     """
@@ -206,30 +168,30 @@ class Match(Section):
         description="The path asked for: exact `/a`, prefix `/a/*`, or with parameters `/users/:id`. "
         "Makes the route speak HTTP.",
     )
-    headers: Annotated[dict[_MatchedField, _Expressions], Field(min_length=1)] | None = Field(
+    headers: Annotated[dict[MatchedField, Expressions], Field(min_length=1)] | None = Field(
         default=None,
         description="Header fields, all of which the request has to have, by their names in any case: a "
         "text, a glob (`beta-*`, or `*` for any value), a regular expression (`/^beta-[0-9]+$/`), or a list "
         "of which one has to match. Of a field that comes several times one value has to. Makes the "
         "route speak HTTP.",
     )
-    query: Annotated[dict[str, _Expressions], Field(min_length=1)] | None = Field(
+    query: Annotated[dict[str, Expressions], Field(min_length=1)] | None = Field(
         default=None,
         description="Parameters of the query, as headers; names and values are compared with their "
         "percent encoding undone. Makes the route speak HTTP.",
     )
-    method: _Methods | None = Field(
+    method: Methods | None = Field(
         default=None,
         description="The method, or a list of those that are taken: `[GET, HEAD]`. Makes the route speak "
         "HTTP.",
     )
-    clientIp: _Clients | None = Field(
+    clientIp: Clients | None = Field(
         default=None,
         description="Who is served: an address, a network in CIDR notation, a range `10.0.0.1-10.0.0.9`, "
         "a glob `10.0.*.*`, or a list of these, of IPv4 and IPv6. For HTTP it is the client that a trusted "
         "proxy speaks for (trusted_proxies).",
     )
-    tlsVersion: _Versions | None = Field(
+    tlsVersion: Versions | None = Field(
         default=None,
         description="The version of TLS that was agreed on, or a list of both, where TLS ends here. Makes "
         "the route speak HTTP.",
@@ -272,30 +234,116 @@ _ProxyHeader = Annotated[
 _TARGET_HEADER = "As `send_proxy_protocol` of the action, for this target alone."
 
 
-class Target(Section):
+_FieldName = Annotated[str, AfterValidator(texts.fieldName)]
+_FieldValue = Annotated[
+    Annotated[str, AfterValidator(texts.fieldValue), Tag(TAG + "text")]
+    | Annotated[Whole, Tag(TAG + "number")]
+    | Annotated[
+        list[Annotated[str, AfterValidator(texts.fieldValue)]], Field(min_length=1), Tag(TAG + "list")
+    ],
+    byShape("has to be text, a whole number or a list of texts"),
+]
+
+
+def _claimKind(value: Any) -> str:
+    return TAG + ("mapping" if isinstance(value, dict) else "claim")
+
+
+def _host(text: str) -> str:
+    return str(dotted.reference(text)) if dotted.isDotted(text) else names.host(text)
+
+
+def _targetPortText(text: str) -> str:
+    if dotted.isDotted(text):
+        return str(dotted.reference(text))
+    if text != "preserve":
+        raise ValueError("has to be a port number, preserve, or python:module.name")
+    return text
+
+
+class _AnyTarget(Section):
+    """
+    What can be said of one target alone.
+    """
+
+    match: TargetMatch | None = Field(
+        default=None,
+        description="Which requests it is for. Those with a match are asked before those without, which "
+        "are for the rest.",
+    )
+    priority: Annotated[int, Field(ge=-1000000, le=1000000), BeforeValidator(number)] = Field(
+        default=0,
+        description="Of the targets whose match holds only those with the highest are used.",
+    )
+    tls: (
+        Annotated[
+            Annotated[bool, Tag(TAG + "claim")] | Annotated[TargetTLS, Tag(TAG + "mapping")],
+            Discriminator(_claimKind),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="`true`: it is spoken to by TLS, its certificate verified; `false`: it is not; or a "
+        "mapping. Default: as the action says.",
+    )
+    headers: dict[_FieldName, _FieldValue] = Field(
+        default_factory=dict,
+        description="Header fields that requests get on their way to it, in place of those of the same "
+        "names; a list repeats the field.",
+    )
+    sendProxyProtocol: _ProxyHeader | None = Field(default=None, description=_TARGET_HEADER)
+
+
+class Target(_AnyTarget):
     """
     A host and a port.
     """
 
-    host: Annotated[str, AfterValidator(names.host)] = Field(description="A name or an IP address.")
+    host: Annotated[
+        Annotated[str, AfterValidator(_host), Tag(TAG + "text")]
+        | Annotated[
+            list[Annotated[str, AfterValidator(names.host)]],
+            Field(min_length=1),
+            AfterValidator(unique),
+            Tag(TAG + "list"),
+        ],
+        byShape("has to be a name, or a list of names"),
+    ] = Field(
+        description="A name or an IP address; a list of them is as many targets; or "
+        "`python:module.name`, a function that gives one or several for each request."
+    )
     port: Annotated[
-        Annotated[Port, Tag(TAG + "number")] | Annotated[Literal["preserve"], Tag(TAG + "text")],
-        byShape("has to be a port number, or preserve"),
-    ] = Field(description="Its port, or `preserve`: the port that the client connected to.")
-    sendProxyProtocol: _ProxyHeader | None = Field(default=None, description=_TARGET_HEADER)
+        Annotated[Port, Tag(TAG + "number")]
+        | Annotated[str, AfterValidator(_targetPortText), Tag(TAG + "text")],
+        byShape("has to be a port number, preserve, or python:module.name"),
+    ] = Field(
+        description="Its port; `preserve`: the port that the client connected to; or "
+        "`python:module.name`, a function that gives it for each request."
+    )
 
 
-class UnixTarget(Section):
+class UnixTarget(_AnyTarget):
     """
     A unix socket.
     """
 
     unix: PathText = Field(description="The path of the socket, relative to the directory of this file.")
-    sendProxyProtocol: _ProxyHeader | None = Field(default=None, description=_TARGET_HEADER)
+
+
+class SourceTarget(_AnyTarget):
+    """
+    Targets that somebody else's code knows.
+    """
+
+    source: Annotated[str, AfterValidator(sourceName)] = Field(description="The name of a plug-in.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="What the plug-in wants to know.")
 
 
 def _targetText(text: str) -> str:
-    targets.parse(text)
+    if dotted.isDotted(text):
+        dotted.reference(text)
+    else:
+        targets.parse(text)
     return text
 
 
@@ -305,11 +353,13 @@ _OneTarget = Annotated[
     _TargetText
     | _TargetPort
     | Annotated[Target, Tag(TAG + "address")]
-    | Annotated[UnixTarget, Tag(TAG + "unix")],
+    | Annotated[UnixTarget, Tag(TAG + "unix")]
+    | Annotated[SourceTarget, Tag(TAG + "source")],
     Discriminator(
         _targetKind,
         custom_error_type="shape",
-        custom_error_message="has to be host:port, unix:/path, a port number, {host: , port: } or {unix: }",
+        custom_error_message="has to be host:port, unix:/path, a port number, {host: , port: }, {unix: } or "
+        "python:module.name",
     ),
 ]
 _Targets = Annotated[
@@ -317,6 +367,7 @@ _Targets = Annotated[
     | _TargetPort
     | Annotated[Target, Tag(TAG + "address")]
     | Annotated[UnixTarget, Tag(TAG + "unix")]
+    | Annotated[SourceTarget, Tag(TAG + "source")]
     | Annotated[list[_OneTarget], Field(min_length=1), Tag(TAG + "list")],
     Discriminator(
         _targetKind,
@@ -383,8 +434,8 @@ class _Ended(Section):
     """
 
     certificate: Certificate = Field(default="auto", description=_CERTIFICATE)
-    minVersion: _Version = Field(default="1.2", description="The lowest version of TLS that is spoken.")
-    maxVersion: _Version = Field(
+    minVersion: Version = Field(default="1.2", description="The lowest version of TLS that is spoken.")
+    maxVersion: Version = Field(
         default="1.3", description="The highest version of TLS that is spoken, not below `min_version`."
     )
     ciphers: Annotated[list[_Cipher], Field(min_length=1), AfterValidator(unique)] | None = Field(
@@ -499,7 +550,13 @@ class Forward(Section):
     targets: _Targets = Field(
         description="One or a list: `127.0.0.1:3000`, `app:preserve`, `unix:/run/app.sock`, a port number of "
         "this machine, `{host: , port: }` or `{unix: }`. Also `http://app:3000` and "
-        "`https://app:8443`, which speak HTTP, the latter by verified TLS."
+        "`https://app:8443`, which speak HTTP, the latter by verified TLS. "
+        "`python:module.name` is a function that gives them for each request."
+    )
+    decisionTimeout: Seconds | None = Field(
+        default=None,
+        description="For how long a function that gives targets may let a request wait, in seconds; then it "
+        "is answered with 504. Default: 5.",
     )
     pool: Pool | None = Field(
         default=None, description="Bounds the connections to each target. Default: no bound."
@@ -531,8 +588,7 @@ class Redirect(Section):
     tls: _AnswerTLS | None = Field(default=None, description=_TLS)
 
 
-_FieldName = Annotated[str, AfterValidator(texts.fieldName)]
-_FieldValue = Annotated[
+_TemplateValue = Annotated[
     Annotated[ValueText, Tag(TAG + "text")]
     | Annotated[Whole, Tag(TAG + "number")]
     | Annotated[list[ValueText], Field(min_length=1), Tag(TAG + "list")],
@@ -549,7 +605,7 @@ class Respond(Section):
     status: Annotated[int, Field(ge=200, le=599), BeforeValidator(number)] = Field(
         default=200, description="The status code."
     )
-    headers: dict[_FieldName, _FieldValue] = Field(
+    headers: dict[_FieldName, _TemplateValue] = Field(
         default_factory=dict,
         description="Header fields by name; a list repeats the field. Not Date, Content-Length, Connection "
         "and Transfer-Encoding, which are set by the proxy. Blanks such as `{client_ip}` are filled in.",
@@ -558,6 +614,17 @@ class Respond(Section):
         default="",
         description="The body, sent as UTF-8. Blanks are filled in. None with status 204 and 304.",
     )
+    tls: _AnswerTLS | None = Field(default=None, description=_TLS)
+
+
+class PluginAction(Section):
+    """
+    What somebody else's code does; all other keys are its settings.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="The name of a plug-in.")
     tls: _AnswerTLS | None = Field(default=None, description=_TLS)
 
 
@@ -574,8 +641,13 @@ Action = Annotated[
     Annotated[Forward, Tag(TAG + "forward")]
     | Annotated[Redirect, Tag(TAG + "redirect")]
     | Annotated[Respond, Tag(TAG + "respond")]
-    | Annotated[Block, Tag(TAG + "block")],
-    byKey("type", "forward, redirect, respond or block was expected"),
+    | Annotated[Block, Tag(TAG + "block")]
+    | Annotated[PluginAction, Tag(PLUGIN)],
+    byKeyOrPlugin(
+        "type",
+        ("forward", "redirect", "respond", "block"),
+        "forward, redirect, respond or block was expected",
+    ),
 ]
 
 
@@ -1362,6 +1434,13 @@ class _Generator(GenerateJsonSchema):
         if made.get("default", 0) is None:
             del made["default"]
         return made
+
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        """
+        Plug-ins are of one machine, and have a language of their own.
+        """
+        choices = {tag: each for tag, each in schema["choices"].items() if tag != PLUGIN}
+        return super().tagged_union_schema({**schema, "choices": choices})
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """

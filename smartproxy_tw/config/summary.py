@@ -6,6 +6,7 @@ prints when nothing is wrong.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from .checks import demands
 from .expressions import shown
@@ -13,12 +14,14 @@ from .model import (
     LETSENCRYPT,
     LETSENCRYPT_STAGING,
     Auto,
+    Branch,
     CertificateHook,
     Conditions,
     Config,
     Files,
     Forward,
     Internal,
+    Plugin,
     Redirect,
     Respond,
     Route,
@@ -147,10 +150,19 @@ def _conditions(asked: Conditions) -> Iterator[str]:
         yield f"client {', '.join(asked.clients[:4])}{more}"
     if asked.tlsVersions:
         yield f"TLS {' or '.join(asked.tlsVersions)}"
+    yield from map(str, asked.plugins)
 
 
 def _deed(route: Route) -> str:
     action = route.action
+    if isinstance(action, Plugin):
+        return f"as the {action} does"
+    if isinstance(action, Forward) and action.branches:
+        return "; ".join(
+            f"{_asking(each)}{_deed(replace(route, action=each.forward))}" for each in action.branches
+        )
+    if isinstance(action, Forward) and action.dynamic is not None:
+        return f"forward to what {action.dynamic} gives"
     if isinstance(action, Forward):
         turns = " in turn" if len(action.targets) > 1 else ""
         text = f"forward to {', '.join(map(_target, action.targets))}{turns}"
@@ -165,6 +177,13 @@ def _deed(route: Route) -> str:
     if isinstance(action, Respond):
         return f"respond {action.status} with {_count(len(action.body.encode()), 'byte')}"
     return "block: 403" if route.protocol == "http" else "block: close"
+
+
+def _asking(branch: Branch) -> str:
+    asked = [] if branch.path is None else [f"path {branch.path}"]
+    if branch.conditions is not None:
+        asked += _conditions(branch.conditions)
+    return f"for {', '.join(asked)}: " if asked else "for the rest: " if branch.priority == 0 else "first: "
 
 
 def _target(target: Target) -> str:

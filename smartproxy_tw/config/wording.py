@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from .document import Path, find
 from .findings import Findings, quote
+from .pluggable import others
 from .schema import jsonSchema
 from .section import TAG
 
@@ -94,7 +95,7 @@ class Options:
             options = branch.get("properties", {})
             if any(options.get(key, {}).get("const") == tag for key in ("type", "mode")):
                 return branch
-            if {"unix": "unix", "address": "host"}.get(tag) in options:
+            if {"unix": "unix", "address": "host", "source": "source"}.get(tag) in options:
                 return branch
         return mappings[0] if len(mappings) == 1 else {}
 
@@ -200,7 +201,8 @@ def _refused(error: ErrorDetails, path: Path, findings: Findings) -> None:
         if child is None:
             findings.add(path, f"needs {key}: {expected}")
         elif not child.isReported:
-            findings.add((*path, key), f"{expected}, not {quote(child)}")
+            more = others("action") if path[-1:] == ("action",) and key == "type" else ""
+            findings.add((*path, key), f"{expected}, not {quote(child)}{more}")
         return
     message = _said(error, quote(node))
     if error["type"] == "kind":

@@ -16,6 +16,8 @@ from twisted.internet.defer import Deferred, DeferredLock, succeed
 from zope.interface import implementer
 
 from ..actions.build import buildAction, buildFallback
+from ..actions.means import Means
+from ..actions.plugged import Plugged
 from ..interfaces import IPlane
 from ..plane.accept import Acceptor
 from ..plane.census import cell
@@ -25,6 +27,7 @@ from ..plane.poller import Poller
 from ..plane.record import AccessRecords
 from ..routing.steps import Steps, paused
 from ..routing.table import compilingTable
+from ..upstream.assortment import Assortment
 from ..upstream.group import Group
 from ..upstream.resolve import Resolver
 from .garbage import unattended
@@ -83,7 +86,8 @@ class LocalPlane:
         self._resolver = Resolver(partial(_names, reactor), reactor.seconds, self._poller.after)
         self.engine = Engine(self._poller, clock, sharesPorts=sharesPorts)
         self._acceptors: dict[IListeningPort, Acceptor] = {}
-        self._groups: dict[tuple[Forward, float], Group] = {}
+        self._groups: dict[tuple[Forward, float], Group | Assortment] = {}
+        self._plugged: Plugged | None = None
         self._records: AccessRecords | None = None
         self._recordsFor: AccessLog | None = None
         self._isStarted = False
@@ -136,19 +140,30 @@ class LocalPlane:
 
     def _replacingTable(self, config: Config) -> Steps[None]:
         table = yield from compilingTable(config)
-        groups: dict[tuple[Forward, float], Group] = {}
+        groups: dict[tuple[Forward, float], Group | Assortment] = {}
+        make = partial(self._group, config.timeouts.connect)
 
-        def upstream(forward: Forward) -> Group:
+        def upstream(forward: Forward) -> Group | Assortment:
             key = (forward, config.timeouts.connect)
-            found = groups.get(key) or self._groups.get(key)
+            found = groups.get(key)
             if found is None:
-                found = Group(self._reactor, self._poller, self._resolver, forward, config.timeouts.connect)
+                found = self._groups.get(key)
+            if found is None and forward.dynamic is not None:
+                found = Assortment(forward, make, self._reactor.seconds)
+            elif found is None:
+                found = make(forward)
             groups[key] = found
             return found
 
         actions: dict[str, IAction] = {}
+        plugged = Plugged(self._reactor, self._plugged)
+        means = Means(self._reactor, plugged, config.pythonPath)
         for route, isPause in paused(config.routes):
-            actions[route.name] = buildAction(route, upstream)
+            try:
+                actions[route.name] = buildAction(route, upstream, means)
+            except ValueError as why:
+                plugged.close(self._plugged)
+                raise ValueError(f"Route {route.name!r}: {why}") from why
             if isPause:
                 yield
         fallback = buildFallback(config.errorPages)
@@ -159,6 +174,9 @@ class LocalPlane:
         former, self._records, self._recordsFor = self._records, records, config.accessLog
         if former is not None and former is not records:
             former.close()
+        unplugged, self._plugged = self._plugged, plugged
+        if unplugged is not None:
+            unplugged.close(plugged)
         before, self._groups = self._groups, groups
         gone: set[str] = set()
         for (key, group), isPause in paused(before.items()):
@@ -175,6 +193,9 @@ class LocalPlane:
                 if isPause:
                     yield
             self.engine.census.forget(gone)
+
+    def _group(self, connectSeconds: float, forward: Forward) -> Group:
+        return Group(self._reactor, self._poller, self._resolver, forward, connectSeconds)
 
     def _recordsOf(self, settings: AccessLog) -> AccessRecords:
         if self._records is not None and settings == self._recordsFor:
@@ -231,6 +252,8 @@ class LocalPlane:
             cut += self.engine.cut(isStream)
         for group in self._groups.values():
             group.close()
+        if self._plugged is not None:
+            self._plugged.close()
         self._poller.stop()
         self.engine.pipes.close()
         if self._records is not None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from ..config import model
 from ..config.clients import Clients
 from ..config.expressions import Expression, expression, shown
+from ..config.plugin import plugins
 from .sight import Sight
 
 __all__ = ["Client", "Condition", "Header", "Method", "Parameter", "Version", "holds", "readConditions"]
@@ -204,6 +205,8 @@ def _reading(asked: model.Conditions) -> Iterator[Condition]:
         yield Client(Clients(asked.clients))
     if asked.tlsVersions:
         yield Version(asked.tlsVersions)
+    for each in asked.plugins:
+        yield plugins().matcher(each)
 
 
 def _named(what: str, name: str, texts: tuple[str, ...]) -> _Named:

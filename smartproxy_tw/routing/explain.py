@@ -8,7 +8,7 @@ second set of rules here, only their words.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote, urlsplit
@@ -18,11 +18,13 @@ from ..config.checks import demands
 from ..config.model import (
     Auto,
     Block,
+    Branch,
     CertificateSource,
     Config,
     Files,
     Forward,
     Internal,
+    Plugin,
     Redirect,
     Respond,
     Route,
@@ -31,6 +33,7 @@ from ..config.model import (
 from ..config.narration import revised
 from ..facts import Address, ConnectionFacts, RequestFacts
 from ..wire.target import BadTarget, hostOf, resolve
+from .choice import judged
 from .filling import Words
 from .patterns import pathPattern
 from .rewriting import Rewriting, Unfit
@@ -485,7 +488,12 @@ def _deeds(chosen: Chosen, asked: list[_Asked], question: _Question) -> list[tup
             found.append(("certificate", _certificate(certificate)))
     if chosen.parameters:
         found.append(("parameters", ", ".join(f"{name}={value}" for name, value in chosen.parameters)))
-    found.append(("action", _action(chosen.route, asked[-1].ask)))
+    action = chosen.route.action
+    if isinstance(action, Forward) and action.branches:
+        found.append(("action", "forward, choosing among its targets"))
+        found += _branches(action.branches, asked[-1])
+    else:
+        found.append(("action", _action(chosen.route, asked[-1].ask)))
     if question.isHTTP:
         found += _revisions(chosen.route, question)
     return found
@@ -524,19 +532,50 @@ def _action(route: Route, ask: Ask) -> str:
     """
     action = route.action
     if isinstance(action, Forward):
-        targets = ", ".join(map(str, action.targets))
-        turns = " in turn" if len(action.targets) > 1 else ""
-        if action.tls is None:
-            return f"forward to {targets}{turns}"
-        whose = f" for {action.tls.serverName}" if action.tls.serverName else ""
-        verified = f"its certificate verified{whose}" if action.tls.verify else "its certificate NOT verified"
-        return f"forward to {targets}{turns}, over TLS, {verified}"
+        return _forward(action)
     if isinstance(action, Redirect):
         return f"redirect with {action.status} to {action.to}"
     if isinstance(action, Respond):
         return f"respond with {action.status} and {len(action.body.encode())} bytes"
+    if isinstance(action, Plugin):
+        return f"as the {action} does"
     assert isinstance(action, Block)
     return "block: 403" if ask.seesPath else "block: close the connection"
+
+
+def _forward(action: Forward) -> str:
+    """
+    Where to, in words.
+    """
+    tls = action.tls
+    spoken = ""
+    if tls is not None:
+        whose = f" for {tls.serverName}" if tls.serverName else ""
+        verified = f"its certificate verified{whose}" if tls.verify else "its certificate NOT verified"
+        spoken = f", over TLS, {verified}"
+    if action.dynamic is not None:
+        return f"forward to what {action.dynamic} gives{spoken}"
+    targets = ", ".join(map(str, action.targets))
+    turns = " in turn" if len(action.targets) > 1 else ""
+    return f"forward to {targets}{turns}{spoken}"
+
+
+def _branches(branches: Sequence[Branch], asked: _Asked) -> Iterator[tuple[str, str]]:
+    """
+    Which targets it goes to, and why not to the others.
+    """
+    path = asked.path if asked.ask.seesPath else None
+    found: tuple[object, ...] | None = None
+    for branch, tier, why in judged(branches, path, asked.sight):
+        if why is None and found in (None, tier):
+            found = tier
+            fields = f", with {', '.join(name for name, _ in branch.headers)}" if branch.headers else ""
+            yield "targets", _forward(branch.forward).removeprefix("forward to ") + fields
+        else:
+            what = _forward(branch.forward).removeprefix("forward to ")
+            yield "not", f"{what}: {why or 'those before it come first'}"
+    if found is None:
+        yield "targets", "none: 503, as no target is for this and none is for the rest"
 
 
 def _notes(config: Config, question: _Question, asked: list[_Asked]) -> list[str]:

@@ -15,6 +15,7 @@ from ..config.model import (
     Conditions,
     Files,
     Forward,
+    Plugin,
     Redirect,
     Respond,
     Route,
@@ -116,15 +117,18 @@ def _action(route: Route) -> Mapping[str, Any]:
     action = route.action
     if isinstance(action, Forward):
         tls = action.tls
+        dynamic = [str(each.dynamic) for each in action.groups if each.dynamic is not None]
         return {
             "type": "forward",
-            "targets": [str(each) for each in action.targets],
+            "targets": [str(each) for each in action.targets] + dynamic,
             "tls": None if tls is None else {"verify": tls.verify, "server_name": tls.serverName},
         }
     if isinstance(action, Redirect):
         return {"type": "redirect", "status": action.status, "to": action.to}
     if isinstance(action, Respond):
         return {"type": "respond", "status": action.status, "bytes": len(action.body.encode())}
+    if isinstance(action, Plugin):
+        return {"type": action.name}
     assert isinstance(action, Block)
     return {"type": "block"}
 

@@ -167,6 +167,9 @@ def _targets(figures: Figures) -> Iterator[Family | None]:
     for number, route in enumerate(figures.config.routes, 1):
         if isinstance(route.action, Forward):
             targets.update((str(target), None) for target in route.action.targets)
+            for group in route.action.groups:
+                if group.dynamic is not None:
+                    targets[str(group.dynamic)] = None
         if number % _AT_ONCE == 0:
             yield None
 

@@ -23,6 +23,7 @@ class _Recording:
     def __init__(self, facts: Any = None) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self._facts = facts
+        self._ends: list[Callable[[], None]] = []
 
     def facts(self) -> Any:
         """What the test gave."""
@@ -35,6 +36,18 @@ class _Recording:
     def abort(self) -> None:
         """Asked for."""
         self.asked.append(("abort",))
+
+    def onEnd(self, then: Callable[[], None]) -> None:
+        """Kept for L{end}."""
+        self._ends.append(then)
+
+    def end(self) -> None:
+        """
+        It has ended: those who wanted to know are told.
+        """
+        ends, self._ends = self._ends, []
+        for then in ends:
+            then()
 
 
 @implementer(IExchange)
@@ -110,10 +123,6 @@ class RecordingExchange(_Recording):
         for each in head.filters:
             rest = (each.data(rest) if rest else b"") + each.end()
         return head, body + rest
-
-    def respond(self, status: int, fields: bytes, body: bytes) -> None:
-        """Asked for."""
-        self.asked.append(("respond", status, fields, body))
 
 
 @implementer(IStream)

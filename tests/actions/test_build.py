@@ -7,12 +7,15 @@ from __future__ import annotations
 import zlib
 from typing import Any, cast
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.actions.amended import Amended
 from smartproxy_tw.actions.block import BlockAction
 from smartproxy_tw.actions.build import buildAction, buildFallback
 from smartproxy_tw.actions.forward import ForwardAction
+from smartproxy_tw.actions.means import Means
+from smartproxy_tw.actions.plugged import Plugged
 from smartproxy_tw.actions.redirect import RedirectAction
 from smartproxy_tw.actions.respond import RespondAction
 from smartproxy_tw.actions.seen import Seen
@@ -28,6 +31,8 @@ from smartproxy_tw.config.revision import (
 from smartproxy_tw.facts import AnswerHead
 
 from .recording import RecordingExchange
+
+MEANS = Means(Clock(), Plugged(None))
 
 PAGE = ErrorPage("404", (Representation("text/plain", "page {status} of {route}" + "." * 2000),))
 
@@ -56,7 +61,7 @@ class BuildTests(SynchronousTestCase):
             return upstream
 
         forward = Forward((Target("a.test", 80),))
-        built = buildAction(route(forward), group)
+        built = buildAction(route(forward), group, MEANS)
         assert isinstance(built, ForwardAction)
         self.assertIs(built.upstream, upstream)
         self.assertEqual(asked, [forward])
@@ -65,7 +70,7 @@ class BuildTests(SynchronousTestCase):
             (Respond(), RespondAction),
             (Block(), BlockAction),
         ):
-            self.assertIsInstance(buildAction(route(settings), group), kind)
+            self.assertIsInstance(buildAction(route(settings), group, MEANS), kind)
         self.assertEqual(len(asked), 1)
 
     def test_unusable(self) -> None:
@@ -76,7 +81,7 @@ class BuildTests(SynchronousTestCase):
         def group(forward: Forward) -> Any:
             raise ValueError("no such file")
 
-        self.assertRaises(ValueError, buildAction, route(Forward((Target("a.test", 80),))), group)
+        self.assertRaises(ValueError, buildAction, route(Forward((Target("a.test", 80),))), group, MEANS)
 
     def test_order(self) -> None:
         """
@@ -95,6 +100,7 @@ class BuildTests(SynchronousTestCase):
                 errorPages=(PAGE,),
             ),
             lambda forward: cast(Any, object()),
+            MEANS,
         )
         assert isinstance(made, Seen) and isinstance(made.action, Amended)
         self.assertIsInstance(made.action.action, ForwardAction)
@@ -117,7 +123,8 @@ class BuildTests(SynchronousTestCase):
         Who asks for nothing pays for nothing: no wrapper is built, nor for changes that are none.
         """
         for more in ({}, {"headers": Headers()}):
-            made = buildAction(route(Forward((Target("a.test", 80),)), **more), lambda _: cast(Any, object()))
+            plain = route(Forward((Target("a.test", 80),)), **more)
+            made = buildAction(plain, lambda _: cast(Any, object()), MEANS)
             self.assertIsInstance(made, ForwardAction)
         self.assertIs(buildFallback(()), None)
 
@@ -147,7 +154,7 @@ class BuildTests(SynchronousTestCase):
             (Respond(404), 404, True),
             (Respond(200, body="mine"), 404, True),
         ):
-            made = buildAction(route(settings, errorPages=(PAGE,)), lambda _: cast(Any, object()))
+            made = buildAction(route(settings, errorPages=(PAGE,)), lambda _: cast(Any, object()), MEANS)
             exchange = RecordingExchange.to("h", "/a")
             made.request(exchange)
             _, body = exchange.seen(AnswerHead(status, b"", 4, isOurs=True), b"mine")

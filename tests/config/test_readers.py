@@ -298,7 +298,6 @@ class TargetTests(SynchronousTestCase):
         """
         for targets, tls, told in (
             ("[1, 1]", "", "targets[1]: is the same target as one before it: 127.0.0.1:1"),
-            ("['h:1', 'https://h:2']", "", "targets: mixes targets with and without https://"),
             (
                 "'http://h'",
                 "{mode: terminate-and-reencrypt}",
@@ -318,7 +317,11 @@ class TargetTests(SynchronousTestCase):
             ("[]", "", "targets: is empty: at least one is needed"),
             ("{host: h}", "", "targets: needs port"),
             ("{host: h, port: 0}", "", "targets.port: has to be at least 1, not 0"),
-            ("{host: h, port: other}", "", "targets.port: has to be preserve, not 'other'"),
+            (
+                "{host: h, port: other}",
+                "",
+                "targets.port: 'other' has to be a port number, preserve, or python:",
+            ),
             ("{host: '*.h', port: 1}", "", "'*.h' has a wildcard, but one host was expected"),
             ("true", "", "has to be a target such as 127.0.0.1:3000, or a list of targets, not true"),
             ("[[1]]", "", "targets[0]: has to be host:port"),

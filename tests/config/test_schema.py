@@ -14,6 +14,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config import model, schema
+from smartproxy_tw.config.dotted import Reference
 from smartproxy_tw.config.loading import loads
 from smartproxy_tw.config.model import (
     LETSENCRYPT_STAGING,
@@ -24,9 +25,11 @@ from smartproxy_tw.config.model import (
     Authority,
     Auto,
     Block,
+    Branch,
     CertificateHook,
     Conditions,
     Config,
+    Dynamic,
     DynamicUpdate,
     ExternalAccount,
     Files,
@@ -37,6 +40,7 @@ from smartproxy_tw.config.model import (
     Limits,
     Metrics,
     OwnZones,
+    Plugin,
     Pool,
     Preflight,
     ProxyHeader,
@@ -50,6 +54,7 @@ from smartproxy_tw.config.model import (
 )
 from smartproxy_tw.facts import Address
 
+from ..plugins.given import given
 from .reading import ENVIRONMENT, complaints, understood
 from .test_revisionsection import OPTIONS as REVISIONS
 
@@ -60,11 +65,45 @@ LOOPBACK = Metrics(Address("127.0.0.1", 9100))
 ROUTE = "routes: [{match: {ports: 8}, action: {type: block}}]\n"
 
 
+RING = "source: ring, settings: {members: ['h:1']}"
+
+
 def action(text: str, match: str = "ports: 8, domains: a.b") -> str:
     """
     A configuration with one route.
     """
     return f"routes: [{{match: {{{match}}}, action: {{{text}}}}}]"
+
+
+def branch(text: str) -> str:
+    """
+    A configuration with one route to one target.
+    """
+    return action(f"type: forward, targets: {{{text}}}")
+
+
+def first(config: Config) -> Branch:
+    """
+    The first branch of the only route.
+    """
+    found: Branch = deed(config).branches[0]
+    return found
+
+
+def asked(config: Config) -> tuple[str | None, Conditions | None]:
+    """
+    What that asks for.
+    """
+    found = first(config)
+    return found.path, found.conditions
+
+
+def ofTLS(config: Config) -> UpstreamTLS | None:
+    """
+    How the targets of the only route are spoken to.
+    """
+    found: UpstreamTLS | None = deed(config).tls
+    return found
 
 
 def tls(text: str) -> str:
@@ -565,6 +604,98 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         deed,
         Forward((Target("h", None),)),
     ),
+    "Forward.decision_timeout": (
+        action("type: forward, targets: 'python:shop.pick', decision_timeout: 2"),
+        deed,
+        Forward((), dynamic=Dynamic(Reference("shop.pick"), timeout=2.0)),
+    ),
+    "Target.match": (
+        branch("host: h, port: 1, match: {path: /a, method: GET}"),
+        asked,
+        ("/a", Conditions(methods=("GET",))),
+    ),
+    "Target.priority": (
+        action("type: forward, targets: [{host: h, port: 1, priority: 3}, 2]"),
+        lambda c: first(c).priority,
+        3,
+    ),
+    "Target.tls": (branch("host: h, port: 1, tls: true"), lambda c: deed(c).tls, UpstreamTLS()),
+    "Target.headers": (
+        branch("host: h, port: 1, headers: {X-A: b, X-C: [d, e]}"),
+        lambda c: first(c).headers,
+        (("X-A", "b"), ("X-C", "d"), ("X-C", "e")),
+    ),
+    "UnixTarget.match": (branch("unix: /x, match: {path: /a}"), asked, ("/a", None)),
+    "UnixTarget.priority": (
+        action("type: forward, targets: [{unix: /x, priority: 3}, 2]"),
+        lambda c: first(c).priority,
+        3,
+    ),
+    "UnixTarget.tls": (branch("unix: /x, tls: {server_name: a.b}"), ofTLS, UpstreamTLS("a.b")),
+    "UnixTarget.headers": (
+        branch("unix: /x, headers: {X-A: 1}"),
+        lambda c: first(c).headers,
+        (("X-A", "1"),),
+    ),
+    "SourceTarget.source": (branch(RING), lambda c: deed(c).dynamic.decide.name, "ring"),
+    "SourceTarget.settings": (
+        branch(RING),
+        lambda c: deed(c).dynamic.decide,
+        Plugin("ring", '{"members": ["h:1"]}'),
+    ),
+    "SourceTarget.match": (branch(RING + ", match: {path: /a}"), asked, ("/a", None)),
+    "SourceTarget.priority": (
+        action(f"type: forward, targets: [{{{RING}, priority: 3}}, 2]"),
+        lambda c: first(c).priority,
+        3,
+    ),
+    "SourceTarget.tls": (branch(RING + ", tls: true"), ofTLS, UpstreamTLS()),
+    "SourceTarget.headers": (
+        branch(RING + ", headers: {X-A: 1}"),
+        lambda c: first(c).headers,
+        (("X-A", "1"),),
+    ),
+    "SourceTarget.send_proxy_protocol": (
+        branch(RING + ", send_proxy_protocol: v1"),
+        lambda c: deed(c).dynamic.proxyHeader,
+        ProxyHeader(1),
+    ),
+    "TargetMatch.path": (branch("host: h, port: 1, match: {path: /a/*}"), asked, ("/a/*", None)),
+    "TargetMatch.headers": (
+        branch("host: h, port: 1, match: {headers: {X-A: b}}"),
+        asked,
+        (None, Conditions(headers=(("x-a", ("b",)),))),
+    ),
+    "TargetMatch.query": (
+        branch("host: h, port: 1, match: {query: {a: [b, c]}}"),
+        asked,
+        (None, Conditions(query=(("a", ("b", "c")),))),
+    ),
+    "TargetMatch.method": (
+        branch("host: h, port: 1, match: {method: [GET, PUT]}"),
+        asked,
+        (None, Conditions(methods=("GET", "PUT"))),
+    ),
+    "TargetMatch.client_ip": (
+        branch("host: h, port: 1, match: {client_ip: 10.0.0.0/8}"),
+        asked,
+        (None, Conditions(clients=("10.0.0.0/8",))),
+    ),
+    "TargetTLS.server_name": (
+        branch("host: h, port: 1, tls: {server_name: a.b}"),
+        ofTLS,
+        UpstreamTLS("a.b"),
+    ),
+    "TargetTLS.insecure_skip_verify": (
+        branch("host: h, port: 1, tls: {insecure_skip_verify: true}"),
+        ofTLS,
+        UpstreamTLS(None, False),
+    ),
+    "TargetTLS.ca_file": (
+        branch("host: h, port: 1, tls: {ca_file: c.pem}"),
+        lambda c: os.path.basename(deed(c).tls.caFile),
+        "c.pem",
+    ),
     "Forward.send_proxy_protocol": (
         action("type: forward, targets: ['h:1', 2], send_proxy_protocol: v1"),
         deed,
@@ -710,6 +841,12 @@ class OptionTests(SynchronousTestCase):
     """
     Every option.
     """
+
+    def setUp(self) -> None:
+        """
+        There are some plug-ins.
+        """
+        given(self)
 
     def test_everyOptionIsTested(self) -> None:
         """

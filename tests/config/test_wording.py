@@ -49,10 +49,7 @@ class WordTests(SynchronousTestCase):
             ),
             (
                 "routes: [{match: {ports: 8}, action: {type: forward, targets: [{unix: /x, port: 3}]}}]",
-                (
-                    "1:75: routes[0].action.targets[0].port: is not an option here; there are "
-                    "send_proxy_protocol, unix"
-                ),
+                "1:75: routes[0].action.targets[0].port: is not an option here; did you mean priority?",
             ),
         ):
             self.assertEqual(only(text), told)
@@ -273,8 +270,9 @@ class OptionsTests(SynchronousTestCase):
             self.assertIn(some, _names(options))
         options = Options()
         loc = ["routes", 0, "action", "\0forward", "targets", "\0list", 1, "\0unix"]
-        self.assertEqual(list(options.at(loc)), ["unix", "send_proxy_protocol"])
-        self.assertEqual(list(options.at([*loc[:-1], "\0address"])), ["host", "port", "send_proxy_protocol"])
+        common = ["match", "priority", "tls", "headers", "send_proxy_protocol"]
+        self.assertEqual(list(options.at(loc)), [*common, "unix"])
+        self.assertEqual(list(options.at([*loc[:-1], "\0address"])), [*common, "host", "port"])
         self.assertEqual(
             list(options.at(["routes", 0, "match", "ports", "\0list", 0, "\0mapping"])), ["from", "to"]
         )

@@ -1,0 +1,43 @@
+"""
+What actions are built with, beside what their routes say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..config.dotted import Callback
+from ..config.plugin import Plugin
+from .dotted import foundCallable
+from .plugged import Plugged
+
+__all__ = ["Means"]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """
+    @ivar reactor: For delays, and for what plug-ins need.
+    @ivar plugged: What plug-ins have made.
+    @ivar places: Where modules are looked for too: C{pythonPath} of the configuration.
+    """
+
+    reactor: Any
+    plugged: Plugged
+    places: tuple[str, ...] = ()
+
+    def decider(self, callback: Callback | Plugin) -> Callable[[Any], Any]:
+        """
+        What gives targets for facts.
+
+        @raise ValueError: It cannot be had.
+        """
+        if not isinstance(callback, Plugin):
+            found: Callable[[Any], Any] = foundCallable(callback, self.places)
+            return found
+        pick: Callable[[Any], Any] | None = getattr(self.plugged.get("upstream", callback), "pick", None)
+        if pick is None or not callable(pick):
+            raise ValueError(f"the {callback} cannot be used: what it made has no method pick")
+        return pick

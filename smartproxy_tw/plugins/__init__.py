@@ -1,0 +1,3 @@
+"""
+What others add: finds their plug-ins, and keeps the proxy from whatever they do.
+"""
