@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from .dotted import Callback, called
 
 if TYPE_CHECKING:
-    from .model import Conditions, Forward, ProxyHeader
+    from .model import Conditions, Config, Forward, ProxyHeader
     from .plugin import Plugin
 
-__all__ = ["Branch", "Dynamic"]
+__all__ = ["Branch", "Dynamic", "homebound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,23 @@ class Dynamic:
         if self.port is None or isinstance(self.port, int):
             return f"{host}:{'preserve' if self.port is None else self.port}"
         return f"{host}, port by {called(self.port)}"
+
+
+def homebound(config: Config) -> str | None:
+    """
+    Why a configuration can be used by this process only, or L{None} if it can be by others:
+    what was handed in as a function cannot leave the process that it is in.
+    """
+    for route in config.routes:
+        for group in getattr(route.action, "groups", ()):
+            dynamic = group.dynamic
+            for each in () if dynamic is None else (dynamic.decide, dynamic.host, dynamic.port):
+                if callable(each):
+                    return (
+                        f"Route {route.name!r} has the function {called(each)}, which no worker can have: "
+                        "give its name, Reference('module.name'), or have workers=1."
+                    )
+    return None
 
 
 @dataclass(frozen=True, slots=True)

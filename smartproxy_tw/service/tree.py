@@ -22,6 +22,7 @@ from twisted.internet.threads import deferToThreadPool
 from ..acme.clocks import wallClock
 from ..config.changes import Changes, changes
 from ..config.model import Config, Route
+from ..config.selection import homebound
 from ..interfaces import IAccountStore, IPlane
 from .certificates import Certificates
 from .composition import Composition, Means
@@ -136,8 +137,10 @@ class SmartProxy(MultiService):
         @param upgrade: Has another process replace this one, when that is asked for by
             the admin socket.
         @param deposit: Where listening sockets are left for the next process.
+        @raise ValueError: The configuration has functions that its workers cannot have.
         """
         super().__init__()  # type: ignore[no-untyped-call]
+        _requireTravelling(config)
         self._respondents = Respondents(reactor, responders)
         self.config = self._withRespondents(config)
         self._reactor = reactor
@@ -244,6 +247,7 @@ class SmartProxy(MultiService):
         @raise ChangeRefused: It is none.
         """
         try:
+            _requireTravelling(config)
             return changes(self.config, self._withRespondents(config))
         except ValueError as why:
             raise ChangeRefused(str(why)) from why
@@ -465,6 +469,15 @@ class SmartProxy(MultiService):
 
     def _newLife(self) -> Life:
         return Composition(self.config, self._means, self._reception.serving).life
+
+
+def _requireTravelling(config: Config) -> None:
+    """
+    @raise ValueError: Workers are to have what they cannot.
+    """
+    why = None if config.workers == 1 else homebound(config)
+    if why is not None:
+        raise ValueError(why)
 
 
 def _embedded(asker: str) -> Deferred[int]:
