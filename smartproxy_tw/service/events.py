@@ -24,6 +24,7 @@ from twisted.logger import Logger
 
 if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
+    from ..config.changes import Changes
 
 __all__ = ["CertificateEvent", "EventKind", "Events", "Herald", "Observer"]
 
@@ -79,6 +80,7 @@ class Events:
 
     def __init__(self) -> None:
         self._observers: dict[int, Observer] = {}
+        self._ofRoutes: dict[int, Callable[[Changes], object]] = {}
         self._numbers = count()
 
     def observe(self, observer: Observer) -> Callable[[], None]:
@@ -96,6 +98,37 @@ class Events:
             self._observers.pop(number, None)
 
         return end
+
+    def observeRoutes(self, observer: Callable[[Changes], object]) -> Callable[[], None]:
+        """
+        Tell one more, from now on, whenever the proxy goes by other routes.
+
+        @param observer: Is told what has changed, once it is in use; called from the
+            reactor.
+        @return: As of L{observe}.
+        """
+        number = next(self._numbers)
+        self._ofRoutes[number] = observer
+
+        def end() -> None:
+            self._ofRoutes.pop(number, None)
+
+        return end
+
+    def tellRoutes(self, changes: Changes) -> None:
+        """
+        This has changed.  Never fails, and tells nobody who wants to know of routes when
+        those are as before.
+        """
+        if not (changes.added or changes.removed or changes.changed or changes.isReordered):
+            return
+        for observer in tuple(self._ofRoutes.values()):
+            try:
+                observer(changes)
+            except Exception:
+                self._log.failure(
+                    "An observer could not be told: {changes}", event="observer-failed", changes=str(changes)
+                )
 
     def tell(self, event: CertificateEvent) -> None:
         """

@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredLock, fail, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock, fail, maybeDeferred, succeed
 from twisted.internet.threads import deferToThreadPool
 
 from ..acme.clocks import wallClock
@@ -26,7 +26,7 @@ from ..config.selection import homebound
 from ..interfaces import IAccountStore, IPlane
 from .certificates import Certificates
 from .composition import Composition, Means
-from .errors import ChangeRefused, RestartNeeded, StartError, StoppedError, UpgradeRefused
+from .errors import ChangeRefused, NotPossible, RestartNeeded, StartError, StoppedError, UpgradeRefused
 from .events import Events
 from .gathering import gathered
 from .life import Life
@@ -221,6 +221,36 @@ class SmartProxy(MultiService):
         """
         now = self._clock.seconds()
         return tuple(figuresOf(each, now) for each in self.status())
+
+    def metrics(self) -> Deferred[dict[str, int]]:
+        """
+        What is counted, since the start, and how it stands now.
+
+        @return: As of L{IPlane.tally<smartproxy_tw.interfaces.IPlane.tally>}; nothing while the
+            proxy does not run.
+        """
+        plane = self._life.plane
+        return succeed({}) if plane is None else plane.tally()
+
+    def renew(self, name: str, *, force: bool = False) -> Deferred[tuple[str, ...]]:
+        """
+        Have certificates by ACME ordered now, be it the first ones or successors.
+
+        @param name: A name that they are for, or the identity of one.
+        @param force: As of L{Certificates.renew}.
+        @return: The identities of those for which an order was placed; for the others one is
+            under way.  Fails with L{ValueError} for what is no name,
+            with L{NotPossible<smartproxy_tw.service.errors.NotPossible>} when there is none for
+            it, or with L{NotNow<smartproxy_tw.service.errors.NotNow>}.
+        """
+        return maybeDeferred(self._renew, name, force)
+
+    def _renew(self, name: str, force: bool) -> tuple[str, ...]:
+        known = self.certificates
+        keys = () if known is None else [key for key in known.find(name) if key in known.renewable]
+        if known is None or not keys:
+            raise NotPossible(f"There is no certificate by ACME for {name}.")
+        return tuple(key for key in keys if known.renew(key, force=force))
 
     def reopenLogs(self) -> None:
         """
@@ -422,6 +452,7 @@ class SmartProxy(MultiService):
             self._life = self._newLife()
         else:
             self._follow(life)
+        self.events.tellRoutes(found)
         return found
 
     def _follow(self, life: Life) -> None:

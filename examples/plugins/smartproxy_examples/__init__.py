@@ -1,0 +1,3 @@
+"""
+Plug-ins for smartproxy_tw, as examples.
+"""
