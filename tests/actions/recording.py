@@ -94,13 +94,13 @@ class RecordingExchange(_Recording):
         """Asked for."""
         self.amendments.append(amendment)
 
-    def onEnd(self, then: Callable[[], None]) -> None:
-        """Asked for."""
-        self.asked.append(("onEnd", then))
-
     def collect(self, most: int, then: Callable[[bytes | None], None]) -> None:
         """Asked for."""
         self.asked.append(("collect", most, then))
+
+    def respond(self, status: int, fields: bytes, body: bytes) -> None:
+        """Asked for."""
+        self.asked.append(("respond", status, fields, body))
 
     def begin(self, status: int, fields: bytes, length: int | None) -> Any:
         """Asked for."""
@@ -130,7 +130,3 @@ class RecordingStream(_Recording):
     """
     A connection.
     """
-
-    def onEnd(self, then: Callable[[], None]) -> None:
-        """Asked for."""
-        self.asked.append(("onEnd", then))

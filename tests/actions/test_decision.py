@@ -13,6 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.actions.decision import Decision, decided, hostsAndPort
 from smartproxy_tw.config.model import Target
 
+from ..examples import anyText
+
 
 class DecisionTests(SynchronousTestCase):
     """
@@ -93,8 +95,8 @@ class DecisionTests(SynchronousTestCase):
 
     @given(
         st.recursive(
-            st.none() | st.booleans() | st.integers() | st.text() | st.binary() | st.floats(),
-            lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner),
+            st.none() | st.booleans() | st.integers() | anyText(20) | st.binary() | st.floats(),
+            lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(anyText(20), inner),
             max_leaves=6,
         )
     )
