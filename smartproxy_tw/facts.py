@@ -28,6 +28,7 @@ __all__ = [
     "HTTP01",
     "RequestFacts",
     "TLSALPN01",
+    "Verdict",
     "WorkerFacts",
 ]
 
@@ -257,3 +258,18 @@ class WorkerFacts:
     number: int
     process: int | None
     state: Literal["starting", "serving", "leaving", "vacant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What checks have found of a target.
+
+    @ivar isHealthy: Whether it may be sent something.
+    @ivar reason: What the last check has seen, for people.
+    @ivar since: Since when that is so, POSIX seconds.
+    """
+
+    isHealthy: bool
+    reason: str
+    since: float

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
 
     from .acme.entry import Entry
-    from .config.model import Config, Target, UpstreamTLS
+    from .config.model import Checked, Config, Target, UpstreamTLS
     from .facts import (
         DNS01,
         Account,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Credential,
         Evidence,
         RequestFacts,
+        Verdict,
         WorkerFacts,
     )
     from .routing.sight import Sight
@@ -122,6 +123,32 @@ class IPlane(Interface):
     def withdraw(challenge: Challenge) -> Deferred[None]:
         """
         Answer it no more.  One that is not presented is no error.
+        """
+
+    def judge(checked: Checked, verdict: Verdict) -> Deferred[None]:
+        """
+        Go by what a check has found from now on: a target that is not healthy is sent
+        nothing new.  What nobody has judged is healthy.
+        """
+
+    def divert(target: str) -> Deferred[None]:
+        """
+        Send nothing new to a target; what it has is finished, and connections that are
+        kept to it are closed.
+
+        @param target: As L{Target<smartproxy_tw.config.model.Target>} writes itself, of
+            whichever routes, now and later.
+        """
+
+    def restore(target: str) -> Deferred[None]:
+        """
+        The contrary of L{divert}.
+        """
+
+    def sign(secret: bytes) -> Deferred[None]:
+        """
+        Sign the cookies of clients that come back to their targets with this, where a
+        route has no secret of its own.  Called before L{useTable}, if any route needs it.
         """
 
     def drain(seconds: float, streams: float | None = None) -> Deferred[int]:
@@ -406,13 +433,19 @@ class IUpstream(Interface):
     """
 
     tls = Attribute("The L{UpstreamTLS} that connections to it use, or L{None}.")
+    crumbs = Attribute(
+        "How clients find back to the target that they had, or L{None}: "
+        "L{Crumbs<smartproxy_tw.upstream.crumbs.Crumbs>}."
+    )
 
-    def borrow(port: int) -> Any:
+    def borrow(port: int, whose: Any) -> Any:
         """
-        A kept connection that is free, or L{None}.
+        A kept connection that is free, or L{None}.  Where there is none L{connect} is
+        called next, at once.
 
         @param port: The local port the client connected to (for targets with
             C{preserve}).
+        @param whose: On whose behalf: an L{IExchange}.
         @return: A link, see L{smartproxy_tw.plane.link}.
         """
 
@@ -423,8 +456,8 @@ class IUpstream(Interface):
         @param then: Called once with a link, or with the
             L{UpstreamFailure<smartproxy_tw.plane.link.UpstreamFailure>} that
             says why there is none.  Never called before this returns.
-        @param whose: On whose behalf: has the client's
-            L{ConnectionFacts<smartproxy_tw.facts.ConnectionFacts>} as C{connection} and
+        @param whose: On whose behalf: an L{IExchange}, or for L{dial} an L{IStream}.  Has the
+            client's L{ConnectionFacts<smartproxy_tw.facts.ConnectionFacts>} as C{connection} and
             its L{wire<smartproxy_tw.plane.wires.Wire>} as C{wire}, for targets that are told.
         @return: Something with a method C{cancel()}, after which C{then} is
             not called.

@@ -18,6 +18,7 @@ from .forward import ForwardAction
 from .redirect import RedirectAction
 from .respond import RespondAction
 from .seen import Seen
+from .sticky import StickyAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,7 +119,7 @@ def _forward(
     group: Any = upstream(settings)
     if settings.dynamic is not None:
         return DynamicAction(name, settings.dynamic, group, means)
-    return ForwardAction(group)
+    return ForwardAction(group) if settings.balance.sticky is None else StickyAction(group)
 
 
 def _plugged(settings: Plugin, means: Means) -> IAction:

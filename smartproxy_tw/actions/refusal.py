@@ -23,16 +23,18 @@ __all__ = ["Refusal"]
 class Refusal:
     """
     @ivar tls: Never.
+    @ivar crumbs: Never.
     @ivar failure: Why.
     """
 
     tls = None
+    crumbs = None
 
     def __init__(self, reactor: Any, failure: UpstreamFailure) -> None:
         self._reactor = reactor
         self.failure = failure
 
-    def borrow(self, port: int) -> None:
+    def borrow(self, port: int, whose: Any = None) -> None:
         """
         See L{IUpstream}.
         """

@@ -16,6 +16,7 @@ from .locations import Locations
 from .matching import TargetMatch, TargetTLS
 from .plugin import Kind, plugins
 from .selection import Branch, Dynamic
+from .spread import Service
 
 __all__ = [
     "Item",
@@ -195,7 +196,8 @@ class TargetReader:
             patience = Dynamic().timeout if timeout is None else timeout
             return Item(below, (), None, replace(dynamic, proxyHeader=header, timeout=patience), own)
         places = self._places(below, written)
-        found = tuple(replace(place.target, proxyHeader=header) for place in places)
+        weight = getattr(written, "weight", 1)
+        found = tuple(replace(place.target, proxyHeader=header, weight=weight) for place in places)
         return Item(below, found, places[0].scheme, None, own)
 
     def _dynamic(self, below: Path, written: Any) -> Dynamic | None:
@@ -226,12 +228,22 @@ class TargetReader:
             return tuple(
                 targets.Place(model.Target(host, _port(written.port))) for host in listed(written.host)
             )
+        if isinstance(written, Service):
+            return (self._service(below, written),)
         path = (*self._path, *below, "unix")
         try:
             return (targets.Place(targets.unix(self._files.absolute(path, written.unix))),)
         except ValueError as why:
             self._findings.refuse(path, str(why))
             return (targets.Place(model.Target("/", 0)),)
+
+
+    def _service(self, below: Path, written: Service) -> targets.Place:
+        try:
+            return targets.Place(targets.service(written.srv))
+        except ValueError as why:
+            self._findings.refuse((*self._path, *below, "srv"), str(why))
+            return targets.Place(model.Target("", None, isService=True))
 
 
 def _port(written: int | str) -> int | None:

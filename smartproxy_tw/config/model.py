@@ -16,6 +16,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from ..facts import Address
+from .balance import Balance, Check, Checked, Ejection, Health, Sticky, checkedOf
 from .plugin import Plugin
 from .revision import Compress, ErrorPage, Headers, Rewrite
 from .selection import Branch, Dynamic
@@ -27,19 +28,24 @@ __all__ = [
     "Admin",
     "Authority",
     "Auto",
+    "Balance",
     "Block",
     "Branch",
     "CertificateHook",
     "CertificateSource",
     "Challenges",
+    "Check",
+    "Checked",
     "ClientCertificates",
     "Conditions",
     "Config",
     "Dynamic",
     "DynamicUpdate",
+    "Ejection",
     "ExternalAccount",
     "Files",
     "Forward",
+    "Health",
     "Hook",
     "Internal",
     "KeyType",
@@ -57,6 +63,7 @@ __all__ = [
     "Respond",
     "Route",
     "Several",
+    "Sticky",
     "Target",
     "TLS",
     "TLSPolicy",
@@ -64,6 +71,7 @@ __all__ = [
     "UpstreamTLS",
     "LETSENCRYPT",
     "LETSENCRYPT_STAGING",
+    "checkedOf",
     "twinOf",
 ]
 
@@ -72,6 +80,7 @@ LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 #: The directory of Let's Encrypt's staging environment.
 LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 
+_BALANCE, _HEALTH = Balance(), Health()
 _AUTO, _TWIN = "auto:", "rsa:"
 
 
@@ -296,13 +305,21 @@ class Target:
     @ivar port: 1..65535; L{None}: the port that the client connected to
         (C{preserve}); 0 for a unix socket.
     @ivar proxyHeader: What it is told of each client; L{None}: nothing.
+    @ivar weight: Its share, beside those of the others; 0: it has its turn when no other
+        can be had.
+    @ivar isService: Whether the host is the name of SRV records (RFC 2782), which say
+        what there is, and at which ports; there is no port then.
     """
 
     host: str
     port: int | None
     proxyHeader: ProxyHeader | None = None
+    weight: int = 1
+    isService: bool = False
 
     def __str__(self) -> str:
+        if self.isService:
+            return f"srv:{self.host}"
         if self.port == 0:
             return f"unix:{self.host}"
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -329,13 +346,15 @@ class Pool:
 @dataclass(frozen=True, slots=True)
 class Forward:
     """
-    Hand the request, or the bytes, to a target; targets take turns.
+    Hand the request, or the bytes, to a target.
 
     @ivar targets: At least one, unless they are worked out.  With branches: all of theirs.
     @ivar tls: L{None} for plain connections to the targets.
     @ivar pool: See L{Pool}.
     @ivar dynamic: How they are worked out; L{None}: they are C{targets}.
     @ivar branches: How one is chosen where they are not all alike.
+    @ivar balance: Which of them is next.
+    @ivar health: Which of them can be had.
     """
 
     targets: tuple[Target, ...]
@@ -343,6 +362,8 @@ class Forward:
     pool: Pool = Pool()
     dynamic: Dynamic | None = None
     branches: tuple[Branch, ...] = ()
+    balance: Balance = _BALANCE
+    health: Health = _HEALTH
 
     @property
     def groups(self) -> tuple[Forward, ...]:
@@ -350,6 +371,18 @@ class Forward:
         Those whose targets are all alike: its branches, or itself.
         """
         return tuple(branch.forward for branch in self.branches) or (self,)
+
+    @property
+    def isPlain(self) -> bool:
+        """
+        Whether targets simply take turns, and nothing is known of them but whether they
+        do what they should.
+        """
+        return (
+            self.balance == _BALANCE
+            and self.health == _HEALTH
+            and not any(each.isService or each.weight != self.targets[0].weight for each in self.targets)
+        )
 
 
 @dataclass(frozen=True, slots=True)

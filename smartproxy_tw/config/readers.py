@@ -19,6 +19,7 @@ from .findings import Findings
 from .locations import Locations
 from .plugin import plugins
 from .revisionreader import RevisionReader
+from .spreading import balanceOf, healthOf, spreadProblems
 
 __all__ = ["RouteReader", "SiteReader", "listed", "portsOf"]
 
@@ -122,6 +123,13 @@ class SiteReader(_Reader):
             return None
         certificate: str | schema.KeyPair = "auto" if isShort else value.certificate
         hasWWW = not isShort and value.www == "redirect"
+        forward = model.Forward(
+            tuple(target for item in items for target in item.targets),
+            model.UpstreamTLS() if items[0].scheme == "https" else None,
+            balance=balanceOf(None if isShort else value.loadBalancing),
+            health=healthOf(None if isShort else value.health),
+        )
+        spreadProblems(self.wrong, (), forward, "http", "to")
         source = self.certificate(() if isShort else ("certificate",), certificate, (name,))
         if hasWWW and not names.isHost(f"www.{name}"):
             self.wrong(("www",), f"there is no www name beside {name}")
@@ -130,8 +138,7 @@ class SiteReader(_Reader):
         kind: Literal["auto", "internal"] = "auto" if isinstance(source, model.Auto) else "internal"
         return sites.Site(
             name,
-            tuple(target for item in items for target in item.targets),
-            items[0].scheme == "https",
+            forward,
             hasWWW,
             source if isinstance(source, model.Files) else kind,
             self._findings.mark(self._path).line,
@@ -156,11 +163,15 @@ class RouteReader(_Reader):
             header = proxyHeader(action.sendProxyProtocol)
             items = targets.read(("action", "targets"), action.targets, header, action.decisionTimeout)
         reader = RevisionReader(self._findings, self._files, self._path, blanks.parameters(match.path))
+        protocol = self._protocol(written, items)
+        made = self._action(action, reader, items)
+        if isinstance(made, model.Forward):
+            spreadProblems(self.wrong, ("action",), made, protocol)
         return model.Route(
             name=written.name or "",
             ports=portsOf(match.ports, (*self._path, "match", "ports"), self._findings),
-            action=self._action(action, reader, items),
-            protocol=self._protocol(written, items),
+            action=made,
+            protocol=protocol,
             domains=domains,
             path=match.path,
             tls=self._tls(action.tls, domains),
@@ -286,6 +297,8 @@ class RouteReader(_Reader):
             places,
             self._upstreamTLS(written.tls, places, scheme),
             model.Pool() if pool is None else model.Pool(pool.connections, pool.queue, pool.wait),
+            balance=balanceOf(written.loadBalancing),
+            health=healthOf(written.health),
         )
         isReencrypt = isinstance(written.tls, schema.Reencrypt)
         return forwardOf(items, common, self._findings, self._files, self._path, isReencrypt)

@@ -42,11 +42,17 @@ def _inline(text: str) -> str:
 
 #: Mappings that are taken in several places, and what they are called there.
 _SHARED = {
+    "ActiveCheck": "An active check",
+    "Balancing": "Load balancing",
     "ExternalAccount": "An external account",
     "KeyPair": "Certificate files",
+    "Health": "Health of targets",
     "PageForm": "One form of an error page",
+    "PassiveCheck": "A passive check",
     "PortRange": "A range of ports",
     "ProxyHeader": "A header of the PROXY protocol",
+    "Service": "Targets by SRV records",
+    "Sticky": "A sticky cookie",
     "Target": "A target, by host and port",
     "SourceTarget": "Targets by a plug-in",
     "TargetMatch": "Which requests a target is for",

@@ -27,7 +27,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from ..facts import Address
-from . import dotted, lexicon, model, names, targets, texts
+from . import dotted, lexicon, model, names, spread, targets, texts
 from .document import FromEnvironment
 from .matching import (
     Clients,
@@ -103,7 +103,7 @@ __all__ = [
 
 def _targetKind(value: Any) -> str | None:
     if isinstance(value, dict):
-        return TAG + next((key for key in ("unix", "source") if key in value), "address")
+        return TAG + next((key for key in ("unix", "source", "srv") if key in value), "address")
     return shape(value)
 
 
@@ -231,6 +231,10 @@ _ProxyHeader = Annotated[
     Annotated[Literal["v1", "v2", "off"], Tag(TAG + "text")] | Annotated[ProxyHeader, Tag(TAG + "mapping")],
     byShape("has to be v1, v2 or off, or {version: , tlvs: }"),
 ]
+_WEIGHT = (
+    "Its share of what there is to do, beside those of the other targets. 0: it has its turn when no other "
+    "can be had."
+)
 _TARGET_HEADER = "As `send_proxy_protocol` of the action, for this target alone."
 
 
@@ -291,6 +295,7 @@ class _AnyTarget(Section):
         description="Header fields that requests get on their way to it, in place of those of the same "
         "names; a list repeats the field.",
     )
+    weight: spread.Weight = Field(default=1, description=_WEIGHT)
     sendProxyProtocol: _ProxyHeader | None = Field(default=None, description=_TARGET_HEADER)
 
 
@@ -354,12 +359,13 @@ _OneTarget = Annotated[
     | _TargetPort
     | Annotated[Target, Tag(TAG + "address")]
     | Annotated[UnixTarget, Tag(TAG + "unix")]
-    | Annotated[SourceTarget, Tag(TAG + "source")],
+    | Annotated[SourceTarget, Tag(TAG + "source")]
+    | Annotated[spread.Service, Tag(TAG + "srv")],
     Discriminator(
         _targetKind,
         custom_error_type="shape",
         custom_error_message="has to be host:port, unix:/path, a port number, {host: , port: }, {unix: } or "
-        "python:module.name",
+        "{srv: }, or python:module.name",
     ),
 ]
 _Targets = Annotated[
@@ -368,6 +374,7 @@ _Targets = Annotated[
     | Annotated[Target, Tag(TAG + "address")]
     | Annotated[UnixTarget, Tag(TAG + "unix")]
     | Annotated[SourceTarget, Tag(TAG + "source")]
+    | Annotated[spread.Service, Tag(TAG + "srv")]
     | Annotated[list[_OneTarget], Field(min_length=1), Tag(TAG + "list")],
     Discriminator(
         _targetKind,
@@ -543,20 +550,28 @@ class Pool(Section):
 
 class Forward(Section):
     """
-    Hand requests, or bytes, to targets that take turns.
+    Hand requests, or bytes, to targets.
     """
 
     type: Literal["forward"] = Field(description="Forward to targets.")
     targets: _Targets = Field(
         description="One or a list: `127.0.0.1:3000`, `app:preserve`, `unix:/run/app.sock`, a port number of "
-        "this machine, `{host: , port: }` or `{unix: }`. Also `http://app:3000` and "
-        "`https://app:8443`, which speak HTTP, the latter by verified TLS. "
-        "`python:module.name` is a function that gives them for each request."
+        "this machine, `srv:_http._tcp.app.example` (of SRV records), `{host: , port: }`, `{unix: }` "
+        "or `{srv: }`. Also `http://app:3000` and `https://app:8443`, which speak HTTP, the latter by "
+        "verified TLS. `python:module.name` is a function that gives them for each request."
     )
     decisionTimeout: Seconds | None = Field(
         default=None,
         description="For how long a function that gives targets may let a request wait, in seconds; then it "
         "is answered with 504. Default: 5.",
+    )
+    loadBalancing: spread.Balance = Field(
+        default="round-robin",
+        description="Which target is next: `round-robin`, `least-connections`, `ip-hash`, "
+        "`random-two-choices`, or a mapping with more to say.",
+    )
+    health: spread.Health = Field(
+        default_factory=spread.Health, description="How it is known which targets can be had."
     )
     pool: Pool | None = Field(
         default=None, description="Bounds the connections to each target. Default: no bound."
@@ -698,6 +713,14 @@ class Site(Section):
     to: _Targets = Field(
         description="Where its requests go: one target or a list, as in `targets` of a forward. `https://` "
         "targets are spoken to by verified TLS."
+    )
+    loadBalancing: spread.Balance = Field(
+        default="round-robin",
+        description="Which target is next: `round-robin`, `least-connections`, `ip-hash`, "
+        "`random-two-choices`, or a mapping with more to say.",
+    )
+    health: spread.Health = Field(
+        default_factory=spread.Health, description="How it is known which targets can be had."
     )
     www: Literal["redirect", "none"] = Field(
         default="none",

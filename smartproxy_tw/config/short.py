@@ -14,7 +14,7 @@ from . import checks, names, sites, targets, texts
 from .defaults import adminSocket
 from .document import Mark
 from .errors import ConfigError, Problem
-from .model import Acme, Admin, Config
+from .model import Acme, Admin, Config, Forward, UpstreamTLS
 
 __all__ = ["fromSites", "splitSite"]
 
@@ -77,7 +77,8 @@ def _site(options: _Options, name: str, target: str, www: bool, certificate: str
     if www and not names.isHost(f"www.{domain}"):
         options.wrong(option, f"there is no www name beside {domain}")
     source: Literal["auto", "internal"] = "internal" if certificate == "internal" else "auto"
-    return sites.Site(domain, (place.target,), place.scheme == "https", www, source)
+    upstream = UpstreamTLS() if place.scheme == "https" else None
+    return sites.Site(domain, Forward((place.target,), upstream), www, source)
 
 
 def _absolute(options: _Options, option: str, path: str, isFile: bool = False) -> str:

@@ -29,8 +29,6 @@ from .model import (
     Internal,
     Redirect,
     Route,
-    Target,
-    UpstreamTLS,
 )
 
 __all__ = ["Site", "expand"]
@@ -42,16 +40,14 @@ class Site:
     What the short form says.
 
     @ivar name: A normal form of L{names.pattern}.
-    @ivar targets: At least one.
-    @ivar isSecure: Whether the targets are spoken to by TLS.
+    @ivar forward: Where its requests go.
     @ivar hasWWW: Whether C{www.NAME} redirects here.
     @ivar certificate: Where certificates come from.
     @ivar line: Where the site stands in its file.
     """
 
     name: str
-    targets: tuple[Target, ...]
-    isSecure: bool = False
+    forward: Forward
     hasWWW: bool = False
     certificate: Literal["auto", "internal"] | Files = "auto"
     line: int = 0
@@ -94,10 +90,9 @@ def expand(site: Site, acme: Acme) -> tuple[Route, ...]:
             line=site.line,
         )
 
-    upstream = UpstreamTLS() if site.isSecure else None
     toHTTPS = Redirect(f"https://{{domain}}{port}{{path}}")
     made = [
-        route(site.name, site.name, Forward(site.targets, upstream), isTLS=True),
+        route(site.name, site.name, site.forward, isTLS=True),
         route(f"{site.name} (to https)", site.name, toHTTPS, isTLS=False),
     ]
     if site.hasWWW:

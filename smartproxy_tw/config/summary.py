@@ -20,6 +20,7 @@ from .model import (
     Config,
     Files,
     Forward,
+    Health,
     Internal,
     Plugin,
     Redirect,
@@ -164,14 +165,13 @@ def _deed(route: Route) -> str:
     if isinstance(action, Forward) and action.dynamic is not None:
         return f"forward to what {action.dynamic} gives"
     if isinstance(action, Forward):
-        turns = " in turn" if len(action.targets) > 1 else ""
-        text = f"forward to {', '.join(map(_target, action.targets))}{turns}"
+        text = f"forward to {', '.join(map(_target, action.targets))}{_turns(action)}"
         if action.tls is not None:
             name = f" as {action.tls.serverName}" if action.tls.serverName else ""
             text += " by TLS, " + (f"verified{name}" if action.tls.verify else "NOT VERIFIED")
         if action.pool.connections is not None:
             text += f"; at most {_count(action.pool.connections, 'connection')} to each from each process"
-        return text
+        return text + _health(action.health)
     if isinstance(action, Redirect):
         return f"redirect ({action.status}) to {action.to}"
     if isinstance(action, Respond):
@@ -187,11 +187,33 @@ def _asking(branch: Branch) -> str:
 
 
 def _target(target: Target) -> str:
-    header = target.proxyHeader
-    if header is None:
-        return str(target)
-    said = ", ".join((f"v{header.version}", *header.tlvs))
-    return f"{target} (with a PROXY protocol header: {said})"
+    said = []
+    if target.weight != 1:
+        said.append(f"weight {target.weight}" if target.weight else "as the last resort")
+    if (header := target.proxyHeader) is not None:
+        said.append(f"with a PROXY protocol header: {', '.join((f'v{header.version}', *header.tlvs))}")
+    return f"{target} ({'; '.join(said)})" if said else str(target)
+
+
+def _turns(forward: Forward) -> str:
+    balance = forward.balance
+    isAlone = len(forward.targets) == 1 and not forward.targets[0].isService
+    text = "" if isAlone else " in turn" if balance.algorithm == "round-robin" else f" by {balance.algorithm}"
+    if balance.sticky is not None:
+        text += f", each client to its own by the cookie {balance.sticky.cookie}"
+    if balance.slowStart:
+        text += f", whose share grows for {balance.slowStart:g} s when they are back"
+    return text
+
+
+def _health(health: Health) -> str:
+    text = ""
+    if (check := health.active) is not None:
+        what = f"http {check.path}" if check.kind == "http" else check.kind
+        text += f"; checked by {what} every {check.interval:g} s"
+    if health.passive.isBounded:
+        text += f"; ejected after {_count(health.passive.failures, 'failure')} in a row"
+    return text
 
 
 def _certificate(source: Auto | Internal | Files) -> str:

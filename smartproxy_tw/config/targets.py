@@ -2,18 +2,22 @@
 Where bytes can go to, as one piece of text.
 
 C{127.0.0.1:3000}, C{[::1]:3000}, C{app:3000}, C{app:preserve}, C{3000} (on this
-machine), C{unix:/run/app.sock}, C{http://app:3000}, C{https://app:8443}.
+machine), C{unix:/run/app.sock}, C{http://app:3000}, C{https://app:8443},
+C{srv:_http._tcp.app.example}.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from . import names
 from .model import Target
 
-__all__ = ["Place", "parse", "port"]
+__all__ = ["Place", "parse", "port", "service", "unix"]
+
+_LABEL = re.compile(r"_[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 _EXPECTED = "host:port, unix:/path, http://host:port or https://host:port was expected"
 
@@ -55,6 +59,8 @@ def parse(text: str) -> Place:
     """
     if text.startswith("unix:"):
         return Place(unix(text.removeprefix("unix:").removeprefix("//")))
+    if text.startswith("srv:"):
+        return Place(service(text.removeprefix("srv:")))
     if text.isascii() and text.isdigit():
         return Place(Target("127.0.0.1", port(text)))
     for scheme, usual in (("http", 80), ("https", 443)):
@@ -63,6 +69,22 @@ def parse(text: str) -> Place:
     if "://" in text:
         raise ValueError(f"cannot be a target: {_EXPECTED}")
     return Place(_hostPort(text, None))
+
+
+def service(name: str) -> Target:
+    """
+    The targets that SRV records tell (RFC 2782).
+
+    @param name: Of the records: a service and a protocol, each with an underscore, and
+        a name.
+    @raise ValueError: It is none.
+    """
+    lowered = name.lower().removesuffix(".")
+    kind, _, rest = lowered.partition(".")
+    protocol, _, host = rest.partition(".")
+    if not _LABEL.fullmatch(kind) or protocol not in ("_tcp", "_tls") or not names.isHost(host):
+        raise ValueError("needs the name of SRV records, _http._tcp.app.example for instance")
+    return Target(lowered, None, isService=True)
 
 
 def unix(path: str) -> Target:

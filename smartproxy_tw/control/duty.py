@@ -40,7 +40,20 @@ from .messages import (
 )
 from .packing import unpacking
 from .slices import inSlices
-from .state import Adopt, Change, Install, Present, Release, Uninstall, UseTable, Withdraw
+from .state import (
+    Adopt,
+    Change,
+    Divert,
+    Install,
+    Judge,
+    Present,
+    Release,
+    Restore,
+    Sign,
+    Uninstall,
+    UseTable,
+    Withdraw,
+)
 
 __all__ = ["Duty"]
 
@@ -197,6 +210,14 @@ class Duty(Talk):
                 await plane.present(challenge)
             case Withdraw(challenge):
                 await plane.withdraw(challenge)
+            case Judge(checked, verdict):
+                await plane.judge(checked, verdict)
+            case Divert(target):
+                await plane.divert(target)
+            case Restore(target):
+                await plane.restore(target)
+            case Sign(secret):
+                await plane.sign(secret)
             case Adopt(identity, number):
                 assert port is not None
                 await self._adopt(identity, number, port)

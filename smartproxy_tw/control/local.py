@@ -28,8 +28,10 @@ from ..plane.record import AccessRecords
 from ..routing.steps import Steps, paused
 from ..routing.table import compilingTable
 from ..upstream.assortment import Assortment
+from ..upstream.balanced import BalancedGroup
 from ..upstream.group import Group
 from ..upstream.resolve import Resolver
+from ..upstream.standings import Standings
 from .garbage import unattended
 from .slices import inSlices
 
@@ -39,9 +41,10 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IListeningPort
 
-    from ..config.model import AccessLog, Config, Forward
-    from ..facts import Challenge, Credential
+    from ..config.model import AccessLog, Checked, Config, Forward
+    from ..facts import Challenge, Credential, Verdict
     from ..interfaces import IAction
+    from ..upstream.services import Services
     from ..upstream.sources import Source
 
 __all__ = ["LocalPlane"]
@@ -88,6 +91,8 @@ class LocalPlane:
         self._acceptors: dict[IListeningPort, Acceptor] = {}
         self._groups: dict[tuple[Forward, float], Group | Assortment] = {}
         self._plugged: Plugged | None = None
+        self._standings = Standings()
+        self._services: Services | None = None
         self._records: AccessRecords | None = None
         self._recordsFor: AccessLog | None = None
         self._isStarted = False
@@ -194,8 +199,18 @@ class LocalPlane:
                     yield
             self.engine.census.forget(gone)
 
-    def _group(self, connectSeconds: float, forward: Forward) -> Group:
-        return Group(self._reactor, self._poller, self._resolver, forward, connectSeconds)
+    def _group(self, seconds: float, forward: Forward) -> Group:
+        means = self._reactor, self._poller, self._resolver, forward, seconds, self._standings
+        if not any(each.isService for each in forward.targets):
+            return Group(*means) if forward.isPlain else BalancedGroup(*means)
+        # Few configurations have services.
+        from ..upstream.nameservers import ResolvConf
+        from ..upstream.serviced import ServicedGroup
+        from ..upstream.services import Services, asking
+
+        if self._services is None:
+            self._services = Services(asking(self._reactor, ResolvConf().read), self._poller.after)
+        return ServicedGroup(*means, self._services)
 
     def _recordsOf(self, settings: AccessLog) -> AccessRecords:
         if self._records is not None and settings == self._recordsFor:
@@ -225,6 +240,39 @@ class LocalPlane:
         See L{IPlane}.
         """
         return Deferred.fromCoroutine(self._do(lambda: self.engine.withdraw(challenge)))
+
+    def judge(self, checked: Checked, verdict: Verdict) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        self._standings.judge(checked, verdict)
+        return Deferred.fromCoroutine(self._do(lambda: self._heed(checked)))
+
+    def divert(self, target: str) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        self._standings.diverted.add(target)
+        return Deferred.fromCoroutine(self._do(self._heed))
+
+    def restore(self, target: str) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        self._standings.diverted.discard(target)
+        return Deferred.fromCoroutine(self._do(self._heed))
+
+    def sign(self, secret: bytes) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        self._standings.secret = secret
+        return succeed(None)
+
+    def _heed(self, checked: Checked | None = None) -> None:
+        for (forward, _), group in self._groups.items():
+            if checked is None or forward.health.active == checked.check:
+                group.heed()
 
     async def _do(self, deed: Callable[[], None]) -> None:
         deed()
@@ -301,7 +349,7 @@ class LocalPlane:
             if isPause:
                 yield
         for group, isPause in paused(list(self._groups.values())):
-            group.tell(counts, standing)
+            group.tell(counts, standing, self._clock())
             if isPause:
                 yield
         if self._records is not None:

@@ -14,17 +14,22 @@ from dataclasses import dataclass, field, replace
 from os import sched_getaffinity
 from typing import Literal
 
-from ..config.model import Config
-from ..facts import HTTP01, Challenge, Credential
+from ..config.model import Checked, Config
+from ..facts import HTTP01, Challenge, Credential, Verdict
+from ..plane.census import LARGEST
 from ..routing.steps import Steps, finish
 
 __all__ = [
     "Adopt",
     "Change",
+    "Divert",
     "GAUGES",
     "Install",
+    "Judge",
     "Present",
     "Release",
+    "Restore",
+    "Sign",
     "State",
     "Uninstall",
     "UseTable",
@@ -40,8 +45,18 @@ __all__ = [
 
 #: What L{IPlane.tally<smartproxy_tw.interfaces.IPlane.tally>} tells of now rather
 #: than since the start, by the first word: of a worker that has ended it is nothing.
-GAUGES = frozenset({"open", "target_away", "target_busy", "target_idle"})
-
+GAUGES = frozenset(
+    {
+        "open",
+        "target_away",
+        "target_busy",
+        "target_idle",
+        "target_in_use",
+        "target_member",
+        "target_share",
+        "target_until",
+    }
+)
 
 @dataclass(frozen=True, slots=True)
 class UseTable:
@@ -94,6 +109,43 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class Judge:
+    """
+    Go by what a check has found, likewise.
+    """
+
+    checked: Checked
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Divert:
+    """
+    Send nothing new to a target, likewise.
+    """
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """
+    The contrary, likewise.
+    """
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """
+    Sign cookies with this, likewise.
+    """
+
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Adopt:
     """
     Accept on a port; its socket travels beside this.
@@ -118,7 +170,9 @@ class Release:
 
 
 #: Anything that a worker can be told.
-Change = UseTable | Install | Uninstall | Present | Withdraw | Adopt | Release
+Change = (
+    UseTable | Install | Uninstall | Present | Withdraw | Judge | Divert | Restore | Sign | Adopt | Release
+)
 
 
 def subject(change: Change) -> str:
@@ -135,18 +189,24 @@ def subject(change: Change) -> str:
             return f"certificate {key}"
         case Present(challenge) | Withdraw(challenge):
             return f"challenge {_identity(challenge)}"
+        case Judge(checked):
+            return f"verdict {checked}"
+        case Divert(target) | Restore(target):
+            return f"target {target}"
+        case Sign():
+            return "secret"
         case Adopt(identity) | Release(identity):
             return f"port {identity}"
 
 
 def takesAway(change: Change) -> bool:
     """
-    Whether a change only ends something: no worker can find that unusable, and
-    where there is no worker it is done already.
+    Whether no worker can find a change unusable, as it only ends something or says what
+    is so: where there is no worker it is done already.
 
     @param change: The change.
     """
-    return isinstance(change, Uninstall | Withdraw | Release)
+    return isinstance(change, Uninstall | Withdraw | Judge | Divert | Restore | Sign | Release)
 
 
 def _identity(challenge: Challenge) -> str:
@@ -163,12 +223,18 @@ class State:
     @ivar credentials: The certificates, by key.
     @ivar challenges: Those that are being answered, by L{subject}.
     @ivar ports: The numbers of the ports that are accepted on, by identity.
+    @ivar verdicts: What checks have found of all that is not healthy.
+    @ivar diverted: The targets that are sent nothing new.
+    @ivar secret: What cookies are signed with; empty: nobody has said.
     """
 
     table: UseTable | None = None
     credentials: dict[str, Credential] = field(default_factory=dict)
     challenges: dict[str, Challenge] = field(default_factory=dict)
     ports: dict[int, int] = field(default_factory=dict)
+    verdicts: dict[Checked, Verdict] = field(default_factory=dict)
+    diverted: dict[str, None] = field(default_factory=dict)
+    secret: bytes = field(default=b"", repr=False)
 
     def take(self, change: Change) -> None:
         """
@@ -185,6 +251,16 @@ class State:
                 self.challenges[subject(change)] = challenge
             case Withdraw():
                 self.challenges.pop(subject(change), None)
+            case Judge(checked, verdict):
+                self.verdicts.pop(checked, None)
+                if not verdict.isHealthy:
+                    self.verdicts[checked] = verdict
+            case Divert(target):
+                self.diverted[target] = None
+            case Restore(target):
+                self.diverted.pop(target, None)
+            case Sign(secret):
+                self.secret = secret
             case Adopt(identity, number):
                 self.ports[identity] = number
             case Release(identity):
@@ -202,6 +278,9 @@ class State:
         Everything that is served, for who knows nothing.
         """
         return (
+            *((Sign(self.secret),) if self.secret else ()),
+            *(Judge(checked, verdict) for checked, verdict in self.verdicts.items()),
+            *map(Divert, self.diverted),
             *(() if self.table is None else (self.table,)),
             *(Install(key, credential) for key, credential in self.credentials.items()),
             *(Present(challenge) for challenge in self.challenges.values()),
@@ -263,7 +342,8 @@ def adding(
         # More may be told in between.
         for number, (name, value) in enumerate(list(tally.items())):
             if isLiving or not isGauge(name):
-                total[name] = total.get(name, 0) + value
+                isLargest = name.partition(" ")[0] in LARGEST
+                total[name] = max(total.get(name, 0), value) if isLargest else total.get(name, 0) + value
             if not number & _STEP:
                 yield
     return total

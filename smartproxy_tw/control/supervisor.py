@@ -45,9 +45,13 @@ from .slices import inSlices
 from .state import (
     Adopt,
     Change,
+    Divert,
     Install,
+    Judge,
     Present,
     Release,
+    Restore,
+    Sign,
     State,
     Uninstall,
     UseTable,
@@ -63,8 +67,8 @@ if TYPE_CHECKING:
     from twisted.internet.base import DelayedCall
     from twisted.internet.interfaces import IListeningPort
 
-    from ..config.model import Config
-    from ..facts import Challenge, Credential
+    from ..config.model import Checked, Config
+    from ..facts import Challenge, Credential, Verdict
     from .processes import Spawn
 
 __all__ = ["Supervisor"]
@@ -204,6 +208,30 @@ class Supervisor:
         See L{IPlane}.
         """
         return self._change(Withdraw(challenge))
+
+    def judge(self, checked: Checked, verdict: Verdict) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return self._change(Judge(checked, verdict))
+
+    def divert(self, target: str) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return self._change(Divert(target))
+
+    def restore(self, target: str) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return self._change(Restore(target))
+
+    def sign(self, secret: bytes) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return self._change(Sign(secret))
 
     def drain(self, seconds: float, streams: float | None = None) -> Deferred[int]:
         """

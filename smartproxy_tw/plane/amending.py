@@ -50,6 +50,4 @@ def _without(fields: bytes, names: frozenset[bytes]) -> bytes:
     difference.
     """
     gone = {name.replace(b"_", b"-") for name in names} - _KEPT
-    return _LINE.sub(
-        lambda found: b"" if found[1].lower().replace(b"_", b"-") in gone else found[0], fields
-    )
+    return _LINE.sub(lambda found: b"" if found[1].lower().replace(b"_", b"-") in gone else found[0], fields)

@@ -24,13 +24,16 @@ from .lines import Refused, Served, Streamed
 if TYPE_CHECKING:
     from .lines import Entry
 
-__all__ = ["CODES", "DELAYS", "DURATIONS", "Census", "cell", "words"]
+__all__ = ["CODES", "DELAYS", "DURATIONS", "LARGEST", "Census", "cell", "words"]
 
 #: The upper bounds of the classes of durations, in seconds; above the last there is one more.
 DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 #: Those of how much later than it should something had its turn, likewise.
 DELAYS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+#: Counts of which the largest is told where there are several, and not their sum.
+LARGEST = frozenset({"target_share", "target_until"})
 
 #: Those that are told one by one: a target may answer with any three digits.
 _STATUSES = frozenset((0, 499, *(status.value for status in HTTPStatus)))

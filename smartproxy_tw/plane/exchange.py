@@ -37,6 +37,7 @@ from .wires import isConnected
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..facts import ConnectionFacts
     from ..wire.http1 import Request
     from .door import Prepared
     from .session import Session
@@ -256,11 +257,11 @@ class Exchange:
         if self.left and intake is not None:
             intake.watch()
         port = session.connection.port
-        link = upstream.borrow(port)
+        link = upstream.borrow(port, self)
         if link is None:
             if intake is not None:
                 intake.hold()
-            self._attempt = upstream.connect(port, self._connected, session)
+            self._attempt = upstream.connect(port, self._connected, self)
         else:
             self.link = link
             link.begin(self, self._outgoing)
@@ -272,6 +273,29 @@ class Exchange:
         See L{IExchange}.
         """
         self.session.drop()
+
+    # What an upstream asks for.
+
+    @property
+    def connection(self) -> ConnectionFacts:
+        """
+        What is known of the client's connection.
+        """
+        return self.session.connection
+
+    @property
+    def wire(self) -> Wire:
+        """
+        The client's connection.
+        """
+        return self.session.wire
+
+    @property
+    def target(self) -> str:
+        """
+        Who answers, by the name of the target; empty: nobody just now.
+        """
+        return "" if self.link is None else self.link.target
 
     # What the upstream half says.
 
@@ -343,7 +367,7 @@ class Exchange:
             self._hasRetried = True
             session = self.session
             port = session.connection.port
-            self._attempt = upstream.repeat(port, link.target, link.isReused, self._connected, session)
+            self._attempt = upstream.repeat(port, link.target, link.isReused, self._connected, self)
             if self._attempt is not None:
                 self.session.door.engine.repeated(link.target)
                 return

@@ -556,7 +556,10 @@ def _forward(action: Forward) -> str:
     if action.dynamic is not None:
         return f"forward to what {action.dynamic} gives{spoken}"
     targets = ", ".join(map(str, action.targets))
-    turns = " in turn" if len(action.targets) > 1 else ""
+    algorithm = action.balance.algorithm
+    turns = " in turn" if algorithm == "round-robin" else f" by {algorithm}"
+    if len(action.targets) == 1 and not action.targets[0].isService:
+        turns = ""
     return f"forward to {targets}{turns}{spoken}"
 
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from ..acme.objects import RenewalFacts
     from ..acme.x509 import Signer
-    from ..config.model import Config
-    from ..facts import Challenge, Credential
+    from ..config.model import Checked, Config
+    from ..facts import Challenge, Credential, Verdict
 
 __all__ = ["FakeAuthority", "FakeListen", "FakePlane", "FakePort", "Story"]
 
@@ -361,6 +361,31 @@ class FakePlane:
             self._story.tell(f"withdrew {_kind(challenge)} {challenge.name}")
 
         return self._do("withdraw", withdraw)
+
+    def judge(self, checked: Checked, verdict: Verdict) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        word = "healthy" if verdict.isHealthy else f"unhealthy: {verdict.reason}"
+        return self._do("judge", lambda: self._story.tell(f"{checked.target} is {word}"))
+
+    def divert(self, target: str) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return self._do("divert", lambda: self._story.tell(f"diverted from {target}"))
+
+    def restore(self, target: str) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return self._do("restore", lambda: self._story.tell(f"restored {target}"))
+
+    def sign(self, secret: bytes) -> Deferred[None]:
+        """
+        See L{IPlane}.
+        """
+        return self._do("sign", lambda: self._story.tell(f"signs with {len(secret)} bytes"))
 
     def drain(self, seconds: float, streams: float | None = None) -> Deferred[int]:
         """

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..config.model import UpstreamTLS
-from ..plane.census import cell, words
+from ..plane.census import LARGEST, cell, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,10 +118,12 @@ class Assortment:
         self._count(group, self._counts, {})
         group.close()
 
-    def _count(self, group: Group, counts: dict[str, int], standing: dict[str, int]) -> None:
+    def _count(
+        self, group: Group, counts: dict[str, int], standing: dict[str, int], now: float = 0.0
+    ) -> None:
         happened: dict[str, int] = {}
         stands: dict[str, int] = {}
-        group.tell(happened, stands)
+        group.tell(happened, stands, now)
         self._add(counts, happened)
         self._add(standing, stands)
 
@@ -129,7 +131,8 @@ class Assortment:
         for each, number in found.items():
             what, kind, _ = words(each)
             name = cell(what, kind, self._label)
-            told[name] = told.get(name, 0) + number
+            before = told.get(name, 0)
+            told[name] = max(before, number) if what in LARGEST else before + number
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -138,7 +141,14 @@ class Assortment:
         """
         return (self._label,)
 
-    def tell(self, counts: dict[str, int], standing: dict[str, int]) -> None:
+    def heed(self) -> None:
+        """
+        As of a L{Group}: all of them.
+        """
+        for kept in self._groups.values():
+            kept.group.heed()
+
+    def tell(self, counts: dict[str, int], standing: dict[str, int], now: float = 0.0) -> None:
         """
         As of a L{Group}: all of them together.
         """
@@ -146,7 +156,7 @@ class Assortment:
         for name, number in mine.items():
             counts[name] = counts.get(name, 0) + number
         for kept in self._groups.values():
-            self._count(kept.group, counts, standing)
+            self._count(kept.group, counts, standing, now)
 
     def close(self) -> None:
         """

@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..plane.link import Link, UpstreamFailure
-from .breaker import WELL, Open, admits
 from .dial import Dial
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class Attempt(Dial):
         self._failures: list[str] = []
         self._isWaiting = False
         place = places[0]
-        if place.isCounted or place.breaker is not WELL:
+        if place.isCounted or place.breaker is not None:
             self._start()
         else:
             del places[0]
@@ -87,7 +86,8 @@ class Attempt(Dial):
         now = self._means.poller.now
         isFull = False
         for place in self._places:
-            if place.breaker is WELL or admits(place.breaker, now):
+            # It may have been drained since this began.
+            if not place.isHalted and (place.breaker is None or place.breaker.admits(now)):
                 if self._canHave(place):
                     return place
                 isFull = True
@@ -106,8 +106,8 @@ class Attempt(Dial):
         self._places.remove(place)
         if not place.hasRoom:
             place.evict()
-        if place.breaker is not WELL:
-            if not admits(place.breaker, self._means.poller.now):
+        if place.breaker is not None:
+            if not place.breaker.admits(self._means.poller.now):
                 # All are open, and this one has its chance out of turn: no other after it.
                 self._places.clear()
             place.probed()
@@ -172,7 +172,7 @@ class Attempt(Dial):
         See L{Dial}.
         """
         place = self._place
-        if place.breaker is not WELL:
+        if place.breaker is not None:
             place.answered()
         self._then(wire, isHot, place.left if place.isCounted else None)
 
@@ -186,7 +186,7 @@ class Attempt(Dial):
         if place.isCounted:
             place.left()
         now = self._means.poller.now
-        self._places = [each for each in self._places if admits(each.breaker, now)]
+        self._places = [each for each in self._places if each.admits(now)]
         if self._places:
             self._next()
         else:
@@ -277,7 +277,7 @@ class LinkAttempt(Attempt):
         See L{Dial}.
         """
         place = self._place
-        if place.breaker is not WELL:
+        if place.breaker is not None:
             place.reached()
         link = Link(self._means.poller, wire, place, place.name, isHot)
         if place.isCounted:
@@ -295,5 +295,5 @@ def _untold(outcome: object, isHot: bool, ended: object) -> None:
     raise AssertionError("a link is told in its own way")
 
 
-def _openUntil(place: Place) -> float:
-    return place.breaker.until if isinstance(place.breaker, Open) else 0.0
+def _openUntil(place: Place) -> tuple[bool, float]:
+    return place.isHalted, place.breaker.until if place.breaker is not None and place.isAway else 0.0

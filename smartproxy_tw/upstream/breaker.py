@@ -1,109 +1,270 @@
 """
-A breaker has a target passed over that fails again and again.
+A breaker has a target passed over that fails again and again: a machine with three
+states::
 
-It opens at L{FAILURES} failures in a row.  After L{PAUSE} seconds one attempt
-probes the target; all others pass it over until that has come to an end.  When
-the probe reaches the target the breaker closes, but the next failure opens it
-again; an answer closes it for good.
+    closed -> open -> probing -> closed
+                ^        |
+                +--------+
 
-The states are values, and what happens to them are functions.
+It opens after so many failures in a row.  After a pause one attempt probes the target;
+all others pass it over until that has come to an end.  When the probe reaches the
+target the breaker closes, but the next failure opens it again; an answer closes it for
+good.  Where the terms say so the pause grows from one opening to the next.
+
+A target that does what it should has no breaker at all, so that nothing is asked of
+one for each request.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
 
-__all__ = [
-    "FAILURES",
-    "PAUSE",
-    "WELL",
-    "Breaker",
-    "Closed",
-    "Open",
-    "Probing",
-    "abandoned",
-    "admits",
-    "answered",
-    "failed",
-    "reached",
-]
+from automat import TypeMachineBuilder
 
-#: So many failures in a row open it.
-FAILURES = 5
-#: For how long a target is passed over, in seconds.
-PAUSE = 10.0
+if TYPE_CHECKING:
+    from ..config.model import Ejection
+
+__all__ = ["Breaker", "Cohort"]
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+@dataclass(slots=True)
+class Cohort:
     """
-    The target has its turns.
+    The targets that are alternatives to one another, of which half at most are passed
+    over at a time; numbers only, so that nobody is kept alive by it.
 
-    @ivar failures: In a row, up to now.
+    @ivar size: How many there are.
+    @ivar absent: How many of them are passed over.
     """
 
+    size: int = 0
+    absent: int = 0
+
+    @property
+    def hasRoom(self) -> bool:
+        """
+        Whether one more may be.
+        """
+        return self.absent + 1 <= self.size // 2
+
+
+class _Life(Protocol):
+    """
+    What can happen.
+    """
+
+    def lastFailed(self, now: float) -> None:
+        """
+        It has failed for the last time that is borne.
+        """
+
+    def reached(self) -> None:
+        """
+        It was connected to, which does not say that it will answer.
+        """
+
+    def answered(self) -> None:
+        """
+        It has done what it should.
+        """
+
+    def probed(self) -> None:
+        """
+        Somebody tries it although it is passed over.
+        """
+
+    def abandoned(self, now: float) -> None:
+        """
+        Whoever tried it has lost interest: nothing is known, and the next may try.
+        """
+
+
+@dataclass(slots=True)
+class _Facts:
+    """
+    What the machine knows.
+    """
+
+    terms: Ejection
+    cohort: Cohort | None
+    openings: int = 0
     failures: int = 0
+    until: float = 0.0
+    state: Literal["closed", "open", "probing"] = "closed"
+
+    def enter(self, state: Literal["closed", "open", "probing"]) -> None:
+        if self.cohort is not None:
+            self.cohort.absent += (state != "closed") - (self.state != "closed")
+        self.state = state
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+_machine = TypeMachineBuilder(_Life, _Facts)
+_closed = _machine.state("closed")
+_open = _machine.state("open")
+_probing = _machine.state("probing")
+
+
+@_closed.upon(_Life.lastFailed).to(_open)
+@_probing.upon(_Life.lastFailed).to(_open)
+def _pass(life: _Life, facts: _Facts, now: float) -> None:
     """
-    The target is passed over.
+    Pass it over.
+    """
+    terms = facts.terms
+    pause = terms.seconds * 2.0 ** min(facts.openings, 30)
+    facts.until = now + max(terms.seconds, min(pause, terms.longest))
+    facts.openings += 1
+    facts.enter("open")
 
-    @ivar until: When it may be probed, on the poller's clock.
+
+@_open.upon(_Life.probed).to(_probing)
+def _probe(life: _Life, facts: _Facts) -> None:
+    """
+    One attempt finds out whether it is back.
+    """
+    facts.enter("probing")
+
+
+@_open.upon(_Life.reached).to(_closed)
+@_probing.upon(_Life.reached).to(_closed)
+def _trust(life: _Life, facts: _Facts) -> None:
+    """
+    It has its turns, on probation.
+    """
+    facts.failures = facts.terms.failures - 1
+    facts.enter("closed")
+
+
+@_closed.upon(_Life.answered).to(_closed)
+@_open.upon(_Life.answered).to(_closed)
+@_probing.upon(_Life.answered).to(_closed)
+def _forgive(life: _Life, facts: _Facts) -> None:
+    """
+    It has its turns.
+    """
+    facts.failures = 0
+    facts.enter("closed")
+
+
+@_probing.upon(_Life.abandoned).to(_open)
+def _letNext(life: _Life, facts: _Facts, now: float) -> None:
+    """
+    Nothing is known.
+    """
+    facts.until = now
+    facts.enter("open")
+
+
+@_open.upon(_Life.lastFailed).to(_open)
+@_open.upon(_Life.abandoned).to(_open)
+@_closed.upon(_Life.abandoned).to(_closed)
+def _stay(life: _Life, facts: _Facts, now: float) -> None:
+    """
+    Those that were under way when it opened make it no longer.
     """
 
-    until: float
 
-
-@dataclass(frozen=True, slots=True)
-class Probing:
+@_closed.upon(_Life.reached).to(_closed)
+@_closed.upon(_Life.probed).to(_closed)
+@_probing.upon(_Life.probed).to(_probing)
+def _rest(life: _Life, facts: _Facts) -> None:
     """
-    One attempt finds out whether the target is back.
+    Nothing changes.
     """
 
 
-Breaker = Closed | Open | Probing
-
-#: The state of a target that does what it should; the only one without failures.
-WELL = Closed()
-
-_ON_PROBATION = Closed(FAILURES - 1)
+_made = _machine.build()
 
 
-def admits(breaker: Breaker, now: float) -> bool:
+class Breaker:
     """
-    @return: Whether the target may be tried now.  Whoever tries one that is
-        open makes it L{Probing}.
+    That of one target.
     """
-    return isinstance(breaker, Closed) or (isinstance(breaker, Open) and breaker.until <= now)
 
+    __slots__ = ("_facts", "_life")
 
-def failed(breaker: Breaker, now: float) -> Breaker:
-    """
-    The target could not be connected to, or did not answer as it should.
-    """
-    if isinstance(breaker, Closed) and breaker.failures + 1 < FAILURES:
-        return Closed(breaker.failures + 1)
-    return breaker if isinstance(breaker, Open) else Open(now + PAUSE)
+    def __init__(self, terms: Ejection, cohort: Cohort | None = None, openings: int = 0) -> None:
+        """
+        @param terms: When it opens, and for how long.
+        @param cohort: Says whether it may; L{None}: always.
+        @param openings: How often it has opened of late.
+        """
+        self._facts = _Facts(terms, cohort if terms.isBounded else None, openings)
+        self._life = _made(self._facts)
 
+    @property
+    def failures(self) -> int:
+        """
+        In a row, up to now.
+        """
+        return self._facts.failures
 
-def reached(breaker: Breaker) -> Breaker:
-    """
-    The target was connected to, which does not say that it will answer.
-    """
-    return breaker if isinstance(breaker, Closed) else _ON_PROBATION
+    @property
+    def openings(self) -> int:
+        """
+        How often it has opened, without long times between.
+        """
+        return self._facts.openings
 
+    @property
+    def until(self) -> float:
+        """
+        Until when the target is passed over; of the past when it may be probed, or is
+        not passed over.
+        """
+        return self._facts.until
 
-def answered(breaker: Breaker) -> Breaker:
-    """
-    The target has done what it should.
-    """
-    return WELL
+    @property
+    def state(self) -> Literal["closed", "open", "probing"]:
+        """
+        How it stands.
+        """
+        return self._facts.state
 
+    def admits(self, now: float) -> bool:
+        """
+        Whether the target may be tried now.  Whoever tries one that is open tells by
+        L{probed}.
+        """
+        facts = self._facts
+        return facts.state == "closed" or (facts.state == "open" and facts.until <= now)
 
-def abandoned(breaker: Breaker, now: float) -> Breaker:
-    """
-    Whoever tried it has lost interest: nothing is known, and the next may try.
-    """
-    return Open(now) if isinstance(breaker, Probing) else breaker
+    def failed(self, now: float) -> bool:
+        """
+        The target could not be connected to, or did not answer as it should.
+
+        @return: Whether that opened it.
+        """
+        facts = self._facts
+        if facts.state == "closed":
+            facts.failures += 1
+            if facts.failures < facts.terms.failures or not (facts.cohort is None or facts.cohort.hasRoom):
+                return False
+        wasOpen = facts.state == "open"
+        self._life.lastFailed(now)
+        return not wasOpen
+
+    def reached(self) -> None:
+        """
+        The target was connected to, which does not say that it will answer.
+        """
+        self._life.reached()
+
+    def answered(self) -> None:
+        """
+        The target has done what it should.
+        """
+        self._life.answered()
+
+    def probed(self) -> None:
+        """
+        Somebody tries it although it is passed over.
+        """
+        self._life.probed()
+
+    def abandoned(self, now: float) -> None:
+        """
+        Whoever tried it has lost interest: nothing is known, and the next may try.
+        """
+        self._life.abandoned(now)

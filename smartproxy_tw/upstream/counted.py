@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ..config.model import Ejection
 from .place import Place
 
 if TYPE_CHECKING:
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from ..config.model import Target
     from ..plane.link import Link
     from ..plane.poller import Poller
+    from .breaker import Cohort
     from .resolve import Resolver
 
 __all__ = ["CountedPlace"]
+
+_USUAL = Ejection()
 
 
 class CountedPlace(Place):
@@ -38,13 +42,17 @@ class CountedPlace(Place):
         port: int,
         most: float,
         freed: Callable[[], None],
+        terms: Ejection = _USUAL,
+        cohort: Cohort | None = None,
     ) -> None:
         """
         @param most: How many connections there may be; infinity for any
             number.
         @param freed: Called when somebody who waits might be served.
+        @param terms: As for a L{Place}.
+        @param cohort: Likewise.
         """
-        super().__init__(poller, target, port)
+        super().__init__(poller, target, port, terms, cohort)
         self._resolver = resolver
         self._most = most
         self._freed = freed
@@ -61,6 +69,13 @@ class CountedPlace(Place):
         See L{Place}.
         """
         return self.open < self._most
+
+    @property
+    def busy(self) -> int:
+        """
+        Connections that are being made or in use.
+        """
+        return self.open - len(self.idle)
 
     @property
     def isInUse(self) -> bool:

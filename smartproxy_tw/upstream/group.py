@@ -1,8 +1,11 @@
 """
 A group is the targets of one action: they take turns, connections to them are
-kept, and a target that cannot be connected to is passed over for the next.
+kept, and a target that cannot be connected to is passed over for the next.  One that is
+drained, or known to be unhealthy, has no turns; where all are, nobody is served.
 
-What it counts and bounds is that of this process.
+What it counts and bounds is that of this process.  This is the group whose targets
+simply take turns; where a configuration says more there is a
+L{BalancedGroup<smartproxy_tw.upstream.balanced.BalancedGroup>}.
 """
 
 from __future__ import annotations
@@ -17,12 +20,14 @@ from ..interfaces import IUpstream
 from ..plane.census import cell
 from ..plane.contexts import clientContext
 from .attempt import Attempt, LinkAttempt
-from .breaker import Closed
+from .breaker import Cohort
 from .budget import Budget
 from .counted import CountedPlace
+from .denial import Denial
 from .dial import Means, Secrecy
 from .place import Place
 from .resolve import isLiteral
+from .standings import Standings
 from .waiting import Queue
 
 if TYPE_CHECKING:
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
     from ..plane.link import Link, UpstreamFailure
     from ..plane.poller import Poller
     from ..plane.wires import Wire
+    from .crumbs import Crumbs
+    from .denial import Pending
     from .introduction import Client
     from .resolve import Resolver
 
@@ -45,25 +52,42 @@ _NEVER = float("inf")
 class Group:
     """
     @ivar tls: As configured.
+    @ivar crumbs: See L{IUpstream}.
     """
 
+    #: Whether every place has to be told of every connection.
+    isCounting = False
+
     def __init__(
-        self, reactor: Any, poller: Poller, resolver: Resolver, forward: Forward, connectSeconds: float
+        self,
+        reactor: Any,
+        poller: Poller,
+        resolver: Resolver,
+        forward: Forward,
+        connectSeconds: float,
+        standings: Standings | None = None,
     ) -> None:
         """
         @param reactor: For delays.
         @param forward: The targets, at least one.
         @param connectSeconds: How long one attempt may take.
+        @param standings: What is known of targets.
         @raise ValueError: The file of trusted certificates cannot be read.
         """
         self.tls: UpstreamTLS | None = forward.tls
+        self.crumbs: Crumbs | None = None
         secrecy = Secrecy(forward.tls, clientContext(forward.tls)) if forward.tls is not None else None
         pool = forward.pool
         self._most = _NEVER if pool.connections is None else pool.connections
         self._queue = None
+        # By port: all of them, and those that may be chosen.
+        self._all: dict[int, list[Place]] = {}
         self._places: dict[int, list[Place]] = {}
+        self._forward = forward
+        self._standings = standings or Standings()
+        self._cohort = Cohort()
         if pool.connections is not None:
-            self._queue = Queue(poller, pool.queue, pool.wait, partial(_isAnyFree, self._places))
+            self._queue = Queue(poller, pool.queue, pool.wait, partial(_isAnyFree, self._all))
         self._freed = _waking(self._queue)
         self._means = Means(reactor, poller, resolver, connectSeconds, secrecy, self._queue)
         self._targets = forward.targets
@@ -72,24 +96,55 @@ class Group:
         self._budget = Budget(poller.now)
 
     def _placesFor(self, port: int) -> list[Place]:
-        places = self._places.get(port)
-        if places is None:
-            shared = next(iter(self._places.values()), None)
-            self._places[port] = places = []
-            for index, target in enumerate(self._targets):
-                if shared is None or target.port is None:
-                    places.append(self._place(target, port))
-                else:
-                    places.append(shared[index])
+        """
+        Those that may be chosen.
+        """
+        if port not in self._all:
+            self._all[port] = self._newPlaces(port)
+            self._admit(port)
+        return self._places[port]
+
+    def _newPlaces(self, port: int) -> list[Place]:
+        shared = next(iter(self._all.values()), None)
+        places = []
+        for index, target in enumerate(self._targets):
+            if shared is None or target.port is None:
+                places.append(self._place(target, port))
+            else:
+                places.append(shared[index])
         return places
 
     def _place(self, target: Target, port: int) -> Place:
-        means = self._means
-        if self._queue is None and (target.port == 0 or isLiteral(target.host)):
-            return Place(means.poller, target, port)
-        return CountedPlace(means.poller, means.resolver, target, port, self._most, self._freed)
+        means, terms = self._means, self._forward.health.passive
+        self._cohort.size += 1
+        if not self.isCounting and self._queue is None and (target.port == 0 or isLiteral(target.host)):
+            return Place(means.poller, target, port, terms, self._cohort)
+        return CountedPlace(
+            means.poller, means.resolver, target, port, self._most, self._freed, terms, self._cohort
+        )
 
-    def borrow(self, port: int) -> Link | None:
+    def heed(self) -> None:
+        """
+        What is known of targets has changed: look again.
+        """
+        for port in self._all:
+            self._admit(port)
+        self._freed()
+
+    def _admit(self, port: int) -> None:
+        for place in self._all[port]:
+            place.halt(self._objection(place) is not None)
+        self._places[port] = [place for place in self._all[port] if not place.isHalted]
+
+    def _objection(self, place: Place) -> str | None:
+        return self._standings.objection(self._forward, place.target, place.label)
+
+    def _denial(self, then: Callable[[UpstreamFailure], None]) -> Denial:
+        told = {place.name: self._objection(place) for places in self._all.values() for place in places}
+        reason = "; ".join(f"{name}: {why}" for name, why in told.items() if why)
+        return Denial(self._means.poller, f"no target can be had: {reason or 'there is none'}", then)
+
+    def borrow(self, port: int, whose: Client | None = None) -> Link | None:
         """
         See L{IUpstream}.
         """
@@ -101,8 +156,10 @@ class Group:
         if len(places) > 1:
             self._turn = turn = (self._turn + 1) % len(places)
             idle = places[turn].idle
-        else:
+        elif places:
             idle = places[0].idle
+        else:
+            return None
         if idle:
             link = idle.pop()
             link.deadline = _NEVER
@@ -111,12 +168,14 @@ class Group:
 
     def connect(
         self, port: int, then: Callable[[Link | UpstreamFailure], None], whose: Client | None = None
-    ) -> LinkAttempt:
+    ) -> Pending:
         """
         See L{IUpstream}.  The target whose turn it was at the last L{borrow}
         is the first to be tried.
         """
         places = self._placesFor(port)
+        if not places:
+            return self._denial(then)
         turn = self._turn
         return LinkAttempt(self._means, [*places[turn:], *places[:turn]], then, False, whose)
 
@@ -127,13 +186,15 @@ class Group:
         isStale: bool,
         then: Callable[[Link | UpstreamFailure], None],
         whose: Client | None = None,
-    ) -> LinkAttempt | None:
+    ) -> Pending | None:
         """
         See L{IUpstream}.
         """
         if not isStale and not self._budget.spend(self._means.poller.now, self._requests):
             return None
         places = self._placesFor(port)
+        if not places:
+            return self._denial(then)
         turn = self._turn
         order = [*places[turn:], *places[:turn]]
         order.sort(key=lambda place: (place.name == target) is not isStale)
@@ -144,13 +205,15 @@ class Group:
         port: int,
         then: Callable[[Wire | UpstreamFailure, bool, Callable[[], None] | None], None],
         whose: Client | None = None,
-    ) -> Attempt:
+    ) -> Pending:
         """
         See L{IUpstream}.
         """
         places = self._places.get(port) or self._placesFor(port)
         if len(places) == 1:
             return Attempt(self._means, [*places], then, whose)
+        if not places:
+            return self._denial(lambda failure: then(failure, False, None))
         self._turn = turn = (self._turn + 1) % len(places)
         return Attempt(self._means, [*places[turn:], *places[:turn]], then, whose)
 
@@ -159,35 +222,40 @@ class Group:
         """
         Those of the targets.
         """
-        return tuple(map(str, self._targets))
+        return tuple(map(str, self._forward.targets))
 
-    def tell(self, counts: dict[str, int], standing: dict[str, int]) -> None:
+    def tell(self, counts: dict[str, int], standing: dict[str, int], now: float = 0.0) -> None:
         """
         Tell of each target, by the names that
         L{cell<smartproxy_tw.plane.census.cell>} makes.
 
         @param counts: What has happened since this was last called is added there.
         @param standing: How it stands, likewise; what is not there is nothing.
+        @param now: The time of day, in seconds since 1970.
         """
         # What several ports have in common is told once.
-        for place in {place: None for places in self._places.values() for place in places}:
+        for place in {place: None for places in self._all.values() for place in places}:
             requests, place.requests = place.requests, 0
             failures, place.failures = place.failures, 0
             for told, what, number in (
                 (counts, "target_requests", requests),
                 (counts, "target_failures", failures),
                 (standing, "target_idle", len(place.idle)),
-                (standing, "target_away", int(not isinstance(place.breaker, Closed))),
+                (standing, "target_away", int(place.isAway)),
             ):
                 if number:
-                    name = cell(what, "-", place.name)
+                    name = cell(what, "-", place.label)
                     told[name] = told.get(name, 0) + number
+            if place.isAway and place.breaker is not None:
+                name = cell("target_until", "-", place.label)
+                seconds = now + max(0.0, place.breaker.until - self._means.poller.now)
+                standing[name] = max(standing.get(name, 0), int(seconds))
 
     def close(self) -> None:
         """
         Keep no connection any more; those in use are closed when they end.
         """
-        for places in self._places.values():
+        for places in self._all.values():
             for place in places:
                 place.close()
 
@@ -198,7 +266,9 @@ class Group:
 
 
 def _isAnyFree(known: Mapping[int, list[Place]]) -> bool:
-    return any(place.hasRoom or place.idle for places in known.values() for place in places)
+    return any(
+        (place.hasRoom or place.idle) and not place.isHalted for places in known.values() for place in places
+    )
 
 
 def _waking(queue: Queue | None) -> Callable[[], None]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from .breaker import FAILURES, PAUSE, WELL, Open, Probing, abandoned, answered, failed, reached
+from ..config.model import Ejection
+from .breaker import Breaker
 from .resolve import isLiteral
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..config.model import Target
     from ..plane.link import Link
     from ..plane.poller import Poller
-    from .breaker import Breaker
+    from .breaker import Cohort
 
 __all__ = ["Place", "Where", "reach", "where"]
 
@@ -36,6 +37,7 @@ _KEPT_SECONDS = 60.0
 # So long at least between two times that a target is said to be passed over, in seconds.
 _QUIET = 60.0
 _NEVER = float("inf")
+_USUAL = Ejection()
 
 # Reasons that say nothing about a target.
 _OUR_OWN = frozenset(
@@ -92,8 +94,15 @@ class Place:
         where a server listens on just one of its two addresses.
     @ivar idle: The links that are kept.
     @ivar isClosed: Whether nothing is kept any more.
-    @ivar breaker: How well it does; L{WELL} is the only state that needs no
-        second look.
+    @ivar breaker: L{None} for as long as it does what it should.
+    @ivar weight: Its share when all is well.
+    @ivar share: Its share just now.
+    @ivar credit: For whoever chooses among places.
+    @ivar tier: Whoever is in the lowest one that can be had is chosen.
+    @ivar isHalted: Whether nothing new is to go there: it is drained, or known to be
+        unhealthy.
+    @ivar freshAt: When it could be had again, on the poller's clock.
+    @ivar label: What it is counted by.
     @ivar isCounted: Whether it has to be told of every connection.
     @ivar hasRoom: Whether another connection to it may be made.
     @ivar requests: How many were sent to it, since that was last taken.
@@ -102,27 +111,46 @@ class Place:
     """
 
     __slots__ = (
+        "_cohort",
         "_isTold",
         "_kept",
+        "_past",
         "_poller",
+        "_terms",
         "_toldAt",
         "breaker",
+        "credit",
         "failures",
         "family",
+        "freshAt",
         "idle",
         "isClosed",
+        "isHalted",
+        "label",
         "name",
         "port",
         "requests",
+        "share",
         "target",
+        "tier",
+        "weight",
         "where",
     )
 
     isCounted = False
 
-    def __init__(self, poller: Poller, target: Target, port: int) -> None:
+    def __init__(
+        self,
+        poller: Poller,
+        target: Target,
+        port: int,
+        terms: Ejection = _USUAL,
+        cohort: Cohort | None = None,
+    ) -> None:
         """
         @param port: The local port, for a target without one of its own.
+        @param terms: When it is passed over.
+        @param cohort: The alternatives to it.
         """
         self._poller = poller
         self.target = target
@@ -134,7 +162,17 @@ class Place:
         # What one client was introduced on is never lent for another.
         self._kept = _KEPT if target.proxyHeader is None else 0
         self.isClosed = False
-        self.breaker: Breaker = WELL
+        self.breaker: Breaker | None = None
+        self._terms = terms
+        self._cohort = cohort
+        # How often it was passed over of late, and when that ended.
+        self._past = 0, -_NEVER
+        self.label = self.name
+        self.weight = self.share = float(target.weight)
+        self.credit = 0.0
+        self.tier = 0
+        self.isHalted = False
+        self.freshAt = -_NEVER
         self.requests = self.failures = 0
         self.family = 0
         self._isTold = False
@@ -153,9 +191,9 @@ class Place:
         """
         It has given a whole answer, and can carry another.
         """
-        if self.breaker is not WELL:
+        if self.breaker is not None:
             self.answered()
-        if len(self.idle) >= self._kept or self.isClosed:
+        if len(self.idle) >= self._kept or self.isClosed or self.isHalted:
             link.close()
             return
         link.deadline = self._poller.now + _KEPT_SECONDS
@@ -165,7 +203,7 @@ class Place:
         """
         It has given a whole answer, and is to be closed.
         """
-        if self.breaker is not WELL:
+        if self.breaker is not None:
             self.answered()
         link.close()
 
@@ -182,7 +220,7 @@ class Place:
 
         @return: What is to be called when that has ended, if anything.
         """
-        if self.breaker is not WELL:
+        if self.breaker is not None:
             self.answered()
         return None
 
@@ -197,29 +235,35 @@ class Place:
         if reason in _OUR_OWN:
             return
         self.failures += 1
-        breaker = self.breaker = failed(before := self.breaker, self._poller.now)
-        if isinstance(breaker, Open) and breaker is not before:
-            idle, self.idle = self.idle, []
-            for link in idle:
-                link.close()
+        now = self._poller.now
+        breaker = self.breaker
+        if breaker is None:
+            openings, since = self._past
+            isRecent = now - since < max(self._terms.longest, self._terms.seconds)
+            breaker = self.breaker = Breaker(self._terms, self._cohort, openings if isRecent else 0)
+        if breaker.failed(now):
+            self._drop()
             # One that only connects, or comes and goes, would say both again and again.
-            if not self._isTold and self._poller.now - self._toldAt >= _QUIET:
+            if not self._isTold and now - self._toldAt >= _QUIET:
                 self._isTold = True
-                self._toldAt = self._poller.now
+                self._toldAt = now
                 _log.warn(
                     "Target {target} is passed over: {count} failures in a row, the last one: {reason}; "
                     "it is tried again after {pause:g} s, or when there is no other",
                     target=self.name,
-                    count=FAILURES,
+                    count=self._terms.failures,
                     reason=reason,
-                    pause=PAUSE,
+                    pause=breaker.until - now,
                 )
 
     def reached(self) -> None:
         """
         It is connected, which does not say that it will answer.
         """
-        self.breaker = reached(self.breaker)
+        if self.breaker is not None:
+            if self.breaker.state != "closed":
+                self.freshAt = self._poller.now
+            self.breaker.reached()
 
     def answered(self) -> None:
         """
@@ -228,20 +272,55 @@ class Place:
         if self._isTold:
             self._isTold = False
             _log.info("Target {target} can be had again", target=self.name)
-        self.breaker = answered(self.breaker)
+        breaker, self.breaker = self.breaker, None
+        if breaker is not None:
+            if breaker.state != "closed":
+                self.freshAt = self._poller.now
+            breaker.answered()
+            self._past = breaker.openings, self._poller.now
 
     def probed(self) -> None:
         """
         Somebody tries it although its breaker is open.
         """
-        if isinstance(self.breaker, Open):
-            self.breaker = Probing()
+        if self.breaker is not None:
+            self.breaker.probed()
 
     def abandoned(self) -> None:
         """
         Whoever tried it has lost interest.
         """
-        self.breaker = abandoned(self.breaker, self._poller.now)
+        if self.breaker is not None:
+            self.breaker.abandoned(self._poller.now)
+
+    @property
+    def isAway(self) -> bool:
+        """
+        Whether it is passed over.
+        """
+        return self.breaker is not None and self.breaker.state != "closed"
+
+    def admits(self, now: float) -> bool:
+        """
+        Whether it may be tried now.
+        """
+        return self.breaker is None or self.breaker.admits(now)
+
+    def halt(self, isHalted: bool) -> None:
+        """
+        Send nothing new there; or do so again.
+        """
+        if isHalted is not self.isHalted:
+            self.isHalted = isHalted
+            if isHalted:
+                self._drop()
+            else:
+                self.freshAt = self._poller.now
+
+    def _drop(self) -> None:
+        idle, self.idle = self.idle, []
+        for link in idle:
+            link.close()
 
     # Links and connections.
 
@@ -281,6 +360,7 @@ class Place:
         Keep nothing any more.
         """
         self.isClosed = True
-        idle, self.idle = self.idle, []
-        for link in idle:
-            link.close()
+        if self.breaker is not None:
+            # It counts no more among those that are passed over.
+            self.breaker.answered()
+        self._drop()

@@ -24,16 +24,20 @@ from smartproxy_tw.config.model import (
     Admin,
     Authority,
     Auto,
+    Balance,
     Block,
     Branch,
     CertificateHook,
+    Check,
     Conditions,
     Config,
     Dynamic,
     DynamicUpdate,
+    Ejection,
     ExternalAccount,
     Files,
     Forward,
+    Health,
     Hook,
     Internal,
     Lexicon,
@@ -47,6 +51,7 @@ from smartproxy_tw.config.model import (
     ProxyProtocol,
     Redirect,
     Respond,
+    Sticky,
     Target,
     Timeouts,
     TLSPolicy,
@@ -111,6 +116,20 @@ def tls(text: str) -> str:
     A configuration with one route that has to do with TLS.
     """
     return action(f"type: forward, targets: 'h:1', tls: {{{text}}}")
+
+
+def balancing(options: str) -> str:
+    """
+    A file with a forward that says more of who is next.
+    """
+    return action(f"type: forward, targets: 1, load_balancing: {{{options}}}")
+
+
+def health(options: str) -> str:
+    """
+    A file with a forward that says how it is found out which targets can be had.
+    """
+    return action(f"type: forward, targets: 1, health: {{{options}}}")
 
 
 def pool(text: str) -> str:
@@ -595,6 +614,114 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     ),
     "Forward.tls": (tls("mode: passthrough"), lambda c: c.routes[0].tls, TLS("passthrough")),
     "Forward.pool": (pool("connections: 9"), lambda c: deed(c).pool, Pool(9)),
+    "Forward.load_balancing": (
+        action("type: forward, targets: 1, load_balancing: ip-hash"),
+        lambda c: deed(c).balance,
+        Balance("ip-hash"),
+    ),
+    "Site.load_balancing": (
+        "sites: {a.test: {to: 1, load_balancing: least-connections}}",
+        lambda c: deed(c).balance,
+        Balance("least-connections"),
+    ),
+    "Balancing.algorithm": (
+        balancing("algorithm: random-two-choices"),
+        lambda c: deed(c).balance,
+        Balance("random-two-choices"),
+    ),
+    "Balancing.slow_start": (balancing("slow_start: 30"), lambda c: deed(c).balance, Balance(slowStart=30.0)),
+    "Balancing.sticky": (balancing("sticky: {}"), lambda c: deed(c).balance, Balance(sticky=Sticky())),
+    "Sticky.cookie": (
+        balancing("sticky: {cookie: sid}"),
+        lambda c: deed(c).balance.sticky,
+        Sticky("sid"),
+    ),
+    "Sticky.max_age": (
+        balancing("sticky: {max_age: 60}"),
+        lambda c: deed(c).balance.sticky,
+        Sticky(maxAge=60),
+    ),
+    "Sticky.secret": (
+        balancing("sticky: {secret: 0123456789abcdef}"),
+        lambda c: deed(c).balance.sticky,
+        Sticky(secret="0123456789abcdef"),
+    ),
+    "Forward.health": (
+        action("type: forward, targets: 1, health: {active: {}}"),
+        lambda c: deed(c).health,
+        Health(Check()),
+    ),
+    "Site.health": (
+        "sites: {a.test: {to: 1, health: {active: {}}}}",
+        lambda c: deed(c).health,
+        Health(Check()),
+    ),
+    "Health.active": (health("active: {}"), lambda c: deed(c).health.active, Check()),
+    "Health.passive": (
+        health("passive: {}"),
+        lambda c: deed(c).health.passive,
+        Ejection(5, 10.0, 300.0, True),
+    ),
+    "ActiveCheck.type": (health("active: {type: tcp}"), lambda c: deed(c).health.active, Check("tcp")),
+    "ActiveCheck.path": (health("active: {path: /up}"), lambda c: deed(c).health.active, Check(path="/up")),
+    "ActiveCheck.host": (health("active: {host: a.b}"), lambda c: deed(c).health.active, Check(host="a.b")),
+    "ActiveCheck.port": (health("active: {port: 9}"), lambda c: deed(c).health.active, Check(port=9)),
+    "ActiveCheck.status": (
+        health("active: {status: [200, 3xx, 401-403]}"),
+        lambda c: deed(c).health.active,
+        Check(statuses=((200, 200), (300, 399), (401, 403))),
+    ),
+    "ActiveCheck.interval": (
+        health("active: {interval: 0.5}"),
+        lambda c: deed(c).health.active,
+        Check(interval=0.5),
+    ),
+    "ActiveCheck.timeout": (
+        health("active: {timeout: 2}"),
+        lambda c: deed(c).health.active,
+        Check(timeout=2.0),
+    ),
+    "ActiveCheck.healthy": (health("active: {healthy: 1}"), lambda c: deed(c).health.active, Check(rise=1)),
+    "ActiveCheck.unhealthy": (
+        health("active: {unhealthy: 1}"),
+        lambda c: deed(c).health.active,
+        Check(fall=1),
+    ),
+    "PassiveCheck.failures": (
+        health("passive: {failures: 2}"),
+        lambda c: deed(c).health.passive.failures,
+        2,
+    ),
+    "PassiveCheck.eject_for": (
+        health("passive: {eject_for: 3}"),
+        lambda c: deed(c).health.passive.seconds,
+        3.0,
+    ),
+    "PassiveCheck.eject_for_at_most": (
+        health("passive: {eject_for_at_most: 30}"),
+        lambda c: deed(c).health.passive.longest,
+        30.0,
+    ),
+    "Target.weight": (
+        action("type: forward, targets: [{host: a, port: 1, weight: 5}]"),
+        lambda c: deed(c).targets,
+        (Target("a", 1, weight=5),),
+    ),
+    "UnixTarget.weight": (
+        action("type: forward, targets: [{unix: /x, weight: 5}]"),
+        lambda c: deed(c).targets,
+        (Target("/x", 0, weight=5),),
+    ),
+    "Service.srv": (
+        action("type: forward, targets: {srv: _http._tcp.a.test}"),
+        lambda c: deed(c).targets,
+        (Target("_http._tcp.a.test", None, isService=True),),
+    ),
+    "Service.weight": (
+        action("type: forward, targets: {srv: _http._tcp.a.test, weight: 7}"),
+        lambda c: deed(c).targets[0].weight,
+        7,
+    ),
     "Pool.connections": (pool("connections: 9"), lambda c: deed(c).pool, Pool(9, 1000, 5.0)),
     "Pool.queue": (pool("connections: 9, queue: 0"), lambda c: deed(c).pool, Pool(9, 0)),
     "Pool.wait": (pool("connections: 9, wait: 0.5"), lambda c: deed(c).pool, Pool(9, wait=0.5)),
@@ -1077,7 +1204,6 @@ class SchemaTests(SynchronousTestCase):
             ("http2: {}\n" + ROUTE, "http2"),
             ("security: {}\n" + ROUTE, "security"),
             ("geoip: {}\n" + ROUTE, "geoip"),
-            (action("type: forward, targets: 1, load_balancing: x"), "load_balancing"),
             (action("type: forward, targets: 1, websocket: {}"), "websocket"),
             (tls("mode: terminate, versions: x"), "versions"),
             (ROUTE[:-3] + ", security: {}}]", "security"),

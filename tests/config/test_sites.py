@@ -21,6 +21,7 @@ from smartproxy_tw.config.model import (
 from smartproxy_tw.config.sites import Site, expand
 
 TARGETS = (Target("127.0.0.1", 3000),)
+FORWARD = Forward(TARGETS)
 FILES = Files("/cert.pem", "/key.pem")
 
 
@@ -34,7 +35,7 @@ class ExpandTests(SynchronousTestCase):
         A site is HTTPS with a certificate of its own, and a redirect to it.
         """
         self.assertEqual(
-            expand(Site("example.com", TARGETS, line=4), Acme()),
+            expand(Site("example.com", FORWARD, line=4), Acme()),
             (
                 Route(
                     "example.com",
@@ -61,7 +62,7 @@ class ExpandTests(SynchronousTestCase):
         C{www} redirects to the name from both ports at once, and is certified
         apart, so that it can fail alone.
         """
-        www, plain = expand(Site("example.com", TARGETS, hasWWW=True), Acme())[2:]
+        www, plain = expand(Site("example.com", FORWARD, hasWWW=True), Acme())[2:]
         self.assertEqual(www.domains, ("www.example.com",))
         self.assertEqual(www.tls, TLS("terminate", Auto(("www.example.com",))))
         self.assertEqual(www.ports, (443,))
@@ -74,7 +75,7 @@ class ExpandTests(SynchronousTestCase):
         """
         Targets with https:// are spoken to by verified TLS.
         """
-        (route, _) = expand(Site("example.com", TARGETS, isSecure=True), Acme())
+        (route, _) = expand(Site("example.com", Forward(TARGETS, UpstreamTLS())), Acme())
         self.assertEqual(route.action, Forward(TARGETS, UpstreamTLS()))
 
     def test_ports(self) -> None:
@@ -84,7 +85,7 @@ class ExpandTests(SynchronousTestCase):
         """
         acme = Acme(httpPort=8080, tlsPort=8443)
         for certificate in ("auto", FILES):
-            served, redirect = expand(Site("example.com", TARGETS, certificate=certificate), acme)
+            served, redirect = expand(Site("example.com", FORWARD, certificate=certificate), acme)
             self.assertEqual((served.ports, redirect.ports), ((8443,), (8080,)))
             self.assertEqual(redirect.action, Redirect("https://{domain}{path}"))
 
@@ -106,5 +107,5 @@ class ExpandTests(SynchronousTestCase):
         """
         (internal, *_) = expand(Site("*.example.com", TARGETS, certificate="internal"), Acme())
         self.assertEqual(internal.tls, TLS("terminate", Internal(("*.example.com",))))
-        (files, _, www, _) = expand(Site("example.com", TARGETS, hasWWW=True, certificate=FILES), Acme())
+        (files, _, www, _) = expand(Site("example.com", FORWARD, hasWWW=True, certificate=FILES), Acme())
         self.assertEqual((files.tls, www.tls), (TLS("terminate", FILES), TLS("terminate", FILES)))

@@ -18,15 +18,20 @@ from smartproxy_tw.config.model import (
     AccessLog,
     Acme,
     Auto,
+    Balance,
+    Check,
     Forward,
+    Health,
     Limits,
     Respond,
     Route,
+    Sticky,
     Target,
     Timeouts,
     UpstreamTLS,
+    checkedOf,
 )
-from smartproxy_tw.facts import HTTP01, Credential
+from smartproxy_tw.facts import HTTP01, Credential, Verdict
 from smartproxy_tw.interfaces import IPlane
 from smartproxy_tw.plane.census import DURATIONS, cell
 
@@ -200,6 +205,71 @@ class PlaneContract(_Base):
             )
             self.assertNotIn("U0VDUkVU", str(failure))
             self.assertTrue((await self.tls(port)).isShaken)
+
+    async def test_standings(self) -> None:
+        """
+        A target that is diverted, or that a check has found unhealthy, is sent nothing new,
+        also by a table that comes later; when all are it is 503.
+        """
+        port = await self.port()
+        one, two = self.origin(), self.origin()
+        one.answers(HELLO)
+        two.answers(HELLO)
+        forward = Forward((one.target, two.target), health=Health(Check()))
+        checked = checkedOf(forward, one.target)
+        assert checked is not None
+        await self.plane.judge(checked, Verdict(False, "it is away", 0.0))
+        await self.use(Route("a", (port,), forward, "http"))
+        client = await self.client(port)
+        for _ in range(4):
+            client.sends(GET)
+            await client.message()
+        self.assertEqual((one.count, two.count), (0, 1))
+        await self.plane.divert(str(two.target))
+        client.sends(GET)
+        head, _ = await client.message()
+        self.assertTrue(head.startswith(b"HTTP/1.1 503 "), head)
+        await self.plane.judge(checked, Verdict(True, "it is back", 0.0))
+        for _ in range(2):
+            client.sends(GET)
+            head, _ = await client.message()
+            self.assertTrue(head.startswith(b"HTTP/1.1 200 "), head)
+        self.assertEqual((one.count, two.count), (1, 1))
+        await self.plane.restore(str(two.target))
+        for _ in range(2):
+            client.sends(GET)
+            await client.message()
+        self.assertEqual((one.count, two.count), (1, 2))
+
+    async def test_sticky(self) -> None:
+        """
+        A client is told which target is its own, once, and comes back to it; whoever
+        serves knows the cookie.
+        """
+        port = await self.port()
+        origins = [self.origin() for _ in range(3)]
+        for number, origin in enumerate(origins):
+            origin.answers(HELLO.replace(b"hello", b"from%d" % number))
+        await self.plane.sign(b"s" * 32)
+        balance = Balance(sticky=Sticky("sid", 60))
+        await self.use(
+            Route("a", (port,), Forward(tuple(each.target for each in origins), balance=balance), "http")
+        )
+        seen = set()
+        for _ in range(3):
+            client = await self.client(port)
+            client.sends(GET)
+            head, body = await client.message()
+            told = head.partition(b"Set-Cookie: ")[2].partition(b"\r\n")[0]
+            self.assertTrue(told.endswith(b"; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"), told)
+            cookie = b"\r\nCookie: a=b; " + told.partition(b";")[0] + b"\r\n\r\n"
+            for _ in range(3):
+                other = await self.client(port)
+                other.sends(GET[:-4] + cookie)
+                head, again = await other.message()
+                self.assertEqual((again, field(head, b"set-cookie")), (body, None))
+            seen.add((body, told))
+        self.assertGreater(len(seen), 1)
 
     async def test_release(self) -> None:
         """

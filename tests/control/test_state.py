@@ -11,13 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.model import Admin, Config, Limits
+from smartproxy_tw.config.model import Admin, Check, Checked, Config, Limits, Target
 from smartproxy_tw.control.state import (
     Adopt,
     Change,
+    Divert,
     Install,
+    Judge,
     Present,
     Release,
+    Restore,
+    Sign,
     State,
     Uninstall,
     UseTable,
@@ -28,10 +32,12 @@ from smartproxy_tw.control.state import (
     subject,
     takesAway,
 )
-from smartproxy_tw.facts import HTTP01, TLSALPN01, Credential
+from smartproxy_tw.facts import HTTP01, TLSALPN01, Credential, Verdict
 
 ONE, TWO = Config((), "/one"), Config((), "/two")
 OLD, NEW = Credential(b"old", b"key"), Credential(b"new", b"key")
+LOOKED = Checked(Check(), Target("a", 1))
+SICK, WELL = Verdict(False, "it is away", 1.0), Verdict(True, "it is back", 2.0)
 TOKEN, PROOF = HTTP01("a.test", "token", "token.x"), TLSALPN01("a.test", OLD)
 
 CHANGES = st.sampled_from(
@@ -39,6 +45,8 @@ CHANGES = st.sampled_from(
         *(UseTable(ONE), UseTable(TWO), Install("a", OLD), Install("a", NEW), Install("b", OLD)),
         *(Uninstall("a"), Uninstall("b")),
         *(Present(TOKEN), Withdraw(TOKEN), Present(PROOF), Withdraw(PROOF)),
+        *(Judge(LOOKED, SICK), Judge(LOOKED, WELL), Divert("a:1"), Restore("a:1"), Divert("b:2")),
+        *(Sign(b"one"), Sign(b"two")),
         *(Adopt(1, 80), Adopt(2, 443), Release(1), Release(2)),
     ]
 )
@@ -70,6 +78,30 @@ class StateTests(SynchronousTestCase):
         state.take(UseTable(TWO))
         self.assertEqual(state.letter(), (UseTable(TWO), Install("a", NEW), Present(TOKEN)))
         self.assertEqual(state.adoptions(), (Adopt(1, 80),))
+
+    def test_standings(self) -> None:
+        """
+        What is known of targets, and the secret, come before what is routed by; what is
+        healthy, or has its turns again, is nothing to tell.
+        """
+        state = after(UseTable(ONE), Judge(LOOKED, SICK), Divert("a:1"), Divert("b:2"), Sign(b"x"))
+        state.take(Restore("b:2"))
+        self.assertEqual(state.letter(), (Sign(b"x"), Judge(LOOKED, SICK), Divert("a:1"), UseTable(ONE)))
+        state.take(Judge(LOOKED, WELL))
+        state.take(Restore("a:1"))
+        self.assertEqual(state.letter(), (Sign(b"x"), UseTable(ONE)))
+        self.assertNotIn("x", repr(Sign(b"x")).replace("Sign", ""))
+
+    def test_largest(self) -> None:
+        """
+        Of moments and shares the largest is told, of all other gauges the sum.
+        """
+        living = [
+            {"target_until - a": 5, "target_away - a": 1},
+            {"target_until - a": 9, "target_away - a": 1},
+        ]
+        self.assertEqual(added(living), {"target_until - a": 9, "target_away - a": 2})
+        self.assertEqual(added([], living), {})
 
     def test_nothing(self) -> None:
         """

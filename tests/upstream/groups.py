@@ -6,15 +6,20 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
-from smartproxy_tw.config.model import Forward, Pool, Target, UpstreamTLS
+from smartproxy_tw.config.model import Balance, Forward, Health, Pool, Target, UpstreamTLS
 from smartproxy_tw.plane.link import Link, UpstreamFailure
 from smartproxy_tw.plane.wires import Wire
+from smartproxy_tw.upstream.balanced import BalancedGroup
 from smartproxy_tw.upstream.counted import CountedPlace
 from smartproxy_tw.upstream.group import Group
 from smartproxy_tw.upstream.place import Place
 from smartproxy_tw.upstream.resolve import Resolver
+from smartproxy_tw.upstream.serviced import ServicedGroup
+from smartproxy_tw.upstream.services import Services
+from smartproxy_tw.upstream.standings import Standings
 
 from .loop import LoopTests
 from .oracle import Sage
@@ -83,7 +88,11 @@ class Caller:
 class GroupCase(LoopTests):
     """
     Tests with one group, which is closed at the end.
+
+    @ivar whose: On whose behalf somebody wants something.
     """
+
+    whose: Any = None
 
     def setUp(self) -> None:
         """Whatever group there is then is closed in the end."""
@@ -100,29 +109,38 @@ class GroupCase(LoopTests):
         queue: int = 3,
         wait: float = 5.0,
         tls: UpstreamTLS | None = None,
+        balance: Balance | None = None,
+        health: Health | None = None,
+        services: Services | None = None,
     ) -> Group:
         """
         A group with these targets and nobody's names; an attempt may take
         three seconds.
         """
         self.sage = Sage()
+        self.standings = Standings()
         resolver = Resolver(lambda: self.sage, self.loop.seconds, self.poller.after)
-        forward = Forward(targets, tls, Pool(most, queue, wait))
-        self.group = Group(self.loop, self.poller, resolver, forward, 3.0)
+        forward = Forward(targets, tls, Pool(most, queue, wait), balance or Balance(), health or Health())
+        self.forward = forward
+        means = self.loop, self.poller, resolver, forward, 3.0, self.standings
+        if services is not None:
+            self.group = ServicedGroup(*means, services)
+        else:
+            self.group = Group(*means) if forward.isPlain else BalancedGroup(*means, chance=Random(5).random)
         return self.group
 
     def connects(self) -> Caller:
         """
         Somebody wants a link, and finds none kept.
         """
-        self.assertIsNone(self.group.borrow(PORT))
-        return Caller(lambda then: self.group.connect(PORT, then))
+        self.assertIsNone(self.group.borrow(PORT, self.whose))
+        return Caller(lambda then: self.group.connect(PORT, then, self.whose))
 
     def dials(self) -> Caller:
         """
         Somebody wants a bare connection.
         """
-        return Caller(lambda then: self.group.dial(PORT, then))
+        return Caller(lambda then: self.group.dial(PORT, then, self.whose))
 
     def linked(self) -> Link:
         """

@@ -9,9 +9,10 @@ from typing import Any, cast
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.model import Target
-from smartproxy_tw.upstream.breaker import FAILURES, PAUSE
+from smartproxy_tw.config.model import Ejection, Target
 from smartproxy_tw.upstream.place import Place
+
+FAILURES, PAUSE = Ejection().failures, Ejection().seconds
 
 
 class Hand:
