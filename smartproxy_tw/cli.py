@@ -580,6 +580,15 @@ def _confirmed(question: str) -> bool:
         return False
 
 
+def _divert(options: argparse.Namespace, path: str) -> bool:
+    from .commands.admin import asking
+    from .commands.diverting import divert, restore
+
+    if options.undo:
+        return restore(asking(path), options.target)
+    return divert(asking(path), options.target, isWaiting=options.wait)
+
+
 def _operate(options: argparse.Namespace) -> int:
     """
     Speak to the running proxy as a whole.
@@ -590,12 +599,17 @@ def _operate(options: argparse.Namespace) -> int:
     if options.command == "top" and not (sys.stdin.isatty() and sys.stdout.isatty()):
         _complain("smartproxy top: needs a terminal. For programs there is smartproxy status --json")
         return USAGE
+    if options.command == "drain" and options.undo and options.target is None:
+        _complain("smartproxy drain: --undo needs --target: the end of the proxy cannot be taken back")
+        return USAGE
     try:
         path = _socket(options)
         if options.command == "status":
             from .commands.glance import show
 
             return OK if show(asking(path, _SOON), asJSON=options.json) else TROUBLE
+        if options.command == "drain" and options.target is not None:
+            return OK if _divert(options, path) else TROUBLE
         if options.command == "drain":
             from .commands.draining import drain
 

@@ -308,6 +308,7 @@ class MainTests(SynchronousTestCase):
             ("status",),
             ("status", "--json"),
             ("drain",),
+            ("drain", "--target", "a:1"),
             ("upgrade",),
             ("status", "--socket", "b.sock"),
         ):
@@ -339,6 +340,14 @@ class MainTests(SynchronousTestCase):
         status, out, err = self.run_("top", "--socket", "a.sock")
         self.assertEqual((status, out), (USAGE, ""))
         self.assertIn("needs a terminal", err)
+
+    def test_undo(self) -> None:
+        """
+        What is to be taken back has to be named.
+        """
+        status, _, err = self.run_("drain", "--undo", "--socket", "a.sock")
+        self.assertEqual(status, USAGE)
+        self.assertIn("--undo needs --target", err)
 
     def test_delay(self) -> None:
         """

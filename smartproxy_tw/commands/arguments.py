@@ -34,11 +34,19 @@ def addOperations(commands: _SubParsersAction[ArgumentParser], defaultFile: str)
     )
     drain = commands.add_parser(
         "drain",
-        help="have the running proxy finish what it has, and end",
+        help="have the running proxy, or one of its targets, finish what it has",
         description="Have the running proxy say that it is not ready, accept nothing more, finish what it has"
         " within timeouts.drain, and end; wait for that. What starts it again at its end, as systemd may, is"
-        " to be told otherwise. " + _SPEAKING,
+        " to be told otherwise. With --target the proxy goes on, and sends nothing new to that target. "
+        + _SPEAKING,
     )
+    drain.add_argument(
+        "--target",
+        metavar="TARGET",
+        help="send nothing new to this target, as the configuration has it (10.0.0.7:3000), and wait until it"
+        " has finished what it has",
+    )
+    drain.add_argument("--undo", action="store_true", help="with --target: give it its turns again")
     drain.add_argument(
         "--delay",
         metavar="SECONDS",
@@ -46,9 +54,7 @@ def addOperations(commands: _SubParsersAction[ArgumentParser], defaultFile: str)
         default=0.0,
         help="serve for so long first, and only say that it is not ready: for a balancer that looks",
     )
-    drain.add_argument(
-        "--no-wait", dest="wait", action="store_false", help="do not wait for the end of the process"
-    )
+    drain.add_argument("--no-wait", dest="wait", action="store_false", help="do not wait for the end")
     upgrade = commands.add_parser(
         "upgrade",
         help="have another process take the place of the running proxy, with what is installed now",

@@ -86,13 +86,14 @@ def show(ask: Ask, *, asJSON: bool = False, out: TextIO | None = None, paint: Pa
 def isWell(told: _Told) -> bool:
     """
     Whether nothing fails: it is ready, accepts on every port, has all its workers, and
-    has no trouble with a certificate.
+    has no trouble with a certificate or a target.
     """
     return (
         told["ready"]
         and all(each["adopted"] for each in told["listening"])
         and all(each["state"] in ("serving", "leaving") for each in told["workers"])
         and not told["certificates"]["failing"]
+        and not any(each["state"] != "draining" for each in told["upstreams"]["others"])
     )
 
 
@@ -112,6 +113,7 @@ def _lines(told: _Told, paint: Paint) -> Iterator[str]:
     seen = [_counted(counts[name], plain(name).replace("_", " ")) for name in names if counts[name]]
     yield f"  connections    {connections['open']} open of {connections['limit']}"
     yield f"  since start    {', '.join(seen) or 'nothing'}"
+    yield from _upstreams(told["upstreams"], paint)
     yield from _certificates(told["certificates"], paint)
 
 
@@ -121,6 +123,22 @@ def _listening(listening: list[_Told], paint: Paint) -> Iterator[str]:
     bound = [_address(each) for each in listening if not each["adopted"]]
     if bound:
         yield f"  bound only     {paint.bad(', '.join(bound))}"
+
+
+def _upstreams(told: _Told, paint: Paint) -> Iterator[str]:
+    number, others = told["targets"], told["others"]
+    if not number:
+        return
+    left = number - told["healthy"]
+    yield f"  targets        {told['healthy']} of {number} healthy" + (
+        f", {paint.bad(f'{left} not')}" if left else ""
+    )
+    for each in others:
+        since = f" since {plain(each['since'])}" if each["since"] else ""
+        reason = f": {plain(each['reason'])}" if each["reason"] else ""
+        yield f"    {paint.bad(plain(each['target']))}: {plain(each['state'])}{since}{reason}"
+    if left > len(others):
+        yield f"    and {left - len(others)} more"
 
 
 def _certificates(told: _Told, paint: Paint) -> Iterator[str]:

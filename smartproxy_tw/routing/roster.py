@@ -121,6 +121,8 @@ def _action(route: Route) -> Mapping[str, Any]:
         return {
             "type": "forward",
             "targets": [str(each) for each in action.targets] + dynamic,
+            "weights": [each.weight for each in action.targets],
+            "load_balancing": action.balance.algorithm,
             "tls": None if tls is None else {"verify": tls.verify, "server_name": tls.serverName},
         }
     if isinstance(action, Redirect):

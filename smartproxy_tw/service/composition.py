@@ -20,7 +20,7 @@ from ..acme.choices import Choices
 from ..acme.clocks import wallClock
 from ..acme.journal import Journal
 from ..acme.rehearsal import stagingOf
-from ..config.model import Authority, Config
+from ..config.model import Authority, Checked, Config
 from ..interfaces import IAccountStore, IOrderStore, IPlane
 from .admission import Admission
 from .authorities import Asked
@@ -43,8 +43,10 @@ if TYPE_CHECKING:
 
     from ..preflight.look import Look
     from ..store.certificates import Run
+    from ..upstream.services import Services
     from .admission import Probe
     from .automatic import Obtain
+    from .checkups import Checkups
     from .deposit import Deposit
     from .handover import Heir
     from .hooks import CertificateHooks
@@ -120,6 +122,7 @@ class Composition:
             makeAdmin(self),
             means.heir,
             self.berths,
+            self._newCheckups,
         )
 
     def _newStorage(self) -> Storage:
@@ -165,6 +168,25 @@ class Composition:
         from ..control.local import LocalPlane
 
         return LocalPlane(self._means.reactor, linger=self._means.linger)
+
+    def _newCheckups(self, plane: IPlane) -> Checkups:
+        from .checkups import Checkups
+
+        means = self._means
+
+        def look(checked: Checked) -> Deferred[str]:
+            # Few configurations have anything looked at.
+            from ..upstream.looking import look
+
+            return look(means.reactor, checked)
+
+        def services() -> Services:
+            from ..upstream.nameservers import ResolvConf
+            from ..upstream.services import Services, asking
+
+            return Services(asking(means.reactor, ResolvConf().read), means.reactor.callLater)
+
+        return Checkups(plane, means.reactor, self._clock.seconds, look, services, means.chance)
 
     def _newHooks(self) -> CertificateHooks:
         from ..programs.running import Programs

@@ -27,7 +27,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..config.model import Config
+from ..config.model import Config, Forward
 from ..control.errors import PlaneLost
 from ..interfaces import IPlane
 from ..store.directory import StateError
@@ -43,6 +43,7 @@ from .turnover import Turnover
 
 if TYPE_CHECKING:
     from .berths import Berths
+    from .checkups import Checkups
     from .doors import Door
     from .events import Events
     from .handover import Estate, Heir
@@ -66,6 +67,7 @@ class Life:
     @ivar listeners: The ports.
     @ivar certificates: L{None} until the storage is open.
     @ivar hooks: L{None} until the ports are served, or where there are none.
+    @ivar checkups: L{None} until the data path is there, or where there are none.
     @ivar milestones: When what happened.
     """
 
@@ -85,6 +87,7 @@ class Life:
         makeAdmin: MakeAdmin = lambda *_: None,
         heir: Heir | None = None,
         berths: Berths | None = None,
+        makeCheckups: Callable[[IPlane], Checkups] | None = None,
     ) -> None:
         """
         @param config: What to do.
@@ -103,8 +106,11 @@ class Life:
             served.
         @param heir: Speaks to the process that this one is to replace.
         @param berths: What else listens.
+        @param makeCheckups: Makes what looks at targets; by default nobody does.
         """
         self._berths = berths
+        self._makeCheckups = makeCheckups
+        self.checkups: Checkups | None = None
         self._heir = heir
         self._isResting = False
         self._hasDeparted = False
@@ -414,6 +420,9 @@ class Life:
         if admin is not None:
             await self._quietly("the admin socket", admin.close)
         await self._quietly("the ports", self._close)
+        if self.checkups is not None:
+            # The other process looks at targets now.
+            self.checkups.stop()
 
     async def _change(self, config: Config) -> None:
         await self.whenReady()
@@ -425,10 +434,12 @@ class Life:
         self._turnover = turnover
         turned = Readiness()
         self._turned = turned
-        self._turning = Deferred.fromCoroutine(turnover.run())
+        self._turning = Deferred.fromCoroutine(self._turn(self._plane, config, turnover))
         try:
             await self._turning
             self._config, self._loaded = config, self._clock.seconds()
+            if self.checkups is not None:
+                self.checkups.use(config)
         except CancelledError as why:
             raise StoppedError("The proxy was stopped, and its configuration is the one before.") from why
         except (StartError, StateError, PlaneLost) as why:
@@ -438,6 +449,10 @@ class Life:
         finally:
             self._turnover = self._turning = None
             turned.happen()
+
+    async def _turn(self, plane: IPlane, config: Config, turnover: Turnover) -> None:
+        await self._sign(plane, config)
+        await turnover.run()
 
     async def _endTurnover(self) -> None:
         if self._turnover is None or self._turning is None:
@@ -450,9 +465,22 @@ class Life:
     async def _prepare(self, plane: IPlane, config: Config) -> None:
         try:
             await plane.start()
+            await self._sign(plane, config)
             await plane.useTable(config)
+            if self._makeCheckups is not None:
+                self.checkups = self._makeCheckups(plane)
+                self.checkups.use(config)
         except (ValueError, OSError) as why:
             raise StartError(f"The configuration cannot be put to use: {why}") from why
+
+    async def _sign(self, plane: IPlane, config: Config) -> None:
+        if any(
+            isinstance(each.action, Forward)
+            and each.action.balance.sticky is not None
+            and each.action.balance.sticky.secret is None
+            for each in config.routes
+        ):
+            await plane.sign(self._storage.cookieSecret())
 
     def _provisioningFailed(self, failure: Failure) -> None:
         if not isinstance(failure.value, StoppedError | CancelledError):
@@ -481,6 +509,8 @@ class Life:
         if self.certificates is not None and not self._isResting:
             await self._quietly("the certificates", self.certificates.stop)
         await self._quietly("the ports", self._close)
+        if self.checkups is not None:
+            self.checkups.stop()
         if self._plane is not None:
             plane, self._plane = self._plane, None
             await self._quietly("the data path", lambda: self._drain(plane))

@@ -9,8 +9,8 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..config.model import Forward
@@ -40,6 +40,9 @@ class Figures:
     @ivar own: What this process uses.
     @ivar workers: What each worker uses, by the number of its place.
     @ivar certificates: How it stands with each; taken one by one.
+    @ivar verdicts: What checks have found, by the name of the target, and whether that is
+        healthy.
+    @ivar diverted: The targets that are drained.
     """
 
     version: str
@@ -49,6 +52,8 @@ class Figures:
     own: Usage
     workers: Mapping[int, Usage]
     certificates: Iterable[CertificateStatus]
+    verdicts: Mapping[str, bool] = field(default_factory=dict)
+    diverted: Collection[str] = ()
 
 
 #: What the tally has by one word: its word, its name here, and what it is.
@@ -89,6 +94,12 @@ _TARGETS: tuple[tuple[str, str, Kind, str], ...] = (
         "target_passed_over",
         "gauge",
         "In how many processes and ports a target is passed over, after failures in a row.",
+    ),
+    (
+        "target_in_use",
+        "target_connections_in_use",
+        "gauge",
+        "Connections to a target that are made or in use, of routes whose targets do not just take turns.",
     ),
 )
 
@@ -179,6 +190,12 @@ def _targets(figures: Figures) -> Iterator[Family | None]:
 
     for word, name, kind, text in _TARGETS:
         yield _family(kind, name, text, each(word))
+    text = "Whether a target is healthy by its checks; not there where nobody looks."
+    checked = [Sample(int(found), {"target": name}) for name, found in figures.verdicts.items()]
+    yield _family("gauge", "target_healthy", text, checked)
+    text = "Whether a target is drained."
+    drained = [Sample(int(target in figures.diverted), {"target": target}) for target in targets]
+    yield _family("gauge", "target_draining", text, drained)
 
 
 def _workers(figures: Figures) -> Iterator[Family]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..facts import Address
     from ..interfaces import IPlane
     from .status import CertificateStatus
+    from .upstreams import Upstreams
 
 __all__ = ["Exporter", "Metrics"]
 
@@ -41,12 +42,15 @@ class Metrics:
         config: Callable[[], Config],
         plane: IPlane,
         certificates: Callable[[], Iterator[CertificateStatus]],
+        upstreams: Upstreams | None = None,
     ) -> None:
         """
         @param config: What it goes by.
         @param plane: Counts.
         @param certificates: How it stands with each; taken piece by piece.
+        @param upstreams: Knows what there is to say of targets beside counts.
         """
+        self._upstreams = upstreams
         self._config = config
         self._plane = plane
         self._certificates = certificates
@@ -83,6 +87,8 @@ class Metrics:
             own=own,
             workers={number: use for number, use in uses.items() if use is not None},
             certificates=self._certificates(),
+            verdicts={} if self._upstreams is None else self._upstreams.verdicts(),
+            diverted=() if self._upstreams is None else self._upstreams.diverted,
         )
         return Reply({}, fields={"Content-Type": CONTENT_TYPE}, text=exposed(measures(figures)))
 

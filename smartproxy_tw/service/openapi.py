@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..acme.reasons import REASONS
+from ..config.balance import ALGORITHMS
 
 __all__ = ["description"]
 
@@ -62,6 +63,27 @@ _CHANGES = _object(
 
 _STATES = ("missing", "waiting", "ordering", "failed", "valid", "expired", "unsaved", "revoked")
 
+_STANDING = _one("healthy", "unhealthy", "ejected", "draining")
+
+_MEMBER = {"target": _TEXT, "state": _STANDING, "reason": _orNull(_TEXT), "since": _orNull(_MOMENT)}
+
+_TARGET = _object(
+    {
+        **_MEMBER,
+        "draining": _CLAIM,
+        "check": _orNull(_object({"healthy": _CLAIM, "reason": _TEXT, "since": _MOMENT})),
+        "ejected_until": _orNull(_MOMENT),
+        "ejected_in": _WHOLE,
+        "weight": _WHOLE,
+        "weight_now": _NUMBER,
+        "in_use": _WHOLE,
+        "kept": _WHOLE,
+        "requests": _WHOLE,
+        "failures": _WHOLE,
+        "members": _list(_object(_MEMBER)),
+    }
+)
+
 _PORTS = {"anyOf": [_WHOLE, _object({"from": _WHOLE, "to": _WHOLE})]}
 
 # What is a secret is not told.
@@ -73,6 +95,8 @@ _ACTION = {
             {
                 "type": _one("forward"),
                 "targets": _NAMES,
+                "weights": _list(_WHOLE),
+                "load_balancing": _one(*ALGORITHMS),
                 "tls": _orNull(_object({"verify": _CLAIM, "server_name": _orNull(_TEXT)})),
             }
         ),
@@ -134,6 +158,22 @@ _SCHEMAS: Mapping[str, Any] = {
             ),
             "listening": _list(_object({"address": _TEXT, "port": _WHOLE, "adopted": _CLAIM})),
             "connections": _ref("Connections"),
+            "upstreams": _object(
+                {
+                    "targets": _WHOLE,
+                    "healthy": _WHOLE,
+                    "others": _list(
+                        _object(
+                            {
+                                "target": _TEXT,
+                                "state": _STANDING,
+                                "reason": _orNull(_TEXT),
+                                "since": _orNull(_MOMENT),
+                            }
+                        )
+                    ),
+                }
+            ),
             "certificates": _object(
                 {
                     "wanted": _WHOLE,
@@ -300,6 +340,14 @@ _SCHEMAS: Mapping[str, Any] = {
     "LogLevel": _object({"level": _orNull(_TEXT)}),
     "Reload": _object({"reloaded": _CLAIM, "changes": _CHANGES, "lines": _NAMES}),
     "Upgrade": _object({"process": {"type": "integer"}}),
+    "Upstreams": _object(
+        {
+            "upstreams": _list(
+                _object({"route": _TEXT, "algorithm": _one(*ALGORITHMS), "targets": _list(_TARGET)})
+            )
+        }
+    ),
+    "Diversion": _object({"target": _TEXT, "draining": _CLAIM}),
     "Drain": _object({"draining": _CLAIM, "delay": _NUMBER, "within": _NUMBER}),
     "Description": {"type": "object", "required": ["openapi", "info", "paths"]},
 }
@@ -359,6 +407,20 @@ def _paths() -> dict[str, Any]:
             )
         },
         "/v1/connections": {"get": _ask("How many there are, and counts since the start.", "Connections")},
+        "/v1/upstreams": {
+            "get": _ask(
+                "How it stands with each target, by route; what is counted is that of all routes together.",
+                "Upstreams",
+                _parameter("route", "the name of a route", isMany=True),
+                _parameter("target", "as the configuration has it", isMany=True),
+            )
+        },
+        "/v1/upstreams/drain": {
+            "post": _do("Send nothing new to a target.", "Diversion", 200, {"target": _TEXT})
+        },
+        "/v1/upstreams/restore": {
+            "post": _do("Send something there again.", "Diversion", 200, {"target": _TEXT})
+        },
         "/v1/certificates": {
             "get": _ask(
                 "How it stands with each certificate, and what happened to it.",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
@@ -82,13 +82,16 @@ class Overview:
         farewell: Farewell,
         clock: IReactorTime,
         complete: Callable[[CertificateStatus], CertificateStatus] = lambda status: status,
+        upstreams: Callable[[Mapping[str, int]], Awaitable[Mapping[str, Any]]] | None = None,
     ) -> None:
         """
         @param life: What there is.
         @param farewell: Knows whether it is about to end.
         @param clock: The time, POSIX seconds.
         @param complete: Adds to the status of a certificate what others know.
+        @param upstreams: Tells of the targets at a glance, of what was counted.
         """
+        self._upstreams = upstreams
         self._life = life
         self._farewell = farewell
         self._clock = clock
@@ -117,6 +120,8 @@ class Overview:
         uptime = life.milestones.elapsed
         workers, listening = self._workers(), self._listening()
         reason = self._objection(workers, listening)
+        tally: Mapping[str, int] = {} if life.plane is None else await life.plane.tally()
+        upstreams = {} if self._upstreams is None else await self._upstreams(tally)
         return Reply(
             {
                 "version": __version__,
@@ -135,7 +140,8 @@ class Overview:
                     {"number": each.number, "process": each.process, "state": each.state} for each in workers
                 ],
                 "listening": listening,
-                "connections": await self._figures(),
+                "connections": await self._figures(tally),
+                "upstreams": upstreams or {"targets": 0, "healthy": 0, "others": []},
                 "certificates": await self._certificates(),
             }
         )
@@ -202,11 +208,11 @@ class Overview:
 
     async def _connections(self, question: Question) -> Reply:
         question.only()
-        return Reply(await self._figures())
+        plane = self._life.plane
+        return Reply(await self._figures({} if plane is None else await plane.tally()))
 
-    async def _figures(self) -> dict[str, Any]:
-        plane, limit = self._life.plane, self._life.config.limits.connections
-        tally: Mapping[str, int] = {} if plane is None else await plane.tally()
+    async def _figures(self, tally: Mapping[str, int]) -> dict[str, Any]:
+        limit = self._life.config.limits.connections
         found = await inSlices(figures(tally), self._clock)
         since = {name: value for name, value in found.counts.items() if name != "open"}
         return {

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .composition import Composition
     from .doors import Door
     from .eventlog import Verbosity
+    from .upstreams import Upstreams
 
 __all__ = ["Reception", "Subject"]
 
@@ -101,19 +102,24 @@ class Reception:
         def statuses() -> Iterator[CertificateStatus]:
             return map(self._complete, certificates.statuses())
 
-        metrics = Metrics(lambda: self._subject.config, plane, statuses)
+        from .upstreams import Upstreams
+
+        upstreams = Upstreams(composition.life, wallClock(self._reactor))
+        metrics = Metrics(lambda: self._subject.config, plane, statuses, upstreams)
         doors: list[Door] = []
         if config.admin is not None:
             from .admin import Admin
 
-            parties = [*self._parties(composition, certificates), metrics]
+            parties = [*self._parties(composition, certificates, upstreams), metrics]
             doors.append(Admin(self._reactor, config.admin, parties, composition.berths))
         if config.metrics is not None:
             where = config.metrics.listen
             doors.append(Exporter(self._reactor, where, metrics, composition.berths))
         return Doors(doors)
 
-    def _parties(self, composition: Composition, certificates: Certificates) -> Iterator[Party]:
+    def _parties(
+        self, composition: Composition, certificates: Certificates, upstreams: Upstreams
+    ) -> Iterator[Party]:
         from .accounts import AccountInquiries, Holder
         from .farewell import Farewell
         from .inquiries import Inquiries
@@ -126,7 +132,8 @@ class Reception:
         farewell = Farewell(
             self._reactor, self._leave, lambda: life.config.timeouts.drain, lambda: life.hasDeparted
         )
-        yield Overview(life, farewell, clock, self._complete)
+        yield Overview(life, farewell, clock, self._complete, upstreams.summary)
+        yield upstreams
         yield Inquiries(certificates, self._events, clock, self._complete)
         yield Reloads(self._subject)
         yield farewell

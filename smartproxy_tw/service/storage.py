@@ -7,7 +7,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from secrets import token_bytes
 from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
 
 from ..store.accounts import DirectoryAccounts
 from ..store.attempts import DirectoryAttempts
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from ..store.revocations import Revocations
 
 __all__ = ["Shelf", "Storage"]
+
+#: The entry with what cookies are signed with, and its size in bytes.
+_COOKIES, _SECRET = "cookies.key", 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,8 @@ class Storage:
     deliveries: DirectoryDeliveries
     authority: LocalAuthority
 
+    _log = Logger()
+
     def __init__(
         self,
         path: str,
@@ -116,6 +124,7 @@ class Storage:
         self._run = run
         self._certificates = certificates
         self._accounts = accounts
+        self._unsaved = b""
 
     @property
     def lock(self) -> int | None:
@@ -152,6 +161,26 @@ class Storage:
         except BaseException:
             self._lock.release()
             raise
+
+    def cookieSecret(self) -> bytes:
+        """
+        What cookies are signed with: made once, and the same after a restart.  Where it
+        cannot be kept, it lasts as long as this process.
+        """
+        found = b""
+        try:
+            found = self._directory.read(_COOKIES) or b""
+            if len(found) < _SECRET:
+                found = self._unsaved or token_bytes(_SECRET)
+                self._directory.write(_COOKIES, found)
+        except OSError as why:
+            found = self._unsaved = found or self._unsaved or token_bytes(_SECRET)
+            self._log.warn(
+                "The secret of sticky cookies cannot be kept: clients lose their targets at a restart: {why}",
+                event="cookies-unsaved",
+                why=str(why),
+            )
+        return found
 
     def close(self) -> None:
         """

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from smartproxy_tw.actions.build import buildAction
 from smartproxy_tw.actions.sticky import StickyAction, Trail
-from smartproxy_tw.config.model import Balance, Forward, Sticky, Target
+from smartproxy_tw.config.model import Balance, Forward, Route, Sticky, Target
 from smartproxy_tw.facts import Address, AnswerHead, ConnectionFacts, RequestFacts
 from smartproxy_tw.interfaces import IAction, ILens
 from smartproxy_tw.upstream.crumbs import Crumbs
@@ -67,7 +67,7 @@ class StickyTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.upstream: Any = Upstream()
         forward = Forward((Target("a", 1),), balance=Balance(sticky=Sticky("sid")))
-        self.action = buildAction(forward, lambda _: self.upstream)
+        self.action = buildAction(Route("a", (80,), forward, "http"), lambda _: self.upstream)
 
     def answered(self, exchange: Any) -> bytes:
         """

@@ -34,6 +34,7 @@ def standing(**members: Any) -> dict[str, Any]:
             "limit": 20000,
             "counts": {"misses": 0, "refusals": 1, "connections": 9, "requests": 50},
         },
+        "upstreams": {"targets": 2, "healthy": 2, "others": []},
         "certificates": {"wanted": 2, "valid": 2, "failing": 0, "states": {"valid": 2}, "problems": []},
     }
     return {**usual, **members}

@@ -55,6 +55,7 @@ class ShowTests(SynchronousTestCase):
             "  served         0.0.0.0:80, [::1]:443\n"
             "  connections    3 open of 20000\n"
             "  since start    50 requests, 9 connections, 1 refusal\n"
+            "  targets        2 of 2 healthy\n"
             "  certificates   2 wanted, 2 valid, none failing\n",
         )
 
@@ -73,6 +74,23 @@ class ShowTests(SynchronousTestCase):
             "since start    1 request, 1 upstream failure, 1 log line lost, 2 worker restarts\n",
             self.told(connections=connections),
         )
+
+    def test_targets(self) -> None:
+        """
+        What keeps a target from its turns is told with its reason; one that somebody drains
+        is no failure.
+        """
+        drained = {"target": "a:1", "state": "draining", "reason": None, "since": None}
+        sick = {
+            "target": "b:2",
+            "state": "unhealthy",
+            "reason": "no\x1b[31m",
+            "since": "2026-11-30T12:00:00Z",
+        }
+        told = self.told(upstreams={"targets": 3, "healthy": 2, "others": [drained]})
+        self.assertIn("  targets        2 of 3 healthy, 1 not\n    a:1: draining\n", told)
+        told = self.told(isWell=False, upstreams={"targets": 30, "healthy": 2, "others": [drained, sick]})
+        self.assertIn("    b:2: unhealthy since 2026-11-30T12:00:00Z: no\\x1b[31m\n    and 26 more\n", told)
 
     def test_failing(self) -> None:
         """

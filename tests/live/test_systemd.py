@@ -170,9 +170,7 @@ class ManagedCase(SynchronousTestCase):
         self.directory.mkdir(parents=True)
         self.log = self.directory / "log"
 
-    def manager(
-        self, *sockets: socket.socket, isAbstract: bool = False, room: int | None = None
-    ) -> Manager:
+    def manager(self, *sockets: socket.socket, isAbstract: bool = False, room: int | None = None) -> Manager:
         """
         A manager of these sockets, with room for so many that are left with it.
         """

@@ -75,6 +75,8 @@ class RosterTests(SynchronousTestCase):
                 "action": {
                     "type": "forward",
                     "targets": ["127.0.0.1:3000", "app.test:preserve"],
+                    "weights": [1, 1],
+                    "load_balancing": "round-robin",
                     "tls": None,
                 },
                 "tls": {

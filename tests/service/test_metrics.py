@@ -111,6 +111,33 @@ class MeasuresTests(SynchronousTestCase):
         self.assertEqual(told["smartproxy_build_info", (("python", "3.11"), ("version", "1.0"))], 1)
         self.assertFalse([name for name, _ in told if "worker" in name])
 
+    def test_standings(self) -> None:
+        """
+        What checks have found is told where somebody looks, of each target whether it is
+        drained, and nothing of a target that no route has.
+        """
+        figures = Figures(
+            "1.0",
+            "3.11",
+            self.config,
+            {cell("target_in_use", "-", "127.0.0.1:3000"): 4, cell("target_in_use", "-", "gone:1"): 4},
+            OWN,
+            {},
+            iter(()),
+            {"127.0.0.1:3000": False},
+            ("unix:/run/x", "gone:1"),
+        )
+        told = numbers("".join(exposed(measures(figures))))
+        one, other = (("target", "127.0.0.1:3000"),), (("target", "unix:/run/x"),)
+        for name, healthy, draining in (
+            ("healthy", 0, None),
+            ("draining", 0, 1),
+            ("connections_in_use", 4, 0),
+        ):
+            self.assertEqual(told[f"smartproxy_target_{name}", one], healthy)
+            self.assertEqual(told.get((f"smartproxy_target_{name}", other)), draining)
+        self.assertFalse([labels for _, labels in told if ("target", "gone:1") in labels])
+
     def test_routes(self) -> None:
         """
         What a route is counted by has its name, and nothing is told of one that had no

@@ -102,7 +102,7 @@ class RunningTests(TestCase):
         await proxy.whenReady()
         return proxy
 
-    def ask(self, verb: str, target: str, **members: Any) -> Deferred[Answer]:
+    def ask(self, verb: str, target: str, /, **members: Any) -> Deferred[Answer]:
         """
         Ask by the socket.
         """
@@ -147,6 +147,11 @@ class RunningTests(TestCase):
             ("GET", "/v1/explain", {"url": url, "client": "x"}, 400),
             ("GET", "/v1/explain", {"url": url, "method": "PUT", "header": "A: b", "client": "::1"}, 200),
             ("GET", "/v1/connections", {}, 200),
+            ("GET", "/v1/upstreams", {}, 200),
+            ("GET", "/v1/upstreams", {"route": "only"}, 200),
+            ("GET", "/v1/upstreams", {"other": "x"}, 400),
+            ("POST", "/v1/upstreams/drain", {"target": "nobody:1"}, 404),
+            ("POST", "/v1/upstreams/restore", {"target": "nobody:1"}, 409),
             ("GET", "/v1/certificates", {}, 200),
             ("POST", "/v1/certificates/renew", {"names": ["a.test"]}, 409),
             ("POST", "/v1/certificates/renew", {"all": True}, 202),

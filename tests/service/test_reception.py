@@ -29,6 +29,7 @@ from smartproxy_tw.service.reception import Reception
 from smartproxy_tw.service.reloads import Reloads
 from smartproxy_tw.service.status import CertificateStatus
 from smartproxy_tw.service.upgrades import Upgrades
+from smartproxy_tw.service.upstreams import Upstreams
 from smartproxy_tw.testing.fakes import FakePlane, Story
 
 from .configurations import configuration
@@ -142,7 +143,7 @@ class ReceptionTests(SynchronousTestCase):
         where there is an authority to have them at.
         """
         found = self.parties(self.doors(ADMIN, None))
-        self.assertEqual(found[:-1], [Overview, Inquiries, Reloads, Farewell, Upgrades, Loudness])
+        self.assertEqual(found[:-1], [Overview, Upstreams, Inquiries, Reloads, Farewell, Upgrades, Loudness])
         self.assertEqual(found[-1].__name__, "Metrics")
 
         class Issuer:
@@ -151,7 +152,7 @@ class ReceptionTests(SynchronousTestCase):
             def deactivate(self) -> None: ...
 
         found = self.parties(self.doors(ADMIN, None, {"https://ca.example/": Issuer()}))
-        self.assertEqual(found[6], AccountInquiries)
+        self.assertEqual(found[7], AccountInquiries)
 
     def test_completed(self) -> None:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 
 from twisted.internet.defer import maybeDeferred
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.x509 import selfSigned
@@ -47,6 +48,46 @@ class StorageTests(SynchronousTestCase):
             sorted(os.listdir(self.path)),
             ["accounts", "authority", "certificates", "layout", "lock", "orders"],
         )
+
+    def test_cookieSecret(self) -> None:
+        """
+        What cookies are signed with is made once, when somebody needs it, for nobody else
+        to read, and is the same after a restart; what makes no sense is replaced.
+        """
+        storage = self.storage()
+        storage.open()
+        secret = storage.cookieSecret()
+        self.assertEqual((len(secret), storage.cookieSecret()), (32, secret))
+        place = os.path.join(self.path, "cookies.key")
+        self.assertEqual(os.stat(place).st_mode & 0o777, 0o600)
+        storage.close()
+        other = self.storage()
+        other.open()
+        self.assertEqual(other.cookieSecret(), secret)
+        with open(place, "wb") as file:
+            file.write(b"short")
+        replaced = other.cookieSecret()
+        self.assertEqual((len(replaced), replaced == secret), (32, False))
+
+    def test_unsavedSecret(self) -> None:
+        """
+        On a full disk it lasts as long as the process does.
+        """
+        files = FrailFiles()
+        storage = self.storage(files=files)
+        storage.open()
+        files.fillUp()
+        with capturedLogs() as events:
+            secret = storage.cookieSecret()
+        self.assertEqual((len(secret), storage.cookieSecret()), (32, secret))
+        self.assertEqual([each["event"] for each in events], ["cookies-unsaved"])
+        self.assertFalse(any(secret.hex() in str(each) for each in events))
+        files.makeRoom()
+        self.assertEqual(storage.cookieSecret(), secret)
+        again = self.storage(files=files)
+        storage.close()
+        again.open()
+        self.assertEqual(again.cookieSecret(), secret)
 
     def test_oneProcess(self) -> None:
         """

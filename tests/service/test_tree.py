@@ -14,6 +14,7 @@ from twisted.application.service import MultiService, Service
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -21,16 +22,21 @@ from smartproxy_tw.config.model import (
     TLS,
     AccessLog,
     Action,
+    Balance,
+    Check,
     Config,
     Forward,
+    Health,
     Internal,
     Respond,
     Route,
+    Sticky,
     Target,
     Timeouts,
 )
 from smartproxy_tw.service.errors import ChangeRefused, ListenError, StartError
 from smartproxy_tw.service.tree import SmartProxy
+from smartproxy_tw.testing.fakes import FakeListen, FakePlane, Story
 
 reactor: Any = _reactor
 HERE = "127.0.0.1"
@@ -125,6 +131,44 @@ class EmbeddedTests(TestCase):
         services of its own, touches no signal, and frees its port at the end.
         """
         return Deferred.fromCoroutine(self._served())
+
+    async def _targets(self) -> None:
+        story = Story()
+        plane = FakePlane(story)
+        refusing = Forward(
+            (Target(HERE, freePort()),), balance=Balance(sticky=Sticky()), health=Health(Check(interval=0.1))
+        )
+        listen: Any = FakeListen(story)
+        proxy = SmartProxy(self.config(refusing), reactor, plane=lambda: plane, listen=listen)
+        self.addCleanup(_stop, proxy)
+        proxy.startService()
+        await proxy.whenReady()
+        self.assertLess(story.position("signs with 32 bytes"), story.position("routed"))
+        verdict = f"{refusing.targets[0]} is unhealthy: Connection refused"
+        for _ in range(200):
+            if verdict in story.lines:
+                break
+            await deferLater(reactor, 0.02)
+        story.lines.clear()
+        await proxy.reconfigure(self.config(Respond(body="other")))
+        # What nobody looks at any more is not unhealthy for ever.
+        self.assertEqual(
+            [line for line in story.lines if line == "routed" or "healthy" in line],
+            ["routed", f"{refusing.targets[0]} is healthy"],
+        )
+        own = Forward(refusing.targets, balance=Balance(sticky=Sticky(secret="0123456789abcdef")))
+        story.lines.clear()
+        await proxy.reconfigure(self.config(own))
+        self.assertNotIn("signs with 32 bytes", story.lines)
+        await proxy.reconfigure(self.config(refusing))
+        self.assertIn("signs with 32 bytes", story.lines)
+
+    def test_targets(self) -> Deferred[None]:
+        """
+        The data path has the secret of cookies before any route that needs it; targets are
+        looked at, and what is found is told, as long as a route has it so.
+        """
+        return Deferred.fromCoroutine(self._targets())
 
     async def _resting(self) -> None:
         proxy = self.proxy(self.config(Respond(body="hello")))

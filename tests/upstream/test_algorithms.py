@@ -54,7 +54,7 @@ class RuleTests(SynchronousTestCase):
     """
 
     @examples()
-    @given(LOADS, st.text(max_size=9), st.integers())
+    @given(LOADS, st.binary(max_size=9).map(bytes.hex), st.integers())
     def test_everybodyOnce(self, loads: list[tuple[int, int]], client: str, seed: int) -> None:
         """
         Whoever there is is in the order, once.
