@@ -193,6 +193,8 @@ class TargetReader:
             header = proxyHeader(own.sendProxyProtocol)
         dynamic = self._dynamic(below, written)
         if dynamic is not None:
+            if getattr(written, "weight", 1) != 1:
+                self._wrong((*below, "weight"), "has no effect: what a function gives has its own weights")
             patience = Dynamic().timeout if timeout is None else timeout
             return Item(below, (), None, replace(dynamic, proxyHeader=header, timeout=patience), own)
         places = self._places(below, written)

@@ -360,10 +360,10 @@ class Forward:
     targets: tuple[Target, ...]
     tls: UpstreamTLS | None = None
     pool: Pool = Pool()
-    dynamic: Dynamic | None = None
-    branches: tuple[Branch, ...] = ()
     balance: Balance = _BALANCE
     health: Health = _HEALTH
+    dynamic: Dynamic | None = None
+    branches: tuple[Branch, ...] = ()
 
     @property
     def groups(self) -> tuple[Forward, ...]:

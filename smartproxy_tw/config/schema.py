@@ -295,7 +295,6 @@ class _AnyTarget(Section):
         description="Header fields that requests get on their way to it, in place of those of the same "
         "names; a list repeats the field.",
     )
-    weight: spread.Weight = Field(default=1, description=_WEIGHT)
     sendProxyProtocol: _ProxyHeader | None = Field(default=None, description=_TARGET_HEADER)
 
 
@@ -325,6 +324,7 @@ class Target(_AnyTarget):
         description="Its port; `preserve`: the port that the client connected to; or "
         "`python:module.name`, a function that gives it for each request."
     )
+    weight: spread.Weight = Field(default=1, description=_WEIGHT)
 
 
 class UnixTarget(_AnyTarget):
@@ -333,6 +333,7 @@ class UnixTarget(_AnyTarget):
     """
 
     unix: PathText = Field(description="The path of the socket, relative to the directory of this file.")
+    weight: spread.Weight = Field(default=1, description=_WEIGHT)
 
 
 class SourceTarget(_AnyTarget):

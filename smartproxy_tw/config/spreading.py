@@ -79,7 +79,7 @@ def spreadProblems(
             (*below, "load_balancing", "sticky"),
             "needs HTTP, as only requests have cookies: for bytes use algorithm: ip-hash",
         )
-    if not any(each.weight for each in forward.targets):
+    if forward.targets and not any(each.weight for each in forward.targets):
         wrong((*below, targets), "leaves nobody: at least one target needs a weight above 0")
     check = forward.health.active
     if check is None:

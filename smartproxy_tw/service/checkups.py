@@ -124,9 +124,10 @@ class Checkups:
 
     def _targets(self, config: Config) -> Iterator[tuple[Forward, Target]]:
         for route in config.routes:
-            if isinstance(route.action, Forward) and route.action.health.active is not None:
-                for target in route.action.targets:
-                    yield route.action, target
+            for forward in route.action.groups if isinstance(route.action, Forward) else ():
+                if forward.health.active is not None:
+                    for target in forward.targets:
+                        yield forward, target
 
     def _settle(self) -> None:
         assert self._config is not None

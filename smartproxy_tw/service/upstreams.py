@@ -102,9 +102,9 @@ class Upstreams:
         """
         found: dict[str, bool] = {}
         for route in self._life.config.routes:
-            if isinstance(route.action, Forward) and route.action.health.active is not None:
-                for target in route.action.targets:
-                    verdict = self._verdict(route.action, target)
+            for forward in route.action.groups if isinstance(route.action, Forward) else ():
+                for target in forward.targets if forward.health.active is not None else ():
+                    verdict = self._verdict(forward, target)
                     if verdict is not None:
                         name = str(target)
                         found[name] = found.get(name, True) and verdict.isHealthy
@@ -171,12 +171,12 @@ class Upstreams:
         members: Mapping[str, Mapping[str, None]],
     ) -> Standing:
         targets = []
-        for target in forward.targets:
+        for group, target in ((each, target) for each in forward.groups for target in each.targets):
             name = str(target)
-            told = self._target(forward, target, name, tally)
+            told = self._target(group, target, name, tally)
             if target.isService:
                 told["members"] = [
-                    self._member(forward, target, name, each, tally) for each in members.get(name, ())
+                    self._member(group, target, name, each, tally) for each in members.get(name, ())
                 ]
             targets.append(told)
         return Standing(route.name, forward.balance.algorithm, tuple(targets))

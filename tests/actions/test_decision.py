@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -93,6 +93,7 @@ class DecisionTests(SynchronousTestCase):
         ):
             self.assertIn(why, str(self.assertRaises(ValueError, hostsAndPort, hosts, port)))
 
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | anyText(20) | st.binary() | st.floats(),

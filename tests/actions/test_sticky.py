@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from smartproxy_tw.actions.build import buildAction
+from smartproxy_tw.actions.means import Means
+from smartproxy_tw.actions.plugged import Plugged
 from smartproxy_tw.actions.sticky import StickyAction, Trail
 from smartproxy_tw.config.model import Balance, Forward, Route, Sticky, Target
 from smartproxy_tw.facts import Address, AnswerHead, ConnectionFacts, RequestFacts
@@ -67,7 +70,8 @@ class StickyTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.upstream: Any = Upstream()
         forward = Forward((Target("a", 1),), balance=Balance(sticky=Sticky("sid")))
-        self.action = buildAction(Route("a", (80,), forward, "http"), lambda _: self.upstream)
+        means = Means(Clock(), Plugged(None))
+        self.action = buildAction(Route("a", (80,), forward, "http"), lambda _: self.upstream, means)
 
     def answered(self, exchange: Any) -> bytes:
         """

@@ -20,7 +20,7 @@ class _Group:
         self.closed = 0
         self.requests = 1
 
-    def tell(self, counts: dict[str, int], standing: dict[str, int]) -> None:
+    def tell(self, counts: dict[str, int], standing: dict[str, int], now: float = 0.0) -> None:
         """As a group does."""
         name = f"target_requests - {self.forward.targets[0]}"
         requests, self.requests = self.requests, 0
