@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from twisted.internet.defer import Deferred
-    from twisted.internet.interfaces import IListeningPort
+    from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
     from .acme.entry import Entry
     from .config.model import Checked, Config, Target, UpstreamTLS
@@ -419,6 +419,15 @@ class IStream(Interface):
     def forward(upstream: IUpstream) -> None:
         """
         Tunnel its bytes there and back.
+        """
+
+    def serve(factory: IProtocolFactory) -> None:
+        """
+        Hand its bytes, those that were read already among them, to a protocol of this
+        process.  It is given an C{ITCPTransport} that has half-closes, both kinds of producers, and as
+        C{facts} what L{facts} says.
+
+        @param factory: Asked for one protocol; L{None} or an exception ends the connection.
         """
 
     def abort() -> None:

@@ -193,6 +193,10 @@ class ExampleTests(SynchronousTestCase):
         keys = ("intranet.pem", "intranet.key", "pebble.pem", "api.pem", "api.key", "clients-ca.pem")
         for name in (*keys, "404.html"):
             (directory / name).touch()
+        (directory / "www").mkdir()
+        (directory / "applications" / "shop").mkdir(parents=True)
+        (directory / "applications" / "shop" / "web.py").write_text("app = None\n")
+        (directory / "applications" / "daytime.py").write_text("Daytime = None\n")
         seen = 0
         for document in documents():
             for example in blocks(document.read_text(), "yaml"):

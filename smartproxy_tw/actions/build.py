@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..config.model import Forward, Plugin, Redirect, Respond
+from ..config.model import Application, Block, FileTree, Forward, Plugin, Redirect, Respond
 from ..interfaces import IAction
 from ..routing.filling import ANYWHERE
 from ..routing.patterns import pathPattern
@@ -22,6 +22,7 @@ from .sticky import StickyAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from ..config.model import Route
     from ..config.revision import ErrorPage
@@ -70,7 +71,14 @@ def _action(route: Route, upstream: Callable[[Forward], Group | Assortment], mea
         return RespondAction(settings, route.name, pathPattern(route.path))
     if isinstance(settings, Plugin):
         return _plugged(settings, means)
-    return BlockAction()
+    if isinstance(settings, FileTree):
+        from .files import FilesAction
+
+        return FilesAction(settings, means.reactor)
+    if isinstance(settings, Application):
+        return means.application(settings)
+    assert isinstance(settings, Block)
+    return BlockAction(settings)
 
 
 def _amended(route: Route, action: IAction) -> IAction:

@@ -8,12 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..config.application import Application
 from ..config.dotted import Callback
 from ..config.plugin import Plugin
+from ..interfaces import IAction
 from .dotted import foundCallable
 from .plugged import Plugged
 
 __all__ = ["Means"]
+
+
+def _nobody(settings: Application) -> IAction:
+    raise ValueError(f"{settings.factory} cannot be used here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +27,14 @@ class Means:
     """
     @ivar reactor: For delays, and for what plug-ins need.
     @ivar plugged: What plug-ins have made.
+    @ivar application: Gives what hands on to code; equal ones share it.
     @ivar places: Where modules are looked for too: C{pythonPath} of the configuration.
     """
 
     reactor: Any
     plugged: Plugged
     places: tuple[str, ...] = ()
+    application: Callable[[Application], IAction] = _nobody
 
     def decider(self, callback: Callback | Plugin) -> Callable[[Any], Any]:
         """

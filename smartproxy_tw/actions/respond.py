@@ -11,6 +11,7 @@ from zope.interface import implementer
 from ..interfaces import IAction, IExchange, IStream
 from ..routing.filling import ANYWHERE, Filling, Words, safeFor
 from .fieldlines import FieldLines
+from .saying import Saying
 
 if TYPE_CHECKING:
     from ..config.model import Respond
@@ -34,6 +35,7 @@ class RespondAction:
         """
         self._status = settings.status
         self._route = route
+        self._factory = Saying(settings.body.encode("utf-8"))
         self._pattern = pattern
         self._fields = FieldLines(settings.headers)
         kind = next((value for name, value in settings.headers if name.lower() == "content-type"), "")
@@ -55,6 +57,6 @@ class RespondAction:
 
     def stream(self, stream: IStream) -> None:
         """
-        Only HTTP can be answered; the loader sees to it.
+        Without HTTP there is only the body, as it stands.
         """
-        stream.abort()
+        stream.serve(self._factory)

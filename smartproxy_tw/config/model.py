@@ -16,7 +16,9 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from ..facts import Address
+from .application import Application
 from .balance import Balance, Check, Checked, Ejection, Health, Sticky, checkedOf
+from .filetree import FileTree
 from .plugin import Plugin
 from .revision import Compress, ErrorPage, Headers, Rewrite
 from .selection import Branch, Dynamic
@@ -26,6 +28,7 @@ __all__ = [
     "Acme",
     "Action",
     "Admin",
+    "Application",
     "Authority",
     "Auto",
     "Balance",
@@ -43,6 +46,7 @@ __all__ = [
     "DynamicUpdate",
     "Ejection",
     "ExternalAccount",
+    "FileTree",
     "Files",
     "Forward",
     "Health",
@@ -419,12 +423,21 @@ class Respond:
 @dataclass(frozen=True, slots=True)
 class Block:
     """
-    Refuse: 403 over HTTP, a close otherwise.
+    Refuse: an answer over HTTP, a close otherwise.
+
+    @ivar status: 400..599.
+    @ivar body: What is said, encoded as UTF-8; L{None}: the status in words over HTTP,
+        otherwise nothing.
+    @ivar isReset: Whether the connection is broken in place of that.
     """
+
+    status: int = 403
+    body: str | None = None
+    isReset: bool = False
 
 
 #: What a route does.
-Action = Forward | Redirect | Respond | Block | Plugin
+Action = Forward | Redirect | Respond | FileTree | Application | Block | Plugin
 
 
 @dataclass(frozen=True, slots=True)

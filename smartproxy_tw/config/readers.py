@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic.alias_generators import to_snake
 
-from . import blanks, checks, model, names, schema, sites
+from . import blanks, checks, deeds, model, names, schema, sites
 from .branching import Item, TargetReader, fieldLines, fieldsAsked, forwardOf, listed, pluginOf, proxyHeader
 from .document import Path
 from .findings import Findings
@@ -164,7 +164,7 @@ class RouteReader(_Reader):
             items = targets.read(("action", "targets"), action.targets, header, action.decisionTimeout)
         reader = RevisionReader(self._findings, self._files, self._path, blanks.parameters(match.path))
         protocol = self._protocol(written, items)
-        made = self._action(action, reader, items)
+        made = self._action(action, match, reader, items)
         if isinstance(made, model.Forward):
             spreadProblems(self.wrong, ("action",), made, protocol)
         return model.Route(
@@ -215,16 +215,21 @@ class RouteReader(_Reader):
         """
         match, action = written.match, written.action
         isPassthrough = isinstance(action.tls, schema.Passthrough)
+        isCode = isinstance(action, schema.Socket) and action.kind == "protocol"
         because = None
         asked = next((each for each in _NEED_HTTP if getattr(match, each) is not None), None)
         if asked is not None:
             because = to_snake(asked)
         elif any(plugins().get("matcher", name).needsHTTP for name in match.plugged):
             because = next(iter(match.plugged))
-        elif isinstance(action, (schema.Redirect, schema.Respond)) or (
-            isinstance(action, schema.PluginAction) and plugins().get("action", action.type).needsHTTP
+        elif isinstance(action, (schema.Redirect, schema.Files)) or (
+            isinstance(action, schema.Respond) and match.protocol != "tcp"
         ):
             because = f"type: {action.type}"
+        elif isinstance(action, schema.PluginAction) and plugins().get("action", action.type).needsHTTP:
+            because = f"type: {action.type}"
+        elif isinstance(action, schema.Socket) and action.kind != "protocol":
+            because = f"kind: {action.kind}" if action.kind else "type: socket (but for kind: protocol)"
         elif any(item.scheme for item in items):
             because = f"a target with {next(item.scheme for item in items if item.scheme)}://"
         elif any(item.needsHTTP for item in items):
@@ -232,7 +237,12 @@ class RouteReader(_Reader):
         else:
             asked = next((each for each in _REVISE_HTTP if getattr(written, each)), None)
             because = None if asked is None else to_snake(asked)
-        if isPassthrough and because is not None:
+        if isCode and (because is not None or match.protocol == "http"):
+            self.wrong(
+                ("action", "kind"),
+                f"protocol takes what is not HTTP, which {because or 'protocol: http'} needs",
+            )
+        elif isPassthrough and because is not None:
             self.wrong(
                 ("action", "tls", "mode"),
                 f"passthrough leaves everything encrypted, but {because} needs HTTP",
@@ -243,13 +253,13 @@ class RouteReader(_Reader):
             )
         elif match.protocol == "tcp" and because is not None:
             self.wrong(("match", "protocol"), f"cannot be tcp: {because} needs HTTP")
-        elif match.protocol == "tcp" and match.domains and action.tls is None:
+        elif (match.protocol == "tcp" or isCode) and match.domains and action.tls is None:
             self.wrong(
                 ("match", "domains"), "cannot be seen in plain TCP: add tls, or leave out protocol: tcp"
             )
         if match.protocol is not None:
             return match.protocol
-        if isPassthrough:
+        if isPassthrough or isCode:
             return "tcp"
         return "http" if because is not None or action.tls is not None or match.domains else "tcp"
 
@@ -274,18 +284,24 @@ class RouteReader(_Reader):
         ciphers = tuple(written.ciphers or ())
         return model.TLSPolicy(written.minVersion, written.maxVersion, ciphers, clients)
 
-    def _action(self, written: Any, reader: RevisionReader, items: Sequence[Item]) -> model.Action:
+    def _action(
+        self, written: Any, match: schema.Match, reader: RevisionReader, items: Sequence[Item]
+    ) -> model.Action:
         if isinstance(written, schema.Forward):
             return self._forward(written, items)
         if isinstance(written, schema.Redirect):
             reader.checkParameters(("action", "to"), blanks.parse(written.to))
             return model.Redirect(written.to, written.status)
         if isinstance(written, schema.Respond):
-            return self._respond(written, reader)
+            return self._respond(written, match, reader)
+        path: Path = (*self._path, "action")
         if isinstance(written, schema.PluginAction):
-            path: Path = (*self._path, "action")
             return pluginOf("action", written.type, written.model_extra or {}, path, self._findings)
-        return model.Block()
+        if isinstance(written, schema.Files):
+            return deeds.fileTree(written, match.path, path, self._findings, self._files)
+        if isinstance(written, schema.Socket):
+            return deeds.application(written, path, self._findings, self._files)
+        return self._block(written)
 
     def _forward(self, written: schema.Forward, items: Sequence[Item]) -> model.Forward:
         pool = written.pool
@@ -328,7 +344,18 @@ class RouteReader(_Reader):
             caFile = self._files.existing((*self._path, *below, "ca_file"), caFile)
         return model.UpstreamTLS(written.serverName, not written.insecureSkipVerify, caFile)
 
-    def _respond(self, written: schema.Respond, reader: RevisionReader) -> model.Respond:
+    def _block(self, written: schema.Block) -> model.Block:
+        if written.reset:
+            for option in written.model_fields_set & {"status", "body"}:
+                self.wrong(("action", option), "has no effect with reset: leave out one of them")
+        return model.Block(written.status, written.body, written.reset)
+
+    def _respond(
+        self, written: schema.Respond, match: schema.Match, reader: RevisionReader
+    ) -> model.Respond:
+        if match.protocol == "tcp":
+            for option in written.model_fields_set & {"status", "headers"}:
+                self.wrong(("action", option), "needs HTTP: over plain TCP there is only the body")
         fields = fieldLines(self._findings, (*self._path, "action", "headers"), written.headers)
         for name, value in fields:
             reader.checkParameters(("action", "headers", name), blanks.parse(value))

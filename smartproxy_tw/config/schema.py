@@ -28,6 +28,8 @@ from pydantic_core import core_schema
 
 from ..facts import Address
 from . import dotted, lexicon, model, names, spread, targets, texts
+from .code import Code
+from .contents import Contents
 from .document import FromEnvironment
 from .matching import (
     Clients,
@@ -72,6 +74,7 @@ __all__ = [
     "ExternalAccount",
     "Fallback",
     "File",
+    "Files",
     "Forward",
     "Hook",
     "KeyPair",
@@ -92,6 +95,7 @@ __all__ = [
     "Respond",
     "Route",
     "Site",
+    "Socket",
     "SourceTarget",
     "Target",
     "Terminate",
@@ -199,9 +203,9 @@ class Match(Pluggable):
     protocol: Literal["http", "tcp"] | None = Field(
         default=None,
         description="What is spoken, inside of TLS where there is TLS. Left out, it is settled so: http "
-        "with a path, headers, query, method or tls_version, for redirect and respond, and with http:// or "
-        "https:// targets; tcp with "
-        "passthrough; http where TLS is terminated or domains are given; tcp otherwise.",
+        "with a path, headers, query, method or tls_version, for redirect, respond, files and socket, and "
+        "with http:// or https:// targets; tcp with passthrough and for kind: protocol; http where TLS is "
+        "terminated or domains are given; tcp otherwise.",
     )
 
 
@@ -519,7 +523,7 @@ _AnswerTLS = Annotated[
 ]
 _BlockTLS = Annotated[
     Annotated[Passthrough, Tag(TAG + "passthrough")] | Annotated[Terminate, Tag(TAG + "terminate")],
-    byKey("mode", "passthrough or terminate was expected, nothing else is possible for block"),
+    byKey("mode", "passthrough or terminate was expected, nothing else is possible for this type of action"),
 ]
 _TLS = "What becomes of TLS from the client. Left out, the route takes plain connections only."
 
@@ -646,10 +650,38 @@ class PluginAction(Section):
 
 class Block(Section):
     """
-    Refuse: 403 over HTTP, a close otherwise.
+    Refuse: an answer over HTTP, a close otherwise.
     """
 
     type: Literal["block"] = Field(description="Block.")
+    status: Annotated[int, Field(ge=400, le=599), BeforeValidator(number)] = Field(
+        default=403, description="The status code over HTTP."
+    )
+    body: str | None = Field(
+        default=None,
+        description="What is said, as UTF-8. Default: the status in words over HTTP, otherwise nothing.",
+    )
+    reset: Claim = Field(
+        default=False,
+        description="Break the connection in place of an answer, by a reset where TCP has not ended "
+        "elsewhere.",
+    )
+    tls: _BlockTLS | None = Field(default=None, description=_TLS)
+
+
+class Files(Contents):
+    """
+    Answer with the files below a directory.
+    """
+
+    tls: _AnswerTLS | None = Field(default=None, description=_TLS)
+
+
+class Socket(Code):
+    """
+    Hand requests, or bytes, to Python code in this process.
+    """
+
     tls: _BlockTLS | None = Field(default=None, description=_TLS)
 
 
@@ -657,12 +689,14 @@ Action = Annotated[
     Annotated[Forward, Tag(TAG + "forward")]
     | Annotated[Redirect, Tag(TAG + "redirect")]
     | Annotated[Respond, Tag(TAG + "respond")]
+    | Annotated[Files, Tag(TAG + "files")]
+    | Annotated[Socket, Tag(TAG + "socket")]
     | Annotated[Block, Tag(TAG + "block")]
     | Annotated[PluginAction, Tag(PLUGIN)],
     byKeyOrPlugin(
         "type",
-        ("forward", "redirect", "respond", "block"),
-        "forward, redirect, respond or block was expected",
+        ("forward", "redirect", "respond", "files", "socket", "block"),
+        "forward, redirect, respond, files, socket or block was expected",
     ),
 ]
 

@@ -13,12 +13,14 @@ from .expressions import shown
 from .model import (
     LETSENCRYPT,
     LETSENCRYPT_STAGING,
+    Application,
     Auto,
     Branch,
     CertificateHook,
     Conditions,
     Config,
     Files,
+    FileTree,
     Forward,
     Health,
     Internal,
@@ -176,7 +178,13 @@ def _deed(route: Route) -> str:
         return f"redirect ({action.status}) to {action.to}"
     if isinstance(action, Respond):
         return f"respond {action.status} with {_count(len(action.body.encode()), 'byte')}"
-    return "block: 403" if route.protocol == "http" else "block: close"
+    if isinstance(action, FileTree):
+        return f"files below {action.root}"
+    if isinstance(action, Application):
+        return f"{action.kind or 'application'} {action.factory}"
+    if action.isReset:
+        return "block: reset"
+    return f"block: {action.status}" if route.protocol == "http" else "block: close"
 
 
 def _asking(branch: Branch) -> str:

@@ -44,7 +44,7 @@ sites:
 #access_log: {format: combined, file: stdout}
 
 # Everything that sites cannot say. A route says what it takes (match) and what
-# becomes of it (action: forward, redirect, respond or block).
+# becomes of it (action: forward, redirect, respond, files, socket or block).
 #routes:
   #- name: health
     #match: {ports: 8080, path: /healthz}

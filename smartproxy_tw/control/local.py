@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from zope.interface import implementer
 
+from ..actions.applications import Applications
 from ..actions.build import buildAction, buildFallback
 from ..actions.means import Means
 from ..actions.plugged import Plugged
@@ -93,6 +94,7 @@ class LocalPlane:
         self._plugged: Plugged | None = None
         self._standings = Standings()
         self._services: Services | None = None
+        self._applications = Applications(reactor)
         self._records: AccessRecords | None = None
         self._recordsFor: AccessLog | None = None
         self._isStarted = False
@@ -160,15 +162,17 @@ class LocalPlane:
             groups[key] = found
             return found
 
+        chosen = self._applications.choosing()
         actions: dict[str, IAction] = {}
         plugged = Plugged(self._reactor, self._plugged)
-        means = Means(self._reactor, plugged, config.pythonPath)
+        means = Means(self._reactor, plugged, config.pythonPath, chosen.action)
         for route, isPause in paused(config.routes):
             try:
                 actions[route.name] = buildAction(route, upstream, means)
             except ValueError as why:
                 plugged.close(self._plugged)
-                raise ValueError(f"Route {route.name!r}: {why}") from why
+                where = f" (line {route.line})" if route.line else ""
+                raise ValueError(f"Route {route.name!r}{where}: {why}") from why
             if isPause:
                 yield
         fallback = buildFallback(config.errorPages)
@@ -176,6 +180,7 @@ class LocalPlane:
             actions[""] = fallback
         records = self._recordsOf(config.accessLog)
         self.engine.use(config, table.ports, actions, records)
+        chosen.settle()
         former, self._records, self._recordsFor = self._records, records, config.accessLog
         if former is not None and former is not records:
             former.close()
@@ -302,6 +307,7 @@ class LocalPlane:
             group.close()
         if self._plugged is not None:
             self._plugged.close()
+        await self._applications.close()
         self._poller.stop()
         self.engine.pipes.close()
         if self._records is not None:

@@ -12,11 +12,14 @@ from zope.interface import implementer
 from ..interfaces import IStream, IUpstream
 from .link import UpstreamFailure
 from .poller import BROKEN, ENDED, READABLE
+from .served import Served
 from .tunnel import Tunnel
 from .wires import isConnected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from twisted.internet.interfaces import IProtocolFactory
 
     from ..config.model import Route
     from ..facts import ConnectionFacts
@@ -110,6 +113,16 @@ class Stream:
         """
         if not self._isOver:
             self._attempt = upstream.dial(self.connection.port, self._arrived, self)
+
+    def serve(self, factory: IProtocolFactory) -> None:
+        """
+        See L{IStream}.
+        """
+        if self._isOver:
+            return
+        self._isOver = True
+        self._engine.leave(self)
+        Served(self._engine, self.wire, self.connection, self._isHot, self._ended).begin(factory)
 
     def abort(self) -> None:
         """

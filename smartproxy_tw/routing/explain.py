@@ -16,12 +16,14 @@ from urllib.parse import quote, urlsplit
 from ..config import names, texts
 from ..config.checks import demands
 from ..config.model import (
+    Application,
     Auto,
     Block,
     Branch,
     CertificateSource,
     Config,
     Files,
+    FileTree,
     Forward,
     Internal,
     Plugin,
@@ -539,8 +541,14 @@ def _action(route: Route, ask: Ask) -> str:
         return f"respond with {action.status} and {len(action.body.encode())} bytes"
     if isinstance(action, Plugin):
         return f"as the {action} does"
+    if isinstance(action, FileTree):
+        return f"answer with the files below {action.root}"
+    if isinstance(action, Application):
+        return f"hand over to {action.kind or 'the application'} {action.factory}"
     assert isinstance(action, Block)
-    return "block: 403" if ask.seesPath else "block: close the connection"
+    if action.isReset:
+        return "block: reset the connection"
+    return f"block: {action.status}" if ask.seesPath else "block: close the connection"
 
 
 def _forward(action: Forward) -> str:

@@ -9,11 +9,13 @@ from typing import Any
 
 from ..config.expressions import isSecret
 from ..config.model import (
+    Application,
     Auto,
     Block,
     CertificateSource,
     Conditions,
     Files,
+    FileTree,
     Forward,
     Plugin,
     Redirect,
@@ -131,8 +133,12 @@ def _action(route: Route) -> Mapping[str, Any]:
         return {"type": "respond", "status": action.status, "bytes": len(action.body.encode())}
     if isinstance(action, Plugin):
         return {"type": action.name}
+    if isinstance(action, FileTree):
+        return {"type": "files", "root": action.root}
+    if isinstance(action, Application):
+        return {"type": "socket", "kind": action.kind, "factory": action.factory}
     assert isinstance(action, Block)
-    return {"type": "block"}
+    return {"type": "block", "status": action.status, "reset": action.isReset}
 
 
 def _tls(route: Route) -> Mapping[str, Any] | None:

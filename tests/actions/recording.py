@@ -130,3 +130,7 @@ class RecordingStream(_Recording):
     """
     A connection.
     """
+
+    def serve(self, factory: Any) -> None:
+        """Asked for."""
+        self.asked.append(("serve", factory))

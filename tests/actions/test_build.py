@@ -7,19 +7,32 @@ from __future__ import annotations
 import zlib
 from typing import Any, cast
 
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.actions.amended import Amended
+from smartproxy_tw.actions.applications import ApplicationAction, ProtocolApplication
 from smartproxy_tw.actions.block import BlockAction
 from smartproxy_tw.actions.build import buildAction, buildFallback
+from smartproxy_tw.actions.files import FilesAction
 from smartproxy_tw.actions.forward import ForwardAction
 from smartproxy_tw.actions.means import Means
 from smartproxy_tw.actions.plugged import Plugged
 from smartproxy_tw.actions.redirect import RedirectAction
 from smartproxy_tw.actions.respond import RespondAction
 from smartproxy_tw.actions.seen import Seen
-from smartproxy_tw.config.model import Action, Block, Forward, Redirect, Respond, Route, Target
+from smartproxy_tw.config.model import (
+    Action,
+    Application,
+    Block,
+    FileTree,
+    Forward,
+    Redirect,
+    Respond,
+    Route,
+    Target,
+)
 from smartproxy_tw.config.revision import (
     Compress,
     ErrorPage,
@@ -60,8 +73,12 @@ class BuildTests(SynchronousTestCase):
             asked.append(forward)
             return upstream
 
+        def code(settings: Application) -> Any:
+            return ApplicationAction(ProtocolApplication(Factory()))
+
+        means = Means(Clock(), Plugged(None), application=code)
         forward = Forward((Target("a.test", 80),))
-        built = buildAction(route(forward), group, MEANS)
+        built = buildAction(route(forward), group, means)
         assert isinstance(built, ForwardAction)
         self.assertIs(built.upstream, upstream)
         self.assertEqual(asked, [forward])
@@ -69,8 +86,10 @@ class BuildTests(SynchronousTestCase):
             (Redirect("/"), RedirectAction),
             (Respond(), RespondAction),
             (Block(), BlockAction),
+            (FileTree("/"), FilesAction),
+            (Application("a:b"), ApplicationAction),
         ):
-            self.assertIsInstance(buildAction(route(settings), group, MEANS), kind)
+            self.assertIsInstance(buildAction(route(settings), group, means), kind)
         self.assertEqual(len(asked), 1)
 
     def test_unusable(self) -> None:
@@ -81,7 +100,8 @@ class BuildTests(SynchronousTestCase):
         def group(forward: Forward) -> Any:
             raise ValueError("no such file")
 
-        self.assertRaises(ValueError, buildAction, route(Forward((Target("a.test", 80),))), group, MEANS)
+        forward = route(Forward((Target("a.test", 80),)))
+        self.assertRaises(ValueError, buildAction, forward, group, MEANS)
 
     def test_order(self) -> None:
         """

@@ -4,6 +4,7 @@ Respond.
 
 from __future__ import annotations
 
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -50,8 +51,13 @@ class RespondTests(SynchronousTestCase):
 
     def test_stream(self) -> None:
         """
-        A stream cannot be answered.
+        Over plain TCP the body is said, and nothing else.
         """
         stream = RecordingStream()
-        RespondAction(Respond()).stream(stream)
-        self.assertEqual(stream.asked, [("abort",)])
+        RespondAction(Respond(body="ü\n")).stream(stream)
+        ((verb, factory),) = stream.asked
+        self.assertEqual(verb, "serve")
+        transport = StringTransport()
+        factory.buildProtocol(None).makeConnection(transport)
+        self.assertEqual(transport.value(), "ü\n".encode())
+        self.assertTrue(transport.disconnecting)

@@ -157,8 +157,46 @@ class ProtocolTests(SynchronousTestCase):
             ),
             (
                 "ports: 1, protocol: tcp",
-                "{type: respond}",
-                "match.protocol: cannot be tcp: type: respond needs HTTP",
+                "{type: respond, status: 200}",
+                "action.status: needs HTTP: over plain TCP there is only the body",
+            ),
+            (
+                "ports: 1, protocol: tcp",
+                "{type: files, root: .}",
+                "match.protocol: cannot be tcp: type: files needs HTTP",
+            ),
+            (
+                "ports: 1, protocol: tcp",
+                "{type: socket, factory: json.dumps, kind: wsgi}",
+                "match.protocol: cannot be tcp: kind: wsgi needs HTTP",
+            ),
+            (
+                "ports: 1",
+                "{type: socket, factory: json.dumps, tls: {mode: passthrough}}",
+                (
+                    "action.tls.mode: passthrough leaves everything encrypted, but type: socket (but for "
+                    "kind: protocol) needs HTTP"
+                ),
+            ),
+            (
+                "ports: 1, protocol: http",
+                "{type: socket, factory: json.dumps, kind: protocol}",
+                "action.kind: protocol takes what is not HTTP, which protocol: http needs",
+            ),
+            (
+                "ports: 1, path: /a",
+                "{type: socket, factory: json.dumps, kind: protocol}",
+                "action.kind: protocol takes what is not HTTP, which path needs",
+            ),
+            (
+                "ports: 1, domains: a.b",
+                "{type: socket, factory: json.dumps, kind: protocol}",
+                "match.domains: cannot be seen in plain TCP: add tls, or leave out protocol: tcp",
+            ),
+            (
+                "ports: 1",
+                "{type: block, status: 404, reset: true}",
+                "action.status: has no effect with reset: leave out one of them",
             ),
             (
                 "ports: 1, protocol: tcp",

@@ -22,6 +22,7 @@ from smartproxy_tw.config.model import (
     AccessLog,
     Acme,
     Admin,
+    Application,
     Authority,
     Auto,
     Balance,
@@ -36,6 +37,7 @@ from smartproxy_tw.config.model import (
     Ejection,
     ExternalAccount,
     Files,
+    FileTree,
     Forward,
     Health,
     Hook,
@@ -63,6 +65,8 @@ from ..plugins.given import given
 from .reading import ENVIRONMENT, complaints, understood
 from .test_revisionsection import OPTIONS as REVISIONS
 
+#: Where the configurations that use each option stand.
+DIRECTORY = os.path.join("of_test_schema", "here")
 #: What somebody shows who speaks to the proxy by TCP.
 TOKEN = "0123456789abcdef" * 2
 CIPHER = "ECDHE-RSA-AES128-GCM-SHA256"
@@ -943,7 +947,65 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         lambda c: c.routes[0].tls,
         TLS("terminate", Internal(("a.b",))),
     ),
+    "Files.type": (action("type: files, root: ."), lambda c: type(deed(c)), FileTree),
+    "Files.root": (
+        action("type: files, root: ../."),
+        lambda c: os.path.basename(deed(c).root),
+        os.path.dirname(DIRECTORY),
+    ),
+    **{
+        f"Files.{option}": (
+            action(f"type: files, root: ., {option}: {value}"),
+            lambda c, name=name: getattr(deed(c), name),
+            expected,
+        )
+        for option, name, value, expected in (
+            ("index", "index", "[a.html, b.html]", ("a.html", "b.html")),
+            ("listing", "listing", "true", True),
+            ("cache", "cache", "{'*.html': no-cache, '/a/*': x}", (("*.html", "no-cache"), ("/a/*", "x"))),
+            ("precompressed", "precompressed", "[zstd, gzip]", ("zstd", "gzip")),
+            ("fallback", "fallback", "/a.html", "/a.html"),
+            ("not_found", "notFound", "/404.html", "/404.html"),
+            ("hidden", "hidden", "serve", "serve"),
+            ("symlinks", "symlinks", "follow", "follow"),
+            ("strip_prefix", "stripPrefix", "/static/*", "/static"),
+        )
+    },
+    "Files.tls": (
+        action("type: files, root: ., tls: {mode: terminate, certificate: internal}"),
+        lambda c: c.routes[0].tls,
+        TLS("terminate", Internal(("a.b",))),
+    ),
+    "Socket.type": (action("type: socket, factory: 'json:dumps'"), deed, Application("json:dumps")),
+    "Socket.factory": (action("type: socket, factory: json.loads"), deed, Application("json:loads")),
+    **{
+        f"Socket.{option}": (
+            action(f"type: socket, factory: json.dumps, {option}: {value}"),
+            lambda c, name=name: getattr(deed(c), name),
+            expected,
+        )
+        for option, name, value, expected in (
+            ("kind", "kind", "asgi", "asgi"),
+            ("arguments", "arguments", "{a: [1, {b: c}]}", '{"a": [1, {"b": "c"}]}'),
+            ("threads", "threads", "3", 3),
+            ("queue", "queue", "0", 0),
+            ("body_bytes", "bodyBytes", "7", 7),
+        )
+    },
+    "Socket.python_path": (
+        action("type: socket, factory: json.dumps, python_path: .."),
+        lambda c: [os.path.basename(each) for each in deed(c).pythonPath],
+        [os.path.dirname(DIRECTORY)],
+    ),
+    "Socket.tls": (
+        action("type: socket, factory: json.dumps, kind: protocol, tls: {mode: passthrough}"),
+        lambda c: c.routes[0].tls,
+        TLS("passthrough"),
+    ),
     "Block.type": (action("type: block"), deed, Block()),
+    "Block.status": (action("type: block, status: 451"), deed, Block(451)),
+    "Block.body": (action("type: block, body: ü"), deed, Block(body="ü")),
+    "Block.reset": (action("type: block, reset: true"), deed, Block(isReset=True)),
     "Block.tls": (
         action("type: block, tls: {mode: passthrough}"),
         lambda c: c.routes[0].tls,
@@ -988,8 +1050,8 @@ class OptionTests(SynchronousTestCase):
         Each option brings about what it says, in snake_case, in camelCase and in
         JSON.
         """
-        directory = self.mktemp()
-        os.makedirs(directory)
+        directory = DIRECTORY
+        os.makedirs(directory, exist_ok=True)
         with open(os.path.join(directory, "more.yaml"), "w", encoding="ascii") as opened:
             opened.write("routes: [{name: included, match: {ports: 1}, action: {type: block}}]")
         for name in ("c.pem", "k.pem"):
@@ -1210,10 +1272,8 @@ class SchemaTests(SynchronousTestCase):
         ):
             (line,) = complaints(text)
             self.assertIn(f"{option}: is not an option here", line)
-        for kind in ("files", "socket"):
-            self.assertIn(
-                "forward, redirect, respond or block was expected", complaints(action(f"type: {kind}"))[0]
-            )
+        told = "forward, redirect, respond, files, socket or block was expected"
+        self.assertIn(told, complaints(action("type: nftables"))[0])
 
 
 class FilesTests(SynchronousTestCase):

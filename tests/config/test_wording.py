@@ -20,6 +20,9 @@ from .reading import ENVIRONMENT, complaints, only
 ROUTE = "routes: [{match: {ports: 8}, action: {type: block}}]\n"
 
 
+KINDS = "forward, redirect, respond, files, socket or block"
+
+
 class WordTests(SynchronousTestCase):
     """
     What people are told, where the schema refuses something.
@@ -41,7 +44,10 @@ class WordTests(SynchronousTestCase):
             ),
             (
                 "routes: [{match: {ports: 8}, action: {type: block, target: 3}}]",
-                "1:52: routes[0].action.target: is not an option here; there are tls, type",
+                (
+                    "1:52: routes[0].action.target: is not an option here; there are body, reset, status, "
+                    "tls, type"
+                ),
             ),
             (
                 "routes: [{match: {ports: 8}, action: {type: forward, targets: 1, target: 3}}]",
@@ -128,14 +134,14 @@ class WordTests(SynchronousTestCase):
         for action, told in (
             ("3", "1:39: routes[0].action: has to be a mapping, not 3"),
             ("block", "1:39: routes[0].action: has to be a mapping, not 'block'"),
-            ("{}", "1:31: routes[0].action: needs type: forward, redirect, respond or block was expected"),
+            ("{}", f"1:31: routes[0].action: needs type: {KINDS} was expected"),
             (
                 "{type: forwad}",
-                "1:46: routes[0].action.type: forward, redirect, respond or block was expected, not 'forwad'",
+                f"1:46: routes[0].action.type: {KINDS} was expected, not 'forwad'",
             ),
             (
                 "{type: 3}",
-                "1:46: routes[0].action.type: forward, redirect, respond or block was expected, not 3",
+                f"1:46: routes[0].action.type: {KINDS} was expected, not 3",
             ),
             ("{type: redirect}", "1:31: routes[0].action: needs to (where to: a URL in which"),
             (

@@ -17,11 +17,13 @@ from smartproxy_tw.config import model
 from smartproxy_tw.config.model import (
     TLS,
     Acme,
+    Application,
     Auto,
     Block,
     ClientCertificates,
     Config,
     DynamicUpdate,
+    FileTree,
     Forward,
     Pool,
     Redirect,
@@ -47,6 +49,8 @@ ROUTES = (
     Route(
         "d", (1,), Forward((Target("::1", None), Target("/s", 0)), UpstreamTLS("x", False), Pool(3)), "tcp"
     ),
+    Route("e", (80,), FileTree("/srv", cache=(("*", "no-cache"),), fallback="/a"), "http"),
+    Route("f", (80,), Application("a.b:c", "wsgi", '{"a": 1}', ("/srv",), 3), "http"),
 )
 
 CHANGES: tuple[Change, ...] = (

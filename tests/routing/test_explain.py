@@ -13,10 +13,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.config.model import (
     TLS,
     Acme,
+    Application,
     Block,
     Conditions,
     Config,
     Files,
+    FileTree,
     Forward,
     Internal,
     Redirect,
@@ -317,6 +319,11 @@ The routes:
         for action, text in [
             (Redirect("https://{domain}{path}", 301), "redirect with 301 to https://{domain}{path}"),
             (Block(), "block: 403"),
+            (Block(451), "block: 451"),
+            (Block(isReset=True), "block: reset the connection"),
+            (FileTree("/srv/www"), "answer with the files below /srv/www"),
+            (Application("a.b:c", "asgi"), "hand over to asgi a.b:c"),
+            (Application("a.b:c"), "hand over to the application a.b:c"),
             (
                 Forward((Target("/run/app.sock", 0),)),
                 "forward to unix:/run/app.sock",

@@ -11,10 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import (
     TLS,
+    Application,
     Auto,
     Block,
     Conditions,
     Files,
+    FileTree,
     Forward,
     Internal,
     Redirect,
@@ -108,7 +110,12 @@ class RosterTests(SynchronousTestCase):
                 {"type": "redirect", "status": 308, "to": "https://{domain}{path}"},
             ),
             (Respond(200, body="secret text"), {"type": "respond", "status": 200, "bytes": 11}),
-            (Block(), {"type": "block"}),
+            (Block(), {"type": "block", "status": 403, "reset": False}),
+            (FileTree("/srv"), {"type": "files", "root": "/srv"}),
+            (
+                Application("a:b", "wsgi", '"secret"'),
+                {"type": "socket", "kind": "wsgi", "factory": "a:b"},
+            ),
         ):
             found = entry(replace(SHOP, action=action), 1)
             self.assertEqual(found["action"], told)

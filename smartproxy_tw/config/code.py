@@ -1,0 +1,66 @@
+"""
+How it is written that a route is answered by Python code: a part of the language of
+L{smartproxy_tw.config.schema}.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from .section import PathTexts, Section, number
+
+__all__ = ["Code"]
+
+_DOTTED = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*(?:\.[^\W\d]\w*)*)")
+_PLAIN = re.compile(r"((?:[^\W\d]\w*\.)*[^\W\d]\w*)\.([^\W\d]\w*)")
+
+
+def _dotted(text: str) -> str:
+    found = _DOTTED.fullmatch(text) or _PLAIN.fullmatch(text)
+    if found is None:
+        raise ValueError("is no dotted name such as package.module:application")
+    return f"{found[1]}:{found[2]}"
+
+
+class Code(Section):
+    """
+    Hand requests, or bytes, to Python code in this process.
+    """
+
+    type: Literal["socket"] = Field(description="Python code.")
+    factory: Annotated[str, AfterValidator(_dotted)] = Field(
+        description="Where it is: `package.module:attribute`, or `package.module.attribute`."
+    )
+    kind: Literal["protocol", "resource", "wsgi", "asgi"] | None = Field(
+        default=None,
+        description="What it is: `protocol`, a factory of Twisted's protocols or such a protocol, for "
+        "what is not HTTP; "
+        "`resource`, an IResource of twisted.web; `wsgi` or `asgi`, an application. Default: one of the last "
+        "three, which is found out.",
+    )
+    arguments: dict[str, Any] | None = Field(
+        default=None,
+        description="Call what is at `factory` with these, by name, and use what it returns. Default: it is "
+        "used as it is; a class of resources is called without any.",
+    )
+    pythonPath: PathTexts = Field(
+        default_factory=list,
+        description="Directories that modules are looked for in before others, one or a list, relative to "
+        "that of this file.",
+    )
+    threads: Annotated[int, Field(ge=1, le=1000), BeforeValidator(number)] = Field(
+        default=8, description="How many requests a WSGI application answers at a time, in each process."
+    )
+    queue: Annotated[int, Field(ge=0, le=100000), BeforeValidator(number)] = Field(
+        default=64,
+        description="How many more requests may wait for that, in each process; others are answered with "
+        "503. For ASGI: so many beside `threads` may be under way.",
+    )
+    bodyBytes: Annotated[int, Field(ge=0, le=1 << 32), BeforeValidator(number)] = Field(
+        default=1 << 23,
+        description="How long the body of a request may be; a longer one is answered with 413. It is read "
+        "as a whole before the code sees the request.",
+    )

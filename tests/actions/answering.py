@@ -1,0 +1,119 @@
+"""
+A route that is answered by Python code, on a real data path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import Any
+
+from twisted.internet.threads import deferToThread
+
+from smartproxy_tw.config.model import TLS, Application, Route
+
+from ..plane.harness import Peer, PlaneTests, turns
+from . import samples
+
+__all__ = ["GET", "NAME", "WHOLE", "ApplicationTests"]
+
+NAME = "tests.actions.samples"
+#: Of what the samples give in pieces.
+WHOLE = hashlib.sha256(b"".join(bytes([number % 256]) * 65536 for number in range(512))).digest()
+GET = b"GET %b HTTP/1.1\r\nHost: a.test\r\n\r\n"
+
+
+class ApplicationTests(PlaneTests):
+    """
+    One route that is answered by code.
+    """
+
+    async def setUp(self) -> None:
+        """Nothing has happened."""
+        await super().setUp()
+        samples.happened.clear()
+        samples.go.clear()
+        samples.Pieces.given = samples.Pieces.closed = 0
+
+    async def tearDown(self) -> None:
+        """Nobody waits."""
+        samples.go.set()
+        await self.plane.drain(0)
+        await self.settles(lambda: not self.threads(), "no thread is left")
+        # What the thread of an application has said to this one last.
+        await turns(5)
+        await super().tearDown()
+
+    def threads(self) -> list[threading.Thread]:
+        """
+        Those of applications.
+        """
+        return [each for each in threading.enumerate() if NAME in each.name]
+
+    async def begin(self, name: str, tls: TLS | None = None, **settings: Any) -> int:
+        """
+        The port of the route.
+        """
+        port = await self.port()
+        if tls is not None:
+            await self.certify("a.test")
+        domains = ("a.test",) if tls is not None else ()
+        action = Application(f"{NAME}:{name}", **settings)
+        await self.use(Route("app", (port,), action, "http", domains, tls=tls))
+        return port
+
+    async def get(self, client: Peer, path: bytes) -> tuple[bytes, bytes]:
+        """
+        Ask for a path.
+
+        @return: The head and the body.
+        """
+        client.sends(GET % path)
+        return await client.message()
+
+    async def post(self, client: Peer, path: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """
+        Send a body.
+        """
+        client.sends(
+            b"POST %b HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n" % (path, len(body)) + body
+        )
+        return await client.message()
+
+    async def streams(self, port: int) -> None:
+        """
+        Much in pieces waits for a slow client, and comes whole.
+        """
+        client = await self.client(port)
+        client.transport.pauseProducing()  # type: ignore[union-attr]
+        client.sends(GET % b"/stream")
+        await self.settles(lambda: samples.Pieces.given > 10, "it begins")
+        before = 0
+        while samples.Pieces.given != before:
+            before = samples.Pieces.given
+            await deferToThread(threading.Event().wait, 0.05)
+        self.assertLess(before, 300)
+        self.assertEqual(await self.whole(client), WHOLE)
+        client.leaves()
+
+    async def whole(self, client: Peer) -> bytes:
+        """
+        Take a long answer in chunks.
+
+        @return: The digest of its body.
+        """
+        pieces: list[bytes] = []
+        client.watch = pieces.append
+        client.transport.resumeProducing()  # type: ignore[union-attr]
+        end = b"\r\n0\r\n\r\n"
+        await client.until(lambda: b"".join(pieces[-len(end) :]).endswith(end) or client.isOver)
+        client.watch = None
+        data = bytes(client.data) + b"".join(pieces)
+        client.data.clear()
+        at = data.index(b"\r\n\r\n") + 4
+        digest = hashlib.sha256()
+        while size := int(data[at : data.index(b"\r\n", at)], 16):
+            at = data.index(b"\r\n", at) + 2
+            digest.update(data[at : at + size])
+            at += size + 2
+        return digest.digest()

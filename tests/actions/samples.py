@@ -1,0 +1,266 @@
+"""
+Python code such as routes are answered by, each piece by its dotted name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
+
+from twisted.internet.protocol import Factory, Protocol
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+__all__ = ["Loud", "Page", "Pieces", "asgi", "bare", "failing", "go", "happened", "loud", "page", "wsgi"]
+
+StartResponse = Callable[..., Callable[[bytes], None]]
+
+#: Set for WSGI applications that wait.
+go = threading.Event()
+#: What has happened.
+happened: list[Any] = []
+
+
+def wsgi(environ: dict[str, Any], startResponse: StartResponse) -> Iterable[bytes]:
+    """
+    Does what the path says.
+    """
+    path = environ["PATH_INFO"]
+    if path == "/environ":
+        body = repr({key: value for key, value in environ.items() if "." not in key}).encode()
+        startResponse("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+        return [body]
+    if path == "/digest":
+        body = hashlib.sha256(environ["wsgi.input"].read()).hexdigest().encode()
+        startResponse("201 Created", [("X-Name", "value")])
+        return [body]
+    if path == "/fail":
+        raise RuntimeError("a bug of the application")
+    if path == "/exit":
+        raise SystemExit(1)
+    if path == "/late":
+        return late(startResponse)
+    if path == "/wait":
+        go.wait(10)
+        startResponse("200 OK", [])
+        return [b"waited"]
+    if path == "/write":
+        startResponse("200 OK", [])(b"written ")
+        return [b"and returned"]
+    if path == "/bad":
+        startResponse("200 OK", [("X-Bad", "a\r\nb: c")])
+        return [b""]
+    if path == "/silent":
+        return [b""]
+    if path == "/errors":
+        print("a line", file=environ["wsgi.errors"])
+    if path == "/stream":
+        return Pieces(startResponse)
+    startResponse("404 Not Found", [])
+    return iter(())
+
+
+def late(startResponse: StartResponse) -> Iterator[bytes]:
+    """
+    Fails in the middle.
+    """
+    startResponse("200 OK", [])
+    yield b"begun"
+    raise RuntimeError("a bug in the middle")
+
+
+class Pieces:
+    """
+    Much, in pieces.
+    """
+
+    given: ClassVar[int] = 0
+    closed: ClassVar[int] = 0
+
+    def __init__(self, startResponse: StartResponse) -> None:
+        type(self).given = 0
+        startResponse("200 OK", [])
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Each a little different."""
+        for number in range(512):
+            type(self).given += 1
+            yield bytes([number % 256]) * 65536
+
+    def close(self) -> None:
+        """Let go."""
+        type(self).closed += 1
+
+
+async def asgi(scope: Any, receive: Any, send: Any) -> None:
+    """
+    Does what the path says.
+    """
+    if scope["type"] == "lifespan":
+        await receive()
+        happened.append("startup")
+        scope["state"]["began"] = "yes"
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        happened.append("shutdown")
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    path = scope["path"]
+    if path == "/fail":
+        raise RuntimeError("a bug of the application")
+    if path == "/exit":
+        raise SystemExit(1)
+    if path == "/silent":
+        return
+    message = await receive()
+    if path == "/scope":
+        facts = scope["extensions"]["smartproxy.facts"]["facts"]
+        told = (scope["method"], scope["query_string"], scope["client"][0], scope["state"], facts.host)
+        body = repr(told).encode()
+    elif path == "/digest":
+        body = hashlib.sha256(message["body"]).hexdigest().encode()
+    elif path == "/disconnect":
+        happened.append((await receive())["type"])
+        return
+    elif path == "/wait":
+        await asyncio.to_thread(go.wait, 10)
+        body = b"waited"
+    elif path == "/stream":
+        await stream(send)
+        return
+    else:
+        body = b""
+    status = 200 if body else 404
+    await send({"type": "http.response.start", "status": status, "headers": [(b"x-name", b"value")]})
+    if path == "/late":
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        raise RuntimeError("a bug in the middle")
+    await send({"type": "http.response.body", "body": body})
+
+
+async def stream(send: Any) -> None:
+    """
+    Much, in pieces.
+    """
+    Pieces.given = 0
+    await send({"type": "http.response.start", "status": 200})
+    for number in range(512):
+        Pieces.given += 1
+        await send({"type": "http.response.body", "body": bytes([number % 256]) * 65536, "more_body": True})
+    await send({"type": "http.response.body"})
+
+
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    """
+    Has no use for a lifespan.
+    """
+    if scope["type"] != "http":
+        raise NotImplementedError(scope["type"])
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"bare"})
+
+
+async def failing(scope: Any, receive: Any, send: Any) -> None:
+    """
+    Does not start.
+    """
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+
+class Loud:
+    """
+    An application that is made from arguments.
+    """
+
+    def __init__(self, text: str, times: int = 1) -> None:
+        if times < 0:
+            raise ValueError("times is below zero")
+        self.body = (text * times).encode()
+
+    def __call__(self, environ: dict[str, Any], startResponse: StartResponse) -> Iterable[bytes]:
+        """Say it."""
+        startResponse("200 OK", [])
+        return [self.body]
+
+
+loud = Loud("loud")
+
+
+class Page(Resource):
+    """
+    The root of some pages.
+    """
+
+    def getChild(self, path: bytes, request: Any) -> Resource:
+        """By name."""
+        return Leaf(path)
+
+
+class Leaf(Resource):
+    """
+    Does what its name says.
+    """
+
+    isLeaf = True
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__()
+        self.name = name
+
+    def render_GET(self, request: Any) -> Any:
+        """Answer."""
+        if self.name == b"later":
+            request.write(b"now, ")
+            happened.append(request)
+            request.notifyFinish().addBoth(happened.append)
+            return NOT_DONE_YET
+        if self.name == b"fail":
+            raise RuntimeError("a bug of the resource")
+        if self.name == b"exit":
+            raise SystemExit(1)
+        if self.name == b"pull":
+            request.registerProducer(Puller(request), False)
+            return NOT_DONE_YET
+        if self.name == b"session":
+            return request.getSession().uid
+        if self.name == b"facts":
+            facts = request.facts
+            return repr(
+                (facts.host, request.getClientAddress().host, request.isSecure(), request.args)
+            ).encode()
+        return b"page " + self.name
+
+    def render_POST(self, request: Any) -> bytes:
+        """A checksum of the body."""
+        return hashlib.sha256(request.content.read()).hexdigest().encode()
+
+
+class Puller:
+    """
+    Much, in pieces that are asked for.
+    """
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        Pieces.given = 0
+
+    def resumeProducing(self) -> None:
+        """One more."""
+        self._request.write(bytes([Pieces.given % 256]) * 65536)
+        Pieces.given += 1
+        if Pieces.given == 512:
+            self._request.unregisterProducer()
+            self._request.finish()
+
+    def stopProducing(self) -> None:
+        """No more."""
+        happened.append("stopped")
+
+
+page = Page()
+factory = Factory.forProtocol(Protocol)
+number = 5

@@ -1,0 +1,111 @@
+"""
+Tests for L{smartproxy_tw.actions.asgi}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+
+from twisted.internet.threads import deferToThread
+
+from smartproxy_tw.config.model import Application, Route
+
+from ..plane.harness import field
+from . import samples
+from .answering import GET, NAME, ApplicationTests
+
+
+class ASGITests(ApplicationTests):
+    """
+    L{smartproxy_tw.actions.asgi}.
+    """
+
+    async def test_scope(self) -> None:
+        """
+        The application knows what was asked, and what it has kept when it started.
+        """
+        port = await self.begin("asgi")
+        client = await self.client(port)
+        head, body = await self.get(client, b"/scope?x=1")
+        self.assertEqual(body, repr(("GET", b"x=1", "127.0.0.1", {"began": "yes"}, "a.test")).encode())
+        self.assertEqual(field(head, b"x-name"), b"value")
+        client.sends(b"HEAD /scope HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        head, _ = await client.message(False)
+        self.assertTrue(head.startswith(b"HTTP/1.1 200 "))
+
+    async def test_body(self) -> None:
+        """
+        Bodies come whole.
+        """
+        port = await self.begin("asgi")
+        client = await self.client(port)
+        for size in (0, 10, 3 << 20):
+            _, found = await self.post(client, b"/digest", bytes(size))
+            self.assertEqual(found, hashlib.sha256(bytes(size)).hexdigest().encode())
+
+    async def test_bugs(self) -> None:
+        """
+        As for WSGI.
+        """
+        port = await self.begin("asgi")
+        client = await self.client(port)
+        for path in (b"/fail", b"/exit", b"/silent"):
+            head, _ = await self.get(client, path)
+            self.assertTrue(head.startswith(b"HTTP/1.1 500 "), path)
+            self.assertEqual(len(self.flushLoggedErrors()), 1)
+        client.sends(GET % b"/late")
+        self.assertIn(b"begun", await client.loses())
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    async def test_exhausted(self) -> None:
+        """
+        So many requests at a time.
+        """
+        port = await self.begin("asgi", threads=1, queue=1)
+        clients = [await self.client(port) for _ in range(3)]
+        for client in clients:
+            client.sends(GET % b"/wait")
+        head, _ = await clients[2].message()
+        self.assertTrue(head.startswith(b"HTTP/1.1 503 "))
+        samples.go.set()
+        for client in clients[:2]:
+            self.assertEqual((await client.message())[1], b"waited")
+
+    async def test_slowClient(self) -> None:
+        """
+        See L{streams}.
+        """
+        await self.streams(await self.begin("asgi"))
+
+    async def test_leaves(self) -> None:
+        """
+        The application is told that a client has left.
+        """
+        port = await self.begin("asgi")
+        client = await self.client(port)
+        client.sends(GET % b"/disconnect")
+        await self.settles(lambda: samples.happened == ["startup"], "it has started")
+        await deferToThread(threading.Event().wait, 0.05)
+        client.breaks()
+        await self.settles(lambda: samples.happened[1:] == ["http.disconnect"], "it is told")
+
+    async def test_lifespan(self) -> None:
+        """
+        It is told of its end when no route names it any more; one that has no use for a lifespan
+        does without.
+        """
+        port = await self.begin("asgi")
+        await self.use(Route("app", (port,), Application(f"{NAME}:bare"), "http"))
+        await self.settles(lambda: samples.happened == ["startup", "shutdown"], "it has ended")
+        client = await self.client(port)
+        self.assertEqual((await self.get(client, b"/"))[1], b"bare")
+
+    async def test_notStarted(self) -> None:
+        """
+        One that does not start answers nothing.
+        """
+        port = await self.begin("failing")
+        client = await self.client(port)
+        head, _ = await self.get(client, b"/")
+        self.assertTrue(head.startswith(b"HTTP/1.1 500 "))

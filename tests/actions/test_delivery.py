@@ -1,0 +1,115 @@
+"""
+Tests for L{smartproxy_tw.actions.delivery}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from smartproxy_tw.actions.asked import FAILED
+from smartproxy_tw.actions.delivery import Delivery
+
+from .delivering import RecordingExchange, RecordingOutlet
+
+
+class DeliveryTests(SynchronousTestCase):
+    """
+    L{Delivery}.
+    """
+
+    def setUp(self) -> None:
+        self.exchange = RecordingExchange()
+        self.told: list[str] = []
+        self.delivery = Delivery(self.exchange, lambda: self.told.append("ended"))
+
+    def begun(self, length: int | None) -> RecordingOutlet:
+        """
+        An answer in pieces.
+        """
+        self.delivery.begin(200, b"", length)
+        assert self.exchange.outlet is not None
+        return self.exchange.outlet
+
+    def taken(self) -> None:
+        """
+        There is room.
+        """
+        self.told.append("taken")
+
+    def test_whole(self) -> None:
+        """
+        All at once; what comes after that is dropped.
+        """
+        self.delivery.respond(200, b"A: b\r\n", None, b"body", False)
+        self.delivery.respond(500, b"", None, b"", False)
+        self.delivery.fail()
+        self.assertEqual(self.exchange.asked, [("respond", 200, b"A: b\r\n", b"body")])
+        self.assertEqual(self.told, ["ended"])
+        self.assertTrue(self.delivery.isOver)
+
+    def test_lengths(self) -> None:
+        """
+        What was promised is held to: too much is cut, too little breaks off, and HEAD has what GET
+        would have.
+        """
+        for length, body, isHead, wanted in (
+            (4, b"body", False, ("respond", 200, b"", b"body")),
+            (2, b"body", False, ("begin", 200, b"", 2)),
+            (9, b"body", False, ("begin", 200, b"", 9)),
+            (9, b"", True, ("begin", 200, b"", 9)),
+            (None, b"body", True, ("begin", 200, b"", 4)),
+        ):
+            self.setUp()
+            self.delivery.respond(200, b"", length, body, isHead)
+            self.assertEqual(self.exchange.asked, [wanted])
+            if self.exchange.outlet is not None:
+                self.assertEqual(self.exchange.outlet.data, b"" if isHead else body[:length])
+
+    def test_pieces(self) -> None:
+        """
+        Who writes is told when there is room.
+        """
+        outlet = self.begun(None)
+        self.delivery.write(b"one", self.taken)
+        self.assertEqual(self.told, ["taken"])
+        outlet.room = 1
+        self.delivery.write(b"two", self.taken)
+        self.assertEqual(self.told, ["taken"])
+        outlet.takes(100)
+        self.assertEqual(self.told, ["taken", "taken"])
+        self.delivery.finish()
+        self.delivery.finish()
+        self.assertEqual((outlet.data, outlet.end), (b"onetwo", "finish"))
+
+    def test_cut(self) -> None:
+        """
+        Pieces beyond the length are not sent.
+        """
+        outlet = self.begun(4)
+        for piece in (b"abc", b"def", b"ghi"):
+            self.delivery.write(piece, self.taken)
+        self.assertEqual(outlet.data, b"abcd")
+
+    def test_fails(self) -> None:
+        """
+        500 before an answer has begun, and an end that nobody takes for one after that.
+        """
+        self.delivery.fail()
+        self.assertEqual(self.exchange.asked, [("respond", *FAILED)])
+        self.setUp()
+        outlet = self.begun(None)
+        self.delivery.fail()
+        self.assertEqual(outlet.end, "abort")
+
+    def test_leaves(self) -> None:
+        """
+        Who waits for room when the client leaves is told, and so is who writes after that.
+        """
+        outlet = self.begun(None)
+        outlet.room = 0
+        self.delivery.write(b"x", self.taken)
+        self.exchange.end()
+        self.assertEqual(self.told, ["taken", "ended"])
+        self.assertTrue(self.delivery.isOver)
+        self.delivery.write(b"y", self.taken)
+        self.assertEqual(self.told, ["taken", "ended", "taken"])
