@@ -58,7 +58,7 @@ class LifeTests(ApplicationTests):
         )
         self.assertEqual(
             str(failure),
-            f"route bad (line 7): {NAME}:number is not a resource or an application but of type int",
+            f"Route 'bad' (line 7): {NAME}:number is not a resource or an application but of type int",
         )
         self.assertEqual((await self.get(client, b"/"))[1], b"loud")
         self.assertEqual(samples.happened, [])
