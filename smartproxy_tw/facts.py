@@ -20,6 +20,7 @@ __all__ = [
     "Address",
     "Amendment",
     "AnswerHead",
+    "CertificateFacts",
     "Challenge",
     "ConnectionFacts",
     "Credential",
@@ -51,6 +52,22 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class CertificateFacts(NamedTuple):
+    """
+    The certificate that a client has shown, and that was verified.
+
+    @ivar subject: Whom it is for, as RFC 4514 writes names; empty where it has no subject.
+    @ivar names: The names beside that, with a comma between them: C{DNS:a.example}.
+    @ivar fingerprint: Its SHA-256, in hexadecimal digits, lower-case.
+    @ivar serial: Its serial number, likewise.
+    """
+
+    subject: str
+    names: str
+    fingerprint: str
+    serial: str
+
+
 class ConnectionFacts(NamedTuple):
     """
     What is known of a connection once its first bytes were read.
@@ -67,6 +84,7 @@ class ConnectionFacts(NamedTuple):
         asked for or shown.
     @ivar server: What the client connected to by that header; L{None} where there
         was none: the socket knows.
+    @ivar certificate: The one that the client has shown, or L{None}.
     """
 
     port: int
@@ -76,6 +94,7 @@ class ConnectionFacts(NamedTuple):
     isTLS: bool = False
     clientSubject: str | None = None
     server: Address | None = None
+    certificate: CertificateFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

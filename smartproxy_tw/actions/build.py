@@ -34,18 +34,29 @@ if TYPE_CHECKING:
 __all__ = ["buildAction", "buildFallback"]
 
 
-def buildAction(route: Route, upstream: Callable[[Forward], Group | Assortment], means: Means) -> IAction:
+def _unguarded(route: Route, action: IAction) -> IAction:
+    return action
+
+
+def buildAction(
+    route: Route,
+    upstream: Callable[[Forward], Group | Assortment],
+    means: Means,
+    guarded: Callable[[Route, IAction], IAction] = _unguarded,
+) -> IAction:
     """
     @param route: Says what to do.
     @param upstream: Gives the group for targets, or the assortment for those that are
         worked out; equal ones share it.
     @param means: What else is needed.
+    @param guarded: Puts the guards of a route before an action; by default there are none.
     @return: What does it.  The order, from outside in: what sees all answers, also those of
         guards; guards; what amends requests; the action.
-    @raise ValueError: As C{upstream} does, or something of Python cannot be had.
+    @raise ValueError: As C{upstream} and C{guarded} do, or something of Python cannot be had.
     """
     action = _action(route, upstream, means)
     action = _amended(route, action)
+    action = guarded(route, action)
     return _seen(route, action)
 
 

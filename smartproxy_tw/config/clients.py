@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from ipaddress import ip_address
 from typing import NamedTuple
 
 from . import names
 
 __all__ = ["Clients", "Glob", "Number", "Range", "client", "numberOf"]
+
+#: So many are read in one step: about a millisecond.
+_STEP = 64
 
 _GLOB = re.compile(r"(?:[0-9]{1,3}|\*)(?:\.(?:[0-9]{1,3}|\*)){3}")
 
@@ -130,8 +133,24 @@ class Clients:
         self._firsts: list[Number] = []
         self._lasts: list[Number] = []
         self._globs: list[Glob] = []
+        for _ in self._read():
+            pass
+
+    @classmethod
+    def reading(cls, texts: Iterable[str]) -> Generator[None, None, Clients]:
+        """
+        The same, step by step: twenty thousand of them take half a second.
+        """
+        made = cls(())
+        made.texts = tuple(texts)
+        yield from made._read()
+        return made
+
+    def _read(self) -> Generator[None, None, None]:
         ranges: list[Range] = []
-        for text in self.texts:
+        for number, text in enumerate(self.texts, 1):
+            if not number % _STEP:
+                yield
             try:
                 found = client(text)
             except ValueError as why:

@@ -21,6 +21,7 @@ from .balance import Balance, Check, Checked, Ejection, Health, Sticky, checkedO
 from .filetree import FileTree
 from .plugin import Plugin
 from .revision import Compress, ErrorPage, Headers, Rewrite
+from .security import Cors, Security, SecurityHeaders
 from .selection import Branch, Dynamic
 
 __all__ = [
@@ -487,6 +488,11 @@ class Route:
     @ivar rewrite: What targets are asked for in place of what came.
     @ivar compress: Which answers are compressed.
     @ivar errorPages: Of the pages that fit, the first is taken.
+    @ivar security: Who may use it, and how much; L{None}: everybody may, and all they like.
+    @ivar cors: Which other origins browsers let use it; L{None}: its answers and those of its
+        target stand as they are.
+    @ivar securityHeaders: What browsers are told to be careful about; L{None}: nothing.
+    @ivar bodyBytes: In place of L{Limits.bodyBytes}, or L{None}.
     """
 
     name: str
@@ -503,6 +509,10 @@ class Route:
     rewrite: Rewrite | None = None
     compress: Compress | None = None
     errorPages: tuple[ErrorPage, ...] = ()
+    security: Security | None = None
+    cors: Cors | None = None
+    securityHeaders: SecurityHeaders | None = None
+    bodyBytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from .findings import Findings
 from .locations import Locations
 from .plugin import plugins
 from .revisionreader import RevisionReader
+from .safeguards import Safeguards, misplaced
 from .spreading import balanceOf, healthOf, spreadProblems
 
 __all__ = ["RouteReader", "SiteReader", "listed", "portsOf"]
@@ -163,14 +164,15 @@ class RouteReader(_Reader):
             header = proxyHeader(action.sendProxyProtocol)
             items = targets.read(("action", "targets"), action.targets, header, action.decisionTimeout)
         reader = RevisionReader(self._findings, self._files, self._path, blanks.parameters(match.path))
+        guards = Safeguards(self._findings, self._files, self._path)
         protocol = self._protocol(written, items)
-        made = self._action(action, match, reader, items)
-        if isinstance(made, model.Forward):
-            spreadProblems(self.wrong, ("action",), made, protocol)
-        return model.Route(
+        deed = self._action(action, match, reader, items)
+        if isinstance(deed, model.Forward):
+            spreadProblems(self.wrong, ("action",), deed, protocol)
+        made = model.Route(
             name=written.name or "",
             ports=portsOf(match.ports, (*self._path, "match", "ports"), self._findings),
-            action=made,
+            action=deed,
             protocol=protocol,
             domains=domains,
             path=match.path,
@@ -179,7 +181,14 @@ class RouteReader(_Reader):
             line=self._findings.mark(self._path).line,
             conditions=self._conditions(match, action),
             **reader.revisions(written, isinstance(action, schema.Forward)),
+            security=guards.security(written.security),
+            cors=guards.cors(written.cors),
+            securityHeaders=guards.headers(written.securityHeaders),
+            bodyBytes=None if written.limits is None else written.limits.bodyBytes,
         )
+        for below, why in misplaced(made):
+            self.wrong(below, why)
+        return made
 
     def _conditions(self, match: schema.Match, action: Any) -> model.Conditions:
         versions = tuple(listed(match.tlsVersion))

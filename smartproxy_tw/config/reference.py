@@ -51,6 +51,8 @@ _SHARED = {
     "PassiveCheck": "A passive check",
     "PortRange": "A range of ports",
     "ProxyHeader": "A header of the PROXY protocol",
+    "Security": "Security of a route",
+    "SecurityHeaders": "Security headers",
     "Service": "Targets by SRV records",
     "Sticky": "A sticky cookie",
     "Target": "A target, by host and port",
@@ -59,6 +61,9 @@ _SHARED = {
     "TargetTLS": "TLS to one target",
     "UnixTarget": "A target, by unix socket",
 }
+
+#: As what their own mappings are told, where they have some.
+_PATHS = {"Security": "security", "SecurityHeaders": "security_headers"}
 
 
 class _Writer:
@@ -76,13 +81,17 @@ class _Writer:
         Each section: the root first, each mapping before those inside of it,
         what is shared last.
         """
+        yield from self._rest()
+        for name, title in _SHARED.items():
+            yield "\n".join(self._section(title, _PATHS.get(name, ""), self._schema["$defs"][name]))
+            yield from self._rest()
+
+    def _rest(self) -> Iterator[str]:
         while self._waiting:
             path, schema = self._waiting.pop(0)
             later, self._waiting = self._waiting, []
             yield "\n".join(self._section(self._heading(path, schema), path, schema))
             self._waiting += later
-        for name, title in _SHARED.items():
-            yield "\n".join(self._section(title, "", self._schema["$defs"][name]))
 
     def _section(self, title: str, path: str, schema: dict[str, Any]) -> Iterator[str]:
         yield title

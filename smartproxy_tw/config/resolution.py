@@ -30,6 +30,8 @@ from .findings import Findings
 from .locations import Locations
 from .readers import RouteReader, SiteReader, listed, portsOf
 from .revisionreader import PageReader, inherited
+from .safeguards import Safeguards
+from .safeguards import inherited as guarded
 
 __all__ = ["resolve"]
 
@@ -145,6 +147,9 @@ class _Resolver:
         @param isWhole: Whether nothing had to be left out.
         """
         acme = self._acme(written.acme)
+        usual = Safeguards(self._findings, self._files, ("defaults",))
+        self._usual = usual.security(written.defaults.security)
+        self._usualHeaders = usual.headers(written.defaults.securityHeaders)
         wrong = {path[:2] for path in self._findings.places}
         placed = self._routes(written.routes, kept, acme)
         ofSites = self._sites(written.sites, acme)
@@ -440,6 +445,7 @@ class _Resolver:
                 name = _unused(_nameOf(made), taken)
                 taken.add(name)
                 made = _renamed(made, name)
+            made = self._withDefaults(made, route)
             placed.append(checks.Placed(made, path, self._findings.mark(path)))
         return placed
 
@@ -458,8 +464,19 @@ class _Resolver:
             )
             if site is not None:
                 mark = self._findings.mark(path)
-                placed += [checks.Placed(route, path, mark) for route in sites.expand(site, acme)]
+                for route in sites.expand(site, acme):
+                    placed.append(checks.Placed(self._withDefaults(route, None), path, mark))
         return placed
+
+    def _withDefaults(self, route: model.Route, written: schema.Route | None) -> model.Route:
+        """
+        @param written: L{None} for a site.
+        """
+        made = guarded(route, None if written is None else written.security, self._usual)
+        isSaid = written is not None and written.securityHeaders is not None
+        if self._usualHeaders is not None and not isSaid and made.protocol == "http":
+            made = replace(made, securityHeaders=self._usualHeaders)
+        return made
 
 
 def _meant(word: str, known: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from ..facts import Address
-from . import dotted, lexicon, model, names, spread, targets, texts
+from . import dotted, lexicon, model, names, protection, spread, targets, texts
 from .code import Code
 from .contents import Contents
 from .document import FromEnvironment
@@ -737,6 +737,20 @@ class Route(Section):
         description="What errors look like, by status: `404`, or `4xx` and `5xx`; a file, `{body: }`, or a "
         "list of both in several media types. `from: proxy` (the default) replaces the answers that the "
         "proxy itself gives, `from: all` those of targets too.",
+    )
+    security: protection.Security | None = Field(
+        default=None, description="Who may use it, and how much. Default: everybody, all they like."
+    )
+    cors: protection.Cors | None = Field(
+        default=None, description="Which other origins browsers let use it. Default: what the target says."
+    )
+    securityHeaders: protection.Advice | None = Field(
+        default=None,
+        description="What browsers are told to be careful about: `true` for what suits most, or a mapping. "
+        "Default: nothing.",
+    )
+    limits: protection.RouteLimits | None = Field(
+        default=None, description="How much of something it takes. Default: as `limits` of the whole file."
     )
 
 
@@ -1464,6 +1478,10 @@ class File(Section):
         "A file that is wrong changes nothing.",
     )
     acme: Acme = Field(default_factory=Acme, description="Where certificates are had automatically.")
+    defaults: protection.Defaults = Field(
+        default_factory=protection.Defaults,
+        description="What routes and sites ask for that do not say otherwise.",
+    )
     sites: dict[_SiteName, _SiteValue] = Field(
         default_factory=dict,
         description="Names that are served by HTTPS with a certificate, and redirected to it from "

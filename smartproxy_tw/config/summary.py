@@ -32,6 +32,7 @@ from .model import (
 )
 from .narration import revised
 from .texts import isLoopback
+from .wards import asked
 
 __all__ = ["render"]
 
@@ -113,6 +114,9 @@ def _route(route: Route) -> Iterator[str]:
     """
     yield f"  {route.name}" + (f" (line {route.line})" if route.line else "")
     yield f"    takes        {'; '.join(_matched(route))}"
+    guards = list(asked(route))
+    if guards:
+        yield f"    asks         {'; '.join(guards)}"
     yield f"    does         {_deed(route)}"
     for word, text in revised(route):
         yield f"    {word:<12} {text}"

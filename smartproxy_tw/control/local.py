@@ -19,6 +19,7 @@ from ..actions.applications import Applications
 from ..actions.build import buildAction, buildFallback
 from ..actions.means import Means
 from ..actions.plugged import Plugged
+from ..guards.gatehouse import Gatehouse
 from ..interfaces import IPlane
 from ..plane.accept import Acceptor
 from ..plane.census import cell
@@ -89,6 +90,7 @@ class LocalPlane:
         self._poller = Poller(reactor, linger)
         self._resolver = Resolver(partial(_names, reactor), reactor.seconds, self._poller.after)
         self.engine = Engine(self._poller, clock, sharesPorts=sharesPorts)
+        self._gatehouse = Gatehouse(reactor, clock, self.engine.denied)
         self._acceptors: dict[IListeningPort, Acceptor] = {}
         self._groups: dict[tuple[Forward, float], Group | Assortment] = {}
         self._plugged: Plugged | None = None
@@ -163,12 +165,15 @@ class LocalPlane:
             return found
 
         chosen = self._applications.choosing()
+        # Where there is one for each CPU, a worker has been told how many that is.
+        posts = self._gatehouse.posts(config.workers if isinstance(config.workers, int) else 1)
+        yield from posts.reading(config.routes)
         actions: dict[str, IAction] = {}
         plugged = Plugged(self._reactor, self._plugged)
         means = Means(self._reactor, plugged, config.pythonPath, chosen.action)
         for route, isPause in paused(config.routes):
             try:
-                actions[route.name] = buildAction(route, upstream, means)
+                actions[route.name] = buildAction(route, upstream, means, posts.before)
             except ValueError as why:
                 plugged.close(self._plugged)
                 where = f" (line {route.line})" if route.line else ""
@@ -181,6 +186,7 @@ class LocalPlane:
         records = self._recordsOf(config.accessLog)
         self.engine.use(config, table.ports, actions, records)
         chosen.settle()
+        self._gatehouse.use(posts)
         former, self._records, self._recordsFor = self._records, records, config.accessLog
         if former is not None and former is not records:
             former.close()
@@ -308,6 +314,7 @@ class LocalPlane:
         if self._plugged is not None:
             self._plugged.close()
         await self._applications.close()
+        self._gatehouse.close()
         self._poller.stop()
         self.engine.pipes.close()
         if self._records is not None:

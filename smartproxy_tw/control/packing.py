@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from .. import facts
-from ..config import model
+from ..config import model, security
 from ..config.model import Config, Route
 from ..routing.steps import Steps, finish
 from . import state
@@ -135,4 +135,4 @@ def _reducers(*modules: ModuleType) -> dict[type[Any], Callable[[Any], Any]]:
     return found
 
 
-_REDUCERS = _reducers(facts, model, state)
+_REDUCERS = _reducers(facts, model, security, state)

@@ -41,6 +41,8 @@ _STATUSES = frozenset((0, 499, *(status.value for status in HTTPStatus)))
 #: All classes that requests may be in.
 CODES = (*map(str, sorted(_STATUSES)), *(f"{each}xx" for each in range(10)))
 
+_DENIED = "denied "
+
 #: A connection that speaks another protocol from then on, for as long as it likes.
 _SWITCHED = 101
 
@@ -153,12 +155,25 @@ class Census:
         """
         self._counts["log_lines_lost"] += lines
 
+    def denied(self, reason: str, route: str) -> None:
+        """
+        A guard let somebody not pass.
+
+        @param reason: One word.
+        @param route: Its name.
+        """
+        name = cell("denied", reason, route)
+        self._counts[name] = self._counts.get(name, 0) + 1
+
     def keep(self, routes: Collection[str]) -> None:
         """
         Forget the routes that are not there any more.
 
         @param routes: The names of those that are.
         """
+        for name in [name for name in self._counts if name.startswith(_DENIED)]:
+            if words(name)[2] not in routes:
+                del self._counts[name]
         for name in [name for name in self._routes if name and name not in routes]:
             route = self._routes.pop(name)
             for each in (*route.names, *route.codes.values()):

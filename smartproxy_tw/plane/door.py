@@ -244,7 +244,7 @@ class Door:
         # Whom the connection is from is another matter than whom the request is from.
         peer = Sight(connection.client.host) if table is not None and table.asksClient else None
         route, action = self._decide(request, connection, sight, peer)
-        most = engine.limits.bodyBytes
+        most = self.bodyBytes(route)
         if request.length > most > 0:
             # Before anything is sent upstream; whoever expects 100 meets this in its place.
             engine.refused(413, f"the body is longer than {most} bytes", connection)
@@ -264,6 +264,16 @@ class Door:
                 self.memo.clear()
             self.memo[data] = prepared
         return prepared
+
+    def bodyBytes(self, route: Route | None) -> int:
+        """
+        How long the body of a request may be.
+
+        @param route: Where it goes.
+        @return: In bytes, chunks undone; 0: any length.
+        """
+        own = None if route is None else route.bodyBytes
+        return self.engine.limits.bodyBytes if own is None else own
 
     def _decide(
         self, request: Request, connection: ConnectionFacts, sight: Sight | None, peer: Sight | None

@@ -481,6 +481,22 @@ class Engine:
             client=connection.client.host,
         )
 
+    def denied(self, route: str, reason: str, client: str, detail: str) -> None:
+        """
+        A guard let somebody not pass.
+
+        @param route: Its name.
+        @param reason: One word, of which there are few.
+        @param detail: What else there is to say.
+        """
+        self.census.denied(reason, route)
+        if detail:
+            text = f"Denied ({reason}) on route {{route}}: {{detail}} (from {{client}})"
+            self._digest.add("denied", text, route=route, client=client, detail=detail)
+        else:
+            text = f"Denied ({reason}) on route {{route}} (from {{client}})"
+            self._digest.add("denied", text, route=route, client=client)
+
     def gaveUp(self, connection: ConnectionFacts) -> None:
         """
         A client took too little of its answer.

@@ -115,7 +115,7 @@ class Exchange:
         door = session.door
         engine = door.engine
         self._number = next(engine.numbers.next)
-        self._intake = Intake(self, engine.limits.bodyBytes) if self.left else None
+        self._intake = Intake(self, door.bodyBytes(prepared.route)) if self.left else None
         self._sent = 0
         self._isKept = prepared.request.keepAlive and not (engine.isDraining or door.isClosing)
         self._hasRetried = False

@@ -23,7 +23,7 @@ from ..wire import proxyheader
 from ..wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, parse
 from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME
 from .handshake import Handshake
-from .identity import subjectOf
+from .identity import shownBy
 from .poller import ENDED, READABLE
 from .stream import Stream
 from .wires import READ, PlainWire
@@ -303,7 +303,9 @@ class Greeting:
         def shaken(wire: TLSWire) -> None:
             known = facts
             if policy.clients is not None:
-                known = facts._replace(clientSubject=subjectOf(wire.connection))
+                shown = shownBy(wire.connection)
+                if shown is not None:
+                    known = facts._replace(clientSubject=shown.subject or shown.names, certificate=shown)
             if isHTTP:
                 self._entrance.secure(policy).open(wire, known)
             else:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from OpenSSL import SSL, crypto
 
-__all__ = ["commonNameOf", "noteDistrust", "reasonOf", "subjectOf", "verifyPeer", "versionOf"]
+from ..facts import CertificateFacts
+
+__all__ = ["commonNameOf", "noteDistrust", "reasonOf", "shownBy", "verifyPeer", "versionOf"]
 
 #: What OpenSSL has against a certificate (X509_STORE_CTX_get_error(3)), where operators meet it.
 _DISTRUST = {
@@ -55,27 +57,27 @@ def verifyPeer(connection: SSL.Connection, host: str) -> None:
         raise ValueError(f"its certificate is not for {host}") from error
 
 
-def subjectOf(connection: SSL.Connection) -> str | None:
+def shownBy(connection: SSL.Connection) -> CertificateFacts | None:
     """
-    Whom the certificate is for that the peer has shown.
+    The certificate that the peer has shown.
 
-    @return: As RFC 4514 writes names; where the subject is empty, the names
-        beside it (C{DNS:a.example}); L{None} when none was shown.
+    @return: L{None} when none was shown.
     """
     certificate = connection.get_peer_certificate()
     if certificate is None:
         return None
-    shown = certificate.to_cryptography()
-    subject = shown.subject.rfc4514_string()
-    if subject:
-        return subject
     from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
 
+    shown = certificate.to_cryptography()
     try:
         names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        beside = ",".join(f"{type(each).__name__.removesuffix('Name')}:{each.value}" for each in names)
     except (x509.ExtensionNotFound, ValueError):
-        return ""
-    return ",".join(f"{type(each).__name__.removesuffix('Name')}:{each.value}" for each in names)
+        beside = ""
+    return CertificateFacts(
+        shown.subject.rfc4514_string(), beside, shown.fingerprint(SHA256()).hex(), f"{shown.serial_number:x}"
+    )
 
 
 def versionOf(connection: SSL.Connection) -> str:

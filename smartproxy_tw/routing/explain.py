@@ -33,6 +33,8 @@ from ..config.model import (
     TLSPolicy,
 )
 from ..config.narration import revised
+from ..config.wards import asked as asking
+from ..config.wards import denial
 from ..facts import Address, ConnectionFacts, RequestFacts
 from ..wire.target import BadTarget, hostOf, resolve
 from .choice import judged
@@ -490,6 +492,10 @@ def _deeds(chosen: Chosen, asked: list[_Asked], question: _Question) -> list[tup
             found.append(("certificate", _certificate(certificate)))
     if chosen.parameters:
         found.append(("parameters", ", ".join(f"{name}={value}" for name, value in chosen.parameters)))
+    found += [("guard", each) for each in asking(chosen.route)]
+    why = denial(chosen.route, question.client)
+    if why is not None:
+        found.append(("denied", why))
     action = chosen.route.action
     if isinstance(action, Forward) and action.branches:
         found.append(("action", "forward, choosing among its targets"))

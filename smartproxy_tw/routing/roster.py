@@ -23,6 +23,7 @@ from ..config.model import (
     Route,
     Several,
 )
+from ..config.wards import asked as asking
 from .explain import Verdict
 
 __all__ = ["entry", "verdict"]
@@ -43,6 +44,7 @@ def entry(route: Route, place: int) -> Mapping[str, Any]:
         "match": _match(route),
         "action": _action(route),
         "tls": _tls(route),
+        "guards": list(asking(route)),
         "precedence": {
             "priority": route.priority,
             "domain": _mostExact(route.domains),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..config.model import Forward
-from ..plane.census import CODES, DELAYS, DURATIONS, cell
+from ..plane.census import CODES, DELAYS, DURATIONS, cell, words
 from .exposition import Family, Kind, Sample, histogram
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ __all__ = ["Figures", "measures"]
 
 #: So many routes or certificates are looked at in one turn.
 _AT_ONCE = 50
+#: So many names of counts are looked at in one turn.
+_NAMES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,18 @@ def _routes(figures: Figures) -> Iterator[Family | None]:
             total = tally.get(cell("microseconds", "-", name), 0) / 1e6
             yield from histogram({"route": name}, DURATIONS, counts, total)
 
+    def denials() -> Iterator[Sample | None]:
+        there = set(known)
+        for number, (name, value) in enumerate(list(tally.items()), 1):
+            if name.startswith("denied "):
+                _, reason, route = words(name)
+                if route in there:
+                    yield Sample(value, {"route": route, "reason": reason})
+            if number % _NAMES_AT_ONCE == 0:
+                yield None
+
+    text = "Requests and connections that a guard of a route did not let pass."
+    yield _family("counter", "denied_total", text, denials())
     yield _family("counter", "requests_total", "Requests by route and status; no route: refused.", byCode())
     text = "From the head of a request to the last byte of its answer; without tunnels."
     yield _family("histogram", "request_duration_seconds", text, durations())

@@ -232,6 +232,7 @@ _SCHEMAS: Mapping[str, Any] = {
                                 }
                             )
                         ),
+                        "guards": _NAMES,
                         "precedence": _object(
                             {
                                 "priority": _WHOLE,

@@ -103,6 +103,25 @@ class BuildTests(SynchronousTestCase):
         forward = route(Forward((Target("a.test", 80),)))
         self.assertRaises(ValueError, buildAction, forward, group, MEANS)
 
+    def test_guarded(self) -> None:
+        """
+        Guards stand before everything but for what answers are seen through.
+        """
+        before: Any = object()
+        asked: list[Any] = []
+
+        def guarded(route: Route, action: Any) -> Any:
+            asked.append(action)
+            return before
+
+        made = route(Forward((Target("a.test", 80),)), rewrite=Rewrite(stripPrefix="/a"))
+        self.assertIs(buildAction(made, lambda forward: cast(Any, object()), MEANS, guarded), before)
+        self.assertIsInstance(asked[0], Amended)
+        made = route(Respond(), errorPages=(PAGE,))
+        found = buildAction(made, lambda forward: cast(Any, object()), MEANS, guarded)
+        assert isinstance(found, Seen)
+        self.assertIs(found.action, before)
+
     def test_order(self) -> None:
         """
         Answers get a page, then their places are mapped and their fields changed, then they are

@@ -32,6 +32,7 @@ from smartproxy_tw.config.model import (
 )
 from smartproxy_tw.config.revision import Compress, ErrorPage, Headers, Representation, Rewrite
 from smartproxy_tw.config.schema import jsonSchema
+from smartproxy_tw.config.security import Cors, Security, SecurityHeaders
 from smartproxy_tw.facts import Address
 
 SHOP = Route(
@@ -90,6 +91,10 @@ class RouteTests(SynchronousTestCase):
             "rewrite": Rewrite("/a"),
             "compress": Compress(),
             "errorPages": (PAGE,),
+            "security": Security(connections=3),
+            "cors": Cors(("*",)),
+            "securityHeaders": SecurityHeaders((), "max-age=5"),
+            "bodyBytes": 5,
         }
         self.assertEqual({*others, "name", "line"}, {each.name for each in fields(Route)})
         for name, value in others.items():

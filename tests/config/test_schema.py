@@ -62,6 +62,8 @@ from smartproxy_tw.config.model import (
 from smartproxy_tw.facts import Address
 
 from ..plugins.given import given
+from .protections import FILES
+from .protections import OPTIONS as PROTECTIONS
 from .reading import ENVIRONMENT, complaints, understood
 from .test_revisionsection import OPTIONS as REVISIONS
 
@@ -167,6 +169,7 @@ def deed(config: Config) -> Any:
 #: For each option of the schema: a text that uses it, what to look at, and what that
 #: has to be, which is never what it would be without the option.
 OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
+    **PROTECTIONS,
     "File.include": ("include: more.yaml", lambda c: c.routes[0].name, "included"),
     "File.bind": ("bind: ['::1']\n" + ROUTE, lambda c: c.bind, ("::1",)),
     "File.workers": ("workers: 4\n" + ROUTE, lambda c: c.workers, 4),
@@ -1057,6 +1060,9 @@ class OptionTests(SynchronousTestCase):
         for name in ("c.pem", "k.pem"):
             with open(os.path.join(directory, name), "w", encoding="ascii"):
                 pass
+        for name, content in FILES.items():
+            with open(os.path.join(directory, name), "w", encoding="ascii") as opened:
+                opened.write(content)
         for name, (text, look, expected) in OPTIONS.items():
             for form in (text, camelCased(text)):
                 found = look(loads(form, "yaml", directory, environ=ENVIRONMENT))
@@ -1185,12 +1191,12 @@ def camelCased(text: str) -> str:
     """
     import re
 
-    return re.sub(r"\b([a-z]+)_([a-z])(?:([a-z]+)_([a-z]))?(?=[a-z]*:)", _joined, text)
+    return re.sub(r"\b[a-z]+(?:_[a-z]+)+(?=:)", _joined, text)
 
 
 def _joined(found: Any) -> str:
-    first, second, third, fourth = found.groups(default="")
-    return f"{first}{second.upper()}{third}{fourth.upper()}"
+    first, *others = found[0].split("_")
+    return first + "".join(map(str.title, others))
 
 
 class SchemaTests(SynchronousTestCase):
@@ -1268,7 +1274,6 @@ class SchemaTests(SynchronousTestCase):
             ("geoip: {}\n" + ROUTE, "geoip"),
             (action("type: forward, targets: 1, websocket: {}"), "websocket"),
             (tls("mode: terminate, versions: x"), "versions"),
-            (ROUTE[:-3] + ", security: {}}]", "security"),
         ):
             (line,) = complaints(text)
             self.assertIn(f"{option}: is not an option here", line)

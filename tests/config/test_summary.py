@@ -138,6 +138,18 @@ admin socket /state/admin.sock
         )
         self.assertNotIn("hush", shown)
 
+    def test_guards(self) -> None:
+        """
+        What a route asks of those who use it is told before what it does.
+        """
+        text = render(
+            understood(
+                "routes: [{match: {ports: 8}, action: {type: respond}, security: {ip_block_list: '::1'}}]"
+            ),
+            "c.yaml",
+        )
+        self.assertIn("    asks         block list (1 entry)\n    does         respond 200", text)
+
     def test_divided(self) -> None:
         """
         Names that are too many for one certificate are shown as they are divided.

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config import model
+from smartproxy_tw.config import model, security
 from smartproxy_tw.config.model import (
     TLS,
     Acme,
@@ -134,7 +134,7 @@ class PackingTests(SynchronousTestCase):
         Every kind of value that a configuration is made of comes back with all its
         fields, also one whose fields go by name alone.
         """
-        for kind in vars(model).values():
+        for kind in [*vars(model).values(), *vars(security).values()]:
             if isinstance(kind, type) and is_dataclass(kind):
                 value = object.__new__(kind)
                 for number, field in enumerate(fields(kind)):

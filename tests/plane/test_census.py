@@ -129,7 +129,11 @@ class CensusTests(SynchronousTestCase):
         everything is.
         """
         self.census.take([served("a"), served("b"), served(None, 404)])
+        for name in ("a", "b", "a"):
+            self.census.denied("rate", name)
+        self.assertEqual((self.told("denied", "a"), self.told("denied", "b")), ({"rate": 2}, {"rate": 1}))
         self.census.keep({"b", "c"})
+        self.assertEqual(self.told("denied", "b"), {"rate": 1})
         self.assertEqual((self.told("requests", "a"), self.told("requests", "b")), ({}, {"200": 1}))
         self.assertFalse([name for name in self.counts if name.endswith(" a")])
         self.assertEqual(self.told("requests", ""), {"404": 1})

@@ -7,11 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.x509 import acmeTLS
 from smartproxy_tw.config.model import TLS, Acme, Auto, Config, Files, Respond, Route
 from smartproxy_tw.facts import HTTP01, Credential
+from smartproxy_tw.plane.census import cell
 from smartproxy_tw.plane.engine import Engine, Entrance
 from smartproxy_tw.plane.poller import Poller
 from smartproxy_tw.plane.record import AccessRecords
@@ -57,6 +59,21 @@ class EngineTests(SynchronousTestCase):
         What is known of a port.
         """
         return self.engine.entrance(number)
+
+    def test_denied(self) -> None:
+        """
+        Denials are counted each, by reason; of many of a kind a few are logged.
+        """
+        self.use(Route("a", (80,), Respond(), "http"))
+        with capturedLogs() as events:
+            for number in range(100):
+                self.engine.denied("a", "rate", f"192.0.2.{number}", "")
+                self.engine.denied("a", "auth_unreachable", "192.0.2.1", "it is away\n")
+        self.assertEqual(self.engine.counts[cell("denied", "rate", "a")], 100)
+        told = [formatEvent(event) for event in events]
+        self.assertEqual(len(told), 10)
+        self.assertEqual(told[0], "Denied (rate) on route a (from 192.0.2.0)")
+        self.assertEqual(told[1], "Denied (auth_unreachable) on route a: it is away\\n (from 192.0.2.1)")
 
     def test_takes(self) -> None:
         """

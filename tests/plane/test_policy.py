@@ -25,7 +25,7 @@ from twisted.logger import LogLevel, globalLogPublisher
 
 from smartproxy_tw.acme.x509 import Signer, selfSigned
 from smartproxy_tw.config.model import ClientCertificates, Forward, Respond, Route, TLSPolicy
-from smartproxy_tw.facts import Credential
+from smartproxy_tw.facts import CertificateFacts, Credential
 from smartproxy_tw.interfaces import IExchange, IStream
 
 from .harness import TERMINATE, Peer, PlaneTests, clientSSL
@@ -220,6 +220,7 @@ class ClientCertificateTests(PlaneTests):
         An action is told whom the certificate is for, be it a request or a stream.
         """
         seen: list[str | None] = []
+        shown: list[CertificateFacts | None] = []
 
         class Looks:
             """Keeps the subject."""
@@ -227,6 +228,7 @@ class ClientCertificateTests(PlaneTests):
             def request(self, exchange: IExchange) -> None:
                 """Of a request."""
                 seen.append(exchange.facts().connection.clientSubject)
+                shown.append(exchange.facts().connection.certificate)
                 exchange.respond(204, b"", b"")
 
             def stream(self, stream: IStream) -> None:
@@ -252,6 +254,11 @@ class ClientCertificateTests(PlaneTests):
                 await peer.head()
                 await (await self.shows(raw, credential, version)).loses()
         self.assertEqual(seen, ["CN=alice", "CN=alice", None, None] * 2)
+        alice = x509.load_pem_x509_certificate(self.alice.chain)
+        found = CertificateFacts(
+            "CN=alice", "", alice.fingerprint(SHA256()).hex(), f"{alice.serial_number:x}"
+        )
+        self.assertEqual(shown, [found, None] * 2)
 
     async def test_aroundIt(self) -> None:
         """

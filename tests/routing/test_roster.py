@@ -26,6 +26,7 @@ from smartproxy_tw.config.model import (
     Target,
     UpstreamTLS,
 )
+from smartproxy_tw.config.security import Security
 from smartproxy_tw.routing.explain import Verdict
 from smartproxy_tw.routing.roster import entry, verdict
 
@@ -46,6 +47,7 @@ SHOP = Route(
         ("10.0.0.0/8", "::1"),
         ("1.3",),
     ),
+    security=Security(blocked=("192.0.2.1",), connections=9),
 )
 
 
@@ -89,6 +91,7 @@ class RosterTests(SynchronousTestCase):
                         "keys": [Auto(("shop.example",)).key],
                     },
                 },
+                "guards": ["block list (1 entry)", "at most 9 at a time"],
                 "precedence": {
                     "priority": 7,
                     "domain": "exact",

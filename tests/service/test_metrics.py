@@ -153,6 +153,7 @@ class MeasuresTests(SynchronousTestCase):
                 cell("microseconds", "-", name): 2_500_000,
                 **{cell("seconds", each, name): 1 for each in range(len(DURATIONS) + 1)},
             }
+            self.tally[cell("denied", "rate", name)] = 4
         told = self.told()
         self.assertEqual(
             {dict(labels)["route"] for _, labels in told if "route" in dict(labels)}, {"", "my shop"}
@@ -164,6 +165,7 @@ class MeasuresTests(SynchronousTestCase):
             ("sent_bytes_total", (route,), 70),
             ("received_bytes_total", (route,), 7),
             ("streams_total", (route,), 2),
+            ("denied_total", (("reason", "rate"), route), 4),
             ("request_duration_seconds_sum", (route,), 2.5),
             ("request_duration_seconds_count", (route,), len(DURATIONS) + 1),
             ("request_duration_seconds_bucket", (("le", "0.005"), route), 3),
