@@ -41,7 +41,7 @@ class DashboardTests(SynchronousTestCase):
         usage = Usage(0, 0, 0, 0, 0, 0)
         config = Config((Route("a", (1,), Forward((Target("h", 1),)), "http"),), "/nowhere")
         status = CertificateStatus("auto:a", "auto", ("a",), "valid", 1.0, None, 1.0)
-        tally = {cell("sent", "-", "a"): 1, cell("requests", 200, "a"): 1}
+        tally = {cell("sent", "-", "a"): 1, cell("requests", 200, "a"): 1, cell("denied", "rate", "a"): 1}
         figures = Figures("1", "3", config, tally, usage, {1: usage}, iter([status]), {"h:1": True})
         self.labels: dict[str, set[str]] = {}
         for family in measures(figures):
