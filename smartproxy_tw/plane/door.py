@@ -56,12 +56,15 @@ class Prepared:
         request and the empty line.
     @ivar isNumbered: Whether a number of ours is to go with it.
     @ivar number: The one that a trusted peer has given it; otherwise empty.
+    @ivar isLasting: Whether it serves for the same head that comes by the same name and
+        protocol, until there is another table.
     """
 
     __slots__ = (
         "action",
         "client",
         "head",
+        "isLasting",
         "isNumbered",
         "number",
         "record",
@@ -88,6 +91,7 @@ class Prepared:
         self.action = action
         self.serverName = serverName
         self.client = client
+        self.isLasting = False
         #: What the access log has made of the head; see L{smartproxy_tw.plane.record}.
         self.record: tuple[str, str] | None = None
         head = request.method + b" " + request.target.origin
@@ -227,10 +231,28 @@ class Door:
         @return: L{None} while the head is not complete.
         @raise BadMessage: It is refused.
         """
-        engine = self.engine
-        request = parseRequest(data, engine.limits.headBytes, engine.limits.urlBytes)
+        limits = self.engine.limits
+        request = parseRequest(data, limits.headBytes, limits.urlBytes)
         if request is None:
             return None
+        prepared = self.decide(request, connection, wire)
+        if (
+            prepared.isLasting
+            and len(request.raw) == len(data) <= _MEMO_BYTES
+            and not (request.hasSecrets or request.expectsContinue or request.upgrade)
+        ):
+            if len(self.memo) >= _MEMO:
+                self.memo.clear()
+            self.memo[data] = prepared
+        return prepared
+
+    def decide(self, request: Request, connection: ConnectionFacts, wire: Wire) -> Prepared:
+        """
+        Decide what is to become of a request.
+
+        @param wire: What it has come by.
+        """
+        engine = self.engine
         if request.target.path.startswith(_CHALLENGE):
             answer = engine.http01(request.target.path[len(_CHALLENGE) :], request.host)
             if answer is not None:
@@ -250,19 +272,14 @@ class Door:
             engine.refused(413, f"the body is longer than {most} bytes", connection)
             action = _TOO_LARGE
         prepared = Prepared(request, route, action, connection.serverName, client, engine.numbersRequests)
-        if (
-            len(request.raw) == len(data) <= _MEMO_BYTES
-            and request.length == 0
+        prepared.isLasting = (
+            request.length == 0
             and route is not None
             and not (sight is not None and sight.isPersonal)
             and not (peer is not None and peer.isPersonal)
             and engine.remembersHeads
-            and not (request.hasSecrets or request.expectsContinue or request.upgrade)
             and not request.target.path.startswith(_CHALLENGE)
-        ):
-            if len(self.memo) >= _MEMO:
-                self.memo.clear()
-            self.memo[data] = prepared
+        )
         return prepared
 
     def bodyBytes(self, route: Route | None) -> int:

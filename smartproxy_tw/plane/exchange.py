@@ -31,16 +31,15 @@ from .forwarding import believedLines
 from .intake import Intake
 from .link import Link, UpstreamFailure
 from .outlet import LateOutlet, Outlet
-from .tunnel import Tunnel
 from .wires import isConnected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..facts import ConnectionFacts
-    from ..wire.http1 import Request
+    from ..wire.http1 import Request, Response
     from .door import Prepared
-    from .session import Session
+    from .half import ClientHalf
     from .wires import Wire
 
 __all__ = ["Exchange"]
@@ -101,7 +100,7 @@ class Exchange:
         "session",
     )
 
-    def __init__(self, session: Session, prepared: Prepared) -> None:
+    def __init__(self, session: ClientHalf, prepared: Prepared) -> None:
         """
         @param session: Has read the head, and nothing of the body but what is
             in its buffer.
@@ -125,7 +124,8 @@ class Exchange:
         self._attempt: _Attempt | None = None
         self._upstream: IUpstream | None = None
         self._outgoing = b""
-        self.isOver = self.isSeen = False
+        self.isOver = False
+        self.isSeen = session.isFramed
         self._outlet: Outlet | None = None
         self._lenses: list[ILens] | None = None
         self._amendments: list[Amendment] | None = None
@@ -232,7 +232,7 @@ class Exchange:
         """
         for lens in reversed(self._lenses or ()):
             head = lens.look(self.facts, head)
-        self._outlet = outlet = Outlet(self, head)
+        self._outlet = outlet = self.session.outlet(self, head)
         return outlet
 
     def forward(self, upstream: IUpstream) -> None:
@@ -320,7 +320,7 @@ class Exchange:
         if head[9:12] == b"100" and self._intake is not None:
             self._intake.invite()
         if self.request.minor:
-            self.session.wire.write(head + b"\r\n")
+            self.session.inform(head)
         self.session.progress()
 
     def answered(self, status: int) -> None:
@@ -331,6 +331,19 @@ class Exchange:
         if self._intake is not None:
             # A client may now stop sending (RFC 9112 section 9.5), and is not to lose the answer for it.
             self._intake.endPace()
+
+    def answerWhole(self, response: Response, body: bytes) -> bool:
+        """
+        Answer a client that wants frames with what is here as a whole, as most answers are.
+
+        @return: Whether that was all; otherwise somebody wants to see it, and it goes by an
+            outlet.
+        """
+        if self._lenses is not None:
+            return False
+        self.answered(response.status)
+        self.session.whole(response, body)
+        return True
 
     def complete(self, size: int) -> None:
         """
@@ -387,12 +400,8 @@ class Exchange:
         """
         self._status = 101
         self.link = None
-        session = self.session
-        engine = session.door.engine
-        session.wire.write(head + data)
-        early, isClientHot = session.release()
         self._ended = ended
-        Tunnel(engine, session.wire, target, early, isClientHot, isHot, self._tunnelled)
+        self.session.tunnel(target, head, data, isHot, self._tunnelled)
 
     def _tunnelled(self, sent: int, received: int) -> None:
         if self._ended is not None:

@@ -379,6 +379,14 @@ class Link:
         Let somebody look at the answer on its way, which is without chunks there.
         """
         length = response.length
+        if 0 <= length <= len(data):
+            if len(data) > length:
+                self._hasSurplus = True
+                data = data[:length]
+            if exchange.answerWhole(response, data):
+                self.moved = length
+                self._complete()
+                return
         fields, announced = unframed(response.head)
         if length == CHUNKED:
             self._chunks = Chunks()

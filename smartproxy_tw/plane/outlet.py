@@ -24,60 +24,46 @@ if TYPE_CHECKING:
     from ..facts import AnswerHead
     from .exchange import Exchange
 
-__all__ = ["LateOutlet", "Outlet"]
+__all__ = ["LateOutlet", "Outlet", "PlainOutlet"]
 
 
 @implementer(IOutlet)
 class Outlet:
     """
-    One for a client that speaks HTTP/1.
+    What there is in common, whatever the client speaks.
 
     @ivar sent: Bytes of the body that went to the client, without their framing.
     """
 
-    __slots__ = (
-        "_exchange",
-        "_filters",
-        "_held",
-        "_isBodiless",
-        "_isChunked",
-        "_isDone",
-        "_left",
-        "_then",
-        "sent",
-    )
+    __slots__ = ("_exchange", "_filters", "_isBodiless", "_isDone", "_left", "_then", "sent")
 
     def __init__(self, exchange: Exchange, head: AnswerHead) -> None:
         """
-        Begin the answer.  Its head goes out with the first piece of the body, or at the
-        end of this moment.
+        Begin the answer.
         """
         self._exchange = exchange
         self._isBodiless = exchange.request.method == b"HEAD" or head.status in (204, 304)
         self._filters = () if self._isBodiless else head.filters
-        self._left = -1 if head.length is None or self._isBodiless else head.length
-        self._isChunked = False
+        self._left = 0 if self._isBodiless else -1 if head.length is None else head.length
         self._isDone = False
         self._then: Callable[[], None] | None = None
         self.sent = 0
         exchange.answered(head.status)
-        self._held = self._begin(head)
-        exchange.session.door.engine.poller.later(self._flushHead)
+        self._begin(head)
 
-    def _begin(self, head: AnswerHead) -> bytes:
+    def _begin(self, head: AnswerHead) -> None:
         """
-        @return: What is to be written before the body.
+        Send the head, or have it sent at the end of this moment.
         """
-        exchange = self._exchange
-        start = statusLine(head.status) + head.fields
-        if head.length is not None and head.status != 204:
-            start += b"Content-Length: %d\r\n" % head.length
-        if head.length is not None or self._isBodiless:
-            return start + exchange.connectionField(0)
-        if exchange.request.minor:
-            self._isChunked = True
-            return start + b"Transfer-Encoding: chunked\r\n" + exchange.connectionField(CHUNKED)
-        return start + exchange.connectionField(UNTIL_CLOSE)
+        raise NotImplementedError
+
+    def _send(self, data: bytes, isLast: bool) -> None:
+        """
+        Send a piece.
+
+        @param isLast: Whether the body ends with it.  Then it may be empty.
+        """
+        raise NotImplementedError
 
     @property
     def isTaking(self) -> bool:
@@ -95,28 +81,15 @@ class Outlet:
         for each in self._filters:
             if data:
                 data = each.data(data)
-        self._put(data)
+        self._put(data, False)
 
-    def _put(self, data: bytes, end: bytes = b"") -> None:
-        """
-        @param end: What is to be written after the body.
-        """
+    def _put(self, data: bytes, isLast: bool) -> None:
         if self._left >= 0:
             data = data[: self._left]
             self._left -= len(data)
         self.sent += len(data)
-        if data and self._isChunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        held, self._held = self._held, b""
-        data = held + data + end
-        if data:
-            session = self._exchange.session
-            session.wire.write(data)
-            session.progress()
-
-    def _flushHead(self) -> None:
-        if self._held and not self._exchange.isOver:
-            self._put(b"")
+        if data or isLast:
+            self._send(data, isLast)
 
     def whenTaking(self, then: Callable[[], None]) -> None:
         """
@@ -143,10 +116,10 @@ class Outlet:
         rest = b""
         for each in self._filters:
             rest = (each.data(rest) if rest else b"") + each.end()
-        if self._left >= 0 and self._left > len(rest):
+        if self._left > len(rest):
             self.abort()
             return
-        self._put(rest, b"0\r\n\r\n" if self._isChunked else b"")
+        self._put(rest, True)
         self._isDone = True
         exchange.complete(self.sent)
 
@@ -157,6 +130,49 @@ class Outlet:
         if not self._isDone and not self._exchange.isOver:
             self._isDone = True
             self._exchange.breakOff()
+
+
+class PlainOutlet(Outlet):
+    """
+    One for a client that speaks HTTP/1.  The head goes out with the first piece of the
+    body, or at the end of this moment.
+    """
+
+    __slots__ = ("_held", "_isChunked")
+
+    def _begin(self, head: AnswerHead) -> None:
+        exchange = self._exchange
+        start = statusLine(head.status) + head.fields
+        self._isChunked = False
+        if head.length is not None and head.status != 204:
+            start += b"Content-Length: %d\r\n" % head.length
+        if head.length is not None or self._isBodiless:
+            start += exchange.connectionField(0)
+        elif exchange.request.minor:
+            self._isChunked = True
+            start += b"Transfer-Encoding: chunked\r\n" + exchange.connectionField(CHUNKED)
+        else:
+            start += exchange.connectionField(UNTIL_CLOSE)
+        self._held = start
+        exchange.session.door.engine.poller.later(self._flushHead)
+
+    def _send(self, data: bytes, isLast: bool) -> None:
+        if self._isChunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            if isLast:
+                data += b"0\r\n\r\n"
+        if data or self._held:
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        held, self._held = self._held, b""
+        session = self._exchange.session
+        session.wire.write(held + data)
+        session.progress()
+
+    def _flushHead(self) -> None:
+        if self._held and not self._exchange.isOver:
+            self._write(b"")
 
 
 @implementer(IOutlet)

@@ -28,12 +28,17 @@ from ..wire.http1 import BadMessage
 from .alerts import ALERT_UNKNOWN_NAME
 from .answers import plainAnswer, statusLine
 from .exchange import Exchange
+from .outlet import Outlet, PlainOutlet
 from .pace import Pace, taken
 from .poller import BROKEN, ENDED, READABLE, WRITABLE
+from .tunnel import Tunnel
 from .wires import READ
 
 if TYPE_CHECKING:
-    from ..facts import ConnectionFacts
+    from collections.abc import Callable
+
+    from ..facts import AnswerHead, ConnectionFacts
+    from ..wire.http1 import Response
     from .door import Door, Prepared
     from .wires import Wire
 
@@ -70,6 +75,7 @@ class Session:
     @ivar deadline: For the poller.
     """
 
+    isFramed = False
     __slots__ = (
         "_discarded",
         "_exchange",
@@ -346,19 +352,38 @@ class Session:
         if not self._isLooping and (self.buffer or self.isHot) and not self.wire.pending:
             self._readHeads()
 
-    def release(self) -> tuple[bytes, bool]:
+    def inform(self, head: bytes) -> None:
         """
-        Give up the wire, to be used for something other than HTTP.
+        See L{ClientHalf}.
+        """
+        self.wire.write(head + b"\r\n")
 
-        @return: What was read and not used, and whether there may be more for
-            which no event will come.
+    def outlet(self, exchange: Exchange, head: AnswerHead) -> Outlet:
         """
+        See L{ClientHalf}.
+        """
+        return PlainOutlet(exchange, head)
+
+    def whole(self, response: Response, body: bytes) -> None:
+        """
+        Answers go on as they came here; see L{ClientHalf}.
+        """
+        raise NotImplementedError
+
+    def tunnel(
+        self, target: Wire, head: bytes, data: bytes, isHot: bool, done: Callable[[int, int], None]
+    ) -> None:
+        """
+        See L{ClientHalf}.
+        """
+        self.wire.write(head + data)
         early, self.buffer = self.buffer, b""
         self._state = _GONE
         self._exchange = None
         self._endPace()
-        self.door.engine.leave(self)
-        return early, self.isHot
+        engine = self.door.engine
+        engine.leave(self)
+        Tunnel(engine, self.wire, target, early, self.isHot, isHot, done)
 
     def writeRefusal(self, status: int, more: bytes = b"") -> int:
         """

@@ -4,8 +4,8 @@ What goes upstream in place of what came.
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from itertools import combinations
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import Respond, Route
@@ -70,13 +70,14 @@ class AmendingTests(SynchronousTestCase):
         self.assertIn(b"X-B: 1\r\nX-C: 2\r\n", head)
         self.assertNotIn(b"X-A", head)
 
-    @given(st.sets(st.sampled_from([b"host", b"x-user", b"accept", b"content-length", b"te", b"cookie"])))
-    def test_valid(self, names: set[bytes]) -> None:
+    def test_valid(self) -> None:
         """
         Whatever is removed, what is left is one valid head with the same framing.
         """
-        head = amendedHead(prepared(), [Amendment(removed=frozenset(names))])
-        request = parseRequest(head + b"\r\n")
-        assert request is not None
-        self.assertEqual((request.length, request.host, request.takesTrailers), (3, "a.test", True))
-        self.assertEqual(request.raw, head + b"\r\n")
+        names = (b"host", b"x-user", b"accept", b"content-length", b"te", b"cookie")
+        for some in (each for size in range(len(names) + 1) for each in combinations(names, size)):
+            head = amendedHead(prepared(), [Amendment(removed=frozenset(some))])
+            request = parseRequest(head + b"\r\n")
+            assert request is not None
+            self.assertEqual((request.length, request.host, request.takesTrailers), (3, "a.test", True))
+            self.assertEqual(request.raw, head + b"\r\n")

@@ -1,0 +1,121 @@
+"""
+What an exchange needs of the client's half of it, whatever version of HTTP the client
+speaks: a whole connection (L{Session<smartproxy_tw.plane.session.Session>}), or one
+stream of many (L{Channel<smartproxy_tw.plane.channel.Channel>}).
+
+Bodies of requests are handed over as HTTP/1 has them, chunks and all, since that is how
+they go on.  Answers go to a client of HTTP/1 as they came, and to others by frames.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..facts import AnswerHead, ConnectionFacts
+    from ..wire.http1 import Response
+    from .door import Door, Prepared
+    from .exchange import Exchange
+    from .outlet import Outlet
+    from .wires import Wire
+
+__all__ = ["ClientHalf"]
+
+
+class ClientHalf(Protocol):
+    """
+    The client's half of an exchange.
+
+    @cvar isFramed: Whether answers cannot go on as they came.
+    @ivar door: Where it came in.
+    @ivar connection: What is known of the client's connection.
+    @ivar buffer: What was read of a body and not used.
+    @ivar isHot: Whether there may be something to read for which no event will come.
+    @ivar marks: The forwarding fields that are the same for each request.
+    """
+
+    isFramed: bool
+    door: Door
+    connection: ConnectionFacts
+    buffer: bytes
+    isHot: bool
+    marks: bytes
+
+    @property
+    def wire(self) -> Any:
+        """
+        The client's connection, or what stands for it: its C{pending} says whether an
+        answer has to wait.
+        """
+
+    def mark(self, prepared: Prepared) -> bytes:
+        """
+        The forwarding fields to send along with a request.
+        """
+
+    def hear(self) -> bytes | None:
+        """
+        Read once: nothing when nothing has come, L{None} at the end.
+        """
+
+    def progress(self) -> None:
+        """
+        Something moved.
+        """
+
+    def inform(self, head: bytes) -> None:
+        """
+        Pass on an interim answer.
+
+        @param head: Status line and fields, without the empty line.
+        """
+
+    def outlet(self, exchange: Exchange, head: AnswerHead) -> Outlet:
+        """
+        Begin an answer that comes in pieces.
+        """
+
+    def whole(self, response: Response, body: bytes) -> None:
+        """
+        Send an answer that is here as a whole, by frames.
+        """
+
+    def writeRefusal(self, status: int, more: bytes = b"") -> int:
+        """
+        Answer what cannot be served, and let nothing follow.
+
+        @param more: Further header lines.
+        @return: The size of the answer's body.
+        """
+
+    def exchanged(self, isKept: bool) -> None:
+        """
+        The exchange has ended.
+
+        @param isKept: Whether another request may follow.
+        """
+
+    def tunnel(
+        self, target: Wire, head: bytes, data: bytes, isHot: bool, done: Callable[[int, int], None]
+    ) -> None:
+        """
+        Pass on bytes from now on, in both directions.
+
+        @param target: The other side.
+        @param head: The answer that agreed to it.
+        @param data: What the target has said already.
+        @param isHot: Whether it may have said more.
+        @param done: Called at the end with the bytes to the target, and those from it.
+        """
+
+    def drop(self) -> None:
+        """
+        Break off.
+        """
+
+    def crash(self) -> None:
+        """
+        A bug: break off.
+        """
