@@ -223,12 +223,14 @@ class TLSPolicy:
     @ivar ciphers: Those of TLS 1.2 that are agreed to, by OpenSSL's names;
         empty: those of Mozilla's intermediate profile.  TLS 1.3 has its own.
     @ivar clients: L{None}: no certificate is asked for.
+    @ivar http2: Whether HTTP/2 is agreed on with who offers it.
     """
 
     lowest: Literal["1.2", "1.3"] = "1.2"
     highest: Literal["1.2", "1.3"] = "1.3"
     ciphers: tuple[str, ...] = ()
     clients: ClientCertificates | None = None
+    http2: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -862,6 +864,7 @@ class Config:
     @ivar admin: How it is spoken to while it runs; L{None}: not at all.
     @ivar metrics: Where Prometheus has its figures from, besides there; L{None}:
         nowhere.
+    @ivar http2PriorKnowledge: Whether HTTP/2 may be begun on ports without TLS.
     @ivar watch: Whether its files are watched, and it is read again when they change.
     @ivar pythonPath: Absolute paths of directories where modules that it names are looked
         for, after those where Python looks by itself.
@@ -888,6 +891,7 @@ class Config:
     watch: bool = False
     proxyProtocol: ProxyProtocol | None = None
     pythonPath: tuple[str, ...] = field(default=(), compare=False)
+    http2PriorKnowledge: bool = False
     source: str | None = None
     files: tuple[str, ...] = field(default=(), compare=False)
     patterns: tuple[str, ...] = field(default=(), compare=False)

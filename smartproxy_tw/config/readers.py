@@ -291,7 +291,7 @@ class RouteReader(_Reader):
             caFile = self._files.existing(path, written.clientCertificates.caFile)
             clients = model.ClientCertificates(written.clientCertificates.mode, caFile)
         ciphers = tuple(written.ciphers or ())
-        return model.TLSPolicy(written.minVersion, written.maxVersion, ciphers, clients)
+        return model.TLSPolicy(written.minVersion, written.maxVersion, ciphers, clients, written.http2)
 
     def _action(
         self, written: Any, match: schema.Match, reader: RevisionReader, items: Sequence[Item]

@@ -176,6 +176,7 @@ class _Resolver:
             requestID=written.requestId,
             pythonPath=self._files.places(("python_path",), listed(written.pythonPath)),
             watch=written.watch,
+            http2PriorKnowledge=written.http2PriorKnowledge,
             logFormat=written.log.format,
             admin=self._admin(written, placed, state),
             metrics=self._metrics(written.metrics, placed),

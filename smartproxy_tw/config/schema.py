@@ -458,7 +458,12 @@ class _Ended(Section):
     clientCertificates: ClientCertificates | None = Field(
         default=None,
         description="Ask clients for a certificate. Routes with the same name on the same port have to "
-        "agree on this, on the versions and on the ciphers: there is just one handshake.",
+        "agree on this, on the versions, on the ciphers and on HTTP/2: there is just one handshake.",
+    )
+    http2: Claim = Field(
+        default=True,
+        alias="http2",
+        description="Whether HTTP/2 is agreed on with clients that offer it (ALPN).",
     )
 
     @model_validator(mode="after")
@@ -1471,6 +1476,13 @@ class File(Section):
         description="Directories, one or a list, where modules that are named here (`python:module.name`) "
         "are looked for, after those where Python looks by itself; relative to the directory of this file. "
         "Default: the directory of this file.",
+    )
+    http2PriorKnowledge: Claim = Field(
+        default=False,
+        alias="http2_prior_knowledge",
+        description="Whether clients may speak HTTP/2 on ports without TLS, by just beginning with it "
+        "(RFC 9113 section 3.3), as gRPC and load balancers do. With TLS it is agreed on by ALPN: see "
+        "`http2` there.",
     )
     watch: Claim = Field(
         default=False,

@@ -58,6 +58,10 @@ def _offerHTTP(connection: SSL.Connection, offered: list[bytes]) -> Any:
     return SSL.NO_OVERLAPPING_PROTOCOLS
 
 
+def _offerHTTP2(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    return b"h2" if b"h2" in offered else _offerHTTP(connection, offered)
+
+
 def _offerChallenge(connection: SSL.Connection, offered: list[bytes]) -> Any:
     return b"acme-tls/1" if b"acme-tls/1" in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
@@ -83,8 +87,8 @@ def serverContext(
     A context that shows a certificate.
 
     @param credential: What to show.
-    @param isHTTP: Whether to agree on C{http/1.1} by ALPN; otherwise no
-        protocol is agreed on.
+    @param isHTTP: Whether to agree on C{h2}, if the policy has it, or C{http/1.1} by
+        ALPN; otherwise no protocol is agreed on.
     @param policy: What the handshake has to be like; L{None} for the defaults.
     @param twin: What to show to those who do not take that, with a key of
         another kind; the library chooses by the signature algorithms (RFC 8446
@@ -108,7 +112,7 @@ def serverContext(
         _show(context, twin, _useChainOfItsOwn)
     _show(context, credential, _useChain if twin is None else _useChainOfItsOwn)
     if isHTTP:
-        context.set_alpn_select_callback(_offerHTTP)
+        context.set_alpn_select_callback(_offerHTTP2 if policy is None or policy.http2 else _offerHTTP)
     return context
 
 

@@ -20,6 +20,7 @@ from ..wire.lines import pairs
 from .answers import plainAnswer
 from .forwarding import believedLines, clientBehind, trustedMarks
 from .identity import versionOf
+from .multiplex import Multiplex
 from .numbers import believed
 from .session import Session
 from .tls import TLSWire
@@ -221,6 +222,15 @@ class Door:
         @param wire: Registered with the poller.
         """
         Session(self, wire, connection)
+
+    def openFrames(self, wire: Wire, connection: ConnectionFacts, early: bytes = b"") -> None:
+        """
+        Begin a connection of HTTP/2.
+
+        @param wire: Registered with the poller.
+        @param early: What was read of it already.
+        """
+        Multiplex(self, wire, connection, early)
 
     def understand(self, data: bytes, connection: ConnectionFacts, wire: Wire) -> Prepared | None:
         """

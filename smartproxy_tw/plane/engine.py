@@ -202,6 +202,7 @@ class Engine:
     @ivar limits: Likewise.
     @ivar numbers: Of requests.
     @ivar numbersRequests: Whether they go to targets with their numbers.
+    @ivar takesFrames: Whether HTTP/2 may be begun without TLS.
     @ivar isDraining: Whether nothing new is taken.
     @ivar remembersHeads: Whether what a head came to may serve for the same
         bytes from somebody else.
@@ -235,6 +236,7 @@ class Engine:
         self.recall = Recall()
         self.numbers = Numbers(randomness)
         self.numbersRequests = True
+        self.takesFrames = False
         self.isDraining = False
         self.counts = dict.fromkeys(_COUNTS, 0)
         self.census = Census(self.counts)
@@ -284,6 +286,7 @@ class Engine:
         self.timeouts = config.timeouts
         self.limits = config.limits
         self.numbersRequests = config.requestID
+        self.takesFrames = config.http2PriorKnowledge
         self._most = min(config.limits.connections, room())
         # A worker goes by its share of the limit.
         self._each = "" if config.workers == 1 else f" for each of {config.workers} workers"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..facts import ConnectionFacts
     from ..wire.http1 import Request
 
-__all__ = ["believedLines", "clientBehind", "trustedMarks"]
+__all__ = ["believedLines", "clientBehind", "plainMarks", "trustedMarks"]
 
 _LINE = re.compile(rb"(?m)^([^:\r\n]++):[\t ]*+([^\r\n]*+)\r\n")
 
@@ -81,6 +81,20 @@ def _address(hop: str) -> str | None:
         return None
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
+
+
+def plainMarks(connection: ConnectionFacts) -> bytes:
+    """
+    The forwarding fields to send on for a peer that speaks for nobody else.
+
+    @return: Whole lines, but for X-Forwarded-Host, which belongs to the request.
+    """
+    client = connection.client.host
+    return (
+        f"X-Forwarded-For: {client}\r\nX-Real-IP: {client}\r\n"
+        f"X-Forwarded-Proto: {'https' if connection.isTLS else 'http'}\r\n"
+        f"X-Forwarded-Port: {connection.port}\r\n"
+    ).encode()
 
 
 def trustedMarks(request: Request, connection: ConnectionFacts, client: str) -> bytes:

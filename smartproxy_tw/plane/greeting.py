@@ -46,6 +46,11 @@ _PLAIN_ON_TLS = (
 _TOKEN_REQUEST = b"GET /.well-known/acme-challenge/"
 _TOKEN_BYTES = 256
 
+# What ALPN calls versions of HTTP.
+_H2 = b"h2"
+_OURS = frozenset((b"http/1.1", b"http/1.0"))
+_OURS_AND_H2 = _OURS | {_H2}
+
 _METHOD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}+)( ?)")
 
 
@@ -280,12 +285,14 @@ class Greeting:
             self._hand(facts, route)
             return
         isHTTP = route.protocol == "http"
-        if isHTTP and hello.alpn and not (b"http/1.1" in hello.alpn or b"http/1.0" in hello.alpn):
+        policy = route.tls.policy
+        spoken = _OURS_AND_H2 if policy.http2 else _OURS
+        if isHTTP and hello.alpn and spoken.isdisjoint(hello.alpn):
             self._turnAway("the client speaks none of our protocols", ALERT_NO_PROTOCOL)
             return
         if isinstance(source, Several):
             source = source.partFor(hello.serverName)
-        self._terminate(facts, source.key, isHTTP, route.tls.policy)
+        self._terminate(facts, source.key, isHTTP, policy)
 
     def _terminate(self, facts: ConnectionFacts, key: str, isHTTP: bool, policy: TLSPolicy) -> None:
         """
@@ -306,10 +313,12 @@ class Greeting:
                 shown = shownBy(wire.connection)
                 if shown is not None:
                     known = facts._replace(clientSubject=shown.subject or shown.names, certificate=shown)
-            if isHTTP:
-                self._entrance.secure(policy).open(wire, known)
-            else:
+            if not isHTTP:
                 self._stream(wire, known, policy)
+            elif policy.http2 and _H2 in known.alpn and wire.connection.get_alpn_proto_negotiated() == _H2:
+                self._entrance.secure(policy).openFrames(wire, known)
+            else:
+                self._entrance.secure(policy).open(wire, known)
 
         self._shake(context, shaken)
 

@@ -33,7 +33,6 @@ class ClientHalf(Protocol):
     @ivar connection: What is known of the client's connection.
     @ivar buffer: What was read of a body and not used.
     @ivar isHot: Whether there may be something to read for which no event will come.
-    @ivar marks: The forwarding fields that are the same for each request.
     """
 
     isFramed: bool
@@ -41,13 +40,24 @@ class ClientHalf(Protocol):
     connection: ConnectionFacts
     buffer: bytes
     isHot: bool
-    marks: bytes
 
     @property
     def wire(self) -> Any:
         """
         The client's connection, or what stands for it: its C{pending} says whether an
         answer has to wait.
+        """
+
+    @property
+    def marks(self) -> bytes:
+        """
+        The forwarding fields that are the same for each request, once they are known.
+        """
+
+    @property
+    def holder(self) -> Any:
+        """
+        What has the client's connection: its C{connection} and its C{wire}.
         """
 
     def mark(self, prepared: Prepared) -> bytes:

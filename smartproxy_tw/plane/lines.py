@@ -17,6 +17,7 @@ from ..wire.trace import traceOf
 if TYPE_CHECKING:
     from ..config.model import Route
     from ..facts import ConnectionFacts
+    from ..wire.http1 import Request
     from .door import Prepared
     from .numbers import Numbers
 
@@ -95,6 +96,13 @@ def _escaped(data: bytes) -> str:
 def _field(pattern: re.Pattern[bytes], raw: bytes) -> bytes | None:
     found = pattern.search(raw)
     return found[1] if found is not None else None
+
+
+def _version(request: Request) -> str:
+    """
+    The version of HTTP that a request came by.
+    """
+    return request.raw[: request.raw.index(b"\r")].rpartition(b" ")[2].decode("ascii")
 
 
 class CombinedLines:
@@ -235,7 +243,7 @@ def _served(entry: Served) -> dict[str, object]:
         "method": request.method.decode("ascii"),
         "host": request.host,
         "target": request.target.origin.decode("ascii"),
-        "version": f"HTTP/1.{request.minor}",
+        "version": _version(request),
         "status": entry.status,
         "bytes": entry.size,
         "bytes_received": entry.received,

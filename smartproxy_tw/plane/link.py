@@ -452,6 +452,7 @@ class Link:
         response = self._response
         assert exchange is not None and response is not None
         outlet = self._outlet
+        chunks = self._chunks
         self.exchange = self._response = self._chunks = self._payload = self._outlet = None
         if (
             response.keepAlive
@@ -469,6 +470,8 @@ class Link:
         if outlet is None:
             exchange.complete(self.moved)
         else:
+            if chunks is not None:
+                outlet.trailers = chunks.trailers
             outlet.finish()
 
     def _upgrade(self, response: Response, data: bytes) -> None:

@@ -33,9 +33,10 @@ class Outlet:
     What there is in common, whatever the client speaks.
 
     @ivar sent: Bytes of the body that went to the client, without their framing.
+    @ivar trailers: Lines that go behind the body, where that is possible.
     """
 
-    __slots__ = ("_exchange", "_filters", "_isBodiless", "_isDone", "_left", "_then", "sent")
+    __slots__ = ("_exchange", "_filters", "_isBodiless", "_isDone", "_left", "_then", "sent", "trailers")
 
     def __init__(self, exchange: Exchange, head: AnswerHead) -> None:
         """
@@ -48,6 +49,7 @@ class Outlet:
         self._isDone = False
         self._then: Callable[[], None] | None = None
         self.sent = 0
+        self.trailers = b""
         exchange.answered(head.status)
         self._begin(head)
 
@@ -160,7 +162,7 @@ class PlainOutlet(Outlet):
         if self._isChunked:
             data = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
             if isLast:
-                data += b"0\r\n\r\n"
+                data += b"0\r\n%b\r\n" % self.trailers
         if data or self._held:
             self._write(data)
 

@@ -133,6 +133,8 @@ class Poller:
         self._postponed: list[Callable[[], None]] = []
         # Registered since the batch was polled: an event for one of these numbers is for who had it before.
         self._fresh: set[int] = set()
+        self._endings: list[Callable[[], None]] = []
+        self._isReading = False
         self._wake: DelayedCall | None = None
         self._tick: DelayedCall | None = None
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -211,6 +213,21 @@ class Poller:
         self._postponed.append(call)
         if self._wake is None:
             self._wake = self._reactor.callLater(0, self._awake)
+
+    def last(self, call: Callable[[], None]) -> None:
+        """
+        Call this when all events of this batch have had their turn, so that what they
+        have to say to one peer goes out together; outside of a batch: in a moment.
+        """
+        self._endings.append(call)
+        if not self._isReading and len(self._endings) == 1:
+            self.later(self._endBatch)
+
+    def _endBatch(self) -> None:
+        while self._endings:
+            calls, self._endings = self._endings, []
+            for call in calls:
+                self.guard(call, getattr(call, "__self__", None))
 
     def after(self, seconds: float, call: Callable[[], None]) -> None:
         """
@@ -296,6 +313,7 @@ class Poller:
         get = self.handlers.get
         fresh = self._fresh
         wait = began = 0.0
+        self._isReading = True
         for _ in range(_ROUNDS):
             fresh.clear()
             events = poll(wait, _BATCH)
@@ -310,12 +328,15 @@ class Poller:
                         handler(event)
                     except Exception:
                         self.crashed(handler, getattr(handler, "__self__", None))
+            if self._endings:
+                self._endBatch()
             # The clock is a call: after a batch that was not full, the next one asks it anyway.
             if len(events) == _BATCH:
                 now = self._reactor.seconds()
             if self._epoll.closed or now - began > _SHARE:
                 break
             wait = self._linger
+        self._isReading = False
 
     def connectionLost(self, reason: object) -> None:
         """

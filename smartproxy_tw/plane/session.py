@@ -24,10 +24,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.frames import PREFACE
 from ..wire.http1 import BadMessage
 from .alerts import ALERT_UNKNOWN_NAME
 from .answers import plainAnswer, statusLine
 from .exchange import Exchange
+from .forwarding import plainMarks
 from .outlet import Outlet, PlainOutlet
 from .pace import Pace, taken
 from .poller import BROKEN, ENDED, READABLE, WRITABLE
@@ -279,7 +281,10 @@ class Session:
             prepared = door.understand(data, self.connection, self.wire)
         except BadMessage as bad:
             self.buffer = data
-            self._refuse(bad.status, bad.reason)
+            if data.startswith(PREFACE[:18]) and door.engine.takesFrames and not self.connection.isTLS:
+                self._hand(data)
+            else:
+                self._refuse(bad.status, bad.reason)
             return None
         if prepared is None:
             if not self._isHungry:
@@ -290,6 +295,16 @@ class Session:
             return None
         self.buffer = data[len(prepared.request.raw) :]
         return prepared
+
+    def _hand(self, data: bytes) -> None:
+        """
+        It is HTTP/2, begun with prior knowledge (RFC 9113 section 3.3).
+        """
+        self._state = _GONE
+        self._endPace()
+        door = self.door
+        door.engine.leave(self)
+        door.openFrames(self.wire, self.connection, data)
 
     def _begin(self, prepared: Prepared) -> None:
         engine = self.door.engine
@@ -311,15 +326,17 @@ class Session:
             request on this connection.
         """
         connection = self.connection
-        client = connection.client.host
-        if self.door.engine.trusts(client):
+        if self.door.engine.trusts(connection.client.host):
             return prepared.trustedMarks(connection)
-        self.marks = marks = (
-            f"X-Forwarded-For: {client}\r\nX-Real-IP: {client}\r\n"
-            f"X-Forwarded-Proto: {'https' if connection.isTLS else 'http'}\r\n"
-            f"X-Forwarded-Port: {connection.port}\r\n"
-        ).encode()
+        self.marks = marks = plainMarks(connection)
         return marks
+
+    @property
+    def holder(self) -> Session:
+        """
+        See L{ClientHalf}.
+        """
+        return self
 
     def progress(self) -> None:
         """

@@ -623,9 +623,10 @@ class Chunks:
     LF, and changes nothing.
 
     @ivar isDone: Whether the body has ended.
+    @ivar trailers: The lines behind the last chunk, each with its CR LF, when it has.
     """
 
-    __slots__ = ("_held", "_left", "_most", "_size", "_trailing", "_waste", "isDone")
+    __slots__ = ("_held", "_left", "_most", "_size", "_trailing", "_waste", "isDone", "trailers")
 
     def __init__(self, most: int = 0) -> None:
         """
@@ -639,6 +640,7 @@ class Chunks:
         self._waste = 0
         self._trailing = False
         self.isDone = False
+        self.trailers = b""
 
     def feed(self, data: bytes, payload: list[bytes] | None = None) -> int:
         """
@@ -720,5 +722,6 @@ class Chunks:
                 return len(data)
             checkTrailers(block[:end])
         self._held = b""
+        self.trailers = block[: end - 2]
         self.isDone = True
         return at + end - before

@@ -225,6 +225,11 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     "Limits.body_bytes": ("limits: {body_bytes: 3}\n" + ROUTE, lambda c: c.limits, Limits(bodyBytes=3)),
     "Limits.min_rate": ("limits: {min_rate: 3}\n" + ROUTE, lambda c: c.limits, Limits(minRate=3)),
     "File.python_path": ("python_path: /usr\n" + ROUTE, lambda c: c.pythonPath, ("/usr",)),
+    "File.http2_prior_knowledge": (
+        "http2_prior_knowledge: true\n" + ROUTE,
+        lambda c: c.http2PriorKnowledge,
+        True,
+    ),
     "File.watch": ("watch: true\n" + ROUTE, lambda c: c.watch, True),
     "File.request_id": ("request_id: false\n" + ROUTE, lambda c: c.requestID, False),
     "Timeouts.drain_streams": (
@@ -897,6 +902,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         for kind, mode in (("Terminate", "terminate"), ("Reencrypt", "terminate-and-reencrypt"))
         for option, text, policy in (
             ("min_version", "min_version: 1.3", TLSPolicy(lowest="1.3")),
+            ("http2", "http2: false", TLSPolicy(http2=False)),
             ("max_version", 'max_version: "1.2"', TLSPolicy(highest="1.2")),
             ("ciphers", f"ciphers: [{CIPHER}]", TLSPolicy(ciphers=(CIPHER,))),
         )
@@ -1231,7 +1237,7 @@ class SchemaTests(SynchronousTestCase):
         whole = schema.jsonSchema()
         self.assertEqual(whole["$schema"], "https://json-schema.org/draft/2020-12/schema")
         for name, _ in optionsOf(whole):
-            self.assertRegex(name.partition(".")[2], r"\A[a-z]+(_[a-z]+)*\Z")
+            self.assertRegex(name.partition(".")[2], r"\A[a-z]+2?(_[a-z]+)*\Z")
 
     def test_bounds(self) -> None:
         """

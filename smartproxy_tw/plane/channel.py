@@ -1,0 +1,400 @@
+"""
+A channel is one request of a connection that carries many (HTTP/2): what
+L{ClientHalf<smartproxy_tw.plane.half.ClientHalf>} asks for, by the frames of one stream.
+
+The body of a request is put into the chunks that it will go on in, and the client is
+given credit for it when somebody has taken it: so the client waits for a slow target
+as it would with HTTP/1, and no other channel waits with it.  An answer waits in the
+session until the client has room for it, and the target waits with it.
+
+It has a deadline like a session of HTTP/1, and a client that takes nothing of an answer
+keeps nobody waiting for longer than there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..wire.downgrade import acceptFor
+from ..wire.frames import CANCEL, INTERNAL_ERROR, NO_ERROR
+from ..wire.hpack import encodeLines, encodeStatus
+from ..wire.http1 import CHUNKED
+from .answers import plainAnswer
+from .exchange import Exchange
+from .outlet import Outlet
+from .relay import Relay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..facts import AnswerHead, ConnectionFacts
+    from ..wire.http1 import Response
+    from .door import Door, Prepared
+    from .multiplex import Multiplex
+    from .wires import Wire
+
+__all__ = ["Channel"]
+
+_LAST_CHUNK = b"0\r\n"
+# RFC 6455 section 4.
+_KEY = re.compile(rb"(?im)^sec-websocket-key:[\t ]*+([^\t\r ]*+)")
+_ACCEPT = re.compile(rb"(?im)^sec-websocket-accept:[\t ]*+([^\t\r ]*+)[\t ]*+\r\n")
+
+
+class Channel:
+    """
+    @ivar number: Of its stream.
+    @ivar carrier: The connection.
+    @ivar pending: Whether an answer has to wait for the client.
+    @ivar deadline: For the poller.
+    """
+
+    isFramed = True
+    __slots__ = (
+        "_credit",
+        "_exchange",
+        "_hasEnded",
+        "_isChunked",
+        "_isOver",
+        "_mark",
+        "_queue",
+        "_relay",
+        "buffer",
+        "carrier",
+        "connection",
+        "deadline",
+        "door",
+        "isHot",
+        "number",
+        "pending",
+    )
+
+    def __init__(self, carrier: Multiplex, number: int, hasEnded: bool) -> None:
+        """
+        @param hasEnded: Whether nothing more of the request comes.
+        """
+        self.carrier = carrier
+        self.number = number
+        self.door: Door = carrier.door
+        self.connection: ConnectionFacts = carrier.connection
+        self.buffer = b""
+        self.isHot = self.pending = False
+        self._queue: list[bytes] = []
+        self._credit = 0
+        self._hasEnded = hasEnded
+        self._isChunked = self._isOver = False
+        self._mark = -1
+        self._exchange: Exchange | None = None
+        self._relay: Relay | None = None
+        self.deadline = float("inf")
+
+    def begin(self, prepared: Prepared) -> None:
+        """
+        Have a request answered.
+        """
+        engine = self.door.engine
+        self._isChunked = prepared.request.length == CHUNKED
+        self._exchange = exchange = Exchange(self, prepared)
+        self.deadline = engine.poller.now + engine.timeouts.idle
+        engine.poller.mortals[self] = None
+        try:
+            prepared.action.request(exchange)
+        except Exception:
+            engine.poller.crashed(prepared.action.request, self)
+
+    # What the exchange asks for.
+
+    @property
+    def marks(self) -> bytes:
+        """
+        See L{ClientHalf}.
+        """
+        return self.carrier.marks
+
+    @property
+    def wire(self) -> Channel:
+        """
+        What stands for the client's connection: its C{pending} is this channel's.
+        """
+        return self
+
+    @property
+    def holder(self) -> Multiplex:
+        """
+        See L{ClientHalf}.
+        """
+        return self.carrier
+
+    def mark(self, prepared: Prepared) -> bytes:
+        """
+        See L{ClientHalf}.
+        """
+        return self.carrier.mark(prepared)
+
+    def hear(self) -> bytes | None:
+        """
+        See L{ClientHalf}.
+        """
+        self.isHot = False
+        if not self._queue:
+            return b""
+        data = b"".join(self._queue)
+        self._queue.clear()
+        credit, self._credit = self._credit, 0
+        if credit:
+            self.carrier.credit(self.number, credit)
+        return data
+
+    def progress(self) -> None:
+        """
+        See L{ClientHalf}.
+        """
+        engine = self.door.engine
+        seconds = engine.timeouts.write if self.pending else engine.timeouts.idle
+        self.deadline = engine.poller.now + seconds
+
+    def inform(self, head: bytes) -> None:
+        """
+        See L{ClientHalf}.
+        """
+        line, _, fields = head.partition(b"\r\n")
+        self._sendHead(encodeStatus(int(line[9:12])) + encodeLines(fields), False)
+
+    def outlet(self, exchange: Exchange, head: AnswerHead) -> Outlet:
+        """
+        See L{ClientHalf}.
+        """
+        return ChannelOutlet(exchange, head)
+
+    def whole(self, response: Response, body: bytes) -> None:
+        """
+        See L{ClientHalf}.
+        """
+        head = response.head
+        block = encodeStatus(response.status) + encodeLines(head[head.index(b"\n") + 1 :])
+        if body:
+            self._sendHead(block, False)
+            self.send(body, True)
+        else:
+            self._sendHead(block, True)
+
+    def answer(self, status: int, fields: bytes, length: int | None, isEnd: bool) -> None:
+        """
+        Begin an answer.
+
+        @param fields: Lines without those that frame the body.
+        @param length: Of the body, in bytes, if it is known.
+        @param isEnd: Whether there is no body.
+        """
+        if length is not None and status != 204:
+            fields += b"Content-Length: %d\r\n" % length
+        self._sendHead(encodeStatus(status) + encodeLines(fields), isEnd)
+
+    def send(self, data: bytes, isEnd: bool) -> None:
+        """
+        Send a piece of a body.
+        """
+        carrier = self.carrier
+        if not carrier.session.data(self.number, data, isEnd):
+            self.pending = True
+        carrier.touch()
+
+    def conclude(self, lines: bytes) -> None:
+        """
+        End a body with trailers.
+        """
+        self.carrier.session.trailers(self.number, encodeLines(lines))
+        self.carrier.touch()
+
+    def _sendHead(self, block: bytes, isEnd: bool) -> None:
+        carrier = self.carrier
+        carrier.session.head(self.number, block, isEnd)
+        carrier.touch()
+
+    def writeRefusal(self, status: int, more: bytes = b"") -> int:
+        """
+        See L{ClientHalf}.
+        """
+        code, fields, body = plainAnswer(status)
+        self.answer(code, self.door.engine.dateLine() + fields + more, len(body), False)
+        self.send(body, True)
+        return len(body)
+
+    def exchanged(self, isKept: bool) -> None:
+        """
+        See L{ClientHalf}.
+        """
+        self._exchange = None
+        self._leave()
+        if not self._hasEnded:
+            self.carrier.dismiss(self.number)
+
+    def tunnel(
+        self, target: Wire, head: bytes, data: bytes, isHot: bool, done: Callable[[int, int], None]
+    ) -> None:
+        """
+        See L{ClientHalf}.  What was a change of protocols is a plain 200 here (RFC 8441
+        section 5), and the handshake was ours: it is seen through here.
+        """
+        exchange, self._exchange = self._exchange, None
+        assert exchange is not None
+        relay = Relay(self, target, done)
+        key = _KEY.search(exchange.request.fields)
+        accepted = _ACCEPT.search(head)
+        if key is None or accepted is None or accepted[1] != acceptFor(key[1]):
+            self.carrier.session.reset(self.number, INTERNAL_ERROR)
+            self.carrier.touch()
+            self._leave()
+            relay.end()
+            return
+        self._relay = relay
+        self.answer(200, _ACCEPT.sub(b"", head[head.index(b"\n") + 1 : -2]), None, False)
+        relay.begin(data, isHot)
+
+    def drop(self) -> None:
+        """
+        Break off.
+        """
+        if not self._isOver:
+            self.carrier.session.reset(self.number, INTERNAL_ERROR)
+            self.carrier.touch()
+            self.gone()
+
+    def crash(self) -> None:
+        """
+        A bug: end this one.
+        """
+        self.drop()
+
+    # What the connection says.
+
+    def receive(self, data: bytes, credit: int, isEnded: bool) -> None:
+        """
+        A piece of the request's body has come.
+
+        @param credit: Bytes to be given back when it was taken.
+        @param isEnded: Whether it is the last one.
+        """
+        if self._isChunked and data:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self._take(data, credit, b"", isEnded)
+
+    def trailers(self, lines: bytes) -> None:
+        """
+        The body has ended, with trailers.
+        """
+        self._take(b"", 0, lines, True)
+
+    def _take(self, data: bytes, credit: int, lines: bytes, isEnded: bool) -> None:
+        self._credit += credit
+        if isEnded:
+            self._hasEnded = True
+            if self._isChunked:
+                data += _LAST_CHUNK + lines + b"\r\n"
+        if data:
+            self._queue.append(data)
+        self.isHot = True
+        if self._exchange is not None:
+            if self._exchange.left:
+                self._exchange.upload()
+        elif self._relay is not None:
+            self._relay.pump()
+
+    @property
+    def hasEnded(self) -> bool:
+        """
+        Whether nothing more comes from the client than is queued.
+        """
+        return self._hasEnded
+
+    def flushed(self) -> None:
+        """
+        The client has room again.
+        """
+        self.pending = False
+        if self._exchange is not None:
+            self._exchange.flushed()
+        elif self._relay is not None:
+            self._relay.flushed()
+
+    def gone(self) -> None:
+        """
+        The stream is over: reset by either side, or with the connection.
+        """
+        if self._isOver:
+            return
+        exchange, self._exchange = self._exchange, None
+        relay, self._relay = self._relay, None
+        self._leave()
+        if exchange is not None:
+            exchange.abandon()
+        if relay is not None:
+            relay.end()
+
+    def cancelled(self) -> None:
+        """
+        The client wants no answer any more.
+        """
+        if self._exchange is not None:
+            self._exchange.clientLeft()
+        self.gone()
+
+    def expire(self) -> None:
+        """
+        The deadline has passed.
+        """
+        engine = self.door.engine
+        if self.pending:
+            mark = self.carrier.markOf(self.number)
+            if mark != self._mark:
+                # Something went out since this was looked at last.
+                self._mark = mark
+                self.deadline = engine.poller.now + engine.timeouts.write
+                return
+            engine.gaveUp(self.connection)
+            self.carrier.session.reset(self.number, CANCEL)
+            self.carrier.touch()
+            self.gone()
+        elif self._exchange is not None:
+            self._exchange.stalled()
+        else:
+            self.drop()
+
+    def _leave(self) -> None:
+        self._isOver = True
+        self.door.engine.poller.mortals.pop(self, None)
+        self.carrier.left(self)
+
+    def relayed(self) -> None:
+        """
+        Both directions of a relay have ended.
+        """
+        self._relay = None
+        self._leave()
+        if not self._hasEnded:
+            self.carrier.session.reset(self.number, NO_ERROR)
+            self.carrier.touch()
+
+
+class ChannelOutlet(Outlet):
+    """
+    An answer in pieces, by frames.
+    """
+
+    __slots__ = ()
+
+    def _begin(self, head: AnswerHead) -> None:
+        channel: Channel = self._exchange.session  # type: ignore[assignment]
+        channel.answer(head.status, head.fields, head.length, self._isBodiless)
+
+    def _send(self, data: bytes, isLast: bool) -> None:
+        if not self._isBodiless:
+            channel: Channel = self._exchange.session  # type: ignore[assignment]
+            if self.trailers and isLast:
+                if data:
+                    channel.send(data, False)
+                channel.conclude(self.trailers)
+            else:
+                channel.send(data, isLast or (not self._left and not self.trailers))
+            channel.progress()
