@@ -589,6 +589,7 @@ class Limits:
     @ivar minRate: Bytes a second that a client has to send of a body (408),
         and to take of an answer.  0: whatever it likes.
     @ivar connections: Client connections at a time; shared by the workers.
+    @ivar streams: Requests at a time on one connection of HTTP/2.
     """
 
     headBytes: int = 65536
@@ -596,6 +597,7 @@ class Limits:
     connections: int = 20000
     bodyBytes: int = 0
     minRate: int = 240
+    streams: int = 100
 
 
 #: How names may be proved.

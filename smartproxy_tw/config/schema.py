@@ -902,6 +902,10 @@ class Limits(Section):
         "answer. What it was faster counts for half a minute at most; what the target is slower does not "
         "count. 0: as slowly as it likes.",
     )
+    streams: Annotated[int, Field(ge=1, le=10000), BeforeValidator(number)] = Field(
+        default=_LIMITS.streams,
+        description="Requests at a time on one connection of HTTP/2; further ones wait at the client.",
+    )
 
 
 def _listener(text: str) -> str:

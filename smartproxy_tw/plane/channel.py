@@ -7,8 +7,9 @@ given credit for it when somebody has taken it: so the client waits for a slow t
 as it would with HTTP/1, and no other channel waits with it.  An answer waits in the
 session until the client has room for it, and the target waits with it.
 
-It has a deadline like a session of HTTP/1, and a client that takes nothing of an answer
-keeps nobody waiting for longer than there.
+It has a deadline like a session of HTTP/1, which does not hold while an answer waits for the
+client: then it is for L{Arrears<smartproxy_tw.plane.arrears.Arrears>} to say when that is enough,
+also when the exchange has ended and just its answer is still to go.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
     from ..facts import AnswerHead, ConnectionFacts
     from ..wire.http1 import Response
+    from .carrier import Carrier
     from .door import Door, Prepared
-    from .multiplex import Multiplex
     from .wires import Wire
 
 __all__ = ["Channel"]
@@ -57,7 +58,6 @@ class Channel:
         "_hasEnded",
         "_isChunked",
         "_isOver",
-        "_mark",
         "_queue",
         "_relay",
         "buffer",
@@ -70,7 +70,7 @@ class Channel:
         "pending",
     )
 
-    def __init__(self, carrier: Multiplex, number: int, hasEnded: bool) -> None:
+    def __init__(self, carrier: Carrier, number: int, hasEnded: bool) -> None:
         """
         @param hasEnded: Whether nothing more of the request comes.
         """
@@ -84,7 +84,6 @@ class Channel:
         self._credit = 0
         self._hasEnded = hasEnded
         self._isChunked = self._isOver = False
-        self._mark = -1
         self._exchange: Exchange | None = None
         self._relay: Relay | None = None
         self.deadline = float("inf")
@@ -120,7 +119,7 @@ class Channel:
         return self
 
     @property
-    def holder(self) -> Multiplex:
+    def holder(self) -> Carrier:
         """
         See L{ClientHalf}.
         """
@@ -151,8 +150,7 @@ class Channel:
         See L{ClientHalf}.
         """
         engine = self.door.engine
-        seconds = engine.timeouts.write if self.pending else engine.timeouts.idle
-        self.deadline = engine.poller.now + seconds
+        self.deadline = engine.poller.now + engine.timeouts.idle
 
     def inform(self, head: bytes) -> None:
         """
@@ -198,26 +196,30 @@ class Channel:
         carrier = self.carrier
         if not carrier.session.data(self.number, data, isEnd):
             self.pending = True
-        carrier.touch()
+        carrier.outflow.touch()
 
     def conclude(self, lines: bytes) -> None:
         """
         End a body with trailers.
         """
         self.carrier.session.trailers(self.number, encodeLines(lines))
-        self.carrier.touch()
+        self.carrier.outflow.touch()
 
     def _sendHead(self, block: bytes, isEnd: bool) -> None:
         carrier = self.carrier
         carrier.session.head(self.number, block, isEnd)
-        carrier.touch()
+        carrier.outflow.touch()
 
     def writeRefusal(self, status: int, more: bytes = b"") -> int:
         """
         See L{ClientHalf}.
         """
         code, fields, body = plainAnswer(status)
-        self.answer(code, self.door.engine.dateLine() + fields + more, len(body), False)
+        exchange = self._exchange
+        isBare = exchange is not None and exchange.request.method == b"HEAD"
+        self.answer(code, self.door.engine.dateLine() + fields + more, len(body), isBare)
+        if isBare:
+            return 0
         self.send(body, True)
         return len(body)
 
@@ -228,7 +230,7 @@ class Channel:
         self._exchange = None
         self._leave()
         if not self._hasEnded:
-            self.carrier.dismiss(self.number)
+            self.carrier.outflow.dismiss(self.number)
 
     def tunnel(
         self, target: Wire, head: bytes, data: bytes, isHot: bool, done: Callable[[int, int], None]
@@ -244,7 +246,7 @@ class Channel:
         accepted = _ACCEPT.search(head)
         if key is None or accepted is None or accepted[1] != acceptFor(key[1]):
             self.carrier.session.reset(self.number, INTERNAL_ERROR)
-            self.carrier.touch()
+            self.carrier.outflow.touch()
             self._leave()
             relay.end()
             return
@@ -257,8 +259,10 @@ class Channel:
         Break off.
         """
         if not self._isOver:
-            self.carrier.session.reset(self.number, INTERNAL_ERROR)
-            self.carrier.touch()
+            # What breaks in a tunnel is no fault of ours (RFC 8441 section 5).
+            code = INTERNAL_ERROR if self._relay is None else CANCEL
+            self.carrier.session.reset(self.number, code)
+            self.carrier.outflow.touch()
             self.gone()
 
     def crash(self) -> None:
@@ -267,7 +271,21 @@ class Channel:
         """
         self.drop()
 
+    @property
+    def allowance(self) -> float:
+        """
+        See L{ClientHalf}.
+        """
+        return self.carrier.allowance
+
     # What the connection says.
+
+    @property
+    def isStream(self) -> bool:
+        """
+        Whether bytes are passed on that belong to no request.
+        """
+        return self._relay is not None
 
     def receive(self, data: bytes, credit: int, isEnded: bool) -> None:
         """
@@ -344,18 +362,8 @@ class Channel:
         """
         The deadline has passed.
         """
-        engine = self.door.engine
         if self.pending:
-            mark = self.carrier.markOf(self.number)
-            if mark != self._mark:
-                # Something went out since this was looked at last.
-                self._mark = mark
-                self.deadline = engine.poller.now + engine.timeouts.write
-                return
-            engine.gaveUp(self.connection)
-            self.carrier.session.reset(self.number, CANCEL)
-            self.carrier.touch()
-            self.gone()
+            self.progress()
         elif self._exchange is not None:
             self._exchange.stalled()
         else:
@@ -374,7 +382,7 @@ class Channel:
         self._leave()
         if not self._hasEnded:
             self.carrier.session.reset(self.number, NO_ERROR)
-            self.carrier.touch()
+            self.carrier.outflow.touch()
 
 
 class ChannelOutlet(Outlet):
@@ -386,7 +394,7 @@ class ChannelOutlet(Outlet):
 
     def _begin(self, head: AnswerHead) -> None:
         channel: Channel = self._exchange.session  # type: ignore[assignment]
-        channel.answer(head.status, head.fields, head.length, self._isBodiless)
+        channel.answer(head.status, head.fields, head.length, self._isBodiless or head.length == 0)
 
     def _send(self, data: bytes, isLast: bool) -> None:
         if not self._isBodiless:

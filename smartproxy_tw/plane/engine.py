@@ -517,6 +517,18 @@ class Engine:
         self.counts["greeting_failures"] += 1
         self._digest.add("no-tls", "No TLS: {reason} (from {client})", reason=reason, client=client)
 
+    def unruly(self, reason: str, connection: ConnectionFacts) -> None:
+        """
+        A connection of HTTP/2 ended because the client did not keep to the protocol.
+        """
+        self.counts["refusals"] += 1
+        self._digest.add(
+            "http2-fault",
+            "Ended a connection of HTTP/2: {reason} (from {client})",
+            reason=reason,
+            client=connection.client.host,
+        )
+
     def unannounced(self, reason: str, peer: str) -> None:
         """
         A connection ended at the header of the PROXY protocol.

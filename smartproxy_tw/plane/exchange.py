@@ -195,7 +195,7 @@ class Exchange:
         if self.isOver:
             return
         if self.isSeen:
-            outlet = self.begin(status, fields, len(body))
+            outlet = self.begin(status, fields, None if status in (204, 304) else len(body))
             outlet.write(body)
             outlet.finish()
             return

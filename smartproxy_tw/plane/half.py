@@ -55,6 +55,13 @@ class ClientHalf(Protocol):
         """
 
     @property
+    def allowance(self) -> float:
+        """
+        What counts for the pace of a body, in bytes, besides what has come of it: what came
+        instead of it on the same connection.
+        """
+
+    @property
     def holder(self) -> Any:
         """
         What has the client's connection: its C{connection} and its C{wire}.

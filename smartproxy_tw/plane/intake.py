@@ -70,9 +70,13 @@ class Intake:
         if rate and self._pace is None:
             seconds = engine.timeouts.body
             most = max(seconds, _SAVED)
-            self._pace = Pace(engine.poller, seconds, most, rate, lambda: exchange.received, self._tooSlow)
+            self._pace = Pace(engine.poller, seconds, most, rate, self._count, self._tooSlow)
             if not self.isInvited:
                 self._pace.hold()
+
+    def _count(self) -> int:
+        exchange = self._exchange
+        return exchange.received + int(exchange.session.allowance)
 
     def hold(self) -> None:
         """
@@ -294,7 +298,7 @@ class Intake:
             return
         if not self.isInvited:
             self.isInvited = True
-            exchange.session.wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            exchange.session.inform(b"HTTP/1.1 100 Continue\r\n")
         self.watch()
         self._gather()
 

@@ -50,6 +50,9 @@ __all__ = ["Session"]
 _HANDSHAKE = b"\x16\x03"
 _CLIENT_HELLO = b"\x01"
 
+# What a connection of HTTP/2 begins with, so far as it is a head of HTTP/1.
+_BEGINS_HTTP2 = PREFACE[:18]
+
 # The life of a session.
 _READING, _ANSWERING, _CLOSING, _LINGERING, _GONE = range(5)
 
@@ -84,6 +87,7 @@ class Session:
         "_isHungry",
         "_isLooping",
         "_lingersUntil",
+        "_mayHand",
         "_reading",
         "_state",
         "buffer",
@@ -113,6 +117,8 @@ class Session:
         self._lingersUntil = 0.0
         self._reading: Pace | None = None
         engine = door.engine
+        # Nothing but the first words can be those of HTTP/2.
+        self._mayHand = engine.takesFrames and not connection.isTLS
         self.deadline = engine.poller.now + engine.timeouts.head
         engine.enter(self)
         engine.poller.handlers[wire.fd] = self.ready
@@ -281,7 +287,7 @@ class Session:
             prepared = door.understand(data, self.connection, self.wire)
         except BadMessage as bad:
             self.buffer = data
-            if data.startswith(PREFACE[:18]) and door.engine.takesFrames and not self.connection.isTLS:
+            if self._mayHand and data.startswith(_BEGINS_HTTP2):
                 self._hand(data)
             else:
                 self._refuse(bad.status, bad.reason)
@@ -309,6 +315,7 @@ class Session:
     def _begin(self, prepared: Prepared) -> None:
         engine = self.door.engine
         self._state = _ANSWERING
+        self._mayHand = False
         self._exchange = exchange = Exchange(self, prepared)
         self.deadline = engine.poller.now + engine.timeouts.idle
         try:
@@ -330,6 +337,13 @@ class Session:
             return prepared.trustedMarks(connection)
         self.marks = marks = plainMarks(connection)
         return marks
+
+    @property
+    def allowance(self) -> float:
+        """
+        See L{ClientHalf}: nothing comes instead of a body here.
+        """
+        return 0.0
 
     @property
     def holder(self) -> Session:

@@ -114,6 +114,13 @@ class Connection(Ending):
         self._out.append(goAway(self._promised, code, reason.encode("ascii", "replace")))
 
     @property
+    def isLeaving(self) -> bool:
+        """
+        Whether the peer was told which of its streams is the last.
+        """
+        return self._promised is not None
+
+    @property
     def isDrained(self) -> bool:
         """
         Whether no stream is open and none will be.

@@ -90,9 +90,8 @@ def requestOf(
     @raise BadMessage: It is answered with a status, and the connection goes on.
     """
     pseudo = dict(fields[:4])
-    if pseudo.keys() == _USUAL:
-        rest = fields[4:]
-    else:
+    rest = fields[4:]
+    if pseudo.keys() != _USUAL or (rest and rest[0][0][:1] == b":"):
         pseudo, rest = _pseudo(fields)
     method = pseudo[b":method"]
     path = pseudo[b":path"]

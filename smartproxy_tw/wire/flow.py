@@ -89,12 +89,14 @@ class Stream:
     @ivar length: Bytes of body still to come by the peer's content-length; L{UNKNOWN},
         L{UNANSWERED} or L{UNANSWERED_BARE}.
     @ivar queue: What waits, if anything does.
+    @ivar moved: Bytes that have gone out after they had to wait.
     """
 
     __slots__ = (
         "hasEnded",
         "left",
         "length",
+        "moved",
         "number",
         "owed",
         "queue",
@@ -111,6 +113,7 @@ class Stream:
         self.window = window
         self.length = length
         self.queue: _Queue | None = None
+        self.moved = 0
 
 
 class _Queue:
@@ -291,6 +294,26 @@ class Sending:
             self._again = []
         return again
 
+    @property
+    def isWaiting(self) -> bool:
+        """
+        Whether data wait on any stream.
+        """
+        return self._queued > 0
+
+    @property
+    def isHeldUp(self) -> bool:
+        """
+        Whether data wait for nothing but the connection's window.
+        """
+        return bool(self._ready) and self._window <= 0
+
+    def starving(self) -> list[Stream]:
+        """
+        Show all streams on which data wait for a window of their own.
+        """
+        return [each for each in self.streams.values() if each.queue is not None and each.window <= 0]
+
     def waiting(self) -> list[Waiting]:
         """
         Show all streams on which data wait; for deadlines.
@@ -358,6 +381,7 @@ class Sending:
             found.window -= size
             self._window -= size
             self._queued -= size
+            found.moved += size
             self._mark += 1
             queue.mark = self._mark
             isLast = size == queue.size and found.sending == ENDING and not queue.trailers

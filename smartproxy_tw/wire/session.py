@@ -192,6 +192,13 @@ class Session(Connection):
             owed = 0
         found.owed = owed
 
+    @property
+    def isAmidst(self) -> bool:
+        """
+        Whether a frame or a head has begun to come, and is not complete.
+        """
+        return bool(self._rest) or self._parts is not None
+
     def _greet(self, data: bytes) -> int:
         """
         See whether the connection begins as it should (section 3.4).

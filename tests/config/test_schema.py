@@ -225,6 +225,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     "Limits.body_bytes": ("limits: {body_bytes: 3}\n" + ROUTE, lambda c: c.limits, Limits(bodyBytes=3)),
     "Limits.min_rate": ("limits: {min_rate: 3}\n" + ROUTE, lambda c: c.limits, Limits(minRate=3)),
     "File.python_path": ("python_path: /usr\n" + ROUTE, lambda c: c.pythonPath, ("/usr",)),
+    "Limits.streams": ("limits: {streams: 3}\n" + ROUTE, lambda c: c.limits, Limits(streams=3)),
     "File.http2_prior_knowledge": (
         "http2_prior_knowledge: true\n" + ROUTE,
         lambda c: c.http2PriorKnowledge,

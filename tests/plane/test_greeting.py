@@ -154,18 +154,23 @@ class TLSTests(PlaneTests):
 
     async def test_otherProtocols(self) -> None:
         """
-        A client that offers only what we do not speak gets an alert; h2 with
-        http/1.1 is answered by the latter.
+        A client that offers only what we do not speak gets an alert; h2 comes before http/1.1,
+        whatever the client would rather have.
         """
         port, _ = await self.begin()
         client = await self.client(port)
-        client.sends(fromOpenSSL(b"a.test", (b"h2",)))
+        client.sends(fromOpenSSL(b"a.test", (b"spdy/3",)))
         self.assertEqual(await client.ends(), NO_PROTOCOL)
-        for offer in ((b"h2", b"http/1.1"), (b"http/1.0",), ()):
+        for offer, agreed in (
+            ((b"h2", b"http/1.1"), b"h2"),
+            ((b"http/1.1", b"h2"), b"h2"),
+            ((b"http/1.0",), b"http/1.0"),
+            ((), b""),
+        ):
             client = await self.tls(port, alpn=offer)
             assert client.ssl is not None
             self.assertTrue(client.isShaken, offer)
-            self.assertEqual(client.ssl.get_alpn_proto_negotiated(), offer[-1] if offer else b"")
+            self.assertEqual(client.ssl.get_alpn_proto_negotiated(), agreed)
 
     async def test_plainHTTP(self) -> None:
         """

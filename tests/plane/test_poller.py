@@ -292,6 +292,45 @@ class PollerTests(SynchronousTestCase):
         self.assertEqual(heard, ["one", "again", "last", "next turn"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_last(self) -> None:
+        """
+        What is put off to the end of a batch comes when all of its events had their turn, what is put
+        off then comes right behind it, each guarded from the others.
+        """
+        heard: list[str] = []
+
+        def bug() -> None:
+            raise ZeroDivisionError
+
+        def end() -> None:
+            heard.append("end")
+            self.poller.last(lambda: heard.append("end of the end"))
+
+        def event(mask: int) -> None:
+            heard.append("event")
+            self.poller.last(bug)
+            self.poller.last(end)
+
+        other, far = socket.socketpair()
+        self.addCleanup(other.close)
+        self.addCleanup(far.close)
+        self.poller.add(self.near.fileno(), event)
+        self.poller.add(other.fileno(), event)
+        self.poller.doRead()
+        self.assertEqual(heard, ["event", "event", "end", "end", "end of the end", "end of the end"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    def test_lastOfNone(self) -> None:
+        """
+        Outside of a batch it comes in the next turn.
+        """
+        heard: list[str] = []
+        self.poller.last(lambda: heard.append("one"))
+        self.poller.last(lambda: heard.append("two"))
+        self.assertEqual(heard, [])
+        self.reactor.advance(0)
+        self.assertEqual(heard, ["one", "two"])
+
     def test_delays(self) -> None:
         """
         How much later than it should have it had its turn is counted.

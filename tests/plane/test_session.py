@@ -866,7 +866,7 @@ class OverTLSTests(SessionTests):
         origin = self.origin()
         await self.certify("a.test")
         await self.use(Route("all", (port,), Forward((origin.target,)), "http", tls=TERMINATE))
-        client = await self.tls(port, alpn=(b"h2", b"http/1.1"))
+        client = await self.tls(port, alpn=(b"http/1.1", b"http/1.0"))
         assert client.ssl is not None
         self.assertEqual(client.ssl.get_alpn_proto_negotiated(), b"http/1.1")
         client.sends(GET)

@@ -347,6 +347,16 @@ class ConnectTests(_Refusing):
             b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
         )
 
+    def test_anyPlace(self) -> None:
+        """
+        The protocol may stand behind the other pseudo-headers too, as browsers have it.
+        """
+        usual = get((b"sec-websocket-version", b"13"), method=b"CONNECT")
+        for at in range(5):
+            head = [*usual[:at], (b":protocol", b"websocket"), *usual[at:]]
+            request = requestOf(head, *_LIMITS, False, key=lambda: b"dGhlIHNhbXBsZSBub25jZQ==")
+            self.assertEqual(request.upgrade, b"websocket", at)
+
     def test_accept(self) -> None:
         """
         The example of RFC 6455 section 1.3.

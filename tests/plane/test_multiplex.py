@@ -1,0 +1,566 @@
+"""
+Connections that speak HTTP/2, through a real plane.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smartproxy_tw.config.model import TLS, Files, Forward, Limits, Respond, Route, TLSPolicy
+from smartproxy_tw.wire.frames import (
+    INTERNAL_ERROR,
+    LONG,
+    NO_ERROR,
+    PREFACE,
+    PROTOCOL_ERROR,
+    REFUSED_STREAM,
+    frame,
+    settings,
+)
+
+from ..wire.conversations import ASK, Frame, block, data, framesOf, head
+from .conversation import HELLO, DeedTests, alive, status
+from .harness import Peer, field, turns
+from .streams import Client, StreamTests
+
+FIELDS = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a.test"), (b":path", b"/")]
+HERE = Route("here", (1,), Respond(body="here"), "http", path="/here")
+
+
+def _last(found: Frame) -> int:
+    """
+    The stream that a GOAWAY names; -1 for another frame.
+    """
+    if found.kind != 7:
+        return -1
+    number: int = LONG.unpack_from(found.payload)[0]
+    return number
+
+
+def theOne(case: Any) -> Any:
+    """
+    The one client connection of the plane.
+    """
+    (found,) = alive(case)
+    return found
+
+
+class RequestTests(StreamTests):
+    """
+    Requests and their answers.
+    """
+
+    async def test_request(self) -> None:
+        """
+        A request goes to the target as HTTP/1.1 with our forwarding fields; the answer comes back.
+        """
+        port, origin = await self.begin()
+        client = await self.http2(port)
+        stream = client.asks("/shop?item=7", ("user-agent", "test"))
+        server = await origin.accepts()
+        self.assertEqual(
+            await server.head(),
+            b"GET /shop?item=7 HTTP/1.1\r\nhost: a.test\r\nuser-agent: test\r\n"
+            b"X-Forwarded-Host: a.test\r\nX-Forwarded-For: 127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\n"
+            b"X-Forwarded-Proto: http\r\nX-Forwarded-Port: %d\r\n\r\n" % port,
+        )
+        server.sends(b"HTTP/1.1 200 OK\r\nX-Up: 1\r\nContent-Length: 5\r\nKeep-Alive: x\r\n\r\nhello")
+        answer = await client.answer(stream)
+        self.assertEqual((answer.status, answer.body), (200, b"hello"))
+        self.assertEqual(answer.fields, {"x-up": "1", "content-length": "5"})
+
+    async def test_overTLS(self) -> None:
+        """
+        The same where ALPN has agreed on it; the target is told that it was https.
+        """
+        port, origin = await self.secure()
+        client = await self.http2OverTLS(port)
+        stream = client.asks()
+        server = await origin.accepts()
+        self.assertEqual(field(await server.head(), b"x-forwarded-proto"), b"https")
+        server.sends(HELLO)
+        self.assertEqual((await client.answer(stream)).body, b"hello")
+
+    async def test_withoutPriorKnowledge(self) -> None:
+        """
+        On a port without TLS where it is not allowed it is another version.
+        """
+        port, _ = await self.begin(http2PriorKnowledge=False)
+        peer = await self.client(port)
+        peer.sends(PREFACE + settings({}))
+        self.assertEqual(status(await peer.head()), 505)
+
+    async def test_notAfterARequest(self) -> None:
+        """
+        Nor may it begin behind a request of HTTP/1: whoever stands before us would not know.
+        """
+        port, _ = await self.begin(HERE)
+        peer = await self.client(port)
+        peer.sends(b"GET /here HTTP/1.1\r\nHost: a.test\r\n\r\n" + PREFACE + settings({}))
+        self.assertEqual((await peer.message())[1], b"here")
+        self.assertEqual(status(await peer.head()), 505)
+
+    async def test_many(self) -> None:
+        """
+        Answers come as they are there, in any order, over one connection.
+        """
+        port, origin = await self.begin()
+        client = await self.http2(port)
+        streams = [client.asks(f"/{number}") for number in range(10)]
+        servers = [await origin.accepts() for _ in streams]
+        paths = {}
+        for server in servers:
+            paths[(await server.head()).split()[1].decode()] = server
+        for number in reversed(range(10)):
+            text = b"number %d" % number
+            paths[f"/{number}"].sends(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text))
+            self.assertEqual((await client.answer(streams[number])).body, text)
+        self.assertEqual(len(alive(self)), 1)
+
+    async def test_tooMany(self) -> None:
+        """
+        More than limits.streams at a time are refused, and can be tried again.
+        """
+        port, _origin = await self.begin(limits=Limits(streams=2))
+        peer = await self.client(port)
+        peer.sends(PREFACE + settings({}) + b"".join(head(n, isEnd=True, fields=FIELDS) for n in (1, 3, 5)))
+        await peer.until(lambda: len(peer.data) > 60 and b"\0\0\4\3" in peer.data, "a reset")
+        frames = framesOf(bytes(peer.data))
+        self.assertEqual(
+            [(each.stream, each.number) for each in frames if each.kind == 3], [(5, REFUSED_STREAM)]
+        )
+        self.assertIn(b"\0\3\0\0\0\2", frames[0].payload)
+        peer.breaks()
+
+    async def test_remembered(self) -> None:
+        """
+        A request that comes again is not parsed again, until there is another table.
+        """
+        port, origin = await self.begin()
+        origin.answers(HELLO)
+        client = await self.http2(port)
+        for _ in range(5):
+            self.assertEqual((await client.answer(client.asks("/same"))).status, 200)
+        # The first block told the fields, the others where they are in the table.
+        self.assertEqual(len(theOne(self)._recognition._known), 2)
+        await self.use(Route("all", (port,), Respond(body="changed"), "http"), http2PriorKnowledge=True)
+        self.assertEqual((await client.answer(client.asks("/same"))).body, b"changed")
+
+    async def test_everySplit(self) -> None:
+        """
+        However a conversation is cut, the answers are the same.
+        """
+        port, origin = await self.begin(HERE)
+        origin.answers(
+            lambda head, body: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        here = [*FIELDS[:3], (b":path", b"/here")]
+        post = [(b":method", b"POST"), *FIELDS[1:]]
+        said = (
+            PREFACE
+            + settings({3: 10})
+            + head(1, isEnd=True, fields=here)
+            + head(3, fields=post)
+            + data(3, b"some words", False)
+            + data(3, b"", True)
+            + head(5, isEnd=True, fields=here)
+        )
+        step = 3
+        for cut in [*range(0, len(said), step), len(said)]:
+            peer = await self.client(port)
+            peer.sends(said[:cut])
+            await turns(3)
+            peer.sends(said[cut:])
+            await peer.until(lambda peer=peer: b"some words" in peer.data, f"answers, cut at {cut}")
+            found = [(each.stream, each.payload) for each in framesOf(bytes(peer.data)) if each.kind == 0]
+            self.assertEqual(sorted(found), [(1, b"here"), (3, b"some words"), (5, b"here")], cut)
+            peer.breaks()
+
+    async def test_byteByByte(self) -> None:
+        """
+        Nor does it matter when each byte comes alone.
+        """
+        port, _ = await self.begin(HERE)
+        peer = await self.client(port)
+        await peer.trickles(
+            PREFACE + settings({}) + head(1, isEnd=True, fields=[*FIELDS[:3], (b":path", b"/here")])
+        )
+        await peer.until(lambda: b"here" in peer.data, "an answer")
+        peer.breaks()
+
+    async def test_malformed(self) -> None:
+        """
+        What is malformed by the rules of HTTP/2 is reset, and the connection goes on.
+        """
+        port, _ = await self.begin(HERE)
+        client = await self.http2(port)
+        answer = await client.answer(client.asks("/", ("connection", "close")))
+        self.assertEqual(answer.reset, PROTOCOL_ERROR)
+        self.assertEqual((await client.answer(client.asks("/here"))).status, 200)
+
+    async def test_refused(self) -> None:
+        """
+        What HTTP/1 answers with a status is answered so here, without a body for HEAD, and only
+        this stream is affected.
+        """
+        port, _ = await self.begin(HERE, limits=Limits(headBytes=4096, urlBytes=2048))
+        client = await self.http2(port)
+        for expected, stream in (
+            (405, client.asks("/", method="TRACE")),
+            (414, client.asks("/" + "x" * 3000)),
+            (431, client.asks("/", ("x", "y" * 5000))),
+            (400, client.asks("/", host="a b")),
+        ):
+            answer = await client.answer(stream)
+            self.assertEqual((answer.status, answer.isWhole), (expected, True))
+            self.assertEqual(int(answer.fields["content-length"]), len(answer.body))
+        bare = await client.answer(client.asks("/", host="a b", method="HEAD"))
+        self.assertEqual((bare.status, bare.body), (400, b""))
+        self.assertEqual((await client.answer(client.asks("/here"))).status, 200)
+
+    async def test_scheme(self) -> None:
+        """
+        A scheme that the connection does not have is misdirected.
+        """
+        port, _ = await self.begin(HERE)
+        client = await self.http2(port)
+        client.scheme = "https"
+        self.assertEqual((await client.answer(client.asks("/here"))).status, 421)
+
+    async def test_misdirected(self) -> None:
+        """
+        A request for a name that has a handshake of its own is not answered on a connection that a
+        browser shares because of its certificate.
+        """
+        port = await self.port()
+        origin = self.origin()
+        await self.certify("a.test", "b.test")
+        source = Files("/test/certificate.pem", "/test/key.pem")
+        strict = TLS("terminate", source, policy=TLSPolicy(lowest="1.3"))
+        await self.use(
+            Route("a", (port,), Forward((origin.target,)), "http", ("a.test",), tls=TLS("terminate", source)),
+            Route("b", (port,), Forward((origin.target,)), "http", ("b.test",), tls=strict),
+        )
+        client = await self.http2OverTLS(port)
+        self.assertEqual((await client.answer(client.asks(host="b.test"))).status, 421)
+
+
+class EndTests(StreamTests):
+    """
+    How connections end.
+    """
+
+    async def test_silence(self) -> None:
+        """
+        Who does not begin is closed when the time of a head is over.
+        """
+        port, _ = await self.begin()
+        peer = await self.client(port)
+        peer.sends(PREFACE[:20])
+        await self.settles(lambda: len(alive(self)) == 1, "it is there")
+        self.world.advance(11)
+        await self.swept()
+        await peer.loses()
+
+    async def test_idle(self) -> None:
+        """
+        Who asks for nothing more is told so by GOAWAY; PINGs do not keep it open.
+        """
+        port, _ = await self.begin(HERE)
+        client = await self.http2(port)
+        self.assertEqual((await client.answer(client.asks("/here"))).status, 200)
+        self.world.advance(40)
+        client.line.ping(b"12345678")
+        client.flush()
+        await self.swept()
+        self.assertEqual(client.farewells, [])
+        self.world.advance(40)
+        await self.swept()
+        await client.until(lambda: client.peer.isOver, "the end")
+        self.assertEqual(client.farewells, [(NO_ERROR, 1)])
+        client.peer.leaves()
+
+    async def test_slowHead(self) -> None:
+        """
+        A head that has begun has to be there in the time of a head.
+        """
+        port, _ = await self.begin(HERE)
+        peer = await self.client(port)
+        peer.sends(PREFACE + settings({}) + frame(1, 1, 1, block(*ASK)))
+        await peer.until(lambda: len(peer.data) > 50, "settings")
+        self.world.advance(11)
+        await self.swept()
+        await peer.loses()
+
+    async def test_pingsOfADay(self) -> None:
+        """
+        A stream that is open for long, with PINGs all the time, is not too much.
+        """
+        port, origin = await self.begin()
+        client = await self.http2(port)
+        stream = client.asks()
+        server = await origin.accepts()
+        await server.head()
+        for _ in range(60):
+            for _ in range(10):
+                client.line.ping(b"12345678")
+            client.flush()
+            await turns(3)
+            self.world.advance(61.0)
+            # As when its target says something once in a while.
+            theOne(self).channels[stream].progress()
+        self.assertEqual(client.farewells, [])
+        client.resets(stream)
+        await server.loses()
+
+    async def test_fault(self) -> None:
+        """
+        Who breaks the protocol is told why, and its requests are cancelled.
+        """
+        port, origin = await self.begin()
+        client = await self.http2(port)
+        client.asks()
+        server = await origin.accepts()
+        await server.head()
+        client.peer.sends(frame(8, 0, 0, b"\0\0\0\0"))
+        await client.peer.loses()
+        self.assertEqual(client.farewells, [(PROTOCOL_ERROR, 1)])
+        await server.loses()
+        self.assertEqual((await self.plane.tally())["refusals"], 1)
+        client.peer.leaves()
+
+    async def test_leaves(self) -> None:
+        """
+        A client that closes has its requests cancelled.
+        """
+        port, origin = await self.begin()
+        client = await self.http2(port)
+        client.asks()
+        server = await origin.accepts()
+        await server.head()
+        client.peer.leaves()
+        await server.loses()
+        await self.isIdle()
+
+    async def test_lastWords(self) -> None:
+        """
+        What could be answered at once is, before the end of a client's stream is its end.
+        """
+        port, _ = await self.begin(HERE)
+        peer = await self.client(port)
+        peer.sends(PREFACE + settings({}) + head(1, isEnd=True, fields=[*FIELDS[:3], (b":path", b"/here")]))
+        peer.finishes()
+        await peer.until(lambda: peer.isOver, "the end")
+        self.assertIn(b"here", peer.data)
+
+    async def greeted(self, port: int, *paths: bytes) -> Peer:
+        """
+        A client that was greeted and asks for these on 1, 3, 5...; played frame by frame, since hyper's
+        library hears nothing after a GOAWAY.
+        """
+        peer = await self.client(port)
+        asked = [
+            head(2 * number + 1, isEnd=True, fields=[*FIELDS[:3], (b":path", path)])
+            for number, path in enumerate(paths)
+        ]
+        peer.sends(PREFACE + settings({}) + b"".join(asked))
+        await peer.until(lambda: len(peer.data) > 40, "settings")
+        return peer
+
+    async def farewells(self, peer: Peer, count: int) -> list[int]:
+        """
+        Wait for so many GOAWAY.
+
+        @return: The streams that they name, and -1 for the PING.
+        """
+
+        def found() -> list[int]:
+            frames = framesOf(bytes(peer.data))
+            return [_last(each) for each in frames if each.kind == 7 or (each.kind == 6 and not each.flags)]
+
+        await peer.until(
+            lambda: sum(each >= 0 for each in found()) >= count or peer.isOver, f"{count} GOAWAY"
+        )
+        return found()
+
+    async def test_drain(self) -> None:
+        """
+        Two steps: a request that is sent before the client has heard of the end is answered, the
+        last stream is named when it has, and nothing is lost.
+        """
+        port, origin = await self.begin()
+        peer = await self.greeted(port, b"/1")
+        one = await origin.accepts()
+        await one.head()
+        drained = self.plane.drain(30)
+        self.assertEqual(await self.farewells(peer, 1), [2**31 - 1, -1])
+        peer.sends(head(3, isEnd=True, fields=FIELDS) + frame(6, 1, 0, b"draining"))
+        self.assertEqual(await self.farewells(peer, 2), [2**31 - 1, -1, 3])
+        two = await origin.accepts()
+        await two.head()
+        for server in (one, two):
+            server.sends(HELLO)
+        await peer.until(lambda: peer.isOver, "the end")
+        self.assertEqual(peer.data.count(b"hello"), 2)
+        peer.leaves()
+        self.assertEqual(await drained, 0)
+
+    async def test_drainWithoutAnswer(self) -> None:
+        """
+        A client that answers no PING has a second; then the last stream is named all the same.
+        """
+        port, origin = await self.begin()
+        peer = await self.greeted(port, b"/")
+        server = await origin.accepts()
+        await server.head()
+        drained = self.plane.drain(30)
+        await self.farewells(peer, 1)
+        self.world.advance(1.5)
+        await self.swept()
+        self.assertEqual(await self.farewells(peer, 2), [2**31 - 1, -1, 1])
+        server.sends(HELLO)
+        await peer.until(lambda: peer.isOver, "the end")
+        self.assertIn(b"hello", peer.data)
+        peer.leaves()
+        self.assertEqual(await drained, 0)
+
+    async def test_drainIdle(self) -> None:
+        """
+        What is idle goes as soon as it has heard.
+        """
+        port, _ = await self.begin(HERE)
+        peer = await self.greeted(port, b"/here")
+        await peer.until(lambda: b"here" in peer.data, "an answer")
+        drained = self.plane.drain(30)
+        await self.farewells(peer, 1)
+        peer.sends(frame(6, 1, 0, b"draining"))
+        await peer.until(lambda: peer.isOver, "the end")
+        self.assertEqual(await self.farewells(peer, 2), [2**31 - 1, -1, 1])
+        peer.leaves()
+        self.assertEqual(await drained, 0)
+
+    async def test_bornInADrain(self) -> None:
+        """
+        Who had just connected is answered, and told to go.
+        """
+        port, _ = await self.begin(HERE)
+        other = await self.greeted(port)
+        peer = await self.client(port)
+        await self.settles(lambda: len(alive(self)) == 2, "it is there")
+        drained = self.plane.drain(30)
+        peer.sends(PREFACE + settings({}) + head(1, isEnd=True, fields=[*FIELDS[:3], (b":path", b"/here")]))
+        await peer.until(lambda: b"here" in peer.data, "an answer")
+        self.assertEqual(await self.farewells(peer, 1), [2**31 - 1, -1])
+        peer.sends(frame(6, 1, 0, b"draining"))
+        await peer.until(lambda: peer.isOver, "the end")
+        peer.leaves()
+        other.leaves()
+        self.assertEqual(await drained, 0)
+
+
+class FairnessTests(StreamTests):
+    """
+    Nobody waits for somebody else.
+    """
+
+    async def test_slowTarget(self) -> None:
+        """
+        A target that takes no body, and one that does not answer, hold up nobody.
+        """
+        port, origin = await self.begin(HERE)
+        client = await self.http2(port)
+        slow = client.asks("/slow", method="POST", isEnd=False)
+        server = await origin.accepts()
+        await server.head()
+        server.transport.pauseProducing()
+        for _ in range(7):
+            client.says(slow, b"x" * 16384)
+        for _ in range(5):
+            self.assertEqual((await client.answer(client.asks("/here"))).body, b"here")
+        client.resets(slow)
+
+    async def test_slowReader(self) -> None:
+        """
+        An answer that is not taken holds up no other one.
+        """
+        port, origin = await self.begin(HERE)
+        origin.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300000)
+        client = await self.http2(port, isReading=False)
+        client.line.increment_flow_control_window(1 << 20)
+        client.flush()
+        big = client.asks("/big")
+        await client.until(lambda: len(client.answers[big].body) == 65535, "a window full")
+        for _ in range(5):
+            self.assertEqual((await client.answer(client.asks("/here"))).body, b"here")
+        client.line.increment_flow_control_window(300000, big)
+        client.flush()
+        self.assertEqual(len((await client.answer(big)).body), 300000)
+
+    async def test_smallBesideBig(self) -> None:
+        """
+        A small answer comes before a big one that was asked for first has ended.
+        """
+        port, origin = await self.begin(HERE)
+        origin.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3000000)
+        client = await self.http2(port, window=1 << 20)
+        big = client.asks("/big")
+        await client.begun(big)
+        self.assertEqual((await client.answer(client.asks("/here"))).body, b"here")
+        self.assertFalse(client.answers[big].isWhole)
+        self.assertEqual(len((await client.answer(big)).body), 3000000)
+
+
+class BugTests(DeedTests):
+    """
+    A bug in an action ends its request, and nothing else.
+    """
+
+    async def begins(self, deed: Any) -> Client:
+        port = await self.begin(deed, http2PriorKnowledge=True)
+        return Client(await self.client(port))
+
+    async def test_request(self) -> None:
+        """
+        When it is asked.
+        """
+
+        def fails(exchange: Any) -> None:
+            raise RuntimeError("a bug")
+
+        client = await self.begins(fails)
+        self.assertEqual((await client.answer(client.asks())).reset, INTERNAL_ERROR)
+        self.assertEqual((await client.answer(client.asks("/fine"))).body, b"fine")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    async def test_body(self) -> None:
+        """
+        When it has a body, while the connection is being read.
+        """
+
+        def fails(body: bytes | None) -> None:
+            raise RuntimeError("a bug")
+
+        client = await self.begins(lambda exchange: exchange.collect(1000, fails))
+        stream = client.asks(method="POST", isEnd=False)
+        client.says(stream, b"body", True)
+        self.assertEqual((await client.answer(stream)).reset, INTERNAL_ERROR)
+        self.assertEqual((await client.answer(client.asks("/fine"))).body, b"fine")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    async def test_taking(self) -> None:
+        """
+        When its answer may go on.
+        """
+
+        def fails() -> None:
+            raise RuntimeError("a bug")
+
+        def deed(exchange: Any) -> None:
+            outlet = exchange.begin(200, b"", None)
+            outlet.write(b"x" * 200000)
+            outlet.whenTaking(fails)
+
+        client = await self.begins(deed)
+        self.assertEqual((await client.answer(client.asks())).reset, INTERNAL_ERROR)
+        self.assertEqual((await client.answer(client.asks("/fine"))).body, b"fine")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)

@@ -1,0 +1,214 @@
+"""
+WebSockets by HTTP/2 (RFC 8441) through a real plane, to a target that speaks HTTP/1.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smartproxy_tw.config.model import Respond, Route
+from smartproxy_tw.wire.downgrade import acceptFor
+from smartproxy_tw.wire.frames import CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR
+
+from .conversation import alive
+from .harness import Peer, turns
+from .streams import Client, StreamTests
+
+HERE = Route("here", (1,), Respond(body="here"), "http", path="/here")
+
+
+def accepting(head: bytes, more: bytes = b"") -> bytes:
+    """
+    The answer of a target that agrees.
+    """
+    key = next(line.split(b": ")[1] for line in head.split(b"\r\n") if line.startswith(b"sec-websocket-key"))
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: %b\r\nSec-WebSocket-Protocol: chat\r\n\r\n" % acceptFor(key) + more
+    )
+
+
+class RelayTests(StreamTests):
+    """
+    One target.
+    """
+
+    def connects(self, client: Client, path: str = "/ws", protocol: str = "websocket") -> int:
+        """
+        Ask for one.
+        """
+        return client.asks(
+            path,
+            (":protocol", protocol),
+            ("sec-websocket-version", "13"),
+            method="CONNECT",
+            isEnd=False,
+        )
+
+    async def opens(self, more: bytes = b"", **options: Any) -> tuple[Client, int, Peer]:
+        """
+        One that both sides have agreed to.
+        """
+        port, origin = await self.begin(HERE)
+        client = await self.http2(port, **options)
+        stream = self.connects(client)
+        server = await origin.accepts()
+        self.asked = await server.head()
+        server.sends(accepting(self.asked, more))
+        await client.begun(stream)
+        return client, stream, server
+
+    async def test_handshake(self) -> None:
+        """
+        The target is asked as HTTP/1.1 has it, with a key of ours; the client has a plain 200
+        without any trace of that.
+        """
+        client, stream, _ = await self.opens()
+        self.assertTrue(self.asked.startswith(b"GET /ws HTTP/1.1\r\nhost: a.test\r\n"))
+        self.assertIn(b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", self.asked)
+        answer = client.answers[stream]
+        self.assertEqual((answer.status, answer.fields), (200, {"sec-websocket-protocol": "chat"}))
+
+    async def test_bothWays(self) -> None:
+        """
+        Bytes go both ways, those that came along with the agreement among them, and other
+        requests beside them.
+        """
+        client, stream, server = await self.opens(b"first")
+        answer = client.answers[stream]
+        await client.until(lambda: answer.body == b"first", "first words")
+        for number in range(20):
+            client.says(stream, b"ping%d" % number)
+            await server.expects(b"ping%d" % number)
+            server.sends(b"pong%d" % number)
+            await client.until(lambda number=number: answer.body.endswith(b"pong%d" % number), "pong")  # type: ignore[misc]
+        self.assertEqual((await client.answer(client.asks("/here"))).body, b"here")
+
+    async def test_endOfClient(self) -> None:
+        """
+        When the client ends the target reads an end, and may go on for itself.
+        """
+        client, stream, server = await self.opens()
+        client.says(stream, b"bye", True)
+        self.assertEqual(await server.ends(), b"bye")
+        server.sends(b"and more")
+        server.finishes()
+        answer = await client.answer(stream)
+        self.assertEqual((answer.body, answer.isWhole), (b"and more", True))
+        await self.settles(lambda: not alive(self)[0].channels, "nothing is left of it")
+
+    async def test_endOfTarget(self) -> None:
+        """
+        When the target ends the stream does, that way; the other way goes on.
+        """
+        client, stream, server = await self.opens()
+        server.finishes()
+        await client.until(lambda: client.answers[stream].isWhole, "an end")
+        client.says(stream, b"still here", True)
+        self.assertEqual(await server.ends(), b"still here")
+
+    async def test_breaks(self) -> None:
+        """
+        A target that breaks off is a reset with CANCEL (RFC 8441 section 5).
+        """
+        client, stream, server = await self.opens()
+        server.breaks()
+        self.assertEqual((await client.answer(stream)).reset, CANCEL)
+
+    async def test_reset(self) -> None:
+        """
+        A client that resets has the target's connection broken, and nothing else.
+        """
+        client, stream, server = await self.opens()
+        client.resets(stream)
+        await server.breaksOff()
+        self.assertEqual((await client.answer(client.asks("/here"))).body, b"here")
+
+    async def test_slowClient(self) -> None:
+        """
+        What the client does not take stays with the target, but for what windows and buffers hold.
+        """
+        client, stream, server = await self.opens(isReading=False)
+        server.sends(b"x" * 20_000_000)
+        answer = client.answers[stream]
+        await client.until(lambda: len(answer.body) == 65535, "a window full")
+        await turns(50)
+        channel = alive(self)[0].channels[stream]
+        self.assertTrue(channel.pending)
+        self.assertLess(channel._relay._received, 300000)
+        client.isReading = True
+        client.line.increment_flow_control_window(1 << 20)
+        client.line.increment_flow_control_window(1 << 20, stream)
+        client.flush()
+        await client.until(lambda: len(answer.body) == 20_000_000, "all of it")
+
+    async def test_slowTarget(self) -> None:
+        """
+        What the target does not take stays with the client.
+        """
+        client, stream, server = await self.opens()
+        server.transport.pauseProducing()
+        sent = since = 0
+        while since < 100:
+            size = min(client.room(stream), 16384)
+            since = 0 if size > 0 else since + 1
+            if size > 0:
+                client.says(stream, b"x" * size)
+                sent += size
+            else:
+                await turns(1)
+        server.transport.resumeProducing()
+        self.assertEqual(await server.takes(sent), b"x" * sent)
+
+    async def test_idle(self) -> None:
+        """
+        One on which nothing moves is ended when timeouts.idle is over.
+        """
+        client, stream, server = await self.opens()
+        self.world.advance(301)
+        await self.swept()
+        self.assertEqual((await client.answer(stream)).reset, CANCEL)
+        await server.loses()
+
+    async def test_drained(self) -> None:
+        """
+        While everything drains it has the time of tunnels.
+        """
+        client, stream, server = await self.opens()
+        # Hyper's library hears nothing behind a GOAWAY.
+        client.peer.watch = lambda data: None
+        drained = self.plane.drain(0.001, 600)
+        await turns(30)
+        self.world.advance(5)
+        await self.swept()
+        self.assertEqual(len(alive(self)), 1)
+        server.finishes()
+        client.peer.sends(client.line.data_to_send())
+        client.line.end_stream(stream)
+        client.flush()
+        await server.ends()
+        await client.peer.until(lambda: client.peer.isOver, "the end")
+        client.peer.leaves()
+        self.assertEqual(await drained, 0)
+
+    async def test_refused(self) -> None:
+        """
+        A target that does not agree says so as to any request; one that cheats is not believed, and
+        another protocol than websocket is not known.
+        """
+        port, origin = await self.begin()
+        client = await self.http2(port)
+        no = self.connects(client)
+        server = await origin.accepts()
+        await server.head()
+        server.sends(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+        answer = await client.answer(no)
+        self.assertEqual((answer.status, answer.body), (403, b"no"))
+        await client.until(lambda: answer.reset == NO_ERROR, "a reset")
+        cheats = self.connects(client)
+        server.sends(accepting(await server.head()).replace(b"Accept: ", b"Accept: A"))
+        self.assertEqual((await client.answer(cheats)).reset, INTERNAL_ERROR)
+        await server.loses()
+        self.assertEqual((await client.answer(self.connects(client, protocol="chat"))).status, 501)
+        odd = client.asks("/", ("upgrade", "websocket"), isEnd=False)
+        self.assertEqual((await client.answer(odd)).reset, PROTOCOL_ERROR)
