@@ -53,13 +53,13 @@ class Carrier:
         requests that there were: bodies take turns, and none is slow because others had theirs.
     @ivar outflow: What is to be sent.
     @ivar isOpen: Whether it is listened to; then what there is to be said is said, and then it lingers.
+    @ivar isLeaving: Whether the client was told that there is to be an end.
     @ivar isGone: Whether nothing can be sent or received any more.
     @ivar deadline: For the poller.
     """
 
     __slots__ = (
         "_arrears",
-        "_isDraining",
         "_isLingering",
         "allowance",
         "channels",
@@ -67,6 +67,7 @@ class Carrier:
         "deadline",
         "door",
         "isGone",
+        "isLeaving",
         "isOpen",
         "marks",
         "outflow",
@@ -90,7 +91,7 @@ class Carrier:
         self.allowance = 0.0
         self.outflow = Outflow(self)
         self._arrears: Arrears | None = None
-        self._isDraining = self._isLingering = self.isGone = False
+        self._isLingering = self.isGone = self.isLeaving = False
         self.isOpen = True
         self.deadline = engine.poller.now + engine.timeouts.head
         engine.enter(self)
@@ -213,8 +214,8 @@ class Carrier:
         """
         Take no further requests than those on their way; answer these.
         """
-        if self.isOpen and not self._isDraining:
-            self._isDraining = True
+        if self.isOpen and not self.isLeaving:
+            self.isLeaving = True
             self.session.drain()
             self.door.engine.poller.after(_LAST_CALL, self._insist)
             self.outflow.touch()
@@ -240,6 +241,7 @@ class Carrier:
         Send what there is, and nothing more.
         """
         self.isOpen = False
+        self.isLeaving = True
         engine = self.door.engine
         self.deadline = engine.poller.now + engine.timeouts.write
         self.outflow.touch()

@@ -171,11 +171,12 @@ class Channel:
         """
         head = response.head
         block = encodeStatus(response.status) + encodeLines(head[head.index(b"\n") + 1 :])
+        carrier = self.carrier
+        session = carrier.session
+        session.head(self.number, block, not body)
         if body:
-            self._sendHead(block, False)
-            self.send(body, True)
-        else:
-            self._sendHead(block, True)
+            session.data(self.number, body, True)
+        carrier.outflow.touch()
 
     def answer(self, status: int, fields: bytes, length: int | None, isEnd: bool) -> None:
         """

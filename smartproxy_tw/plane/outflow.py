@@ -80,7 +80,8 @@ class Outflow:
         else:
             carrier.door.engine.poller.later(self.flush)
         self.isHeld = False
-        carrier.sent()
+        if wire.pending or session.isWaiting or carrier.isLeaving:
+            carrier.sent()
 
     def _endDismissed(self) -> None:
         session = self._carrier.session

@@ -257,7 +257,7 @@ class EndTests(StreamTests):
         port, _ = await self.begin()
         peer = await self.client(port)
         peer.sends(PREFACE[:20])
-        await self.settles(lambda: len(alive(self)) == 1, "it is there")
+        await peer.until(lambda: len(peer.data) > 40, "settings")
         self.world.advance(11)
         await self.swept()
         await peer.loses()
