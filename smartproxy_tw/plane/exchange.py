@@ -288,7 +288,8 @@ class Exchange:
         """
         The client's connection.
         """
-        return self.session.wire
+        wire: Wire = self.session.holder.wire
+        return wire
 
     @property
     def target(self) -> str:

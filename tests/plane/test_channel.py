@@ -67,10 +67,10 @@ class BodyTests(StreamTests):
         """
         port, origin = await self.begin()
         client = await self.http2(port)
-        stream = client.asks(method="POST", isEnd=False)
+        sent = bytes(range(256)) * 65536
+        stream = client.asks("/", ("content-length", str(len(sent))), method="POST", isEnd=False)
         server = await origin.accepts()
         server.transport.pauseProducing()
-        sent = bytes(range(256)) * 98304
         at = since = 0
         while since < 100 and at < len(sent):
             size = min(client.room(stream), 16384)
