@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from ..wire.proxyheader import MOST_BYTES, Header, Malformed, NeedMore, parse
 from .greeting import greet, looksLikeHTTP
+from .opening import Opening
 from .poller import ENDED, READABLE
-from .wires import READ
 
 if TYPE_CHECKING:
     from ..facts import Address
@@ -33,12 +33,12 @@ _WITHOUT = (
 )
 
 
-class Announcement:
+class Announcement(Opening):
     """
-    @ivar deadline: For the poller; absolute.
+    The wait for a header.
     """
 
-    __slots__ = ("_entrance", "_heralds", "_isEnding", "_isOver", "_need", "_peer", "_sock", "deadline")
+    __slots__ = ("_heralds", "_peer")
 
     def __init__(self, entrance: Entrance, sock: socket.socket, peer: Address, heralds: Heralds) -> None:
         """
@@ -47,16 +47,10 @@ class Announcement:
         @param sock: Non-blocking, registered nowhere; owned from now on.
         @param peer: Who is believed.
         """
-        self._entrance = entrance
-        self._sock = sock
         self._peer = peer
         self._heralds = heralds
-        self._isOver = self._isEnding = False
-        self._need = 1
-        engine = entrance.engine
-        self.deadline = engine.poller.now + heralds.seconds
-        engine.enter(self)
-        engine.poller.add(sock.fileno(), self.ready)
+        super().__init__(entrance, sock, heralds.seconds)
+        entrance.engine.poller.add(sock.fileno(), self.ready)
 
     def ready(self, event: int) -> None:
         """
@@ -113,29 +107,8 @@ class Announcement:
         greet(self._entrance, self._sock, client, server, select.EPOLLIN | (ENDED if self._isEnding else 0))
 
     def _refuse(self, reason: str, answer: bytes = b"") -> None:
-        """
-        Turn it away, having read what is there, as a close with unread bytes would
-        destroy the answer.
-        """
         self._entrance.engine.unannounced(reason, self._peer.host)
-        try:
-            self._sock.recv(READ)
-            if answer:
-                self._sock.send(answer)
-                self._sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-        self._close()
-
-    def _over(self) -> None:
-        self._isOver = True
-        self._entrance.engine.leave(self)
-
-    def _close(self) -> None:
-        if not self._isOver:
-            self._over()
-            self._entrance.engine.poller.forget(self._sock.fileno())
-            self._sock.close()
+        self._end(answer)
 
     def expire(self) -> None:
         """
@@ -146,15 +119,3 @@ class Announcement:
             self._goOn(self._peer, None)
         else:
             self._refuse("no header in time")
-
-    def crash(self) -> None:
-        """
-        A bug: end this one.
-        """
-        self._close()
-
-    def drain(self) -> None:
-        """
-        It may have come just now: what it is about to say is answered.
-        """
-        self.deadline = self._entrance.engine.lastCall(self.deadline)

@@ -24,9 +24,10 @@ from ..wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, parse
 from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT_UNKNOWN_NAME
 from .handshake import Handshake
 from .identity import shownBy
+from .opening import Opening
 from .poller import ENDED, READABLE
 from .stream import Stream
-from .wires import READ, PlainWire
+from .wires import PlainWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -134,7 +135,6 @@ def greet(
         engine.poller.handlers[sock.fileno()] = greeting.ready
     else:
         engine.poller.add(sock.fileno(), greeting.ready)
-    greeting.begin()
     if event:
         greeting.ready(event)
 
@@ -149,34 +149,19 @@ def _nobodyTakes(port: int) -> str:
     return f"no route on port {port} takes what is neither TLS nor HTTP, or none from this client"
 
 
-class Greeting:
+class Greeting(Opening):
     """
-    A connection of which nothing is known yet.
-
-    @ivar deadline: For the poller; absolute, and the TLS handshake inherits
-        it.
+    A connection of which nothing is known yet; the TLS handshake inherits its deadline.
     """
 
-    __slots__ = ("_client", "_entrance", "_isEnding", "_isOver", "_need", "_server", "_sock", "deadline")
+    __slots__ = ("_client", "_server")
 
     def __init__(
         self, entrance: Entrance, sock: socket.socket, client: Address, server: Address | None
     ) -> None:
-        self._entrance = entrance
-        self._sock = sock
         self._client = client
         self._server = server
-        self._isOver = self._isEnding = False
-        self._need = 1
-        self.deadline = 0.0
-
-    def begin(self) -> None:
-        """
-        Wait for the first bytes.
-        """
-        engine = self._entrance.engine
-        self.deadline = engine.poller.now + engine.timeouts.head
-        engine.enter(self)
+        super().__init__(entrance, sock, entrance.engine.timeouts.head)
 
     def ready(self, event: int) -> None:
         """
@@ -384,48 +369,6 @@ class Greeting:
     def _turnAway(self, reason: str, answer: bytes) -> None:
         self._entrance.engine.unwelcome(reason, self._client.host)
         self._end(answer)
-
-    def _end(self, answer: bytes) -> None:
-        """
-        Say a last word, having read everything, as a close with unread bytes
-        would destroy it.
-        """
-        try:
-            self._sock.recv(READ)
-            if answer:
-                self._sock.send(answer)
-                self._sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-        self._close()
-
-    def _over(self) -> None:
-        self._isOver = True
-        self._entrance.engine.leave(self)
-
-    def _close(self) -> None:
-        if not self._isOver:
-            self._over()
-            self._entrance.engine.poller.forget(self._sock.fileno())
-            self._sock.close()
-
-    def expire(self) -> None:
-        """
-        It took too long.
-        """
-        self._close()
-
-    def crash(self) -> None:
-        """
-        A bug: end this one.
-        """
-        self._close()
-
-    def drain(self) -> None:
-        """
-        It may have come just now: what it is about to say is answered.
-        """
-        self.deadline = self._entrance.engine.lastCall(self.deadline)
 
 
 class _Shaking:
