@@ -2,7 +2,8 @@
 How a running proxy is spoken to by whoever runs it: a unix socket for HTTP and JSON,
 and a TCP port besides, if the configuration has one, for who has the token.
 
-They are there when everything is served, and the first to go.  What of them cannot be
+They are there when everything is served, and the first to go, but for the socket of a
+process that another one has replaced: it stays until the end, under another name.  What of them cannot be
 made costs nobody a request: the log says why, as an error, and the proxy goes on
 without.  What it is for is looking after a proxy that serves, and one that does not
 serve would be the greater harm.
@@ -131,16 +132,33 @@ class Admin:
         if self._settings.listen is not None:
             self._listen(self._settings.listen)
 
+    async def giveWay(self) -> None:
+        """
+        Leave the place to another process: whoever wants to know how this one comes to its
+        end finds it beside, by its number.
+        """
+        await self._closePort()
+        if self._unix.stepAside():
+            self._log.info(
+                "Until the end this process is spoken to at {path}",
+                event="admin-aside",
+                path=self._unix.path,
+            )
+
     async def close(self) -> None:
         """
         Be gone, and cancel what is being done for somebody.
         """
         self._unix.close()
-        tcp, self._tcp = self._tcp, None
-        for door in self._doors:
-            door.stop()
+        self._doors[0].stop()
         for each in self._parties:
             each.end()
+        await self._closePort()
+
+    async def _closePort(self) -> None:
+        tcp, self._tcp = self._tcp, None
+        for door in self._doors[1:]:
+            door.stop()
         if tcp is not None:
             await maybeDeferred(tcp.stopListening)
 

@@ -5,7 +5,7 @@ everything is served, and close together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from twisted.logger import Logger
@@ -21,6 +21,12 @@ class Door(Protocol):
     def open(self) -> None:
         """
         Be there.  Never fails.
+        """
+
+    async def giveWay(self) -> None:
+        """
+        Another process is asked in this place from now on.  Be where one can still ask this
+        one, or be gone.
         """
 
     async def close(self) -> None:
@@ -49,12 +55,21 @@ class Doors:
         for each in self._doors:
             each.open()
 
+    async def giveWay(self) -> None:
+        """
+        Leave their places to those of another process, in reverse.
+        """
+        await self._all(lambda door: door.giveWay())
+
     async def close(self) -> None:
         """
         Be gone, in reverse.
         """
+        await self._all(lambda door: door.close())
+
+    async def _all(self, deed: Callable[[Door], Awaitable[None]]) -> None:
         for each in reversed(self._doors):
             try:
-                await each.close()
+                await deed(each)
             except Exception:
                 self._log.failure("A defect while closing {what}", what=type(each).__name__)

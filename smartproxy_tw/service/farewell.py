@@ -82,6 +82,9 @@ class Farewell:
         )
         # Who asks again means it otherwise: the last one counts.
         self.end()
+        if self._hasDeparted():
+            # That is what it does.
+            return Reply({"draining": True, "delay": 0, "within": self._drain()}, 202)
         self._call = self._clock.callLater(max(delay, _ANSWERED), self._leave)
         return Reply({"draining": True, "delay": delay, "within": self._drain()}, 202)
 

@@ -114,6 +114,7 @@ class Life:
         self._heir = heir
         self._isResting = False
         self._hasDeparted = False
+        self._successor: int | None = None
         self._makeHooks = makeHooks
         self._events = events
         self.hooks: CertificateHooks | None = None
@@ -160,7 +161,8 @@ class Life:
     @property
     def plane(self) -> IPlane | None:
         """
-        The data path; L{None} before there is one, and when it is being stopped.
+        The data path; L{None} before there is one, and when it is being stopped, unless another
+        process serves in its place.
         """
         return self._plane
 
@@ -185,6 +187,13 @@ class Life:
         Whether another process serves in its place.
         """
         return self._hasDeparted
+
+    @property
+    def successor(self) -> int | None:
+        """
+        The process that serves already and takes the place of this one, if there is one.
+        """
+        return self._successor
 
     @property
     def hasBegun(self) -> bool:
@@ -288,9 +297,19 @@ class Life:
         """
         return Deferred.fromCoroutine(self._resumeOrTell())
 
+    def giveWay(self, process: int) -> None:
+        """
+        After L{rest}: another process serves as well.  Say that this one is not ready, while it
+        is still there for everybody.
+
+        @param process: Which.
+        """
+        self._successor = process
+
     def depart(self) -> Deferred[None]:
         """
-        After L{rest}: another process serves.  Close doors and ports.
+        After L{giveWay}: nobody is to come here any more.  Close the ports, and step aside
+        with the doors, which tell until the end how it goes.
         """
         return Deferred.fromCoroutine(self._depart())
 
@@ -400,6 +419,7 @@ class Life:
 
     async def _resume(self) -> None:
         plane = self._plane
+        self._successor = None
         if self.isOver or plane is None:
             return
         if self._admin is not None:
@@ -416,9 +436,8 @@ class Life:
 
     async def _depart(self) -> None:
         self._hasDeparted = True
-        admin, self._admin = self._admin, None
-        if admin is not None:
-            await self._quietly("the admin socket", admin.close)
+        if self._admin is not None:
+            await self._quietly("the admin socket", self._admin.giveWay)
         await self._quietly("the ports", self._close)
         if self.checkups is not None:
             # The other process looks at targets now.
@@ -502,8 +521,8 @@ class Life:
         stopped = self._stopped = Readiness()
         self._gate.fail(StoppedError("The proxy was stopped before its ports were served."))
         await self._quietly("the change of the configuration", self._endTurnover)
-        if self._admin is not None:
-            await self._quietly("the admin socket", self._admin.close)
+        if not self._hasDeparted:
+            await self._closeDoors()
         # They have as long as everything else takes, and a little more.
         hooks = None if self.hooks is None or self._isResting else self.hooks.stop()
         if self.certificates is not None and not self._isResting:
@@ -512,12 +531,21 @@ class Life:
         if self.checkups is not None:
             self.checkups.stop()
         if self._plane is not None:
-            plane, self._plane = self._plane, None
+            plane = self._plane
+            if not self._hasDeparted:
+                self._plane = None
             await self._quietly("the data path", lambda: self._drain(plane))
+            self._plane = None
+        await self._closeDoors()
         if hooks is not None:
             await self._quietly("the hooks", lambda: hooks)
         self._storage.close()
         stopped.happen()
+
+    async def _closeDoors(self) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await self._quietly("the admin socket", admin.close)
 
     async def _close(self) -> None:
         if self._binding is not None and self._bound is not None:

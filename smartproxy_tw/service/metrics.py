@@ -153,6 +153,12 @@ class Exporter:
         self._stop = conversations.stop
         self._log.info("Metrics at http://{address}/metrics", event="metrics", address=str(address))
 
+    async def giveWay(self) -> None:
+        """
+        Another process is asked here.
+        """
+        await self.close()
+
     async def close(self) -> None:
         """
         Be gone.

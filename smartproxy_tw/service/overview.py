@@ -65,6 +65,12 @@ class Life(Protocol):
         """
 
     @property
+    def successor(self) -> int | None:
+        """
+        The process that takes the place of this one.
+        """
+
+    @property
     def plane(self) -> IPlane | None:
         """
         The data path.
@@ -167,6 +173,8 @@ class Overview:
         """
         Why no new connection should be sent here; L{None}: one may.
         """
+        if self._life.successor is not None:
+            return f"process {self._life.successor} serves in its place"
         if self._farewell.hasBegun:
             return "it was asked to finish what it has, and to end"
         if self._life.plane is None:

@@ -370,6 +370,12 @@ class SmartProxy(MultiService):
         """
         return self._life.resume()
 
+    def giveWay(self, process: int) -> None:
+        """
+        Say that this one is not ready, as another process serves as well.
+        """
+        self._life.giveWay(process)
+
     def depart(self) -> Deferred[None]:
         """
         Close the ports here, where another process serves.

@@ -16,10 +16,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import secrets
 import socket
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
@@ -179,6 +181,30 @@ class UnixPort:
         self._own = None
         self._closeDirectory()
 
+    def stepAside(self) -> bool:
+        """
+        Leave the name to another process, and listen under one with the number of this: as
+        C{admin-812.sock} in place of C{admin.sock}.
+
+        @return: Whether that was done; without it nothing is listened on any more.
+        """
+        directory = self._directory
+        if directory is None or self._acceptor is None:
+            return False
+        stem, ending = os.path.splitext(self._name)
+        name = f"{stem}-{os.getpid()}{ending}"
+        found = self._found(directory)
+        try:
+            if found is None or (found.st_dev, found.st_ino) != self._own:
+                raise FileNotFoundError(self.path)
+            # What has that name is of a process with our number, which is dead.
+            os.rename(self._name, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except OSError:
+            self.close()
+            return False
+        self._name, self.path = name, os.path.join(os.path.dirname(self.path), name)
+        return True
+
     def _connected(self, descriptor: int) -> None:
         self._reactor.adoptStreamConnection(descriptor, socket.AF_UNIX, self._factory)
 
@@ -213,6 +239,7 @@ class UnixPort:
             try:
                 self._requireFree(directory)
                 os.rename(temporary, self._name, src_dir_fd=directory, dst_dir_fd=directory)
+                self._sweep(directory)
                 found = os.stat(self._name, dir_fd=directory, follow_symlinks=False)
             finally:
                 fcntl.flock(directory, fcntl.LOCK_UN)
@@ -250,6 +277,24 @@ class UnixPort:
                 f"{self.path} cannot be made: another process answers there. Stop that one, or name another"
                 " path with admin.socket."
             )
+
+    def _sweep(self, directory: int) -> None:
+        """
+        Take away what processes that stepped aside and were killed have left.
+        """
+        stem, ending = map(re.escape, os.path.splitext(self._name))
+        with suppress(OSError):
+            for name in os.listdir(directory):
+                if re.fullmatch(rf"{stem}-\d+{ending}", name) and self._isDead(directory, name):
+                    _discard(name, directory)
+
+    def _isDead(self, directory: int, name: str) -> bool:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if not stat.S_ISSOCK(found.st_mode):
+            return False
+        path = os.path.join(os.path.dirname(self.path), name)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+            return probe.connect_ex(addressIn(directory, path)) == errno.ECONNREFUSED
 
     def _found(self, directory: int) -> os.stat_result | None:
         try:

@@ -66,9 +66,14 @@ class Subject(Protocol):
         Go on after L{rest}.
         """
 
+    def giveWay(self, process: int) -> None:
+        """
+        Another process serves as well: say that this one is not ready, until L{resume}.
+        """
+
     def depart(self) -> Deferred[None]:
         """
-        Say that it is not ready, and close doors and ports, but not for others.
+        Close doors and ports, but not for others.
         """
 
 
@@ -286,6 +291,8 @@ class Upgrading:
             await self._back(found, line, isResting=isResting)
             raise
         self._next = None
+        # Who distributes connections is to look elsewhere before nobody is accepted here.
+        self._subject.giveWay(pid)
         self._departure = self._reactor.callLater(_ANSWERED, partial(self._depart, found, line, pid))
         return pid
 

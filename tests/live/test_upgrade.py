@@ -18,6 +18,7 @@ from typing import Any
 
 from twisted.internet import reactor as _reactor
 
+from smartproxy_tw.commands.admin import ProxyAway, asking
 from smartproxy_tw.testing.authority import Authority
 
 from ..ports import freePorts
@@ -134,7 +135,7 @@ class UpgradeTests(ProcessCase):
             try:
                 if claim():
                     return
-            except (OSError, ValueError, http.client.HTTPException):
+            except (OSError, ProxyAway, ValueError, http.client.HTTPException):
                 pass
             if time.monotonic() > end:
                 self.fail(f"it never came about that {what}:\n{self.log.read_text()}")
@@ -155,6 +156,19 @@ class UpgradeTests(ProcessCase):
         os.kill(before, signal.SIGUSR2)
         self.comesTrue(lambda: self.main() != before, "another process is the main one")
         return self.main()
+
+    def givesWay(self, before: int, after: int) -> None:
+        """
+        The one before says, for as long as it has something to finish, who serves; and the
+        next one that it is ready.
+        """
+        aside = self.directory / "state" / f"admin-{before}.sock"
+        told = asking(str(aside))("GET", "/v1/status", {}).members
+        self.assertEqual((told["process"], told["ready"]), (before, False))
+        self.assertEqual((told["reason"], told["listening"]), (f"process {after} serves in its place", []))
+        self.assertGreater(told["connections"]["open"], 0)
+        ask = asking(str(self.directory / "state" / "admin.sock"))
+        self.comesTrue(lambda: bool(ask("GET", "/v1/status", {}).members["ready"]), f"{after} is ready")
 
     def refused(self, before: int, why: str) -> None:
         """
@@ -184,7 +198,8 @@ class UpgradeTests(ProcessCase):
                 self.comesTrue(lambda: len(users.done) >= 5, "everybody is served")
                 for number in range(1, _UPGRADES + 1):
                     self.write(number, workers)
-                    current = self.upgraded(current)
+                    before, current = current, self.upgraded(current)
+                    self.givesWay(before, current)
                     for _ in range(20):
                         self.assertEqual(fetch(self.plain, "/version"), str(number))
                     time.sleep(0.5)
@@ -198,6 +213,9 @@ class UpgradeTests(ProcessCase):
             self.assertEqual(process.wait(40), 0)
             gone = self.pids - {current}
             self.comesTrue(lambda: not any(map(isAlive, gone)), "those before have ended")
+            self.assertEqual(
+                [each.name for each in (self.directory / "state").glob("admin*")], ["admin.sock"]
+            )
             self.assertTrue(isAlive(current))
             self.assertEqual(self.main(), current)
             os.kill(current, signal.SIGTERM)

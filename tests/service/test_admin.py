@@ -98,6 +98,47 @@ class AdminTests(TestCase):
         """
         return Deferred.fromCoroutine(self._life())
 
+    async def _replaced(self) -> None:
+        proxy = await self.begin(self.config)
+        await proxy.rest()
+        self.assertTrue((await self.ask("/v1/status")).members["ready"])
+        proxy.giveWay(4242)
+        told = (await self.ask("/v1/status")).members
+        self.assertEqual((told["ready"], told["reason"]), (False, "process 4242 serves in its place"))
+        # It is there for whoever comes all the same.
+        self.assertTrue(all(each["adopted"] for each in told["listening"]))
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as client:
+            await proxy.depart()
+            await self.assertFailure(self.ask("/v1/status"), ProxyAway)
+            self.socket = os.path.join(os.path.dirname(self.socket), f"admin-{os.getpid()}.sock")
+            stopped = proxy.stopService()
+            told = (await self.ask("/v1/status")).members
+            self.assertEqual((told["ready"], told["reason"]), (False, "process 4242 serves in its place"))
+            self.assertEqual((told["listening"], told["connections"]["open"]), ([], 1))
+            client.close()
+            await stopped
+        self.assertFalse(os.path.exists(self.socket))
+
+    def test_replaced(self) -> Deferred[None]:
+        """
+        When another process serves it says that it is not ready, before it accepts nobody any
+        more; and then, under the number of its process, until the last connection has ended.
+        """
+        return Deferred.fromCoroutine(self._replaced())
+
+    async def _goesOn(self) -> None:
+        proxy = await self.begin(self.config)
+        await proxy.rest()
+        proxy.giveWay(4242)
+        await proxy.resume()
+        self.assertTrue((await self.ask("/v1/status")).members["ready"])
+
+    def test_goesOn(self) -> Deferred[None]:
+        """
+        When the next process is lost it is ready again.
+        """
+        return Deferred.fromCoroutine(self._goesOn())
+
     async def _off(self) -> None:
         await self.begin(replace(self.config, admin=None))
         self.assertFalse(os.path.exists(self.socket))

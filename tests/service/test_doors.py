@@ -21,6 +21,12 @@ class FakeDoor:
         self._why = why
         self.closing: Deferred[None] = succeed(None)
 
+    async def giveWay(self) -> None:
+        """
+        See L{Door<smartproxy_tw.service.doors.Door>}.
+        """
+        self._told.append(f"{self._name} gives way")
+
     def open(self) -> None:
         """
         See L{Door<smartproxy_tw.service.doors.Door>}.
@@ -61,6 +67,14 @@ class DoorsTests(SynchronousTestCase):
         second.closing.callback(None)
         self.successResultOf(closed)
         self.assertEqual(self.told, ["second closes", "first closes"])
+
+    def test_giveWay(self) -> None:
+        """
+        They leave their places in reverse.
+        """
+        doors = Doors([FakeDoor("first", self.told), FakeDoor("second", self.told)])
+        self.successResultOf(Deferred.fromCoroutine(doors.giveWay()))
+        self.assertEqual(self.told, ["second gives way", "first gives way"])
 
     def test_defect(self) -> None:
         """

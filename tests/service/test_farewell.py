@@ -41,6 +41,17 @@ class FarewellTests(SynchronousTestCase):
         """
         self.assertTrue(Farewell(self.clock, list, lambda: 30.0, lambda: True).hasBegun)
 
+    def test_alreadyEnds(self) -> None:
+        """
+        There it is answered, and nothing ends it a second time.
+        """
+        self.farewell = Farewell(self.clock, lambda: self.left.append(0.0), lambda: 30.0, lambda: True)
+        self.farewell.begin(self.desk)
+        reply = self.ask(delay=5)
+        self.assertEqual((reply.status, reply.members), (202, {"draining": True, "delay": 0, "within": 30.0}))
+        self.clock.advance(60)
+        self.assertEqual((self.left, self.clock.getDelayedCalls()), ([], []))
+
     def test_atOnce(self) -> None:
         """
         It is answered first, and then the end begins.

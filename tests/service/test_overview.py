@@ -415,6 +415,7 @@ class _Life:
     certificates: Any
     milestones: Milestones
     age: float = 5.0
+    successor: int | None = None
     listeners: Any = field(default_factory=_Listeners)
 
 
@@ -471,6 +472,14 @@ class StandingTests(SynchronousTestCase):
         self.life.plane = None
         found = self.status()
         self.assertEqual((found["reason"], found["workers"]), ("it is being stopped", []))
+
+    def test_successor(self) -> None:
+        """
+        It is not ready when another process serves, however well it stands.
+        """
+        self.life.successor = 816
+        found = self.status()
+        self.assertEqual((found["ready"], found["reason"]), (False, "process 816 serves in its place"))
 
     def test_certificates(self) -> None:
         """

@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 import stat
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as _reactor
@@ -129,6 +130,50 @@ class UnixPortTests(TestCase):
         What a dead process left is replaced.
         """
         return Deferred.fromCoroutine(self._stale())
+
+    async def _aside(self) -> None:
+        port = self.port()
+        port.open()
+        beside = os.path.join(self.directory, f"admin-{os.getpid()}.sock")
+        self.assertTrue(port.stepAside())
+        self.assertEqual((port.path, os.listdir(self.directory)), (beside, [os.path.basename(beside)]))
+        self.assertEqual(stat.S_IMODE(os.stat(beside).st_mode), 0o600)
+        # The next process finds the name free, and takes nothing away that lives.
+        self.port().open()
+        self.assertEqual(await deferToThread(heard, beside), b"hello")
+        self.assertEqual(await deferToThread(heard, self.path), b"hello")
+        port.close()
+        self.assertEqual(os.listdir(self.directory), ["admin.sock"])
+
+    def test_aside(self) -> Deferred[None]:
+        """
+        One that steps aside is there under the number of its process, until it is closed.
+        """
+        return Deferred.fromCoroutine(self._aside())
+
+    def test_notAside(self) -> None:
+        """
+        One whose name is another's by now has no place to leave, nor has one that is not open.
+        """
+        port = self.port()
+        self.assertFalse(port.stepAside())
+        port.open()
+        os.unlink(self.path)
+        Path(self.path).touch()
+        self.assertFalse(port.stepAside())
+        self.assertEqual(os.listdir(self.directory), ["admin.sock"])
+
+    def test_swept(self) -> None:
+        """
+        What a process that had stepped aside and was killed has left goes with the next start;
+        what only looks like that stays.
+        """
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(self.short.replace("admin.sock", "admin-77.sock"))
+        for name in ("admin-78.sock", "admin-x.sock"):
+            Path(self.directory, name).touch()
+        self.port().open()
+        self.assertEqual(sorted(os.listdir(self.directory)), ["admin-78.sock", "admin-x.sock", "admin.sock"])
 
     def test_alive(self) -> None:
         """

@@ -130,6 +130,9 @@ class UpgradingTests(SynchronousTestCase):
         self.story.append("goes on")
         return succeed(None)
 
+    def giveWay(self, process: int) -> None:
+        self.story.append(f"{process} serves")
+
     def depart(self) -> Deferred[None]:
         self.story.append("departs")
         return succeed(None)
@@ -181,9 +184,12 @@ class UpgradingTests(SynchronousTestCase):
         self.assertEqual(child.end.recv(100), b"yours ")
         self.hears(child, "serving 4242")
         self.assertEqual(self.successResultOf(upgraded), 4242)
-        self.assertEqual(self.story, ["rests"])
+        # Not ready, and still there for everybody.
+        self.assertEqual(self.story, ["rests", "4242 serves"])
         self.world.advance(0.1)
-        self.assertEqual(self.story, ["rests", "announced 4242", "forgot the pidfile", "departs", "left"])
+        self.assertEqual(
+            self.story, ["rests", "4242 serves", "announced 4242", "forgot the pidfile", "departs", "left"]
+        )
         self.assertEqual(child.end.recv(100), b"alone ")
         self.assertEqual(child.end.recv(100), b"")
         self.assertEqual(child.signals, [])
@@ -252,7 +258,7 @@ class UpgradingTests(SynchronousTestCase):
         child.ends(9)
         self.world.read()
         self.world.pump([0.1, 0.5, 0.5])
-        self.assertEqual(self.story, ["rests", "goes on"])
+        self.assertEqual(self.story, ["rests", "4242 serves", "goes on"])
         self.assertEqual([each.get("event") for each in self.logged][-1], "upgrade-refused")
 
     def test_stopped(self) -> None:
