@@ -148,6 +148,8 @@ class _Making:
             return written
         if isinstance(written, Target):
             header = {"send_proxy_protocol": _header(written.proxyHeader)} if written.proxyHeader else {}
+            if written.protocol != "http/1.1":
+                header["protocol"] = written.protocol
             if written.port == 0:
                 return {"unix": written.host, **header}
             return {"host": written.host, "port": written.port or "preserve", **header}

@@ -5,11 +5,11 @@ for some requests only, which are worked out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from . import dotted, model, schema, targets
+from . import dotted, model, schema, spoken, targets
 from .document import Path
 from .findings import Findings
 from .locations import Locations
@@ -27,6 +27,7 @@ __all__ = [
     "listed",
     "pluginOf",
     "proxyHeader",
+    "spokenProblems",
 ]
 
 #: What only a request has.
@@ -130,6 +131,13 @@ class Item:
         )
 
     @property
+    def protocol(self) -> spoken.Protocol:
+        """
+        How HTTP is spoken to it.
+        """
+        return self.targets[0].protocol if self.dynamic is None else self.dynamic.protocol
+
+    @property
     def needsHTTP(self) -> bool:
         """
         Whether it is for some requests, which only HTTP has.
@@ -154,15 +162,21 @@ class TargetReader:
         self._path = path
 
     def read(
-        self, below: Path, written: Any, header: model.ProxyHeader | None = None, timeout: float | None = None
+        self,
+        below: Path,
+        written: Any,
+        header: model.ProxyHeader | None = None,
+        timeout: float | None = None,
+        protocol: spoken.Protocol = "http/1.1",
     ) -> tuple[Item, ...]:
         """
         @param header: What they are told of clients, where they do not say otherwise.
         @param timeout: For how long what is worked out is waited for.
+        @param protocol: How HTTP is spoken to them, as for C{header}.
         """
         isList = isinstance(written, list)
         items = tuple(
-            self._item((*below, index) if isList else below, each, header, timeout)
+            self._item((*below, index) if isList else below, each, header, timeout, protocol)
             for index, each in enumerate(listed(written))
         )
         seen: set[tuple[object, ...]] = set()
@@ -185,21 +199,31 @@ class TargetReader:
         self._findings.add((*self._path, *below), message)
 
     def _item(
-        self, below: Path, written: Any, header: model.ProxyHeader | None, timeout: float | None
+        self,
+        below: Path,
+        written: Any,
+        header: model.ProxyHeader | None,
+        timeout: float | None,
+        protocol: spoken.Protocol,
     ) -> Item:
         kinds = schema.Target | schema.UnixTarget | schema.SourceTarget
         own = written if isinstance(written, kinds) else None
         if own is not None and own.sendProxyProtocol is not None:
             header = proxyHeader(own.sendProxyProtocol)
+        if own is not None and own.protocol is not None:
+            protocol = own.protocol
         dynamic = self._dynamic(below, written)
         if dynamic is not None:
             if getattr(written, "weight", 1) != 1:
                 self._wrong((*below, "weight"), "has no effect: what a function gives has its own weights")
             patience = Dynamic().timeout if timeout is None else timeout
-            return Item(below, (), None, replace(dynamic, proxyHeader=header, timeout=patience), own)
+            known = replace(dynamic, proxyHeader=header, timeout=patience, protocol=protocol)
+            return Item(below, (), None, known, own)
         places = self._places(below, written)
         weight = getattr(written, "weight", 1)
-        found = tuple(replace(place.target, proxyHeader=header, weight=weight) for place in places)
+        found = tuple(
+            replace(place.target, proxyHeader=header, weight=weight, protocol=protocol) for place in places
+        )
         return Item(below, found, places[0].scheme, None, own)
 
     def _dynamic(self, below: Path, written: Any) -> Dynamic | None:
@@ -238,7 +262,6 @@ class TargetReader:
         except ValueError as why:
             self._findings.refuse(path, str(why))
             return (targets.Place(model.Target("/", 0)),)
-
 
     def _service(self, below: Path, written: Service) -> targets.Place:
         try:
@@ -298,6 +321,27 @@ def forwardOf(
     if len(branches) == 1 and branches[0].isDefault and not branches[0].headers:
         return branches[0].forward
     return replace(common, tls=None, branches=branches)
+
+
+def spokenProblems(
+    wrong: Callable[[Path, str], None], items: Sequence[Item], made: model.Forward, common: Path
+) -> None:
+    """
+    Find what contradicts how HTTP is to be spoken to targets.
+
+    @param wrong: Told where, and what.
+    @param made: What was made of the items.
+    @param common: Where it is said for all of them.
+    """
+    for group in made.groups:
+        for item in items:
+            isIts = group.dynamic == item.dynamic if item.dynamic else item.targets[0] in group.targets
+            why = spoken.problem(item.protocol, isTLS=group.tls is not None) if isIts else None
+            if why is not None:
+                own = item.own is not None and item.own.protocol is not None
+                wrong((*item.below, "protocol") if own else common, why)
+                if not own:
+                    return
 
 
 def _conditions(match: TargetMatch, item: Item, findings: Findings, path: Path) -> model.Conditions | None:

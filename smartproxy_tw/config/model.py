@@ -316,6 +316,9 @@ class Target:
         can be had.
     @ivar isService: Whether the host is the name of SRV records (RFC 2782), which say
         what there is, and at which ports; there is no port then.
+    @ivar protocol: How HTTP is spoken to it.  C{h2}: HTTP/2, which it has to agree to by
+        ALPN; C{h2c}: HTTP/2 without TLS, which it is known to speak; C{auto}: what it
+        prefers by ALPN.
     """
 
     host: str
@@ -323,6 +326,7 @@ class Target:
     proxyHeader: ProxyHeader | None = None
     weight: int = 1
     isService: bool = False
+    protocol: Literal["http/1.1", "h2", "h2c", "auto"] = "http/1.1"
 
     def __str__(self) -> str:
         if self.isService:

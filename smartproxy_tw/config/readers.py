@@ -13,7 +13,17 @@ from typing import Any, Literal
 from pydantic.alias_generators import to_snake
 
 from . import blanks, checks, deeds, model, names, schema, sites
-from .branching import Item, TargetReader, fieldLines, fieldsAsked, forwardOf, listed, pluginOf, proxyHeader
+from .branching import (
+    Item,
+    TargetReader,
+    fieldLines,
+    fieldsAsked,
+    forwardOf,
+    listed,
+    pluginOf,
+    proxyHeader,
+    spokenProblems,
+)
 from .document import Path
 from .findings import Findings
 from .locations import Locations
@@ -131,6 +141,7 @@ class SiteReader(_Reader):
             health=healthOf(None if isShort else value.health),
         )
         spreadProblems(self.wrong, (), forward, "http", "to")
+        spokenProblems(self.wrong, items, forward, below)
         source = self.certificate(() if isShort else ("certificate",), certificate, (name,))
         if hasWWW and not names.isHost(f"www.{name}"):
             self.wrong(("www",), f"there is no www name beside {name}")
@@ -162,13 +173,15 @@ class RouteReader(_Reader):
         if isinstance(action, schema.Forward):
             targets = TargetReader(self._findings, self._files, self._path)
             header = proxyHeader(action.sendProxyProtocol)
-            items = targets.read(("action", "targets"), action.targets, header, action.decisionTimeout)
+            below = ("action", "targets")
+            items = targets.read(below, action.targets, header, action.decisionTimeout, action.protocol)
         reader = RevisionReader(self._findings, self._files, self._path, blanks.parameters(match.path))
         guards = Safeguards(self._findings, self._files, self._path)
         protocol = self._protocol(written, items)
         deed = self._action(action, match, reader, items)
         if isinstance(deed, model.Forward):
             spreadProblems(self.wrong, ("action",), deed, protocol)
+            spokenProblems(self.wrong, items, deed, ("action", "protocol"))
         made = model.Route(
             name=written.name or "",
             ports=portsOf(match.ports, (*self._path, "match", "ports"), self._findings),
@@ -241,6 +254,8 @@ class RouteReader(_Reader):
             because = f"kind: {action.kind}" if action.kind else "type: socket (but for kind: protocol)"
         elif any(item.scheme for item in items):
             because = f"a target with {next(item.scheme for item in items if item.scheme)}://"
+        elif any(item.protocol != "http/1.1" for item in items):
+            because = f"protocol: {next(each.protocol for each in items if each.protocol != 'http/1.1')}"
         elif any(item.needsHTTP for item in items):
             because = "the match of a target"
         else:
@@ -359,9 +374,7 @@ class RouteReader(_Reader):
                 self.wrong(("action", option), "has no effect with reset: leave out one of them")
         return model.Block(written.status, written.body, written.reset)
 
-    def _respond(
-        self, written: schema.Respond, match: schema.Match, reader: RevisionReader
-    ) -> model.Respond:
+    def _respond(self, written: schema.Respond, match: schema.Match, reader: RevisionReader) -> model.Respond:
         if match.protocol == "tcp":
             for option in written.model_fields_set & {"status", "headers"}:
                 self.wrong(("action", option), "needs HTTP: over plain TCP there is only the body")

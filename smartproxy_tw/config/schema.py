@@ -27,7 +27,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from ..facts import Address
-from . import dotted, lexicon, model, names, protection, spread, targets, texts
+from . import dotted, lexicon, model, names, protection, spoken, spread, targets, texts
 from .code import Code
 from .contents import Contents
 from .document import FromEnvironment
@@ -204,8 +204,8 @@ class Match(Pluggable):
         default=None,
         description="What is spoken, inside of TLS where there is TLS. Left out, it is settled so: http "
         "with a path, headers, query, method or tls_version, for redirect, respond, files and socket, and "
-        "with http:// or https:// targets; tcp with passthrough and for kind: protocol; http where TLS is "
-        "terminated or domains are given; tcp otherwise.",
+        "with http:// or https:// targets or those that speak HTTP/2; tcp with passthrough and for kind: "
+        "protocol; http where TLS is terminated or domains are given; tcp otherwise.",
     )
 
 
@@ -300,6 +300,7 @@ class _AnyTarget(Section):
         "names; a list repeats the field.",
     )
     sendProxyProtocol: _ProxyHeader | None = Field(default=None, description=_TARGET_HEADER)
+    protocol: spoken.Protocol | None = Field(default=None, description=spoken.OWN_DESCRIPTION)
 
 
 class Target(_AnyTarget):
@@ -593,6 +594,7 @@ class Forward(Section):
         "(`accept-proxy`, `listen … proxy_protocol`). Such a connection is for one request, or one tunnel, "
         "and no other client's. `off`: no.",
     )
+    protocol: spoken.Protocol = Field(default="http/1.1", description=spoken.DESCRIPTION)
     tls: _ForwardTLS | None = Field(default=None, description=_TLS)
 
 

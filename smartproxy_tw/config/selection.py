@@ -9,7 +9,7 @@ are all alike then.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .dotted import Callback, called
 
@@ -34,6 +34,7 @@ class Dynamic:
         client connected to.
     @ivar proxyHeader: As of a L{Target<smartproxy_tw.config.model.Target>}; for those that
         say nothing of it themselves.
+    @ivar protocol: Likewise.
     @ivar timeout: For how long an answer that comes later is waited for, in seconds.
     """
 
@@ -41,6 +42,7 @@ class Dynamic:
     host: Callback | tuple[str, ...] = ()
     port: Callback | int | None = None
     proxyHeader: ProxyHeader | None = None
+    protocol: Literal["http/1.1", "h2", "h2c", "auto"] = "http/1.1"
     timeout: float = 5.0
 
     def __str__(self) -> str:

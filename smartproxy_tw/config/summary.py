@@ -31,6 +31,7 @@ from .model import (
     Target,
 )
 from .narration import revised
+from .spoken import withProtocol
 from .texts import isLoopback
 from .wards import asked
 
@@ -200,11 +201,12 @@ def _asking(branch: Branch) -> str:
 
 def _target(target: Target) -> str:
     said = []
+    text = withProtocol(target)
     if target.weight != 1:
         said.append(f"weight {target.weight}" if target.weight else "as the last resort")
     if (header := target.proxyHeader) is not None:
         said.append(f"with a PROXY protocol header: {', '.join((f'v{header.version}', *header.tlvs))}")
-    return f"{target} ({'; '.join(said)})" if said else str(target)
+    return f"{text} ({'; '.join(said)})" if said else text
 
 
 def _turns(forward: Forward) -> str:

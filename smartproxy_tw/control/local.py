@@ -27,6 +27,7 @@ from ..plane.engine import Engine
 from ..plane.link import Link
 from ..plane.poller import Poller
 from ..plane.record import AccessRecords
+from ..plane.trunk import Trunk
 from ..routing.steps import Steps, paused
 from ..routing.table import compilingTable
 from ..upstream.assortment import Assortment
@@ -356,9 +357,9 @@ class LocalPlane:
         counts = self.engine.counts
         standing = {"open": self.engine.open}
         for link, isPause in paused(list(self._poller.mortals)):
-            if isinstance(link, Link) and link.exchange is not None:
+            if isinstance(link, (Link, Trunk)) and link.busy:
                 name = cell("target_busy", "-", link.target)
-                standing[name] = standing.get(name, 0) + 1
+                standing[name] = standing.get(name, 0) + link.busy
             if isPause:
                 yield
         for group, isPause in paused(list(self._groups.values())):

@@ -17,7 +17,7 @@ This is hot: one is made for each request.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zope.interface import implementer
 
@@ -29,7 +29,7 @@ from .amending import amendedHead
 from .answers import plainAnswer, statusLine
 from .forwarding import believedLines
 from .intake import Intake
-from .link import Link, UpstreamFailure
+from .link import UpstreamFailure
 from .outlet import LateOutlet, Outlet
 from .wires import isConnected
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ..facts import ConnectionFacts
     from ..wire.http1 import Request, Response
     from .door import Prepared
-    from .half import ClientHalf
+    from .half import ClientHalf, TargetHalf
     from .wires import Wire
 
 __all__ = ["Exchange"]
@@ -120,7 +120,7 @@ class Exchange:
         self._hasRetried = False
         self._started = engine.poller.now
         self._status = 0
-        self.link: Link | None = None
+        self.link: TargetHalf | None = None
         self._attempt: _Attempt | None = None
         self._upstream: IUpstream | None = None
         self._outgoing = b""
@@ -356,36 +356,49 @@ class Exchange:
         self.link = None
         self.session.exchanged(self._isKept and not self.left)
 
-    def upstreamBroke(self, failure: UpstreamFailure, link: Link, isUntouched: bool) -> None:
+    def upstreamBroke(
+        self, failure: UpstreamFailure, link: TargetHalf, isUntouched: bool, refused: bytes | None = None
+    ) -> None:
         """
         There will be no answer, or no more of it.
 
         A request without a body that may be sent twice is, once: when it met a
         kept connection that the target most likely closed before it came, and
-        else as far as the budget of its upstream allows.
+        else as far as the budget of its upstream allows.  Any request is, that the
+        target has certainly not acted on.
 
         @param link: That broke; closed.
         @param isUntouched: Whether it had not said a word in answer.
+        @param refused: All that was sent, where the target said that it did not act on
+            it.
         """
         self._sent = link.moved
         self.link = None
         upstream = self._upstream
         request = self.request
-        if (
-            isUntouched
-            and not self._hasRetried
-            and upstream is not None
-            and request.length == 0
-            and request.method in _IDEMPOTENT
-        ):
+        isSafe = isUntouched and request.length == 0 and request.method in _IDEMPOTENT
+        if (isSafe or refused is not None) and not self._hasRetried and upstream is not None:
             self._hasRetried = True
+            if refused is not None:
+                self._outgoing = refused
             session = self.session
             port = session.connection.port
-            self._attempt = upstream.repeat(port, link.target, link.isReused, self._connected, self)
+            isStale = link.isReused or refused is not None
+            self._attempt = upstream.repeat(port, link.target, isStale, self._connected, self)
             if self._attempt is not None:
                 self.session.door.engine.repeated(link.target)
                 return
         self._giveUp(failure)
+
+    def detour(self, connect: Callable[[Callable[[TargetHalf | UpstreamFailure], None], Any], Any]) -> None:
+        """
+        The link cannot carry what is asked for, another protocol than HTTP.
+
+        @param connect: Makes a connection to the same target that can; given what is to be
+            called with it, and on whose behalf.
+        """
+        self.link = None
+        self._attempt = connect(self._connected, self)
 
     def becomeTunnel(
         self, target: Wire, head: bytes, data: bytes, isHot: bool, ended: Callable[[], None] | None
@@ -492,7 +505,7 @@ class Exchange:
 
     # Connecting.
 
-    def _connected(self, outcome: Link | UpstreamFailure) -> None:
+    def _connected(self, outcome: TargetHalf | UpstreamFailure) -> None:
         self._attempt = None
         if isinstance(outcome, UpstreamFailure):
             self._giveUp(outcome)

@@ -1,7 +1,8 @@
 """
 What an exchange needs of the client's half of it, whatever version of HTTP the client
 speaks: a whole connection (L{Session<smartproxy_tw.plane.session.Session>}), or one
-stream of many (L{Channel<smartproxy_tw.plane.channel.Channel>}).
+stream of many (L{Channel<smartproxy_tw.plane.channel.Channel>}).  And likewise of the
+target's half.
 
 Bodies of requests are handed over as HTTP/1 has them, chunks and all, since that is how
 they go on.  Answers go to a client of HTTP/1 as they came, and to others by frames.
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .outlet import Outlet
     from .wires import Wire
 
-__all__ = ["ClientHalf"]
+__all__ = ["ClientHalf", "TargetHalf"]
 
 
 class ClientHalf(Protocol):
@@ -135,4 +136,54 @@ class ClientHalf(Protocol):
     def crash(self) -> None:
         """
         A bug: break off.
+        """
+
+
+class TargetHalf(Protocol):
+    """
+    The target's half of an exchange, whatever version of HTTP the target speaks: a
+    connection that carries one exchange after the other
+    (L{Link<smartproxy_tw.plane.link.Link>}), or one stream of many
+    (L{Strand<smartproxy_tw.plane.strand.Strand>}).
+
+    @ivar target: Which target this is, for logs and for the lender.
+    @ivar isReused: Whether its connection was kept, so that the target may have closed it
+        before the request came.
+    @ivar moved: Bytes of the present answer's body that were passed on.
+    @ivar deadline: Of being kept.
+    """
+
+    target: str
+    isReused: bool
+    moved: int
+    deadline: float
+
+    @property
+    def wire(self) -> Any:
+        """
+        The connection, or what stands for it: C{write} takes more of a request's body,
+        and C{pending} says whether that has to wait.
+        """
+
+    def begin(self, exchange: Exchange, data: bytes) -> None:
+        """
+        Carry an exchange.
+
+        @param data: The request's head, and as much of its body as there is, as HTTP/1
+            has them.
+        """
+
+    def download(self) -> None:
+        """
+        Pass on the answer while there is one and the client takes it.
+        """
+
+    def blame(self, reason: str) -> None:
+        """
+        Whoever waits for the answer has given up.
+        """
+
+    def close(self) -> None:
+        """
+        Break off.  The exchange, if any, is not told.
         """

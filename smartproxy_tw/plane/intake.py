@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .exchange import Exchange
-    from .link import Link
+    from .half import TargetHalf
 
 __all__ = ["Intake"]
 
@@ -173,7 +173,7 @@ class Intake:
         session.buffer = data
         return bool(data)
 
-    def _splice(self, link: Link) -> int:
+    def _splice(self, link: TargetHalf) -> int:
         """
         Pass on a piece of a long body, without looking at it.
 

@@ -155,6 +155,13 @@ class Link:
         poller.handlers[wire.fd] = self.ready
         poller.mortals[self] = None
 
+    @property
+    def busy(self) -> int:
+        """
+        How many exchanges it carries.
+        """
+        return int(self.exchange is not None)
+
     def begin(self, exchange: Exchange, data: bytes) -> None:
         """
         Carry an exchange.

@@ -33,6 +33,7 @@ from ..config.model import (
     TLSPolicy,
 )
 from ..config.narration import revised
+from ..config.spoken import withProtocol
 from ..config.wards import asked as asking
 from ..config.wards import denial
 from ..facts import Address, ConnectionFacts, RequestFacts
@@ -569,7 +570,7 @@ def _forward(action: Forward) -> str:
         spoken = f", over TLS, {verified}"
     if action.dynamic is not None:
         return f"forward to what {action.dynamic} gives{spoken}"
-    targets = ", ".join(map(str, action.targets))
+    targets = ", ".join(map(withProtocol, action.targets))
     algorithm = action.balance.algorithm
     turns = " in turn" if algorithm == "round-robin" else f" by {algorithm}"
     if len(action.targets) == 1 and not action.targets[0].isService:

@@ -6,7 +6,7 @@ stands with each, as all of the data path has it together with what the checks h
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -228,7 +228,7 @@ class Upstreams:
         self, forward: Forward, service: Target, name: str, member: str, tally: Mapping[str, int]
     ) -> dict[str, Any]:
         host, _, port = member.rpartition(":")
-        verdict = self._verdict(forward, Target(host, int(port), service.proxyHeader, service.weight))
+        verdict = self._verdict(forward, replace(service, host=host, port=int(port), isService=False))
         isAway = bool(tally.get(cell("target_member", "ejected", f"{name} {member}")))
         state, reason, since = self._state(member, verdict, int(isAway))
         return {"target": member, "state": state, "reason": reason, "since": _iso(since)}

@@ -66,6 +66,7 @@ class Assortment:
         self.tls = forward.tls
         self._forward = replace(forward, dynamic=None)
         self._header = None if forward.dynamic is None else forward.dynamic.proxyHeader
+        self._protocol = None if forward.dynamic is None else forward.dynamic.protocol
         self._label = str(forward.dynamic)
         self._make = make
         self._seconds = seconds
@@ -106,6 +107,12 @@ class Assortment:
         if header is not None:
             targets = tuple(
                 target if target.proxyHeader is not None else replace(target, proxyHeader=header)
+                for target in targets
+            )
+        protocol = self._protocol
+        if protocol is not None:
+            targets = tuple(
+                replace(target, protocol=protocol) if target.protocol == "http/1.1" else target
                 for target in targets
             )
         group = self._make(replace(self._forward, targets=targets, tls=tls))

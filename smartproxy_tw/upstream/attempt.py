@@ -12,18 +12,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..plane.link import Link, UpstreamFailure
+from ..plane.link import UpstreamFailure
 from .dial import Dial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..plane.half import TargetHalf
     from ..plane.wires import Wire
     from .dial import Means
     from .introduction import Client
     from .place import Place
 
-__all__ = ["Attempt", "LinkAttempt"]
+__all__ = ["Attempt", "DetourAttempt", "LinkAttempt"]
 
 
 class Attempt(Dial):
@@ -226,7 +227,7 @@ class LinkAttempt(Attempt):
         self,
         means: Means,
         places: list[Place],
-        then: Callable[[Link | UpstreamFailure], None],
+        then: Callable[[TargetHalf | UpstreamFailure], None],
         isFresh: bool = False,
         whose: Client | None = None,
     ) -> None:
@@ -245,7 +246,7 @@ class LinkAttempt(Attempt):
 
     def _next(self) -> None:
         place = self._pick()
-        if place is not None and place.idle and not self._isFresh:
+        if place is not None and place.canLend(self._isFresh):
             # Nobody is told before he knows whom he asked.
             self._isOver = False
             self._isWaiting = True
@@ -265,7 +266,7 @@ class LinkAttempt(Attempt):
                 self._take(place)
 
     def _take(self, place: Place) -> None:
-        link = None if self._isFresh else place.lend()
+        link = place.lend(self._isFresh)
         if link is None:
             self._go(place)
         else:
@@ -279,16 +280,51 @@ class LinkAttempt(Attempt):
         place = self._place
         if place.breaker is not None:
             place.reached()
-        link = Link(self._means.poller, wire, place, place.name, isHot)
+        link = self.linked(place, wire, isHot)
         if place.isCounted:
             place.welcome(link)
         self._whenLinked(link)
+
+    def linked(self, place: Place, wire: Wire, isHot: bool) -> TargetHalf:
+        """
+        Make a link of a connection.
+        """
+        return place.linked(wire, isHot)
 
     def giveUp(self, failure: UpstreamFailure) -> None:
         """
         See L{Attempt}.
         """
         self._whenLinked(failure)
+
+
+class DetourAttempt(LinkAttempt):
+    """
+    Ends in a link for one exchange at a time, by HTTP/1.1, whatever else the target speaks.
+    """
+
+    __slots__ = ()
+
+    isDetour = True
+
+    def _canHave(self, place: Place) -> bool:
+        return place.hasRoom
+
+    def _next(self) -> None:
+        place = self._pick()
+        if place is None:
+            self._wait()
+        else:
+            self._go(place)
+
+    def _take(self, place: Place) -> None:
+        self._go(place)
+
+    def linked(self, place: Place, wire: Wire, isHot: bool) -> TargetHalf:
+        """
+        See L{LinkAttempt}.
+        """
+        return place.linkedAlone(wire, isHot)
 
 
 def _untold(outcome: object, isHot: bool, ended: object) -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..config.model import Forward
-    from ..plane.link import Link, UpstreamFailure
+    from ..plane.half import TargetHalf
+    from ..plane.link import UpstreamFailure
     from ..plane.poller import Poller
     from ..plane.wires import Wire
     from .algorithms import Rule
@@ -143,7 +144,7 @@ class BalancedGroup(Group):
             elif place.share != place.weight:
                 place.share = place.weight
 
-    def borrow(self, port: int, whose: Client | None = None) -> Link | None:
+    def borrow(self, port: int, whose: Client | None = None) -> TargetHalf | None:
         """
         See L{Group}.
         """
@@ -158,7 +159,7 @@ class BalancedGroup(Group):
         return None
 
     def connect(
-        self, port: int, then: Callable[[Link | UpstreamFailure], None], whose: Client | None = None
+        self, port: int, then: Callable[[TargetHalf | UpstreamFailure], None], whose: Client | None = None
     ) -> Pending:
         """
         See L{Group}.
@@ -173,7 +174,7 @@ class BalancedGroup(Group):
         port: int,
         target: str,
         isStale: bool,
-        then: Callable[[Link | UpstreamFailure], None],
+        then: Callable[[TargetHalf | UpstreamFailure], None],
         whose: Client | None = None,
     ) -> Pending | None:
         """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..config.model import Target
-    from ..plane.link import Link
+    from ..plane.half import TargetHalf
     from ..plane.poller import Poller
     from .breaker import Cohort
     from .resolve import Resolver
@@ -58,8 +58,8 @@ class CountedPlace(Place):
         self._freed = freed
         self.open = 0
         # Where each link leads, and those that lead where the name does not any more.
-        self._addresses: dict[Link, str] = {}
-        self._condemned: set[Link] = set()
+        self._addresses: dict[object, str] = {}
+        self._condemned: set[object] = set()
         if self.where is None:
             resolver.watch(target.host, self)
 
@@ -93,7 +93,7 @@ class CountedPlace(Place):
         for link in [link for link in self.idle if link in self._condemned]:
             link.close()
 
-    def giveBack(self, link: Link) -> None:
+    def giveBack(self, link: TargetHalf) -> None:
         """
         See L{Place}.
         """
@@ -103,7 +103,7 @@ class CountedPlace(Place):
         super().giveBack(link)
         self._freed()
 
-    def lost(self, link: Link) -> None:
+    def lost(self, link: TargetHalf) -> None:
         """
         See L{Place}.
         """
@@ -111,7 +111,7 @@ class CountedPlace(Place):
         self._forget(link)
         self.left()
 
-    def released(self, link: Link) -> Callable[[], None]:
+    def released(self, link: TargetHalf) -> Callable[[], None]:
         """
         See L{Place}.
         """
@@ -119,7 +119,7 @@ class CountedPlace(Place):
         self._forget(link)
         return self.left
 
-    def _forget(self, link: Link) -> None:
+    def _forget(self, link: object) -> None:
         self._addresses.pop(link, None)
         self._condemned.discard(link)
 
@@ -136,7 +136,7 @@ class CountedPlace(Place):
         self.open -= 1
         self._freed()
 
-    def welcome(self, link: Link) -> None:
+    def welcome(self, link: TargetHalf) -> None:
         """
         See L{Place}.
         """

@@ -13,6 +13,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from ..plane.contexts import clientContext
 from ..plane.handshake import Handshake
 from ..plane.identity import verifyPeer
 from ..plane.poller import ENDED, READABLE
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from .resolve import Resolver
     from .waiting import Queue
 
-__all__ = ["Dial", "Means", "Secrecy"]
+__all__ = ["Dial", "Means", "Secrecy", "offered"]
 
 
 class Secrecy:
@@ -55,13 +56,30 @@ class Secrecy:
         self.context = context
         self.sessions = Sessions()
 
-    def connection(self, target: Target) -> SSL.Connection:
+        # By the protocols that are offered, where any are.
+        self._contexts: dict[tuple[str, ...], SSL.Context] = {}
+
+    def offer(self, protocols: tuple[str, ...]) -> None:
         """
+        Prepare for targets that are offered a choice, or asked for a protocol.
+
+        @param protocols: By their names for ALPN, the preferred one first.
+        @raise ValueError: The file of trusted certificates cannot be read.
+        """
+        if protocols and protocols not in self._contexts:
+            context = clientContext(self.settings)
+            context.set_alpn_protos([each.encode("ascii") for each in protocols])
+            self._contexts[protocols] = context
+
+    def connection(self, target: Target, isDetour: bool = False) -> SSL.Connection:
+        """
+        @param isDetour: Whether it has to be HTTP/1.1.
         @return: A connection in connect state, its SNI set.
         """
         from OpenSSL import SSL
 
-        connection = SSL.Connection(self.context, None)
+        protocols = offered(target, isDetour)
+        connection = SSL.Connection(self._contexts.get(protocols, self.context), None)
         connection.set_connect_state()
         name = self.name(target)
         if name and not isLiteral(name):
@@ -74,6 +92,17 @@ class Secrecy:
             socket without a configured name.
         """
         return self.settings.serverName or (target.host if target.port != 0 else "")
+
+
+def offered(target: Target, isDetour: bool = False) -> tuple[str, ...]:
+    """
+    @param isDetour: Whether it has to be HTTP/1.1.
+    @return: What a target is offered by ALPN; nothing for those that are not asked.
+    """
+    protocol = target.protocol
+    if protocol not in ("h2", "auto"):
+        return ()
+    return ("http/1.1",) if isDetour else ("h2",) if protocol == "h2" else ("h2", "http/1.1")
 
 
 class Means:
@@ -116,6 +145,7 @@ class Dial:
 
     @ivar deadline: For the poller.
     @ivar isFollowed: Whether something is sent as soon as it is connected.
+    @ivar isDetour: Whether it has to be HTTP/1.1, whatever the target prefers.
     """
 
     __slots__ = (
@@ -133,6 +163,7 @@ class Dial:
 
     _place: Place
     isFollowed = False
+    isDetour = False
 
     def __init__(self, means: Means, whose: Client | None = None) -> None:
         """
@@ -251,7 +282,7 @@ class Dial:
             self.arrived(PlainWire(sock, bool(event & ENDED)), bool(event & READABLE))
             return
         secrecy = self._means.secrecy
-        connection = secrecy.connection(self._place.target)
+        connection = secrecy.connection(self._place.target, self.isDetour)
         since = secrecy.sessions.offer(self._place, connection, self._means.poller.now)
         self._handshake = Handshake(
             self._means.poller,
@@ -305,6 +336,12 @@ class Dial:
                 secrecy.sessions.forget(self._place)
                 self._fail(f"TLS: {problem}", False)
                 return
+        agreed = wire.connection.get_alpn_proto_negotiated()
+        if self._place.target.protocol == "h2" and not self.isDetour and agreed != b"h2":
+            self._means.poller.forget(wire.fd)
+            wire.close()
+            self._fail("TLS: it does not agree to HTTP/2 by ALPN, which protocol: h2 demands", False)
+            return
         secrecy.sessions.learn(self._place, wire.connection, since)
         self._over()
         self.arrived(wire, True)

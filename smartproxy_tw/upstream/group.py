@@ -24,9 +24,10 @@ from .breaker import Cohort
 from .budget import Budget
 from .counted import CountedPlace
 from .denial import Denial
-from .dial import Means, Secrecy
+from .dial import Means, Secrecy, offered
 from .place import Place
 from .resolve import isLiteral
+from .shared import SharedPlace
 from .standings import Standings
 from .waiting import Queue
 
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..config.model import Forward, Target, UpstreamTLS
-    from ..plane.link import Link, UpstreamFailure
+    from ..plane.half import TargetHalf
+    from ..plane.link import UpstreamFailure
     from ..plane.poller import Poller
     from ..plane.wires import Wire
     from .crumbs import Crumbs
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["Group"]
 
 _NEVER = float("inf")
+_ANY_NUMBER = 1 << 62
 
 
 @implementer(IUpstream)
@@ -77,6 +80,10 @@ class Group:
         self.tls: UpstreamTLS | None = forward.tls
         self.crumbs: Crumbs | None = None
         secrecy = Secrecy(forward.tls, clientContext(forward.tls)) if forward.tls is not None else None
+        if secrecy is not None:
+            for target in forward.targets:
+                secrecy.offer(offered(target))
+                secrecy.offer(offered(target, True))
         pool = forward.pool
         self._most = _NEVER if pool.connections is None else pool.connections
         self._queue = None
@@ -88,6 +95,9 @@ class Group:
         self._cohort = Cohort()
         if pool.connections is not None:
             self._queue = Queue(poller, pool.queue, pool.wait, partial(_isAnyFree, self._all))
+        elif any(target.protocol != "http/1.1" for target in forward.targets):
+            # They wait for a connection that is being made, and may be for all of them.
+            self._queue = Queue(poller, _ANY_NUMBER, connectSeconds, partial(_isAnyFree, self._all))
         self._freed = _waking(self._queue)
         self._means = Means(reactor, poller, resolver, connectSeconds, secrecy, self._queue)
         self._targets = forward.targets
@@ -117,6 +127,8 @@ class Group:
     def _place(self, target: Target, port: int) -> Place:
         means, terms = self._means, self._forward.health.passive
         self._cohort.size += 1
+        if target.protocol != "http/1.1":
+            return SharedPlace(means, target, port, self._most, self._freed, terms, self._cohort)
         if not self.isCounting and self._queue is None and (target.port == 0 or isLiteral(target.host)):
             return Place(means.poller, target, port, terms, self._cohort)
         return CountedPlace(
@@ -144,7 +156,7 @@ class Group:
         reason = "; ".join(f"{name}: {why}" for name, why in told.items() if why)
         return Denial(self._means.poller, f"no target can be had: {reason or 'there is none'}", then)
 
-    def borrow(self, port: int, whose: Client | None = None) -> Link | None:
+    def borrow(self, port: int, whose: Client | None = None) -> TargetHalf | None:
         """
         See L{IUpstream}.
         """
@@ -167,7 +179,7 @@ class Group:
         return None
 
     def connect(
-        self, port: int, then: Callable[[Link | UpstreamFailure], None], whose: Client | None = None
+        self, port: int, then: Callable[[TargetHalf | UpstreamFailure], None], whose: Client | None = None
     ) -> Pending:
         """
         See L{IUpstream}.  The target whose turn it was at the last L{borrow}
@@ -184,7 +196,7 @@ class Group:
         port: int,
         target: str,
         isStale: bool,
-        then: Callable[[Link | UpstreamFailure], None],
+        then: Callable[[TargetHalf | UpstreamFailure], None],
         whose: Client | None = None,
     ) -> Pending | None:
         """

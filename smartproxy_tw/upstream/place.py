@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from ..config.model import Ejection
+from ..plane.link import Link
 from .breaker import Breaker
 from .resolve import isLiteral
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..config.model import Target
-    from ..plane.link import Link
+    from ..plane.half import TargetHalf
     from ..plane.poller import Poller
+    from ..plane.wires import Wire
     from .breaker import Cohort
 
 __all__ = ["Place", "Where", "reach", "where"]
@@ -158,7 +160,7 @@ class Place:
         self.name = str(target)
         isAddress = self.port == 0 or isLiteral(target.host)
         self.where = where(target.host, self.port) if isAddress else None
-        self.idle: list[Link] = []
+        self.idle: list[TargetHalf] = []
         # What one client was introduced on is never lent for another.
         self._kept = _KEPT if target.proxyHeader is None else 0
         self.isClosed = False
@@ -187,19 +189,25 @@ class Place:
 
     # What a lender does: see L{Lender<smartproxy_tw.plane.link.Lender>}.
 
-    def giveBack(self, link: Link) -> None:
+    def giveBack(self, link: TargetHalf) -> None:
         """
         It has given a whole answer, and can carry another.
         """
         if self.breaker is not None:
             self.answered()
+        self.keep(link)
+
+    def keep(self, link: TargetHalf) -> None:
+        """
+        Keep it for who comes next, if it is wanted.
+        """
         if len(self.idle) >= self._kept or self.isClosed or self.isHalted:
             link.close()
             return
         link.deadline = self._poller.now + _KEPT_SECONDS
         self.idle.append(link)
 
-    def retire(self, link: Link) -> None:
+    def retire(self, link: TargetHalf) -> None:
         """
         It has given a whole answer, and is to be closed.
         """
@@ -207,14 +215,14 @@ class Place:
             self.answered()
         link.close()
 
-    def lost(self, link: Link) -> None:
+    def lost(self, link: TargetHalf) -> None:
         """
         It has been closed.
         """
         if link in self.idle:
             self.idle.remove(link)
 
-    def released(self, link: Link) -> Callable[[], None] | None:
+    def released(self, link: TargetHalf) -> Callable[[], None] | None:
         """
         It goes on as a tunnel.
 
@@ -324,11 +332,12 @@ class Place:
 
     # Links and connections.
 
-    def lend(self) -> Link | None:
+    def lend(self, isFresh: bool = False) -> TargetHalf | None:
         """
+        @param isFresh: As for L{canLend}.
         @return: A kept link, if there is one.
         """
-        if not self.idle:
+        if not self.canLend(isFresh):
             return None
         link = self.idle.pop()
         link.deadline = _NEVER
@@ -350,7 +359,29 @@ class Place:
         It has ended, or came to nothing (where they are counted).
         """
 
-    def welcome(self, link: Link) -> None:
+    def linked(self, wire: Wire, isHot: bool) -> TargetHalf:
+        """
+        A connection is made: make it a link.
+
+        @param isHot: Whether it may have something to read already.
+        """
+        return self.linkedAlone(wire, isHot)
+
+    def linkedAlone(self, wire: Wire, isHot: bool) -> Link:
+        """
+        Likewise, for one that is to carry one exchange at a time.
+        """
+        return Link(self._poller, wire, self, self.name, isHot)
+
+    def canLend(self, isFresh: bool) -> bool:
+        """
+        Whether there is something for L{lend} to give.
+
+        @param isFresh: Whether it has to be one that its target cannot have closed.
+        """
+        return bool(self.idle) and not isFresh
+
+    def welcome(self, link: TargetHalf) -> None:
         """
         A connection has become a link (where they are counted).
         """

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..config.model import Forward, Target
-    from ..plane.link import Link, UpstreamFailure
+    from ..plane.half import TargetHalf
+    from ..plane.link import UpstreamFailure
     from ..plane.poller import Poller
     from ..plane.wires import Wire
     from .denial import Pending
@@ -135,7 +136,7 @@ class ServicedGroup(BalancedGroup):
         return expectation
 
     def connect(
-        self, port: int, then: Callable[[Link | UpstreamFailure], None], whose: Client | None = None
+        self, port: int, then: Callable[[TargetHalf | UpstreamFailure], None], whose: Client | None = None
     ) -> Pending:
         """
         See L{BalancedGroup}.

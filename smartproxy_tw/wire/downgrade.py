@@ -23,7 +23,7 @@ from typing import Final
 
 from .http1 import BadMessage, Request, checkTrailers, notServed, requestFrom
 
-__all__ = ["Malformed", "acceptFor", "requestOf", "trailersOf"]
+__all__ = ["CONNECTION", "Malformed", "acceptFor", "linesOf", "requestOf", "trailersOf"]
 
 _Fields = list[tuple[bytes, bytes]]
 
@@ -37,11 +37,11 @@ _BREAKS = re.compile(rb"[\0\r\n]")
 _USUAL: Final = frozenset((b":method", b":scheme", b":authority", b":path"))
 _KNOWN: Final = _USUAL | {b":protocol"}
 
-# RFC 9113 section 8.2.2.
-_CONNECTION: Final = frozenset(
+#: What belongs to a connection of HTTP/1 (RFC 9113 section 8.2.2).
+CONNECTION: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
-_UNUSUAL: Final = _CONNECTION | {b"te", b"host"}
+_UNUSUAL: Final = CONNECTION | {b"te", b"host"}
 
 # What a handshake by HTTP/2 does not use (RFC 8441 section 5), and a stream of bytes does not have.
 _HANDSHAKE: Final = frozenset((b"sec-websocket-key", b"sec-websocket-accept", b"content-length"))
@@ -109,7 +109,7 @@ def requestOf(
         rest = [(b"host", authority), *rest]
     elif b"host" not in names:
         raise Malformed("neither :authority nor Host")
-    lines = _linesOf(rest, names)
+    lines = linesOf(rest, names)
     if hasCrumbs:
         lines = _withoutCrumbs(lines)
     if b":protocol" in pseudo:
@@ -138,9 +138,9 @@ def trailersOf(fields: _Fields) -> bytes:
     @raise BadMessage: They are too many, or say what a trailer must not say.
     """
     names = [name for name, _ in fields]
-    if not _CONNECTION.isdisjoint(names):
+    if not CONNECTION.isdisjoint(names):
         raise Malformed("a field that belongs to a connection of HTTP/1")
-    lines = _linesOf(fields, names)
+    lines = linesOf(fields, names)
     checkTrailers(lines + b"\r\n")
     return lines
 
@@ -155,7 +155,7 @@ def acceptFor(key: bytes) -> bytes:
     return b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
 
 
-def _linesOf(fields: _Fields, names: list[bytes]) -> bytes:
+def linesOf(fields: _Fields, names: list[bytes]) -> bytes:
     """
     Regular fields as lines of HTTP/1.
 
@@ -231,7 +231,7 @@ def _withoutHost(fields: _Fields, authority: bytes | None) -> _Fields:
     """
     kept: _Fields = []
     for name, value in fields:
-        if name in _CONNECTION:
+        if name in CONNECTION:
             raise Malformed("a field that belongs to a connection of HTTP/1")
         if name == b"te" and value.lower() != b"trailers":
             raise Malformed("a TE other than trailers")

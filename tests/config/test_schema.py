@@ -800,6 +800,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         lambda c: deed(c).dynamic.proxyHeader,
         ProxyHeader(1),
     ),
+    "SourceTarget.protocol": (branch(RING + ", protocol: h2c"), lambda c: deed(c).dynamic.protocol, "h2c"),
     "TargetMatch.path": (branch("host: h, port: 1, match: {path: /a/*}"), asked, ("/a/*", None)),
     "TargetMatch.headers": (
         branch("host: h, port: 1, match: {headers: {X-A: b}}"),
@@ -860,6 +861,25 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         action("type: forward, targets: {unix: /x, send_proxy_protocol: off}, send_proxy_protocol: v1"),
         deed,
         Forward((Target("/x", 0),)),
+    ),
+    "Forward.protocol": (
+        action("type: forward, targets: ['h:1', {host: g, port: 2, protocol: http/1.1}], protocol: h2c"),
+        lambda c: (deed(c), c.routes[0].protocol),
+        (Forward((Target("h", 1, protocol="h2c"), Target("g", 2))), "http"),
+    ),
+    "Target.protocol": (
+        action(
+            "type: forward, targets: ['h:1', {host: g, port: 3, protocol: auto}], "
+            "tls: {mode: terminate-and-reencrypt}",
+            "ports: 8, domains: a.b",
+        ),
+        lambda c: deed(c).targets,
+        (Target("h", 1), Target("g", 3, protocol="auto")),
+    ),
+    "UnixTarget.protocol": (
+        action("type: forward, targets: {unix: /x, protocol: h2c}"),
+        deed,
+        Forward((Target("/x", 0, protocol="h2c"),)),
     ),
     "UnixTarget.unix": (action("type: forward, targets: [{unix: /x}]"), deed, Forward((Target("/x", 0),))),
     "Passthrough.mode": (tls("mode: passthrough"), lambda c: c.routes[0].tls, TLS("passthrough")),

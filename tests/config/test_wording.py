@@ -276,7 +276,7 @@ class OptionsTests(SynchronousTestCase):
             self.assertIn(some, _names(options))
         options = Options()
         loc = ["routes", 0, "action", "\0forward", "targets", "\0list", 1, "\0unix"]
-        common = ["match", "priority", "tls", "headers", "send_proxy_protocol"]
+        common = ["match", "priority", "tls", "headers", "send_proxy_protocol", "protocol"]
         self.assertEqual(list(options.at(loc)), [*common, "unix", "weight"])
         self.assertEqual(list(options.at([*loc[:-1], "\0address"])), [*common, "host", "port", "weight"])
         self.assertEqual(

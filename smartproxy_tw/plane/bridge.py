@@ -1,0 +1,152 @@
+"""
+A bridge is the near end of a stream that has become a tunnel of bytes (RFC 8441): a pair
+of sockets, of which one is the target for who tunnels, and the other one is read and
+written here.  So neither needs to know that no socket leads to the target.
+
+Each direction ends for itself.  It costs one more copy in the kernel, which nobody will
+notice of a WebSocket.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING
+
+from ..wire.downgrade import acceptFor
+from .poller import ENDED, READABLE
+from .wires import READ, PlainWire
+
+if TYPE_CHECKING:
+    from ..wire.http1 import Response
+    from .exchange import Exchange
+    from .strand import Strand
+
+__all__ = ["Bridge"]
+
+# Reads at a time before others have their turn.
+_ROUNDS = 8
+_KEY = re.compile(rb"(?im)^sec-websocket-key:[\t ]*+([^\t\r ]*+)")
+_SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
+
+
+class Bridge:
+    """
+    That of one strand.
+    """
+
+    __slots__ = ("_exchange", "_hasFinished", "_isHot", "_poller", "_strand", "_wire")
+
+    def __init__(self, strand: Strand, exchange: Exchange) -> None:
+        """
+        @param exchange: Asks for another protocol.
+        """
+        self._strand = strand
+        self._exchange = exchange
+        self._poller = exchange.session.door.engine.poller
+        self._wire: PlainWire | None = None
+        self._isHot = self._hasFinished = False
+
+    def agreed(self, response: Response) -> None:
+        """
+        The target speaks the other protocol from now on.  The handshake of HTTP/1 is
+        completed for it: it has accepted the key that it was not sent.
+
+        @raise OSError: There are no sockets to be had.
+        """
+        exchange = self._exchange
+        here, there = socket.socketpair()
+        here.setblocking(False)
+        there.setblocking(False)
+        self._wire = PlainWire(here)
+        self._poller.add(here.fileno(), self.ready)
+        # Whoever tunnels puts itself in place of this one.
+        self._poller.add(there.fileno(), _unheard)
+        fields = response.head[response.head.index(b"\n") + 1 :]
+        head = _SWITCHING + fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        key = _KEY.search(exchange.request.fields)
+        if key is not None:
+            head += b"Sec-WebSocket-Accept: " + acceptFor(key[1]) + b"\r\n"
+        self._strand.exchange = None
+        exchange.becomeTunnel(PlainWire(there), head + b"\r\n", b"", False, None)
+
+    def ready(self, event: int) -> None:
+        """
+        The client has said something, or takes something.
+        """
+        wire = self._wire
+        if wire is None:
+            return
+        if event & READABLE:
+            self._isHot = True
+            if event & ENDED:
+                wire.isEnding = True
+        if wire.pending and wire.flush():
+            self._strand.repay()
+            self._endIfDone()
+        self._pump()
+
+    def _pump(self) -> None:
+        """
+        Pass on what the client has said, while the target takes it.
+        """
+        strand = self._strand
+        for _ in range(_ROUNDS):
+            wire = self._wire
+            if wire is None or self._hasFinished or strand.pending or not self._isHot:
+                return
+            try:
+                data = wire.recv(READ)
+            except BlockingIOError:
+                self._isHot = False
+                return
+            except OSError:
+                strand.close()
+                return
+            self._hasFinished = not data
+            if len(data) < READ and not wire.isEnding:
+                self._isHot = False
+            strand.say(data, not data)
+            self._endIfDone()
+        self._poller.later(self._pump)
+
+    def flushed(self) -> None:
+        """
+        The target has room again.
+        """
+        self._pump()
+
+    def take(self, data: bytes, isEnded: bool) -> None:
+        """
+        The target has said something.
+        """
+        wire = self._wire
+        if wire is None:
+            return
+        if data:
+            wire.write(data)
+        if isEnded:
+            wire.finish()
+        if not wire.pending:
+            self._strand.repay()
+            self._endIfDone()
+
+    def _endIfDone(self) -> None:
+        wire = self._wire
+        if wire is not None and self._hasFinished and self._strand.hasEnded and not wire.pending:
+            self._strand.close()
+
+    def lose(self) -> None:
+        """
+        The strand is over.
+        """
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            self._poller.forget(wire.fd)
+            wire.close()
+
+
+def _unheard(event: int) -> None:
+    """
+    Nobody listens yet.
+    """
