@@ -206,8 +206,9 @@ class Server:
         """
         isBare = not body and not trailers
         self.h2.send_headers(asked.stream, [(b":status", status), *fields], end_stream=isBare)
-        if body:
-            self.h2.send_data(asked.stream, body, end_stream=not trailers)
+        for at in range(0, len(body), 16384):
+            isLast = at + 16384 >= len(body)
+            self.h2.send_data(asked.stream, body[at : at + 16384], end_stream=isLast and not trailers)
         if trailers:
             self.h2.send_headers(asked.stream, trailers, end_stream=True)
         self.flushes()
