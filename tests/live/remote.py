@@ -1,0 +1,112 @@
+"""
+Both ends of calls by gRPC, without a schema: messages are bytes.  Run as a program, since
+the library has threads and descriptors of its own.
+
+C{remote.py serve 4711} serves until it is told to end; C{remote.py call 4711} calls each
+kind of method and prints what came of it, one line each.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+__all__: list[str] = []
+
+
+class Service(grpc.GenericRpcHandler):
+    """
+    Methods of each kind.
+    """
+
+    def service(self, details: Any) -> Any:
+        """
+        The one that is asked for.
+        """
+        kinds = {
+            "/t.T/Unary": grpc.unary_unary_rpc_method_handler(self.unary),
+            "/t.T/Down": grpc.unary_stream_rpc_method_handler(self.down),
+            "/t.T/Up": grpc.stream_unary_rpc_method_handler(self.up),
+            "/t.T/Both": grpc.stream_stream_rpc_method_handler(self.both),
+            "/t.T/Fails": grpc.unary_unary_rpc_method_handler(self.fails),
+            "/t.T/Sleeps": grpc.unary_unary_rpc_method_handler(self.sleeps),
+        }
+        return kinds.get(details.method)
+
+    def unary(self, message: bytes, context: Any) -> bytes:
+        """One for one."""
+        context.set_trailing_metadata((("x-length", str(len(message))),))
+        return message[::-1]
+
+    def down(self, message: bytes, context: Any) -> Iterator[bytes]:
+        """Many for one."""
+        for index in range(5):
+            yield b"%d" % index * 10_000
+
+    def up(self, messages: Iterator[bytes], context: Any) -> bytes:
+        """One for many."""
+        return b"%d" % sum(map(len, messages))
+
+    def both(self, messages: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        """Many for many, each at its time."""
+        for message in messages:
+            yield b"got " + message
+
+    def fails(self, message: bytes, context: Any) -> bytes:
+        """None."""
+        context.abort(grpc.StatusCode.NOT_FOUND, "there is none")
+        raise AssertionError("abort raises")
+
+    def sleeps(self, message: bytes, context: Any) -> bytes:
+        """Too late."""
+        time.sleep(3)
+        return b""
+
+
+def serve(port: str) -> None:
+    """
+    Serve until the process ends.
+    """
+    server = grpc.server(ThreadPoolExecutor(8), handlers=[Service()])
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    server.wait_for_termination()
+
+
+def call(port: str) -> None:
+    """
+    Call each method.
+    """
+    options = [("grpc.enable_http_proxy", 0)]
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        answer, told = channel.unary_unary("/t.T/Unary").with_call(b"abc" * 100_000, timeout=20)
+        print("unary", len(answer), dict(told.trailing_metadata() or ()).get("x-length"))
+        print("down", [len(each) for each in channel.unary_stream("/t.T/Down")(b"", timeout=20)])
+        print("up", channel.stream_unary("/t.T/Up")(iter([b"x" * 50_000] * 10), timeout=20).decode())
+        taken: list[str] = []
+
+        def asking() -> Iterator[bytes]:
+            for index in range(5):
+                # Each goes only when the one before was answered.
+                while len(taken) < index:
+                    time.sleep(0.001)
+                yield b"%d" % index
+
+        for each in channel.stream_stream("/t.T/Both")(asking(), timeout=20):
+            taken.append(each.decode())
+        print("both", taken)
+        for method, seconds in (("Fails", 20), ("Nothing", 20), ("Sleeps", 0.5)):
+            try:
+                channel.unary_unary(f"/t.T/{method}")(b"", timeout=seconds)
+            except grpc.RpcError as error:
+                known: Any = error
+                print(method, known.code().name)
+
+
+if __name__ == "__main__":
+    {"serve": serve, "call": call}[sys.argv[1]](sys.argv[2])
