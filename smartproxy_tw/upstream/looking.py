@@ -25,6 +25,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .asking import Question, Unanswered
 from .introduction import introduction
 from .resolve import isLiteral
 
@@ -164,6 +165,7 @@ class _Conversation(Protocol):
     def __init__(self, glance: _Glance) -> None:
         self._glance = glance
         self._data = b""
+        self._question: Question | None = None
         self._isShaken = False
 
     def connectionMade(self) -> None:
@@ -176,6 +178,10 @@ class _Conversation(Protocol):
             transport.write(introduction(header, None))
         if checked.check.kind == "tcp":
             self._glance.succeed("it takes connections")
+        elif checked.check.kind == "http" and checked.target.protocol in ("h2", "h2c"):
+            scheme = "http" if checked.tls is None else "https"
+            self._question = Question(scheme, _authority(checked.check, checked.target), checked.check.path)
+            transport.write(self._question.outgoing())
         elif checked.check.kind == "http":
             transport.write(_request(checked.check, checked.target))
 
@@ -197,17 +203,34 @@ class _Conversation(Protocol):
             self._glance.succeed("it shakes hands")
 
     def dataReceived(self, data: bytes) -> None:
+        if self._question is not None:
+            self._answered(self._question, data)
+            return
         self._data += data
         found = _STATUS.match(self._data)
         if found is not None:
-            code = int(found[1])
-            statuses = self._glance.checked.check.statuses
-            if any(first <= code <= last for first, last in statuses):
-                self._glance.succeed(f"it answers with status {code}")
-            else:
-                self._glance.fail(f"it answers with status {code}")
+            self._judge(int(found[1]))
         elif b"\n" in self._data or len(self._data) > _MOST:
             self._glance.fail("what it answers is no HTTP/1")
+
+    def _answered(self, question: Question, data: bytes) -> None:
+        try:
+            code = question.hear(data)
+        except Unanswered as why:
+            self._glance.fail(str(why))
+            return
+        if code is None:
+            transport: Any = self.transport
+            transport.write(question.outgoing())
+        else:
+            self._judge(code)
+
+    def _judge(self, code: int) -> None:
+        statuses = self._glance.checked.check.statuses
+        if any(first <= code <= last for first, last in statuses):
+            self._glance.succeed(f"it answers with status {code}")
+        else:
+            self._glance.fail(f"it answers with status {code}")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         connection = getattr(self.transport, "_tlsConnection", None)
@@ -245,11 +268,13 @@ class _Creator:
     def __init__(self, checked: Checked) -> None:
         from ..config.model import UpstreamTLS
         from ..plane.contexts import clientContext
-        from .dial import Secrecy
+        from .dial import Secrecy, offered
 
         # What is passed through is verified by the clients, if by anybody.
         settings = checked.tls or UpstreamTLS(verify=False)
         self._secrecy = Secrecy(settings, clientContext(settings))
+        if checked.target.protocol == "h2":
+            self._secrecy.offer(offered(checked.target))
         self._checked = checked
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
@@ -261,15 +286,19 @@ class _Creator:
         return self._secrecy.connection(target)
 
 
-def _request(check: Check, target: Target) -> bytes:
+def _authority(check: Check, target: Target) -> str:
     host = hostOf(check, target)
     host = f"[{host}]" if ":" in host else host
     port = check.port or target.port
     if check.host is None and port not in (0, 80, 443, None):
         host = f"{host}:{port}"
+    return host
+
+
+def _request(check: Check, target: Target) -> bytes:
     return (
-        f"GET {check.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: smartproxy-check\r\nAccept: */*\r\n"
-        "Connection: close\r\n\r\n"
+        f"GET {check.path} HTTP/1.1\r\nHost: {_authority(check, target)}\r\n"
+        "User-Agent: smartproxy-check\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     ).encode("ascii")
 
 

@@ -25,12 +25,13 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import Settings
+from OpenSSL import SSL, crypto
 
 from smartproxy_tw.config.model import Target
 
-from .harness import Origin, Peer
+from .harness import Origin, Peer, credentialFor
 
-__all__ = ["Asked", "Multiplexed", "Server"]
+__all__ = ["Asked", "Multiplexed", "Server", "speaking"]
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -283,3 +284,21 @@ class Multiplexed:
         await self.origin.accepts()
         self._taken += 1
         return self.servers[self._taken - 1]
+
+
+def speaking(protocols: tuple[bytes, ...], name: str) -> SSL.Connection:
+    """
+    The TLS of a server that speaks these, by ALPN.
+    """
+    credential = credentialFor(name)
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, credential.chain))
+    context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, credential.key))
+
+    def choose(connection: SSL.Connection, offered: list[bytes]) -> Any:
+        return next((each for each in protocols if each in offered), SSL.NO_OVERLAPPING_PROTOCOLS)
+
+    context.set_alpn_select_callback(choose)
+    connection = SSL.Connection(context, None)
+    connection.set_accept_state()
+    return connection

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from OpenSSL import SSL, crypto
-
 from smartproxy_tw.config.model import Forward, Route, UpstreamTLS
 from smartproxy_tw.wire.frames import CANCEL
 
 from .askers import Answer, Asker
 from .harness import PlaneTests, credentialFor, field, turns
-from .targets import Asked, Multiplexed, Server
+from .targets import Asked, Multiplexed, Server, speaking
 
 #: Method and path, body of the request, and what the target answers: status, fields, body, trailers.
 STORIES: list[tuple[bytes, bytes, bytes, list[tuple[bytes, bytes]], bytes, list[tuple[bytes, bytes]]]] = [
@@ -236,24 +234,6 @@ class StreamTests(PlaneTests):
         await asker.whole(answer)
 
 
-def speaking(protocols: tuple[bytes, ...]) -> SSL.Connection:
-    """
-    The TLS of a server that speaks these, by ALPN.
-    """
-    credential = credentialFor("b.test")
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, credential.chain))
-    context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, credential.key))
-
-    def choose(connection: SSL.Connection, offered: list[bytes]) -> Any:
-        return next((each for each in protocols if each in offered), SSL.NO_OVERLAPPING_PROTOCOLS)
-
-    context.set_alpn_select_callback(choose)
-    connection = SSL.Connection(context, None)
-    connection.set_accept_state()
-    return connection
-
-
 class NegotiationTests(PlaneTests):
     """
     Targets that are spoken to by TLS.
@@ -264,7 +244,7 @@ class NegotiationTests(PlaneTests):
         A target that speaks some protocols, and a client that has asked.
         """
         origin = self.origin(credential=credentialFor("b.test"))
-        origin._ssl = lambda: speaking(spoken)
+        origin._ssl = lambda: speaking(spoken, "b.test")
         self.target = Multiplexed(origin)
         if spoken[:1] != (b"h2",):
             origin.prepare = None

@@ -5,8 +5,9 @@ Tests for L{smartproxy_tw.upstream.looking}: looks at servers of every kind.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
@@ -18,6 +19,7 @@ from smartproxy_tw.config.model import Check, Checked, ProxyHeader, Target, Upst
 from smartproxy_tw.upstream.looking import CheckFailed, look
 
 from ..plane.harness import Origin, Peer, authority, credentialFor, serverSSL
+from ..plane.targets import Asked, Multiplexed, Server, speaking
 
 reactor: Any = _reactor
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -66,6 +68,35 @@ class LookTests(TestCase):
         except CheckFailed as why:
             return str(why)
         raise AssertionError(f"it did not fail: {seen}")
+
+    async def looks(self, protocol: Literal["h2", "h2c"], status: bytes, tls: UpstreamTLS | None) -> str:
+        """
+        What is seen of a server that answers so.
+        """
+
+        def answer(server: Server, asked: Asked) -> None:
+            self.asked = asked
+            server.answers(asked, status)
+
+        origin = Origin() if tls is None else Origin(lambda: speaking((b"h2",), "app.test"))
+        origin.port = reactor.listenTCP(0, origin.factory, interface="127.0.0.1")
+        self._origins.append(origin)
+        target = replace(Multiplexed(origin, answer).target(), protocol=protocol)
+        check = Check(path="/ready", host="app.test")
+        if status == b"200":
+            return await look(reactor, Checked(check, target, tls))
+        return await self.fails(check, target, tls)
+
+    async def test_frames(self) -> None:
+        """
+        They are asked by HTTP/2, and judged by the status.
+        """
+        for protocol, tls in (("h2c", None), ("h2", self.trusted)):
+            for status in (b"200", b"503"):
+                seen = await self.looks(protocol, status, tls)  # type: ignore[arg-type]
+                self.assertEqual(seen, f"it answers with status {status.decode()}")
+                self.assertEqual(self.asked.path, b"/ready")
+                self.assertEqual(self.asked.fields[b":authority"], b"app.test")
 
     async def test_http(self) -> None:
         """
