@@ -1,0 +1,147 @@
+"""
+Streams of HTTP/2 that have become tunnels: WebSockets to a target of HTTP/2.
+"""
+
+from __future__ import annotations
+
+from smartproxy_tw.config.model import Forward, Route
+from smartproxy_tw.wire.frames import CANCEL
+
+from .askers import Asker
+from .harness import PlaneTests, field, turns
+from .targets import Multiplexed
+
+HANDSHAKE = (
+    b"GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+class UpgradeTests(PlaneTests):
+    """
+    WebSockets to a target of HTTP/2.
+    """
+
+    async def begin(self, settings: dict[int, int]) -> None:
+        """
+        A route to a target with these settings.
+        """
+        self.target = Multiplexed(self.origin())
+        self.target.settings = settings
+        self.number = await self.port()
+        route = Route("a", (self.number,), Forward((self.target.target(),)), "http")
+        await self.use(route, http2PriorKnowledge=True)
+
+    async def test_extended(self) -> None:
+        """
+        Where the target offers it a WebSocket is a stream, in both directions until both have
+        ended.
+        """
+        await self.begin({8: 1})
+        client = await self.client(self.number)
+        client.sends(HANDSHAKE)
+        server = await self.target.accepts()
+        asked = await server.asked()
+        self.assertEqual(asked.fields[b":method"], b"CONNECT")
+        self.assertEqual(asked.fields[b":protocol"], b"websocket")
+        self.assertEqual(asked.path, b"/chat")
+        self.assertNotIn(b"sec-websocket-key", asked.fields)
+        server.begins(asked, b"200", (b"sec-websocket-protocol", b"x"))
+        head = await client.head()
+        self.assertTrue(head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n"))
+        self.assertEqual(field(head, b"sec-websocket-accept"), b"s3pplmbitxaq9kygzzhzrbk+xoo=")
+        self.assertEqual(field(head, b"sec-websocket-protocol"), b"x")
+        client.sends(b"ping" * 50_000)
+        await server.peer.until(lambda: len(asked.body) == 200_000, "all of it")
+        server.goesOn(asked, b"pong")
+        await client.expects(b"pong")
+        server.goesOn(asked, b"", True)
+        await client.until(lambda: client.isEnded, "the end")
+        client.sends(b"last")
+        client.finishes()
+        await server.peer.until(lambda: asked.isEnded, "the end")
+        self.assertTrue(asked.body.endswith(b"last"))
+
+    async def test_largeDown(self) -> None:
+        """
+        A client that does not read stops the target.
+        """
+        await self.begin({8: 1})
+        client = await self.client(self.number)
+        client.sends(HANDSHAKE)
+        server = await self.target.accepts()
+        asked = await server.asked()
+        server.begins(asked, b"200")
+        await client.head()
+        client.transport.pauseProducing()
+        sent = 0
+        for _ in range(3000):
+            room = min(server.h2.local_flow_control_window(asked.stream), 16384)
+            if room:
+                server.goesOn(asked, b"x" * room)
+                sent += room
+            await turns(1)
+            if not room and sent > 3_000_000:
+                break
+        client.transport.resumeProducing()
+        await client.takes(sent)
+        server.breaks(asked, CANCEL)
+        await client.loses()
+
+    async def test_refused(self) -> None:
+        """
+        A target that does not agree answers as it likes.
+        """
+        await self.begin({8: 1})
+        client = await self.client(self.number)
+        client.sends(HANDSHAKE)
+        server = await self.target.accepts()
+        server.answers(await server.asked(), b"403", body=b"no")
+        head, body = await client.message()
+        self.assertEqual((head[9:12], body), (b"403", b"no"))
+
+    async def test_detour(self) -> None:
+        """
+        Where it is not offered there is a connection by HTTP/1.1.
+        """
+        await self.begin({})
+        client = await self.client(self.number)
+        client.sends(HANDSHAKE)
+        await self.target.accepts()
+        self.target.origin.prepare = None
+        peer = await self.target.origin.accepts()
+        self.assertIn(b"Upgrade: websocket\r\n", await peer.head())
+        peer.sends(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi")
+        await client.head()
+        await client.expects(b"hi")
+        client.sends(b"there")
+        await peer.expects(b"there")
+
+    async def test_byHTTP2(self) -> None:
+        """
+        From a client of HTTP/2 to a target of HTTP/2.
+        """
+        await self.begin({8: 1})
+        asker = Asker(await self.client(self.number))
+        await turns(5)
+        answer = asker.begins(
+            [
+                (b":method", b"CONNECT"),
+                (b":protocol", b"websocket"),
+                (b":scheme", b"http"),
+                (b":authority", b"a.test"),
+                (b":path", b"/chat"),
+                (b"sec-websocket-version", b"13"),
+            ],
+            False,
+        )
+        server = await self.target.accepts()
+        asked = await server.asked()
+        server.begins(asked, b"200")
+        await asker.peer.until(lambda: answer.status == b"200", "agreement")
+        asker.goesOn(answer, b"ping")
+        await server.peer.until(lambda: asked.body == b"ping", "a word")
+        server.goesOn(asked, b"pong")
+        await asker.peer.until(lambda: answer.body == b"pong", "an answer")
+        server.peer.breaks()
+        await asker.whole(answer)
