@@ -173,8 +173,8 @@ class RouteReader(_Reader):
         if isinstance(action, schema.Forward):
             targets = TargetReader(self._findings, self._files, self._path)
             header = proxyHeader(action.sendProxyProtocol)
-            below = ("action", "targets")
-            items = targets.read(below, action.targets, header, action.decisionTimeout, action.protocol)
+            where = ("action", "targets")
+            items = targets.read(where, action.targets, header, action.decisionTimeout, action.protocol)
         reader = RevisionReader(self._findings, self._files, self._path, blanks.parameters(match.path))
         guards = Safeguards(self._findings, self._files, self._path)
         protocol = self._protocol(written, items)
