@@ -27,7 +27,7 @@ from ..plane.engine import Engine
 from ..plane.link import Link
 from ..plane.poller import Poller
 from ..plane.record import AccessRecords
-from ..plane.trunk import Trunk
+from ..plane.vigil import Vigil
 from ..routing.steps import Steps, paused
 from ..routing.table import compilingTable
 from ..upstream.assortment import Assortment
@@ -357,7 +357,7 @@ class LocalPlane:
         counts = self.engine.counts
         standing = {"open": self.engine.open}
         for link, isPause in paused(list(self._poller.mortals)):
-            if isinstance(link, (Link, Trunk)) and link.busy:
+            if isinstance(link, (Link, Vigil)) and link.busy:
                 name = cell("target_busy", "-", link.target)
                 standing[name] = standing.get(name, 0) + link.busy
             if isPause:

@@ -3,12 +3,11 @@ A strand is one stream of a connection to a target that carries many (HTTP/2): f
 exchange what a L{Link<smartproxy_tw.plane.link.Link>} is, which has a connection of its
 own.
 
-What the exchange hands over is in the form of HTTP/1: the head becomes a block of fields,
-and chunks are undone.  An answer goes to the client as a whole where it is there as a
-whole, as most are, and otherwise by an outlet.  The target is given credit for what the
-client has taken, so it waits for a slow client, and no other strand waits with it.  What
-is held here is at most the window of one stream, and what was sent of a request that the
-target may yet refuse to act on (64 KiB).
+The request goes out by a L{Dispatch<smartproxy_tw.plane.dispatch.Dispatch>}.  An answer goes
+to the client as a whole where it is there as a whole, as most are, and otherwise by an
+outlet.  The target is given credit for what the client has taken, so it waits for a slow
+client, and no other strand waits with it: what is held here is at most the window of one
+stream.
 
 This is hot: one is made for each exchange.
 """
@@ -20,10 +19,9 @@ from typing import TYPE_CHECKING
 from ..facts import AnswerHead
 from ..wire.downgrade import Malformed, trailersOf
 from ..wire.frames import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, nameOf
-from ..wire.hpack import encodeLines
-from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, unframed
-from ..wire.translation import blockOf, connectOf
+from ..wire.http1 import UNTIL_CLOSE, BadMessage, unframed
 from .bridge import Bridge
+from .dispatch import Dispatch
 from .link import UpstreamFailure
 
 if TYPE_CHECKING:
@@ -37,9 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Strand"]
 
-# So much of a request is kept until its answer begins, in bytes.
-_KEPT = 65536
-
 
 class Strand:
     """
@@ -52,16 +47,13 @@ class Strand:
 
     __slots__ = (
         "_bridge",
-        "_chunks",
-        "_due",
+        "_dispatch",
         "_hasEnded",
         "_hasInformed",
-        "_kept",
         "_outlet",
         "_owed",
         "_queue",
         "_response",
-        "_room",
         "_trailers",
         "deadline",
         "exchange",
@@ -81,11 +73,7 @@ class Strand:
         self.pending = self.isReused = False
         self.moved = 0
         self.deadline = float("inf")
-        # Of the request: what is left of its body, how its chunks go, and what was sent of it.
-        self._due = 0
-        self._chunks: Chunks | None = None
-        self._kept: list[bytes] | None = None
-        self._room = 0
+        self._dispatch: Dispatch | None = None
         # Of the answer: its head, where it goes, what waits for the client, what of that the target is owed.
         self._response: Response | None = None
         self._outlet: Outlet | None = None
@@ -130,23 +118,11 @@ class Strand:
         See L{TargetHalf<smartproxy_tw.plane.half.TargetHalf>}.
         """
         self.exchange = exchange
-        trunk = self.trunk
-        request = exchange.request
-        self._kept = [data]
-        self._room = _KEPT - len(data)
-        if request.upgrade:
-            trunk.whenSettled(self)
-            return
-        at = data.index(b"\r\n\r\n")
-        block = blockOf(data[: at + 2], trunk.scheme)
-        length = request.length
-        trunk.begin(self, block, not length, request.method == b"HEAD")
-        if length:
-            self._due = length
-            if length == CHUNKED:
-                self._chunks = Chunks()
-            if len(data) > at + 4:
-                self._send(data[at + 4 :])
+        self._dispatch = dispatch = Dispatch(self, data)
+        if exchange.request.upgrade:
+            self.trunk.whenSettled(self)
+        else:
+            dispatch.begin(data, exchange.request)
 
     def settled(self) -> None:
         """
@@ -162,11 +138,9 @@ class Strand:
             trunk.departed(self)
             exchange.detour(trunk.keeper.detour)
             return
-        assert self._kept is not None
-        head = self._kept[0]
+        assert self._dispatch is not None
         self._bridge = Bridge(self, exchange)
-        block = connectOf(head[: head.index(b"\r\n\r\n") + 2], trunk.scheme, upgrade)
-        trunk.begin(self, block, False, False)
+        self._dispatch.change(upgrade)
 
     def write(self, data: bytes) -> bool:
         """
@@ -175,33 +149,9 @@ class Strand:
         @param data: As HTTP/1 has it.
         @return: Whether more may follow at once.
         """
-        if self._kept is not None:
-            self._room -= len(data)
-            if self._room < 0:
-                self._kept = None
-            else:
-                self._kept.append(data)
-        self._send(data)
+        assert self._dispatch is not None
+        self._dispatch.write(data)
         return not self.pending
-
-    def _send(self, data: bytes) -> None:
-        chunks = self._chunks
-        trailers = b""
-        if chunks is None:
-            self._due -= len(data)
-            isEnd = self._due <= 0
-        else:
-            payload: list[bytes] = []
-            chunks.feed(data, payload)
-            data = b"".join(payload)
-            isEnd = chunks.isDone
-            trailers = chunks.trailers
-        session = self.trunk.session
-        if (data or isEnd) and not session.data(self.number, data, isEnd and not trailers):
-            self.pending = True
-        if trailers:
-            session.trailers(self.number, encodeLines(trailers))
-        self.trunk.touch()
 
     def say(self, data: bytes, isEnd: bool) -> None:
         """
@@ -279,7 +229,8 @@ class Strand:
             self._hasInformed = True
             exchange.inform(response.head)
             return
-        self._kept = None
+        if self._dispatch is not None:
+            self._dispatch.kept = None
         self._response = response
         if self._bridge is not None and response.status < 300:
             self._cross(self._bridge, response, isEnded)
@@ -357,7 +308,8 @@ class Strand:
             # What there is of the answer is all of it.
             return
         if code == REFUSED_STREAM and not isOurs and self._response is None and not self._hasInformed:
-            self._broke("it did not take the request", False, self._kept)
+            kept = None if self._dispatch is None else self._dispatch.kept
+            self._broke("it did not take the request", False, kept)
         elif isOurs:
             self._broke(f"it broke a rule of HTTP/2 ({nameOf(code)})", True)
         elif code == NO_ERROR:
@@ -441,7 +393,7 @@ class Strand:
         if bridge is not None:
             bridge.lose()
         self._queue.clear()
-        self._kept = None
+        self._dispatch = None
         self.trunk.departed(self, code)
 
     def _broke(self, reason: str, isFault: bool, refused: list[bytes] | None = None) -> None:

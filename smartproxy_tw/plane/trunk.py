@@ -29,6 +29,7 @@ from ..wire.translation import responseOf
 from .answers import statusLine
 from .poller import BROKEN, ENDED, READABLE
 from .strand import Strand
+from .vigil import Vigil
 from .wires import READ, isConnected
 
 if TYPE_CHECKING:
@@ -48,15 +49,6 @@ _ROUNDS = 8
 # What is remembered of the heads of its answers, and the longest head that is taken, in bytes.
 _MEMO = 64
 _HEAD_BYTES = 65536
-# How long it is kept when nobody needs it, in seconds.
-_KEPT_SECONDS = 60.0
-# After so many seconds of silence it is asked whether it is there, if somebody waits, and it has so many to
-# answer.  One that answers and says nothing else is asked again so much later: servers of gRPC take offence
-# at more than one question in five minutes.
-_SILENCE = 30.0
-_ANSWER = 15.0
-_LONG_SILENCE = 310.0
-_PING = b"are you?"
 # In so many seconds it is forgiven so much of what is beside the point.
 _FORGIVE = 60.0
 _FORGIVEN = 20
@@ -118,29 +110,26 @@ class Trunk:
     @ivar wire: The connection; owned.
     @ivar session: Speaks the protocol.
     @ivar scheme: What its requests say of themselves, C{http} or C{https}.
-    @ivar deadline: For the poller.
+    @ivar isSettled: Whether the target's settings have come.
     @ivar target: For logs.
     """
 
     __slots__ = (
         "_forgivenAt",
         "_hasServed",
-        "_heardAt",
         "_held",
         "_isBusy",
         "_isGone",
         "_isHot",
-        "_isPinged",
         "_isRetiring",
-        "_isSettled",
         "_isTouched",
         "_memo",
         "_poller",
-        "_silence",
         "_spare",
         "_strands",
+        "_vigil",
         "_waiting",
-        "deadline",
+        "isSettled",
         "keeper",
         "scheme",
         "session",
@@ -173,10 +162,9 @@ class Trunk:
         decoder = Decoder(mostBytes=_HEAD_BYTES, mostFields=MAX_FIELDS)
         self.session = ClientSession(decoder, headBytes=_HEAD_BYTES)
         self._isHot = isHot
-        self._isBusy = self._isTouched = self._isSettled = False
-        self._isRetiring = self._isGone = self._isPinged = self._hasServed = False
-        self._heardAt = self._forgivenAt = poller.now
-        self._silence = _SILENCE
+        self._isBusy = self._isTouched = self.isSettled = False
+        self._isRetiring = self._isGone = self._hasServed = False
+        self._forgivenAt = poller.now
         self._strands: dict[int, Strand] = {}
         # The strand that can be lent; those whose head waits for its body; and those that wait for settings.
         self._spare: Strand | None = None
@@ -184,9 +172,8 @@ class Trunk:
         self._waiting: list[Strand] | None = []
         # By the identity of the fields, which are kept for that.
         self._memo: dict[tuple[int, bool], tuple[Fields, Response]] = {}
-        self.deadline = poller.now + seconds
         poller.handlers[wire.fd] = self.ready
-        poller.mortals[self] = None
+        self._vigil = Vigil(poller, self, seconds)
         self.touch()
         if isHot:
             poller.later(self._pump)
@@ -240,10 +227,8 @@ class Trunk:
             self._poller.later(lambda: strand.broken(REFUSED_STREAM, False))
             return
         strand.isReused = self._hasServed and not self._strands
-        if not self._strands:
-            self._heardAt = self._poller.now
-            if self._isSettled:
-                self._listen()
+        if self.isSettled and not self._strands:
+            self._vigil.listen()
         strand.number = number = session.request(block, isEnd, isHead)
         self._strands[number] = strand
         self.touch()
@@ -311,7 +296,7 @@ class Trunk:
 
     @property
     def _isOpen(self) -> bool:
-        return self._isSettled and not (self._isRetiring or self._isGone)
+        return self.isSettled and not (self._isRetiring or self._isGone)
 
     def _withdraw(self) -> None:
         spare, self._spare = self._spare, None
@@ -334,10 +319,9 @@ class Trunk:
         if self._strands or self._isGone or self._waiting:
             return
         if self._isRetiring:
-            self.session.goAway()
-            self._finish()
-        elif self._isSettled:
-            self.deadline = self._poller.now + _KEPT_SECONDS
+            self.leave()
+        elif self.isSettled:
+            self._vigil.rest()
 
     # What the poller says.
 
@@ -354,7 +338,7 @@ class Trunk:
         if self._isHot:
             self._pump()
         if event & BROKEN and not self._isGone and not isConnected(self.wire.sock):
-            self._lose("the connection broke")
+            self.lose("the connection broke")
 
     def _pump(self) -> None:
         """
@@ -371,10 +355,10 @@ class Trunk:
                 self._isHot = False
                 break
             except OSError as error:
-                self._lose(error.strerror or "the connection broke")
+                self.lose(error.strerror or "the connection broke")
                 break
             if not data:
-                self._lose("the connection was closed before the answer had ended")
+                self.lose("the connection was closed before the answer had ended")
                 break
             if len(data) < READ and self.wire.isShort and not self.wire.isEnding:
                 self._isHot = False
@@ -386,11 +370,7 @@ class Trunk:
 
     def _take(self, data: bytes) -> None:
         now = self._poller.now
-        self._heardAt = now
-        if self._silence is not _SILENCE:
-            self._silence = _SILENCE
-            if self._strands:
-                self._listen()
+        self._vigil.heard()
         if now > self._forgivenAt + _FORGIVE:
             self._forgivenAt = now
             self.session.rest(_FORGIVEN)
@@ -428,20 +408,17 @@ class Trunk:
         elif isinstance(event, Leaving):
             self.retire()
         elif isinstance(event, Pong):
-            self._isPinged = False
-            if self._strands:
-                self._silence = _LONG_SILENCE
-                self._listen()
+            self._vigil.answered()
         elif isinstance(event, Closed):
-            self._lose(f"HTTP/2: {event.reason}" if event.reason else f"HTTP/2: {nameOf(event.code)}")
+            self.lose(f"HTTP/2: {event.reason}" if event.reason else f"HTTP/2: {nameOf(event.code)}")
 
     def _settle(self) -> None:
         """
         The target's settings came, the first ones or others.
         """
-        if not self._isSettled:
-            self._isSettled = True
-            self._listen()
+        if not self.isSettled:
+            self.isSettled = True
+            self._vigil.listen()
             waiting, self._waiting = self._waiting, None
             for strand in waiting or ():
                 strand.settled()
@@ -488,41 +465,18 @@ class Trunk:
             self._poller.later(self._flush)
         self._isBusy = False
 
-    # Deadlines.
-
-    def _listen(self) -> None:
-        """
-        From now on it may be silent for so long.
-        """
-        self.deadline = max(self._heardAt, self._poller.now) + self._silence
-
-    def expire(self) -> None:
-        """
-        It has been silent for long enough, or nobody needs it.
-        """
-        if not self._isSettled:
-            self._lose("it did not say in time that it speaks HTTP/2")
-        elif self.isIdle:
-            self._withdraw()
-            self._isRetiring = True
-            self.session.goAway()
-            self._finish()
-        elif self._heardAt + _SILENCE > self._poller.now:
-            # Something came since.
-            self._silence = _SILENCE
-            self._isPinged = False
-            self.deadline = self._heardAt + _SILENCE
-        elif self._isPinged:
-            self._lose("it did not answer a PING in time")
-        else:
-            self._isPinged = True
-            self.deadline = self._poller.now + _ANSWER
-            self.session.ping(_PING)
-            self.touch()
-
     # Endings.
 
-    def _lose(self, reason: str) -> None:
+    def leave(self) -> None:
+        """
+        End what is idle, with a word of farewell.
+        """
+        self._withdraw()
+        self._isRetiring = True
+        self.session.goAway()
+        self._finish()
+
+    def lose(self, reason: str) -> None:
         """
         It is of no use any more.
         """
@@ -530,7 +484,7 @@ class Trunk:
             return
         strands = list(self._strands.values())
         waiting = self._waiting or []
-        if any(not each.isStale for each in strands) or not self._isSettled:
+        if any(not each.isStale for each in strands) or not self.isSettled:
             self.keeper.failed(reason)
         self._finish()
         for strand in (*strands, *waiting):
@@ -551,7 +505,7 @@ class Trunk:
         if not self._isGone:
             self._isGone = True
             self._withdraw()
-            self._poller.mortals.pop(self, None)
+            self._vigil.end()
             self._poller.forget(self.wire.fd)
             self.wire.close()
             self.keeper.lost(self)

@@ -36,7 +36,7 @@ class SharedPlace(CountedPlace):
     One of them; see L{Keeper<smartproxy_tw.plane.trunk.Keeper>} too.
     """
 
-    __slots__ = ("_dialled", "_isShared", "_means", "_scheme", "_unsettled")
+    __slots__ = ("_dialled", "_isShared", "_means", "_scheme", "_trunks", "_unsettled")
 
     def __init__(
         self, means: Means, target: Target, port: int, most: float, freed: Callable[[], None], *others: Any
@@ -56,6 +56,7 @@ class SharedPlace(CountedPlace):
         # Connections that are being made, and those of which it is not known for how many they are.
         self._dialled = 0
         self._unsettled: set[Trunk] = set()
+        self._trunks: set[Trunk] = set()
 
     @property
     def hasRoom(self) -> bool:
@@ -65,6 +66,14 @@ class SharedPlace(CountedPlace):
         if self._isShared is not False and (self._dialled or self._unsettled):
             return False
         return self.open < self._most
+
+    @property
+    def busy(self) -> int:
+        """
+        Exchanges that are carried, and connections that are being made or carry one alone.
+        """
+        kept = sum(not isinstance(link, Strand) for link in self.idle)
+        return sum(trunk.busy for trunk in self._trunks) + self.open - len(self._trunks) - kept
 
     # Connections that are made.
 
@@ -94,6 +103,7 @@ class SharedPlace(CountedPlace):
         self._dialled -= 1
         trunk = Trunk(self._poller, wire, self, self.name, isHot, self._scheme, self._means.seconds)
         self._unsettled.add(trunk)
+        self._trunks.add(trunk)
         return trunk.first()
 
     def linkedAlone(self, wire: Wire, isHot: bool) -> Link:
@@ -187,6 +197,7 @@ class SharedPlace(CountedPlace):
         See L{Place}.
         """
         self._unsettled.discard(link)
+        self._trunks.discard(link)
         Place.lost(self, link)
         self._forget(link)
         self._ended()
@@ -209,5 +220,5 @@ class SharedPlace(CountedPlace):
         See L{Place}.
         """
         super().close()
-        for trunk in list(self._unsettled):
+        for trunk in list(self._trunks):
             trunk.retire()

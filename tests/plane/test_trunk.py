@@ -291,9 +291,9 @@ class TrunkTests(PlaneTests):
         """
         All of the plane's.
         """
-        from smartproxy_tw.plane.trunk import Trunk
+        from smartproxy_tw.plane.vigil import Vigil
 
-        return [each for each in self.plane.engine.poller.mortals if isinstance(each, Trunk)]
+        return [each._trunk for each in self.plane.engine.poller.mortals if isinstance(each, Vigil)]
 
     async def test_clientLeaves(self) -> None:
         """
