@@ -67,7 +67,8 @@ class Vigil:
         Something has come.
         """
         self._heardAt = self._poller.now
-        if self._silence is not _SILENCE:
+        if self._isPinged or self._silence is not _SILENCE:
+            self._isPinged = False
             self._silence = _SILENCE
             if self._trunk.busy:
                 self.listen()
@@ -111,7 +112,6 @@ class Vigil:
             trunk.leave()
         elif self._heardAt + _SILENCE > self._poller.now:
             # Something came since.
-            self._isPinged = False
             self.deadline = self._heardAt + _SILENCE
         elif self._isPinged:
             trunk.lose("it did not answer a PING in time")

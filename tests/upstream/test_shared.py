@@ -142,3 +142,29 @@ class SharedTests(PlaneTests):
             for place in places
         ]
         self.assertEqual((place.open, place._dialled), (0, 0))
+
+    async def test_busy(self) -> None:
+        """
+        How busy a target is, for who chooses the least busy one, is a matter of exchanges.
+        """
+        port = await self.begin("127.0.0.1")
+        self.targets[0].then = None
+        clients = [await self.client(port) for _ in range(3)]
+        for client in clients:
+            client.sends(GET)
+        server = await self.targets[0].accepts()
+        asked = [await server.whole() for _ in clients]
+        [place] = [
+            place
+            for group in self.plane._groups.values()
+            for places in group._all.values()
+            for place in places
+        ]
+        self.assertEqual((place.busy, place.open), (3, 1))
+        counts = await self.plane.tally()
+        self.assertEqual([v for k, v in counts.items() if k.startswith("target_busy")], [3])
+        for each in asked:
+            server.answers(each)
+        for client in clients:
+            await client.message()
+        self.assertEqual((place.busy, place.open), (0, 1))
