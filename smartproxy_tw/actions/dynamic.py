@@ -74,7 +74,7 @@ class DynamicAction:
     def _begin(self, held: IExchange | IStream, facts: Any) -> None:
         try:
             answer = self._ask(facts)
-        except Exception:
+        except (Exception, SystemExit):
             self._failed(held, Failure())  # type: ignore[no-untyped-call]
             return
         if isinstance(answer, Decision):

@@ -86,7 +86,7 @@ class Guarded:
 def _asked(guard: Guard, visit: object) -> Verdict:
     try:
         return guard.ask(visit)
-    except Exception:
+    except (Exception, SystemExit):
         _log.failure("A guard failed, and nobody passes: {guard}", guard=type(guard).__name__)
         return BROKEN
 
@@ -208,7 +208,7 @@ class _Passage:
                 self.go()
             else:
                 self._deny(verdict)
-        except Exception:
+        except (Exception, SystemExit):
             # Nobody is above who would end it.
             _log.failure("A request failed behind its guards")
             self.exchange.abort()

@@ -156,6 +156,9 @@ class Exchange:
         """
         See L{IExchange}.
         """
+        if self.isOver:
+            then()
+            return
         if self._onEnd is None:
             self._onEnd = []
         self._onEnd.append(then)
@@ -192,9 +195,10 @@ class Exchange:
         """
         See L{IExchange}.
         """
-        if self.isOver:
+        if self._isAnswered():
             return
         if self.isSeen:
+            # Where there is no body, a length would be taken for that of what the client has.
             outlet = self.begin(status, fields, None if status in (204, 304) else len(body))
             outlet.write(body)
             outlet.finish()
@@ -216,12 +220,23 @@ class Exchange:
         """
         See L{IExchange}.
         """
-        if self.isOver:
+        if self._isAnswered():
             return LateOutlet()
         if self._intake is not None:
             self._intake.skip()
         fields = self.session.door.engine.dateLine() + fields
         return self.open(AnswerHead(status, fields, length, isOurs=True))
+
+    def _isAnswered(self) -> bool:
+        """
+        Whether it is too late for an answer from here; otherwise a target that is asked has
+        nothing more to say.
+        """
+        if self.isOver or self._status:
+            return True
+        if self.link is not None or self._attempt is not None:
+            self.unlink()
+        return False
 
     def open(self, head: AnswerHead) -> Outlet:
         """
@@ -239,7 +254,7 @@ class Exchange:
         """
         See L{IExchange}.
         """
-        if self.isOver:
+        if self.isOver or self._upstream is not None or self._status:
             return
         session = self.session
         self._upstream = upstream
@@ -562,6 +577,8 @@ class Exchange:
         self.session.drop()
 
     def _record(self, size: int) -> None:
+        if self.isOver:
+            return
         self.isOver = True
         if self._intake is not None:
             self._intake.end()
@@ -576,5 +593,6 @@ class Exchange:
             self._number,
         )
         if self._onEnd is not None:
+            guard = session.door.engine.poller.guard
             for then in self._onEnd:
-                then()
+                guard(then, None)

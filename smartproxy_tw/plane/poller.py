@@ -278,7 +278,8 @@ class Poller:
         """
         try:
             call()
-        except Exception:
+        except BaseException:
+            # What asks for the end of the process is no better: it would end the reactor's interest in us.
             self.crashed(call, owner)
 
     def crashed(self, call: Callable[..., object], owner: object) -> None:
@@ -294,7 +295,7 @@ class Poller:
         if crash is not None:
             try:
                 crash()
-            except Exception:
+            except BaseException:
                 _log.failure("And it could not be closed")
 
     # IReadDescriptor
@@ -326,7 +327,7 @@ class Poller:
                 if handler is not None and descriptor not in fresh:
                     try:
                         handler(event)
-                    except Exception:
+                    except BaseException:
                         self.crashed(handler, getattr(handler, "__self__", None))
             if self._endings:
                 self._endBatch()

@@ -320,7 +320,7 @@ class Session:
         self.deadline = engine.poller.now + engine.timeouts.idle
         try:
             prepared.action.request(exchange)
-        except Exception:
+        except BaseException:
             engine.poller.crashed(prepared.action.request, self)
 
     # What the exchange says.

@@ -42,6 +42,7 @@ class Stream:
         "_attempt",
         "_engine",
         "_entrance",
+        "_hasTold",
         "_isHot",
         "_isOver",
         "_onEnd",
@@ -70,7 +71,7 @@ class Stream:
         self._route = route
         self._attempt: object | None = None
         self._targetEnded: Callable[[], None] | None = None
-        self._isOver = False
+        self._isOver = self._hasTold = False
         self._onEnd: list[Callable[[], None]] = []
         self._isHot = isHot
         self._started = engine.poller.now
@@ -80,7 +81,7 @@ class Stream:
         action = entrance.actions[route.name]
         try:
             action.stream(self)
-        except Exception:
+        except BaseException:
             engine.poller.crashed(action.stream, self)
 
     def ready(self, event: int) -> None:
@@ -105,7 +106,10 @@ class Stream:
         """
         See L{IStream}.
         """
-        self._onEnd.append(then)
+        if self._hasTold:
+            then()
+        else:
+            self._onEnd.append(then)
 
     def forward(self, upstream: IUpstream) -> None:
         """
@@ -152,8 +156,9 @@ class Stream:
         self._tell()
 
     def _tell(self) -> None:
+        self._hasTold = True
         for then in self._onEnd:
-            then()
+            self._engine.poller.guard(then, None)
 
     def _close(self) -> None:
         if self._isOver:

@@ -192,6 +192,12 @@ class DynamicTests(SynchronousTestCase):
         self.clock.advance(61)
         action.request(RecordingExchange.to("shop.test", "/"))
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+        def ends(facts: Any) -> Any:
+            raise SystemExit
+
+        self.assertIn("raised SystemExit", self._refused(self._asked(ends))[0])
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
         for host, port in (
             (lambda facts: fail(OSError()), 1),
             (lambda facts: succeed("a"), lambda facts: fail(OSError())),

@@ -145,16 +145,17 @@ class PassageTests(SynchronousTestCase):
         """
         When what is guarded fails after a wait the request ends.
         """
-        asks = _Asks()
-        arrival = Arrival(asks)
+        for what in (RuntimeError, SystemExit):
+            asks = _Asks()
+            arrival = Arrival(asks)
 
-        def fails(exchange: Any) -> None:
-            raise RuntimeError("bug")
+            def fails(exchange: Any, what: type[BaseException] = what) -> None:
+                raise what("bug")
 
-        arrival.behind.request = fails  # type: ignore[method-assign]
-        asks.requests[0].goOn(None)
-        self.assertEqual(arrival.exchange.asked, [("abort",)])
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+            arrival.behind.request = fails  # type: ignore[method-assign]
+            asks.requests[0].goOn(None)
+            self.assertEqual(arrival.exchange.asked, [("abort",)])
+            self.assertEqual(len(self.flushLoggedErrors(what)), 1)
 
     def test_answers(self) -> None:
         """

@@ -4,6 +4,7 @@ What an action may do with an exchange, and what becomes of one that has a bug.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -375,3 +376,143 @@ class LocalAnswerTests(SessionTests):
         head, _ = await client.message()
         self.assertEqual(field(head, b"connection"), b"close")
         await client.ends()
+
+
+class UnrulyTests(DeedTests):
+    """
+    Actions that do not keep to the interface cost nobody else anything.
+    """
+
+    async def test_onEndRaises(self) -> None:
+        """
+        Where one of those who want to know of the end raises all others are told, once, and the
+        connection goes on.
+        """
+        told: list[str] = []
+
+        def bug() -> None:
+            told.append("bug")
+            raise ZeroDivisionError("a bug")
+
+        def deed(exchange: IExchange) -> None:
+            exchange.onEnd(bug)
+            exchange.onEnd(lambda: told.append("after"))
+            exchange.respond(200, b"", b"own")
+
+        client = await self.client(await self.begin(deed))
+        client.sends(GET_X + GET_X.replace(b"/x?y", b"/fine"))
+        self.assertEqual((await client.message())[1], b"own")
+        self.assertEqual((await client.message())[1], b"fine")
+        self.assertEqual(told, ["bug", "after"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    async def test_onEndLate(self) -> None:
+        """
+        Who asks to be told after the end is told at once.
+        """
+        exchanges: list[Any] = []
+        told: list[str] = []
+        client = await self.client(await self.begin(exchanges.append))
+        client.sends(GET_X)
+        await self.settles(lambda: bool(exchanges), "it has begun")
+        client.leaves()
+        exchanges[0].respond(200, b"", b"")
+        exchanges[0].onEnd(lambda: told.append("late"))
+        self.assertEqual(told, ["late"])
+
+    async def test_wantsTheEnd(self) -> None:
+        """
+        An action that asks for the end of the process, or raises what is not for it to raise, ends
+        its own connection, at once or later.
+        """
+        for what in (SystemExit, asyncio.CancelledError, GeneratorExit):
+
+            def bug(*_: object, what: type[BaseException] = what) -> None:
+                raise what
+
+            def late(exchange: Any, what: type[BaseException] = what) -> None:
+                exchange.session.door.engine.poller.later(bug)
+                exchange.respond(200, b"", b"late")
+
+            def collects(exchange: IExchange, what: type[BaseException] = what) -> None:
+                exchange.collect(10, bug)
+
+            port = await self.begin(bug)
+            bystander = await self.client(port)
+            for deed in (bug, late, collects):
+                self.does("own", deed)
+                client = await self.client(port)
+                client.sends(GET_X.replace(b"\r\n\r\n", b"\r\nContent-Length: 1\r\n\r\n"))
+                await turns(3)
+                client.sends(b"x")
+                if deed is late:
+                    self.assertEqual((await client.message())[1], b"late")
+                    client.leaves()
+                else:
+                    await client.loses()
+                await self.settles(
+                    lambda what=what: len(self.flushLoggedErrors(what)) == 1,  # type: ignore[misc]
+                    "it is told",
+                )
+                bystander.sends(GET_X.replace(b"/x?y", b"/fine"))
+                self.assertEqual((await bystander.message())[1], b"fine")
+            bystander.leaves()
+
+    async def test_answersTwice(self) -> None:
+        """
+        Of two answers the first one counts, also if it is not at its end.
+        """
+
+        def deed(exchange: IExchange) -> None:
+            outlet = exchange.begin(200, b"", None)
+            outlet.write(b"first")
+            exchange.respond(201, b"", b"second")
+            exchange.begin(202, b"", None).write(b"third")
+            outlet.finish()
+
+        client = await self.client(await self.begin(deed))
+        client.sends(GET_X)
+        head = await client.head()
+        self.assertEqual(status(head), 200)
+        await client.expects(b"5\r\nfirst\r\n0\r\n\r\n")
+        await turns(5)
+        self.assertEqual(bytes(client.data), b"")
+
+    async def test_answersForTarget(self) -> None:
+        """
+        Who answers while a target is asked has done with the target: what that says later is in
+        nobody's answer.
+        """
+        origin = self.origin()
+        exchanges: list[Any] = []
+        port = await self.port()
+        await self.use(
+            Route("all", (port,), Forward((origin.target,)), "http"),
+            Route("fine", (port,), Respond(body="fine"), "http", path="/fine"),
+        )
+        [action] = [each.actions["all"] for each in self.plane.engine._entrances.values()]
+
+        def deed(exchange: IExchange) -> None:
+            exchanges.append(exchange)
+            exchange.forward(action.upstream)
+            exchange.forward(action.upstream)
+
+        self.does("all", deed)
+        for isThere in (True, False):
+            client = await self.client(port)
+            client.sends(GET_X)
+            if isThere:
+                server = await origin.accepts()
+                await server.head()
+            else:
+                await self.settles(lambda: len(exchanges) == 2, "it has begun")
+            exchanges[-1].respond(504, b"", b"too late")
+            self.assertEqual((await client.message())[1], b"too late")
+            if isThere:
+                await server.loses()
+            client.sends(GET_X.replace(b"/x?y", b"/fine"))
+            self.assertEqual((await client.message())[1], b"fine")
+            await turns(10)
+            self.assertEqual(bytes(client.data), b"")
+            client.leaves()
+        self.assertLessEqual(origin.count, 2)

@@ -498,3 +498,35 @@ class AmendTests(DeedTests):
         self.assertTrue(heard.startswith(b"POST /there HTTP/1.1\r\nHost: a.test\r\n"), heard)
         self.assertEqual((field(heard, b"x-a"), field(heard, b"x-b")), (None, b"2"))
         self.assertIn(("x-a", "1"), seen)
+
+
+class NothingToSendTests(DeedTests):
+    """
+    Answers without a body that somebody looks at.
+    """
+
+    async def test_noLength(self) -> None:
+        """
+        Those of 304 and 204 say nothing of a length: it would be taken for that of what the
+        client has (RFC 9110 section 8.6).
+        """
+
+        @implementer(ILens)
+        class Lens:
+            """Sees everything as it is."""
+
+            def look(self, facts: Callable[[], RequestFacts], head: AnswerHead) -> AnswerHead:
+                """The same."""
+                return head
+
+        statuses = [304, 204, 200]
+
+        def deed(exchange: IExchange) -> None:
+            exchange.through(Lens())
+            exchange.respond(statuses.pop(0), b"", b"")
+
+        client = await self.client(await self.begin(deed))
+        for number, length in ((304, None), (204, None), (200, b"0")):
+            client.sends(GET)
+            head = await client.head()
+            self.assertEqual((status(head), field(head, b"content-length")), (number, length))
