@@ -139,13 +139,27 @@ class ASGIApplication:
         self._lifespan = _Lifespan(self._application, self._settings.factory)
         life = loop.create_task(self._lifespan.run())
         try:
-            loop.run_forever()
+            while self._runs(loop):
+                pass
         finally:
             life.cancel()
             loop.run_until_complete(asyncio.gather(life, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
             self._reactor.callFromThread(self._hasEnded)
+
+    def _runs(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """
+        Run until it is stopped, which only this class is to do.
+
+        @return: Whether somebody else has had it stop.
+        """
+        try:
+            loop.run_forever()
+        except SystemExit:
+            _log.failure("ASGI application {name} asked for the end", name=self._settings.factory)
+            return True
+        return self._loop is not None
 
     def _hasEnded(self) -> None:
         if not self._ended.called:
@@ -353,7 +367,7 @@ def scope(asked: Asked, state: dict[str, Any]) -> Message:
         "raw_path": facts.path.encode("ascii"),
         "query_string": facts.query.encode("ascii"),
         "root_path": "",
-        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in asked.fields],
+        "headers": [(name.encode("ascii"), value.encode("utf-8")) for name, value in asked.fields],
         "client": tuple(asked.client),
         "server": asked.server,
         "state": state,

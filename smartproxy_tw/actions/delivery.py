@@ -11,12 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
 from .asked import FAILED
 
 if TYPE_CHECKING:
     from ..interfaces import IExchange, IOutlet
 
 __all__ = ["Delivery"]
+
+_log = Logger()
 
 
 class Delivery:
@@ -46,6 +50,9 @@ class Delivery:
         if self._isDone:
             return
         self._isDone = True
+        self._guarded(lambda: self._respond(status, fields, length, body, isHead))
+
+    def _respond(self, status: int, fields: bytes, length: int | None, body: bytes, isHead: bool) -> None:
         if isHead:
             self._exchange.begin(status, fields, len(body) if length is None else length).finish()
         elif length is None or length == len(body) or status in (204, 304):
@@ -61,7 +68,21 @@ class Delivery:
         """
         if not self._isDone:
             self._left = length
-            self._outlet = self._exchange.begin(status, fields, length)
+            self._guarded(lambda: self._begin(status, fields, length))
+
+    def _begin(self, status: int, fields: bytes, length: int | None) -> None:
+        self._outlet = self._exchange.begin(status, fields, length)
+
+    def _guarded(self, deed: Callable[[], None]) -> None:
+        """
+        Nobody is above who would end the exchange, and a thread may wait for it.
+        """
+        try:
+            deed()
+        except Exception:
+            _log.failure("An answer met a bug on its way to the client")
+            self._isDone = True
+            self._exchange.abort()
 
     def write(self, data: bytes, then: Callable[[], None]) -> None:
         """
@@ -77,7 +98,7 @@ class Delivery:
             # What was promised is all that is sent.
             data = data[: self._left]
             self._left -= len(data)
-        outlet.write(data)
+        self._guarded(lambda: outlet.write(data))
         if self.isOver or outlet.isTaking:
             then()
         else:
@@ -90,7 +111,7 @@ class Delivery:
         """
         if not self._isDone and self._outlet is not None:
             self._isDone = True
-            self._outlet.finish()
+            self._guarded(self._outlet.finish)
 
     def fail(self) -> None:
         """

@@ -110,7 +110,7 @@ class _Channel:
         asked = self._asked
         self._request = request = _request(self)
         for name, value in asked.fields:
-            request.requestHeaders.addRawHeader(name.encode("latin-1"), value.encode("latin-1"))
+            request.requestHeaders.addRawHeader(name.encode("ascii"), value.encode("utf-8"))
         request.facts = asked.facts
         request.parseCookies()
         request.gotLength(len(asked.body))

@@ -274,6 +274,8 @@ def environment(asked: Asked, content: Any) -> dict[str, Any]:
         key = name.upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
+        # PEP 3333: texts that stand for bytes.
+        value = value.encode("utf-8").decode("latin-1")
         separator = "; " if name == "cookie" else ","
         made[key] = f"{made[key]}{separator}{value}" if key in made else value
     return made

@@ -80,6 +80,21 @@ class ApplicationTests(PlaneTests):
         )
         return await client.message()
 
+    async def passesWords(self, port: int) -> None:
+        """
+        What a field says arrives in its own bytes, whatever alphabet it is of; what is no UTF-8
+        is replaced.
+        """
+        client = await self.client(port)
+        for words, wanted in (
+            ("caf\u00e9 \u20ac \U0001f98a".encode(), "caf\u00e9 \u20ac \U0001f98a".encode()),
+            (b"caf\xe9", "caf\ufffd".encode()),
+        ):
+            client.sends(b"GET /named HTTP/1.1\r\nHost: a.test\r\nX-Name: %b\r\n\r\n" % words)
+            head, body = await client.message()
+            self.assertTrue(head.startswith(b"HTTP/1.1 200 "), head)
+            self.assertEqual(body, wanted)
+
     async def streams(self, port: int) -> None:
         """
         Much in pieces waits for a slow client, and comes whole.

@@ -37,6 +37,9 @@ def wsgi(environ: dict[str, Any], startResponse: StartResponse) -> Iterable[byte
         body = hashlib.sha256(environ["wsgi.input"].read()).hexdigest().encode()
         startResponse("201 Created", [("X-Name", "value")])
         return [body]
+    if path == "/named":
+        startResponse("200 OK", [])
+        return [environ.get("HTTP_X_NAME", "").encode("latin-1")]
     if path == "/fail":
         raise RuntimeError("a bug of the application")
     if path == "/exit":
@@ -120,6 +123,11 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
         facts = scope["extensions"]["smartproxy.facts"]["facts"]
         told = (scope["method"], scope["query_string"], scope["client"][0], scope["state"], facts.host)
         body = repr(told).encode()
+    elif path == "/named":
+        body = dict(scope["headers"])[b"x-name"]
+    elif path == "/orphan":
+        asyncio.get_running_loop().call_soon(orphan)
+        body = b"leaves an orphan"
     elif path == "/digest":
         body = hashlib.sha256(message["body"]).hexdigest().encode()
     elif path == "/disconnect":
@@ -139,6 +147,13 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": b"begun", "more_body": True})
         raise RuntimeError("a bug in the middle")
     await send({"type": "http.response.body", "body": body})
+
+
+def orphan() -> None:
+    """
+    Wants the end of the process, and nobody is above it.
+    """
+    raise SystemExit(1)
 
 
 async def stream(send: Any) -> None:
@@ -225,6 +240,9 @@ class Leaf(Resource):
         if self.name == b"pull":
             request.registerProducer(Puller(request), False)
             return NOT_DONE_YET
+        if self.name == b"named":
+            found: bytes = request.getHeader(b"x-name")
+            return found
         if self.name == b"session":
             return request.getSession().uid
         if self.name == b"facts":

@@ -44,6 +44,12 @@ class ASGITests(ApplicationTests):
             _, found = await self.post(client, b"/digest", bytes(size))
             self.assertEqual(found, hashlib.sha256(bytes(size)).hexdigest().encode())
 
+    async def test_words(self) -> None:
+        """
+        Fields are of any alphabet.
+        """
+        await self.passesWords(await self.begin("asgi"))
+
     async def test_bugs(self) -> None:
         """
         As for WSGI.
@@ -57,6 +63,17 @@ class ASGITests(ApplicationTests):
         client.sends(GET % b"/late")
         self.assertIn(b"begun", await client.loses())
         self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    async def test_orphan(self) -> None:
+        """
+        What an application has begun on its loop and left alone does not end the loop.
+        """
+        port = await self.begin("asgi")
+        client = await self.client(port)
+        for _ in range(2):
+            self.assertEqual((await self.get(client, b"/orphan"))[1], b"leaves an orphan")
+        await self.settles(lambda: len(self.flushLoggedErrors(SystemExit)) > 0, "it is told")
+        self.assertTrue((await self.get(client, b"/scope"))[0].startswith(b"HTTP/1.1 200 "))
 
     async def test_exhausted(self) -> None:
         """

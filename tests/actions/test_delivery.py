@@ -113,3 +113,63 @@ class DeliveryTests(SynchronousTestCase):
         self.assertTrue(self.delivery.isOver)
         self.delivery.write(b"y", self.taken)
         self.assertEqual(self.told, ["taken", "ended", "taken"])
+
+
+class _Unwilling(RecordingExchange):
+    """
+    An exchange whose answers meet a bug.
+    """
+
+    def respond(self, status: int, fields: bytes, body: bytes) -> None:
+        """It cannot."""
+        raise ZeroDivisionError
+
+    def begin(self, status: int, fields: bytes, length: int | None) -> RecordingOutlet:
+        """It cannot."""
+        raise ZeroDivisionError
+
+
+class FaultTests(SynchronousTestCase):
+    """
+    What meets a bug on its way to the client, such as one of a lens.
+    """
+
+    def test_begun(self) -> None:
+        """
+        It is broken off, and whoever writes in another thread does not wait for ever.
+        """
+        for whole in (True, False):
+            exchange = _Unwilling()
+            delivery = Delivery(exchange)
+            told: list[str] = []
+            if whole:
+                delivery.respond(200, b"", None, b"body", False)
+            else:
+                delivery.begin(200, b"", None)
+                delivery.write(b"piece", lambda: told.append("taken"))
+                self.assertEqual(told, ["taken"])
+            self.assertEqual(exchange.asked, [("abort",)])
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_later(self) -> None:
+        """
+        So is what meets one in its pieces, or at its end.
+        """
+        for isEnd in (True, False):
+            exchange = RecordingExchange()
+            delivery = Delivery(exchange)
+            delivery.begin(200, b"", None)
+            assert exchange.outlet is not None
+
+            def bug(*_: object) -> None:
+                raise ZeroDivisionError
+
+            told: list[str] = []
+            exchange.outlet.write = exchange.outlet.finish = bug  # type: ignore[method-assign]
+            if isEnd:
+                delivery.finish()
+            else:
+                delivery.write(b"piece", lambda: told.append("taken"))
+                self.assertEqual(told, ["taken"])
+            self.assertEqual(exchange.asked[1:], [("abort",)])
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

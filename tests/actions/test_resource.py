@@ -64,6 +64,12 @@ class ResourceTests(ApplicationTests):
         await self.settles(lambda: len(samples.happened) == 2, "it is told")
         samples.happened[0].write(b"to nobody")
 
+    async def test_words(self) -> None:
+        """
+        Fields are of any alphabet.
+        """
+        await self.passesWords(await self.begin("page"))
+
     async def test_bugs(self) -> None:
         """
         As for WSGI; no traceback is shown.

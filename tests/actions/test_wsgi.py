@@ -78,6 +78,12 @@ class WSGITests(ApplicationTests):
         self.assertGreater(int(field(head, b"content-length") or 0), 100)
         self.assertEqual((await self.get(client, b"/errors"))[1], b"")
 
+    async def test_words(self) -> None:
+        """
+        Fields are of any alphabet.
+        """
+        await self.passesWords(await self.begin("wsgi"))
+
     async def test_bugs(self) -> None:
         """
         What fails is answered with 500, or broken off when it had begun; the next is answered.
