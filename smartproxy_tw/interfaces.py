@@ -268,8 +268,9 @@ class IExchange(Interface):
 
     def fields() -> list[tuple[str, str]]:
         """
-        The header fields of the request that go on, as they came; names in lower
-        case.  Of forwarding fields those that a trusted peer has sent.
+        The header fields of the request that go on, as they came, but for what was
+        amended before: of who the client is they tell what the guards have found.  Names in
+        lower case.  Of forwarding fields those that a trusted peer has sent.
         """
 
     def onEnd(then: Callable[[], None]) -> None:

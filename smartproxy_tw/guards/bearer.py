@@ -96,9 +96,13 @@ class Bearer:
         """
         See L{Guard<smartproxy_tw.guards.visit.Guard>}.
         """
-        token = self._tokenOf(request)
-        if token is None:
+        shown = self._shown(request)
+        if not shown:
             return self._asking
+        token = shown[0]
+        if any(each != token for each in shown):
+            # Nobody knows which one the target goes by.
+            return self._wrong
         if len(token) > _LONGEST or not token.isascii():
             return self._wrong
         ring = self._keyring
@@ -171,17 +175,19 @@ class Bearer:
     def _forget(self) -> None:
         self._good.clear()
 
-    def _tokenOf(self, request: Request) -> str | None:
+    def _shown(self, request: Request) -> list[str]:
+        """
+        All that could be the token; one field of another scheme is none.
+        """
         settings = self._settings
         if settings.source == "query":
-            return _parameter(request.facts.query, settings.sourceName)
+            return _parameters(request.facts.query, settings.sourceName)
         if settings.source == "cookie":
-            return _cookie(request.values("cookie"), settings.sourceName)
-        for shown in request.values("authorization"):
-            scheme, _, rest = shown.partition(" ")
-            if scheme.lower() == "bearer":
-                return rest.strip(" ")
-        return None
+            return _cookies(request.values("cookie"), settings.sourceName)
+        fields = [each.partition(" ") for each in request.values("authorization")]
+        if not any(scheme.lower() == "bearer" for scheme, _, _ in fields):
+            return []
+        return [rest.strip(" ") if scheme.lower() == "bearer" else "" for scheme, _, rest in fields]
 
     def close(self) -> None:
         """
@@ -228,17 +234,11 @@ def _said(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _parameter(query: str, name: str) -> str | None:
-    for each in query.split("&"):
-        found, sign, value = each.partition("=")
-        if sign and unquote_plus(found) == name:
-            return unquote_plus(value)
-    return None
+def _parameters(query: str, name: str) -> list[str]:
+    pairs = [each.partition("=") for each in query.split("&")]
+    return [unquote_plus(value) for found, _, value in pairs if unquote_plus(found) == name]
 
 
-def _cookie(lines: list[str], name: str) -> str | None:
-    for each in ";".join(lines).split(";"):
-        found, sign, value = each.strip(" \t").partition("=")
-        if sign and found == name:
-            return value.strip('"')
-    return None
+def _cookies(lines: list[str], name: str) -> list[str]:
+    pairs = [each.strip(" \t").partition("=") for each in ";".join(lines).split(";")]
+    return [value.strip('"') for found, sign, value in pairs if sign and found == name]

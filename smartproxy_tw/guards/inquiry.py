@@ -10,6 +10,7 @@ any other answer is given to the client as it came.  Where there is no answer no
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -68,6 +69,12 @@ _UNSENT = frozenset(
         "x-real-ip",
     )
 )
+
+#: Servers that make variables of names may take any of these for a hyphen.
+_ODD = re.compile(r"[^0-9a-z-]")
+
+#: What can be the name of a field (RFC 9110 section 5.6.2).
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 #: What of an answer is not given on: the data path has its own.
 _OURS = frozenset(
@@ -159,9 +166,10 @@ class Inquiry:
         hops = [*request.values("x-forwarded-for"), facts.connection.client.host]
         target = facts.path + ("?" + facts.query if facts.query else "")
         for name, value in request.fields:
-            isSent = name not in _UNSENT and not name.replace("_", "-").startswith("x-forwarded-")
+            plain = _ODD.sub("-", name)
+            isSent = plain not in _UNSENT and not plain.startswith("x-forwarded-")
             if isSent and (wanted is None or name in wanted):
-                yield name.encode("ascii"), value.encode("latin-1", "replace")
+                yield name.encode("ascii"), value.encode("utf-8")
         for name, value in (
             ("X-Forwarded-Method", facts.method),
             ("X-Forwarded-Proto", scheme),
@@ -172,7 +180,7 @@ class Inquiry:
             ("X-Original-Method", facts.method),
             ("X-Original-URL", f"{scheme}://{host}{target}"),
         ):
-            yield name.encode("ascii"), value.encode("latin-1", "replace")
+            yield name.encode("ascii"), value.encode("utf-8")
 
     def _broke(self, failure: Failure) -> Denial:
         _log.failure("An answer of the auth server could not be used, and nobody passes", failure)
@@ -186,7 +194,7 @@ class Inquiry:
         lines = b"".join(
             line(name.decode("ascii"), value)
             for name, value in reply.fields
-            if name.lower() not in _OURS and name.lower() not in named
+            if _NAME.fullmatch(name) and name.lower() not in _OURS and name.lower() not in named
         )
         status = reply.status if 200 <= reply.status <= 599 else 502
         return Denial("auth_denied", status, lines, reply.body, f"the auth server said {reply.status}")

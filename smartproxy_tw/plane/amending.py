@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from ..facts import Amendment
     from .door import Prepared
 
-__all__ = ["amendedHead"]
+__all__ = ["amendedFields", "amendedHead"]
 
 _LINE = re.compile(rb"(?m)^([^:\r\n]++):[^\r\n]*+\r\n")
 _HOST = re.compile(rb"(?im)^host:[^\r\n]*+\r\n")
+_ODD = re.compile(rb"[^0-9a-z]")
 # What says where a body ends, or for whom the request is, is not to be taken away.
 _KEPT = frozenset((b"host", b"content-length", b"transfer-encoding"))
 
@@ -27,27 +28,36 @@ def amendedHead(prepared: Prepared, amendments: Sequence[Amendment]) -> bytes:
     @param amendments: In the order in which they were made.
     @return: In place of L{Prepared.head<smartproxy_tw.plane.door.Prepared.head>}.
     """
-    request = prepared.request
+    fields = prepared.request.fields
     line, head = prepared.head.split(b"\r\n", 1)
-    own = head[len(request.fields) :]
-    fields = request.fields
+    own = head[len(fields) :]
     for each in amendments:
         if each.target is not None:
             method, _, version = line.split(b" ")
             line = b"%b %b %b" % (method, each.target, version)
+    return line + b"\r\n" + amendedFields(fields, amendments) + own
+
+
+def amendedFields(fields: bytes, amendments: Sequence[Amendment]) -> bytes:
+    """
+    @param fields: Whole lines, as they came.
+    @param amendments: In the order in which they were made.
+    @return: Those that go on.
+    """
+    for each in amendments:
         if each.removed:
             fields = _without(fields, each.removed)
         if each.host is not None:
             # First, as RFC 9110 section 7.2 has it.
             fields = b"Host: " + each.host + b"\r\n" + _HOST.sub(b"", fields)
         fields += each.fields
-    return line + b"\r\n" + fields + own
+    return fields
 
 
 def _without(fields: bytes, names: frozenset[bytes]) -> bytes:
     """
     An underscore is as good as a hyphen: applications behind CGI or WSGI see no
-    difference.
+    difference; nor do some between these and any other sign.
     """
-    gone = {name.replace(b"_", b"-") for name in names} - _KEPT
-    return _LINE.sub(lambda found: b"" if found[1].lower().replace(b"_", b"-") in gone else found[0], fields)
+    gone = {_ODD.sub(b"-", name) for name in names} - _KEPT
+    return _LINE.sub(lambda found: b"" if _ODD.sub(b"-", found[1].lower()) in gone else found[0], fields)

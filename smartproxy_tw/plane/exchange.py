@@ -25,7 +25,7 @@ from ..facts import Amendment, AnswerHead, RequestFacts
 from ..interfaces import IExchange, ILens, IOutlet, IUpstream
 from ..wire.http1 import UNTIL_CLOSE
 from ..wire.lines import pairs
-from .amending import amendedHead
+from .amending import amendedFields, amendedHead
 from .answers import plainAnswer, statusLine
 from .forwarding import believedLines
 from .intake import Intake
@@ -150,7 +150,8 @@ class Exchange:
         """
         request = self.request
         isTrusted = bool(self._prepared.client)
-        return pairs(request.fields + (believedLines(request) if isTrusted else b""))
+        fields = request.fields + (believedLines(request) if isTrusted else b"")
+        return pairs(fields if self._amendments is None else amendedFields(fields, self._amendments))
 
     def onEnd(self, then: Callable[[], None]) -> None:
         """

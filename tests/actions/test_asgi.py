@@ -72,7 +72,7 @@ class ASGITests(ApplicationTests):
         client = await self.client(port)
         for _ in range(2):
             self.assertEqual((await self.get(client, b"/orphan"))[1], b"leaves an orphan")
-        await self.settles(lambda: len(self.flushLoggedErrors(SystemExit)) > 0, "it is told")
+            await self.settles(lambda: len(self.flushLoggedErrors(SystemExit)) == 1, "it is told")
         self.assertTrue((await self.get(client, b"/scope"))[0].startswith(b"HTTP/1.1 200 "))
 
     async def test_exhausted(self) -> None:

@@ -138,10 +138,10 @@ class FaultTests(SynchronousTestCase):
         """
         It is broken off, and whoever writes in another thread does not wait for ever.
         """
+        told: list[str] = []
         for whole in (True, False):
             exchange = _Unwilling()
             delivery = Delivery(exchange)
-            told: list[str] = []
             if whole:
                 delivery.respond(200, b"", None, b"body", False)
             else:
@@ -155,6 +155,7 @@ class FaultTests(SynchronousTestCase):
         """
         So is what meets one in its pieces, or at its end.
         """
+        told: list[str] = []
         for isEnd in (True, False):
             exchange = RecordingExchange()
             delivery = Delivery(exchange)
@@ -164,7 +165,6 @@ class FaultTests(SynchronousTestCase):
             def bug(*_: object) -> None:
                 raise ZeroDivisionError
 
-            told: list[str] = []
             exchange.outlet.write = exchange.outlet.finish = bug  # type: ignore[method-assign]
             if isEnd:
                 delivery.finish()

@@ -6,6 +6,10 @@ from __future__ import annotations
 
 import hashlib
 
+from smartproxy_tw.facts import Amendment
+from smartproxy_tw.interfaces import IExchange
+
+from ..plane.conversation import Doing
 from ..plane.harness import TERMINATE, field
 from . import samples
 from .answering import GET, ApplicationTests
@@ -83,6 +87,23 @@ class WSGITests(ApplicationTests):
         Fields are of any alphabet.
         """
         await self.passesWords(await self.begin("wsgi"))
+
+    async def test_amended(self) -> None:
+        """
+        It is told what those before it have found, and not what the client makes up.
+        """
+        port = await self.begin("wsgi")
+        [entrance] = self.plane.engine._entrances.values()
+        behind = entrance.actions["app"]
+
+        def guard(exchange: IExchange) -> None:
+            exchange.amend(Amendment(removed=frozenset((b"x-name",)), fields=b"X-Name: ann\r\n"))
+            behind.request(exchange)
+
+        entrance.actions["app"] = Doing(guard)
+        client = await self.client(port)
+        client.sends(b"GET /named HTTP/1.1\r\nHost: a.test\r\nX-Name: eve\r\nX_Name: eve\r\n\r\n")
+        self.assertEqual((await client.message())[1], b"ann")
 
     async def test_bugs(self) -> None:
         """

@@ -297,6 +297,24 @@ class BearerTests(SynchronousTestCase):
         self.assertTrue(Arrival(guard, query=f"a=b&access%5Ftoken={value}").hasPassed)
         self.assertEqual(Arrival(guard, query=f"token={value}").status, 401)
 
+    def test_ambiguous(self) -> None:
+        """
+        Where there are two nobody knows which one the target goes by, and nobody passes.  The same
+        one twice is one.
+        """
+        good, other = token(), token(sub="eve")
+        scheme = [("authorization", "Basic Ym9iOng=")]
+        for fields in (bearer(good) + bearer(other), bearer(good) + scheme, scheme + bearer(good)):
+            self.assertEqual(Arrival(self.guard(passesOn=True), fields=fields).status, 401)
+        guard = self.guard(source="cookie", sourceName="s")
+        for lines in ([f"s={good}; s={other}"], [f"s={good}", f"s={other}"], [f's=""; s={good}']):
+            self.assertEqual(Arrival(guard, fields=[("cookie", each) for each in lines]).status, 401)
+        self.assertTrue(Arrival(guard, fields=[("cookie", f"s={good}; s={good}")]).hasPassed)
+        guard = self.guard(source="query", sourceName="t")
+        for query in (f"t={good}&t={other}", f"t={good}&%74={other}", f"t&t={good}", f"t=&t={good}"):
+            self.assertEqual(Arrival(guard, query=query).status, 401, query)
+        self.assertTrue(Arrival(guard, query=f"t={good}").hasPassed)
+
     @examples(200)
     @given(
         st.one_of(

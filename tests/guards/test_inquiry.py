@@ -73,6 +73,11 @@ class InquiryTests(SynchronousTestCase):
             ("range", "bytes=0-1"),
             ("x_forwarded_host", "evil.test"),
             ("x-original-url", "https://evil.test/"),
+            ("x_original_url", "https://evil.test/"),
+            ("x-original_method", "GET"),
+            ("x.original.url", "https://evil.test/"),
+            ("x_real_ip", "192.0.2.99"),
+            ("x!forwarded!uri", "/public"),
         ]
         arrival = Arrival(
             self.guard(),
@@ -191,6 +196,19 @@ class InquiryTests(SynchronousTestCase):
                 ],
             )
             self.assertEqual(arrival.told, [("auth_denied", "192.0.2.1", f"the auth server said {status}")])
+
+    def test_oddNames(self) -> None:
+        """
+        What is no name of a field is not given on: it could end the line and begin another.
+        """
+        arrival = Arrival(self.guard())
+        self.web.says(
+            403, (b"X\rSet-Cookie", b"a=b"), (b"X Y", b"a"), (b"", b"a"), (b"X-\xff", b"a"), (b"X-Good", b"b")
+        )
+        self.assertEqual(arrival.status, 403)
+        self.assertIn(b"X-Good: b\r\n", arrival.answer)
+        for part in (b"Set-Cookie", b"X Y", b"\xff", b"\n:"):
+            self.assertNotIn(part, arrival.answer)
 
     def test_unreachable(self) -> None:
         """

@@ -16,7 +16,7 @@ from smartproxy_tw.wire.http1 import parseRequest
 
 HEAD = (
     b"POST /a?b HTTP/1.1\r\nHost: a.test\r\nX-User: eve\r\nAccept: */*\r\nX_User: eve\r\n"
-    b"Content-Length: 3\r\nx-USER: eve\r\nTE: trailers\r\n\r\n"
+    b"Content-Length: 3\r\nx-USER: eve\r\nX.User: eve\r\nTE: trailers\r\n\r\n"
 )
 
 

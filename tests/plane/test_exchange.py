@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass
 
 from smartproxy_tw.config.model import Block, Forward, Redirect, Respond, Route, Timeouts
+from smartproxy_tw.facts import Amendment
 from smartproxy_tw.interfaces import IExchange
 from smartproxy_tw.plane.exchange import Exchange
 
@@ -55,6 +56,30 @@ class ActionTests(DeedTests):
         self.assertEqual((facts.method, facts.host, facts.path, facts.query), ("GET", "a.test", "/x", "y"))
         self.assertEqual(facts.connection.port, port)
         self.assertEqual(facts.connection.client.host, "127.0.0.1")
+
+    async def test_fields(self) -> None:
+        """
+        The fields are those that go on: without what was taken away by those before, in any
+        spelling, and with what they say.
+        """
+        seen: list[Any] = []
+
+        def deed(exchange: IExchange) -> None:
+            seen.append(exchange.fields())
+            exchange.amend(Amendment(removed=frozenset((b"remote-user",)), fields=b"Remote-User: ann\r\n"))
+            exchange.amend(Amendment(host=b"b.test"))
+            seen.append(exchange.fields())
+            exchange.respond(200, b"", b"")
+
+        client = await self.client(await self.begin(deed))
+        client.sends(
+            b"GET / HTTP/1.1\r\nHost: a.test\r\nRemote-User: eve\r\nREMOTE_USER: eve\r\nRemote.User: eve\r\n"
+            b"X-Other: x\r\n\r\n"
+        )
+        await client.head()
+        spellings = [(f"remote{sign}user", "eve") for sign in "-_."]
+        self.assertEqual(seen[0], [("host", "a.test"), *spellings, ("x-other", "x")])
+        self.assertEqual(seen[1], [("host", "b.test"), ("x-other", "x"), ("remote-user", "ann")])
 
     async def test_later(self) -> None:
         """
