@@ -4,6 +4,7 @@ A request as Python code has it, whichever of its conventions the code follows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -109,8 +110,8 @@ def answerLines(pairs: list[tuple[bytes, bytes]]) -> tuple[bytes, int | None]:
     for name, value in pairs:
         if not name or not _NAME.issuperset(name):
             raise ValueError(f"{name!r} is no name of a header field")
-        if any(each in value for each in (b"\r", b"\n", b"\0")):
-            raise ValueError(f"the value of {name!r} has a line break in it")
+        if _CONTROL.search(value):
+            raise ValueError(f"the value of {name!r} has a line break or a control character in it")
         lower = name.lower()
         if lower == b"content-length":
             if not value.isdigit():
@@ -121,4 +122,5 @@ def answerLines(pairs: list[tuple[bytes, bytes]]) -> tuple[bytes, int | None]:
     return b"".join(lines), length
 
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _NAME = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")

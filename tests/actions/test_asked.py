@@ -89,6 +89,8 @@ class LineTests(SynchronousTestCase):
             (b"A\r\nB", b"x"),
             (b"A", b"x\r\nB: y"),
             (b"A", b"\0"),
+            (b"A", b"x\x0by"),
+            (b"A", b"\x7f"),
             (b"Content-Length", b"-1"),
             (b"Content-Length", b""),
         ):
