@@ -7,6 +7,7 @@ Shared by both ways: requests (L{smartproxy_tw.actions.amended}) and answers
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..config.expressions import Expression, expression
@@ -63,6 +64,7 @@ class FieldLines:
 
 
 _SPACE = " \t"
+_ODD = re.compile("[^0-9a-z-]")
 
 
 class Changes:
@@ -94,5 +96,7 @@ class Changes:
 
         @param name: In lower case.
         """
-        isMeant = any(glob.matches(name) for glob in self.globs)
+        # For targets an underscore is as good as a hyphen, as with names that are written out.
+        names = {name, _ODD.sub("-", name)} if self._isRequest else {name}
+        isMeant = any(glob.matches(each) for glob in self.globs for each in names)
         return isMeant and reaches(name, isRequest=self._isRequest)

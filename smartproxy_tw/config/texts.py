@@ -12,6 +12,7 @@ import re
 from base64 import b64decode, urlsafe_b64decode
 from urllib.parse import urlsplit
 
+from ..wire.target import plainPath
 from . import blanks, names
 from .model import LETSENCRYPT, LETSENCRYPT_STAGING
 
@@ -104,7 +105,8 @@ def routePath(text: str) -> str:
     for parameter in parameters:
         if parameters.count(parameter) > 1:
             raise ValueError(f"has two parameters named {parameter}")
-    return text
+    # As the paths are that it is compared with.
+    return str(plainPath(text.encode("ascii")) or b"", "ascii")
 
 
 def location(text: str) -> str:

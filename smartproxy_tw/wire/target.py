@@ -2,9 +2,10 @@
 The request target (RFC 9112 section 3.2): from the bytes of the request line to
 the one path that is matched I{and} forwarded.
 
-Dot segments are resolved, also where the dots are written C{%2e}, because an
-origin may resolve them after a rule has looked.  Nothing else is decoded or
-merged: C{%2f} stays what it is and C{//} is a path of its own.  The bytes come
+Letters, digits and C{-._~} that are percent-encoded are taken for themselves, as RFC 3986
+section 6.2.2.2 has it, and then dot segments are resolved, because an origin may do
+both after a rule has looked.  Nothing else is decoded or merged: C{%2f} stays what it is
+and C{//} is a path of its own.  The bytes come
 from L{smartproxy_tw.wire.http1}, which has already refused controls, spaces,
 C{#}, C{\\} and everything outside of ASCII.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["BadTarget", "Resolved", "hostOf", "resolve"]
+__all__ = ["BadTarget", "Resolved", "hostOf", "plainPath", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class BadTarget:
     reason: str
 
 
+_UNRESERVED = re.compile(rb"%(2[DEde]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])")
+# One that is decoded may make another one with a % before it, which is none by itself.
+_TIMES = 3
+
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*+)(.*+)\Z")
 _DOTS = re.compile(rb"(?i)/(?:\.|%2e)(?:\.|%2e)?(?:/|\Z)")
 _DOT = (b".", b"%2e")
@@ -83,9 +88,30 @@ def resolve(target: bytes, method: bytes = b"GET") -> Resolved | BadTarget:
         if target[:1] != b"/":
             target = b"/" + target
     path, mark, query = target.partition(b"?")
+    if b"%" in path:
+        plain = plainPath(path)
+        if plain is None:
+            return BadTarget("the path is encoded again and again")
+        path = plain
     if _DOTS.search(path) is not None:
         path = _withoutDots(path)
     return Resolved(path, query if mark else None, authority)
+
+
+def plainPath(path: bytes) -> bytes | None:
+    """
+    A path without escapes that nobody needs.
+
+    @param path: Visible ASCII.
+    @return: The same with what is unreserved (RFC 3986 section 2.3) as itself; L{None} when
+        escapes are made of escapes, and no end of it.
+    """
+    for _ in range(_TIMES):
+        plain = _UNRESERVED.sub(lambda found: bytes((int(found[1], 16),)), path)
+        if plain == path:
+            return path
+        path = plain
+    return None
 
 
 def hostOf(value: bytes) -> str | None:

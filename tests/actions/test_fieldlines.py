@@ -65,6 +65,9 @@ class ChangeTests(SynchronousTestCase):
         both = FieldChanges(remove=("x-*", "h*", "c*"))
         for isRequest, name, isGone in (
             (True, "x-a", True),
+            (True, "x_a", True),
+            (True, "x.a", True),
+            (False, "x_a", False),
             (True, "x-forwarded-for", False),
             (False, "x-forwarded-for", True),
             (True, "host", False),

@@ -118,6 +118,12 @@ class GrammarTests(SynchronousTestCase):
             return
         pathPattern(text)
 
+    def test_plainPaths(self) -> None:
+        """
+        What needs no escape is itself, as it is in the paths that come.
+        """
+        self.assertEqual(texts.routePath("/%61/%7Eb/%2f/:id/*"), "/a/~b/%2f/:id/*")
+
     def test_locations(self) -> None:
         """
         Redirects go to a host that the operator named or the visitor asked for.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.wire.target import BadTarget, Resolved, hostOf, resolve
+from smartproxy_tw.wire.target import BadTarget, Resolved, hostOf, plainPath, resolve
 
 from ..examples import examples
 
@@ -25,7 +25,7 @@ class ResolveTests(SynchronousTestCase):
     def test_paths(self) -> None:
         """
         Dot segments are resolved however they are written, and nothing else is
-        touched.
+        touched but what is encoded for no reason.
         """
         for target, path in [
             (b"/", b"/"),
@@ -46,6 +46,11 @@ class ResolveTests(SynchronousTestCase):
             (b"/a%2f..%2fadmin", b"/a%2f..%2fadmin"),
             (b"/.../.a/a./..b", b"/.../.a/a./..b"),
             (b"/%252e%252e/", b"/%252e%252e/"),
+            (b"/%61dmi%6E/%41%5A%7a%5f%7E%2D%39", b"/admin/AZz_~-9"),
+            (b"/%2561dmin/%2F%3a%40%5B%60%7B%7f%C3", b"/%2561dmin/%2F%3a%40%5B%60%7B%7f%C3"),
+            (b"/100%/%zz/%6", b"/100%/%zz/%6"),
+            (b"/%%361dmin", b"/admin"),
+            (b"/a/%%32e/b", b"/a/b"),
         ]:
             self.assertEqual(resolve(target), Resolved(path), target)
 
@@ -101,7 +106,12 @@ class ResolveTests(SynchronousTestCase):
             self.assertIsInstance(resolve(target), BadTarget, target)
 
     @steady
-    @given(st.lists(st.sampled_from(["a", "b", ".", "..", "%2e", "%2E.", "%2e%2e", "c.", ""]), max_size=8))
+    @given(
+        st.lists(
+            st.sampled_from(["a", "b", ".", "..", "%2e", "%2E.", "%2e%2e", "c.", "", "%61", "%%36"]),
+            max_size=8,
+        )
+    )
     def test_reference(self, segments: list[str]) -> None:
         """
         It resolves as a browser does, it resolves once and for all, and what
@@ -115,8 +125,43 @@ class ResolveTests(SynchronousTestCase):
         self.assertNotIn(b".", plain)
         self.assertNotIn(b"..", plain)
         if "" not in segments[:-1]:
-            dotted = target.lower().replace("%2e", ".")
+            dotted = str(plainPath(target.lower().encode()), "ascii")
             self.assertEqual(resolved.path.lower().decode(), urljoin("http://h/", dotted)[8:])
+
+
+class PlainTests(SynchronousTestCase):
+    """
+    L{plainPath}.
+    """
+
+    def test_all(self) -> None:
+        """
+        Of all escapes just those of unreserved characters are undone.
+        """
+        unreserved = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+        for number in range(256):
+            for text in (b"%%%02x" % number, b"%%%02X" % number):
+                self.assertEqual(plainPath(text), bytes([number]) if number in unreserved else text)
+
+    def test_endless(self) -> None:
+        """
+        What is made of itself over and over is refused, and soon.
+        """
+        path = b"/%61"
+        for _ in range(3):
+            path = path.replace(b"6", b"%36")
+        self.assertIsNone(plainPath(path))
+        self.assertIsInstance(resolve(path), BadTarget)
+
+    @steady
+    @given(st.text(alphabet="%0123456789abcdefABCDEF/.", max_size=24))
+    def test_once(self, text: str) -> None:
+        """
+        What was made plain is plain.
+        """
+        found = plainPath(text.encode())
+        if found is not None:
+            self.assertEqual(plainPath(found), found)
 
 
 class HostTests(SynchronousTestCase):
