@@ -149,7 +149,7 @@ class Carrier:
         if channel is not None:
             try:
                 channel.flushed()
-            except Exception:
+            except BaseException:
                 self.door.engine.poller.crashed(channel.flushed, channel)
 
     def sent(self) -> None:

@@ -99,7 +99,7 @@ class Channel:
         engine.poller.mortals[self] = None
         try:
             prepared.action.request(exchange)
-        except Exception:
+        except BaseException:
             engine.poller.crashed(prepared.action.request, self)
 
     # What the exchange asks for.

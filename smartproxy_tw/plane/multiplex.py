@@ -136,7 +136,7 @@ class Multiplex(Carrier):
                         channel.receive(event.data, event.credit, event.isEnded)  # type: ignore[union-attr]
                 else:
                     self._other(event)
-            except Exception:
+            except BaseException:
                 self._crashed(getattr(event, "stream", 0))
             if not self.isOpen:
                 return
