@@ -322,10 +322,11 @@ def _mismatches(config: Config) -> Iterator[str]:
 
 def _unfound(config: Config) -> Iterator[str]:
     """
-    What of Python is named and cannot be had: only importing it can tell.
+    What of Python gives targets and cannot be had, as far as that can be said without running it.
     """
     from .config.dotted import Reference
     from .config.model import Forward
+    from .config.modules import importProblem
 
     for route in config.routes:
         for group in route.action.groups if isinstance(route.action, Forward) else ():
@@ -334,12 +335,9 @@ def _unfound(config: Config) -> Iterator[str]:
                 continue
             for each in (dynamic.decide, dynamic.host, dynamic.port):
                 if isinstance(each, Reference):
-                    from .actions.dotted import foundCallable
-
-                    try:
-                        foundCallable(each, config.pythonPath)
-                    except ValueError as why:
-                        yield f"route '{route.name}': {why}"
+                    why = importProblem(each.name, config.pythonPath)
+                    if why is not None:
+                        yield f"route '{route.name}': {each} {why}"
 
 
 def _unusable(config: Config) -> Iterator[str]:

@@ -114,8 +114,9 @@ class Choice:
     What one configuration names.
     """
 
-    def __init__(self, applications: Applications) -> None:
+    def __init__(self, applications: Applications, places: tuple[str, ...] = ()) -> None:
         self._applications = applications
+        self._places = places
         self._chosen: dict[Application, Running] = {}
 
     def action(self, settings: Application) -> IAction:
@@ -125,7 +126,7 @@ class Choice:
         """
         running = self._chosen.get(settings) or self._applications.running.get(settings)
         if running is None:
-            running = _made(settings, self._applications.reactor)
+            running = _made(settings, self._places, self._applications.reactor)
         self._chosen[settings] = running
         return ApplicationAction(running)
 
@@ -156,11 +157,13 @@ class Applications:
         self.reactor = reactor
         self.running: dict[Application, Running] = {}
 
-    def choosing(self) -> Choice:
+    def choosing(self, places: tuple[str, ...] = ()) -> Choice:
         """
         For a configuration that is going to be used.
+
+        @param places: Where modules are looked for too: C{pythonPath} of the configuration.
         """
-        return Choice(self)
+        return Choice(self, places)
 
     def close(self) -> Deferred[None]:
         """
@@ -179,10 +182,10 @@ def _guarded(settings: Application, deed: Callable[[], Deferred[None] | None]) -
         return None
 
 
-def _made(settings: Application, reactor: Any) -> Running:
+def _made(settings: Application, places: tuple[str, ...], reactor: Any) -> Running:
     from .importing import imported
 
-    found = imported(settings)
+    found = imported(settings, places)
     if found.kind == "protocol":
         return ProtocolApplication(found.thing)
     if found.kind == "resource":

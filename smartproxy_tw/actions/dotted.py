@@ -24,8 +24,8 @@ __all__ = ["found", "foundCallable", "place", "search"]
 
 def search(places: Iterable[str]) -> None:
     """
-    Look for modules in these directories too, after those that Python looks in by
-    itself, so that none of them hides a module of the proxy's.
+    Look for modules in these directories too, for as long as the process lives, and after
+    those that Python looks in by itself, so that none of them hides a module of the proxy's.
 
     @param places: Absolute paths.
     """
@@ -45,21 +45,25 @@ def found(callback: Callback, places: Iterable[str] = ()) -> Any:
     if not isinstance(callback, Reference):
         return callback
     search(places)
-    parts = callback.name.split(".")
-    value: Any = _module(callback, parts[0])
-    for index, part in enumerate(parts[1:], 1):
-        if isinstance(value, ModuleType) and not hasattr(value, part) and hasattr(value, "__path__"):
+    room, colon, _ = callback.name.partition(":")
+    parts = callback.name.replace(":", ".").split(".")
+    first = room.count(".") + 1 if colon else 1
+    value: Any = _module(callback, ".".join(parts[:first]))
+    for index, part in enumerate(parts[first:], first):
+        if not colon and _isPackageWithout(value, part):
             try:
                 value = _module(callback, ".".join(parts[: index + 1]))
                 continue
-            except ModuleNotFoundError:
+            except _NotThere:
                 pass
         try:
             value = getattr(value, part)
         except AttributeError:
-            raise ValueError(f"{callback} is not there: {_missing(value, parts[:index], part)}") from None
+            raise ValueError(
+                f"{callback.name} is not there: {_missing(value, parts[:index], part)}"
+            ) from None
         except Exception as why:
-            raise ValueError(f"{callback} cannot be had: {place(why)}") from why
+            raise ValueError(f"{callback.name} cannot be had: {place(why)}") from why
     return value
 
 
@@ -86,10 +90,14 @@ def place(why: BaseException) -> str:
     return f"{type(why).__name__}{': ' if text else ''}{text}{where}"
 
 
-class _NotThere(ValueError, ModuleNotFoundError):
+class _NotThere(ValueError):
     """
     There is no such module, which for the first part of a name is the end of it.
     """
+
+
+def _isPackageWithout(value: Any, part: str) -> bool:
+    return isinstance(value, ModuleType) and hasattr(value, "__path__") and not hasattr(value, part)
 
 
 def _module(callback: Reference, name: str) -> ModuleType:
@@ -97,13 +105,13 @@ def _module(callback: Reference, name: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as why:
         if why.name is None or not (why.name == name or name.startswith(f"{why.name}.")):
-            raise ValueError(f"{callback} cannot be imported: {place(why)}") from why
+            raise ValueError(f"{callback.name} cannot be imported: {place(why)}") from why
         raise _NotThere(
-            f"{callback} cannot be imported: there is no module {name}, neither where Python looks"
+            f"{callback.name} cannot be imported: there is no module {name}, neither where Python looks"
             " by itself nor in python_path"
         ) from None
     except (Exception, SystemExit) as why:
-        raise ValueError(f"{callback} cannot be imported: {place(why)}") from why
+        raise ValueError(f"{callback.name} cannot be imported: {place(why)}") from why
 
 
 def _missing(value: Any, path: list[str], part: str) -> str:

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import inspect
 import json
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Literal, cast
 
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 from twisted.internet.protocol import Factory
 
 from ..config.application import Application
+from ..config.dotted import Reference
+from .dotted import found, place
 
 __all__ = ["Imported", "imported"]
 
@@ -39,27 +40,15 @@ class Imported:
     thing: Any
 
 
-def imported(settings: Application) -> Imported:
+def imported(settings: Application, places: Sequence[str] = ()) -> Imported:
     """
-    Import it.  Its module stays imported, and C{pythonPath} stays where modules are looked for,
-    for as long as the process lives.
+    Import it.
 
+    @param places: Where modules are looked for too, after C{pythonPath} of the settings.
     @raise ValueError: It cannot be imported, or is something else.
     """
     name = settings.factory
-    for directory in reversed(settings.pythonPath):
-        if directory not in sys.path:
-            sys.path.insert(0, directory)
-    module, _, attribute = name.partition(":")
-    try:
-        thing: Any = import_module(module)
-        for part in attribute.split("."):
-            thing = getattr(thing, part)
-    except AttributeError as why:
-        raise ValueError(f"{name} cannot be imported: {why}") from why
-    except (Exception, SystemExit) as why:
-        # Whatever a module does when it is imported, this is not the end of the process.
-        raise ValueError(f"{name} cannot be imported: {type(why).__name__}: {why}") from why
+    thing = found(Reference(name), (*settings.pythonPath, *places))
     if settings.arguments is not None:
         thing = _called(name, thing, json.loads(settings.arguments))
     return _recognised(name, thing, settings.kind)
@@ -71,8 +60,7 @@ def _called(name: str, thing: Any, arguments: dict[str, Any]) -> Any:
     except (Exception, SystemExit) as why:
         # Not the values: secrets may be among them.
         told = ", ".join(sorted(arguments)) or "no arguments"
-        what = f"{type(why).__name__}: {why}"
-        raise ValueError(f"{name} failed when it was called with {told}: {what}") from why
+        raise ValueError(f"{name} failed when it was called with {told}: {place(why)}") from why
 
 
 def _recognised(name: str, thing: Any, kind: Kind | None) -> Imported:
@@ -90,18 +78,17 @@ def _recognised(name: str, thing: Any, kind: Kind | None) -> Imported:
 
     if isinstance(thing, type) and IResource.implementedBy(thing):
         thing = _called(name, thing, {})
+    seems: Kind | None = None
     if IResource.providedBy(thing):
-        found: Kind | None = "resource"
+        seems = "resource"
     elif _isASGI(thing):
-        found = "asgi"
+        seems = "asgi"
     elif callable(thing) and not isinstance(thing, type):
-        found = "wsgi"
-    else:
-        found = None
+        seems = "wsgi"
     # What is only a callable may be either kind of application; who says which is believed.
-    if found is None or (kind not in (None, found) and (kind == "resource" or found == "resource")):
+    if seems is None or (kind not in (None, seems) and "resource" in (kind, seems)):
         raise _isNot(name, kind, thing)
-    return Imported(kind or found, thing)
+    return Imported(kind or seems, thing)
 
 
 def _isNot(name: str, kind: Kind | None, thing: Any) -> ValueError:

@@ -15,14 +15,15 @@ class Application:
     """
     Hand requests, or bytes, to something that is imported.
 
-    @ivar factory: Where it is: C{package.module:attribute}.
+    @ivar factory: Where it is: a dotted name, as L{dotted<smartproxy_tw.config.dotted.dotted>} has it.
     @ivar kind: What it is.  C{protocol}: a factory of Twisted's protocols, or a protocol; the
         route is not HTTP then.  C{resource}: an IResource.  L{None}: one of the last three,
         which is found out.
     @ivar arguments: JSON of a mapping: what is at C{factory} is called with these keyword
         arguments, and what it returns is used.  L{None}: it is used as it is.  Secrets may be among
         them.
-    @ivar pythonPath: Absolute paths of directories that modules are looked for in before others.
+    @ivar pythonPath: Absolute paths of directories where its modules are looked for, after those
+        where Python looks by itself, and before those of the configuration.
     @ivar threads: How many requests a WSGI application answers at a time.
     @ivar queue: How many more wait for a thread, or may be under way in an ASGI
         application; others get 503.

@@ -5,24 +5,14 @@ L{smartproxy_tw.config.schema}.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from .dotted import dotted
 from .section import PathTexts, Section, number
 
 __all__ = ["Code"]
-
-_DOTTED = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*(?:\.[^\W\d]\w*)*)")
-_PLAIN = re.compile(r"((?:[^\W\d]\w*\.)*[^\W\d]\w*)\.([^\W\d]\w*)")
-
-
-def _dotted(text: str) -> str:
-    found = _DOTTED.fullmatch(text) or _PLAIN.fullmatch(text)
-    if found is None:
-        raise ValueError("is no dotted name such as package.module:application")
-    return f"{found[1]}:{found[2]}"
 
 
 class Code(Section):
@@ -31,8 +21,8 @@ class Code(Section):
     """
 
     type: Literal["socket"] = Field(description="Python code.")
-    factory: Annotated[str, AfterValidator(_dotted)] = Field(
-        description="Where it is: `package.module:attribute`, or `package.module.attribute`."
+    factory: Annotated[str, AfterValidator(dotted)] = Field(
+        description="Where it is: `package.module:name`, or `package.module.name`."
     )
     kind: Literal["protocol", "resource", "wsgi", "asgi"] | None = Field(
         default=None,
@@ -48,8 +38,8 @@ class Code(Section):
     )
     pythonPath: PathTexts = Field(
         default_factory=list,
-        description="Directories that modules are looked for in before others, one or a list, relative to "
-        "that of this file.",
+        description="Directories, one or a list, where its modules are looked for, after those where Python "
+        "looks by itself and before those of `python_path` at the top; relative to that of this file.",
     )
     threads: Annotated[int, Field(ge=1, le=1000), BeforeValidator(number)] = Field(
         default=8, description="How many requests a WSGI application answers at a time, in each process."

@@ -75,7 +75,7 @@ def application(written: Code, path: Path, findings: Findings, files: Locations)
                 place, "is not a directory" + ("" if found == each else f" (it would be {found})")
             )
         directories.append(found)
-    why = importProblem(written.factory, directories)
+    why = importProblem(written.factory, (*directories, *files.modules))
     if why is not None:
         findings.refuse((*path, "factory"), why)
     arguments = None

@@ -1,5 +1,9 @@
 """
-What of Python is meant in a configuration: C{python:package.module.name}.
+What of Python is meant in a configuration, by its name.
+
+The name is C{package.module:name}, or C{package.module.name} where it is clear what is a module:
+as far as there is something of that name it is what is in the module, and a module otherwise.
+Where something else can be meant as well, C{python:} stands before it.
 
 Here it is only text.  It is imported where it is put to use
 (L{smartproxy_tw.actions.dotted}), in each process that uses it: what travels to workers,
@@ -9,6 +13,7 @@ and what one configuration is compared with another by, is the name.
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +24,7 @@ __all__ = ["PREFIX", "Callback", "Reference", "called", "dotted", "isDotted", "r
 PREFIX = "python:"
 
 _LONGEST = 300
+_EXPECTED = "is no dotted name of Python: package.module.name or package.module:name was expected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +32,7 @@ class Reference:
     """
     Something of Python, by its name.
 
-    @ivar name: C{package.module.name}: a module, and what it has in it; checked by
-        L{dotted}.
+    @ivar name: A module, and what it has in it, as it is written; checked by L{dotted}.
     """
 
     name: str
@@ -56,10 +61,12 @@ def dotted(text: str) -> str:
     @raise ValueError: It is none; the message is the end of a sentence that begins with
         what was written.
     """
-    parts = text.split(".")
+    parts = re.split(r"\.|:", text)
     for part in parts:
         if not part.isidentifier() or keyword.iskeyword(part):
-            raise ValueError("is no dotted name of Python: package.module.name was expected")
+            raise ValueError(_EXPECTED)
+    if text.count(":") > 1:
+        raise ValueError(_EXPECTED)
     if len(parts) < 2:
         raise ValueError(f"names no module: module.{text} was expected")
     if len(text) > _LONGEST:
@@ -69,7 +76,7 @@ def dotted(text: str) -> str:
 
 def reference(text: str) -> Reference:
     """
-    Read C{python:package.module.name}.
+    Read C{python:} and a dotted name.
 
     @raise ValueError: As for L{dotted}.
     """

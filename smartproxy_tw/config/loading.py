@@ -81,10 +81,9 @@ def _finish(gatherer: Gatherer, environ: Mapping[str, str], source: str | None) 
     findings = Findings(gatherer.root, gatherer.problems, gatherer.routeNumbers)
     files = list(gatherer.directories)
     try:
-        made = resolve(findings, gatherer.directories, environ)
+        made = resolve(findings, gatherer.directories, environ, source)
         return replace(
             made,
-            pythonPath=made.pythonPath or ((os.path.dirname(source),) if source else ()),
             source=source,
             files=(*map(os.path.abspath, gatherer.directories), *made.pageFiles) if source else (),
             patterns=tuple(gatherer.patterns),

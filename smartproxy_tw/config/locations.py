@@ -23,7 +23,12 @@ _LONGEST = 80
 class Locations:
     """
     Makes paths absolute and sees whether they lead somewhere.
+
+    @ivar modules: Absolute paths of directories where modules that a configuration names are looked
+        for, whichever route names them.
     """
+
+    modules: tuple[str, ...] = ()
 
     def __init__(self, findings: Findings, directories: Mapping[str, str]) -> None:
         """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from importlib.machinery import ModuleSpec, PathFinder
 
 __all__ = ["importProblem"]
@@ -20,35 +21,38 @@ def importProblem(name: str, directories: Sequence[str]) -> str | None:
     """
     Why something cannot be imported.
 
-    @param name: C{package.module:attribute}.
-    @param directories: Where modules are looked for before others.
+    @param name: As L{dotted<smartproxy_tw.config.dotted.dotted>} has it.
+    @param directories: Where modules are looked for, after those where Python looks by itself.
     @return: The end of a sentence that begins with the name, or L{None}.
     """
-    module, _, attribute = name.partition(":")
-    known = sys.modules.get(module)
-    if known is not None:
-        # It will not be imported again, whatever is on the disk by now.
-        isThere = hasattr(known, attribute.partition(".")[0])
-        return None if isThere else f"cannot be imported: there is no such thing in {module}"
-    path: Sequence[str] | None = directories
+    room, colon, attribute = name.partition(":")
+    parts = room.split(".")
     spec: ModuleSpec | None = None
-    found = ""
-    for part in module.split("."):
-        found = f"{found}.{part}" if found else part
-        if path is None:
-            return f"cannot be imported: {found.rpartition('.')[0]} is no package"
-        spec = _spec(found, path)
-        if spec is None:
-            return f"cannot be imported: there is no module {found}; python_path says where else to look"
+    depth = 0
+    path: Sequence[str] | None = (*sys.path, *directories)
+    while depth < len(parts):
+        below = _spec(".".join(parts[: depth + 1]), path)
+        if below is None:
+            break
+        spec, depth = below, depth + 1
         locations = spec.submodule_search_locations
         path = None if locations is None else list(locations)
-    first = attribute.partition(".")[0]
-    if spec is not None and not _mayHave(spec, first):
-        return f"cannot be imported: there is no {first} in {spec.origin}"
-    return None
+    left = parts[depth:]
+    if left and (colon or depth == 0 or (path is not None and len(left) > 1)):
+        missing = ".".join(parts[: depth + 1])
+        if path is None:
+            return f"cannot be imported: {'.'.join(parts[:depth])} is no package"
+        return f"cannot be imported: there is no module {missing}; python_path says where else to look"
+    first = (attribute if colon else ".".join(left)).partition(".")[0]
+    return _without(spec, first) if spec is not None and first else None
 
 
-def _spec(name: str, path: Sequence[str]) -> ModuleSpec | None:
+def _spec(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    known = sys.modules.get(name)
+    if known is not None and known.__spec__ is not None:
+        return known.__spec__
+    if path is None:
+        return None
     found = PathFinder.find_spec(name, path)
     if found is None and "." not in name:
         # As the interpreter does it, with whatever else knows of modules, such as editable installs.
@@ -57,20 +61,33 @@ def _spec(name: str, path: Sequence[str]) -> ModuleSpec | None:
     return found
 
 
-def _mayHave(spec: ModuleSpec, name: str) -> bool:
+def _without(spec: ModuleSpec, name: str) -> str | None:
     """
-    @return: False only when the text of a module has no such name anywhere that counts.
+    Why a module cannot have such a name, by its text; or, where that has been imported already,
+    by what it has.
     """
-    if spec.origin is None or not spec.origin.endswith(".py"):
-        return True
-    try:
-        with open(spec.origin, "rb") as file:
-            tree = ast.parse(file.read())
-    except (OSError, SyntaxError, ValueError):
-        # Whoever imports it will say it better.
-        return True
-    names = set(_names(tree))
-    return bool(names & {name, "*", "__getattr__", "globals"})
+    known = sys.modules.get(spec.name)
+    if known is not None:
+        # It will not be imported again, whatever is on the disk by now.
+        if hasattr(known, name):
+            return None
+        names = set(dir(known))
+    elif spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    else:
+        try:
+            with open(spec.origin, "rb") as file:
+                names = set(_names(ast.parse(file.read())))
+        except SyntaxError as why:
+            return f"cannot be imported: line {why.lineno} of {spec.origin} is no Python: {why.msg}"
+        except (OSError, ValueError):
+            # Whoever imports it will say it better.
+            return None
+        if names & {name, "*", "__getattr__", "globals"}:
+            return None
+    near = get_close_matches(name, [each for each in names if not each.startswith("_")], 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"cannot be imported: there is no {name} in {spec.origin or spec.name}{meant}"
 
 
 def _names(tree: ast.AST) -> Iterator[str]:

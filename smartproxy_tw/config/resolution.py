@@ -9,6 +9,7 @@ being looked at.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -89,7 +90,9 @@ def _pruned(value: dict[str, Any], findings: Findings) -> tuple[dict[str, Any], 
     return left, kept
 
 
-def resolve(findings: Findings, directories: Mapping[str, str], environ: Mapping[str, str]) -> model.Config:
+def resolve(
+    findings: Findings, directories: Mapping[str, str], environ: Mapping[str, str], source: str | None = None
+) -> model.Config:
     """
     Work out what a configuration means.
 
@@ -97,6 +100,7 @@ def resolve(findings: Findings, directories: Mapping[str, str], environ: Mapping
     @param directories: For each file of the marks the directory that relative
         paths count from.
     @param environ: Where the default state directory depends on.
+    @param source: The file that it is read from, absolute, if there is one.
     @return: The configuration, its C{source} still missing.
     @raise ConfigError: It has problems; all of them are told.
     """
@@ -120,7 +124,7 @@ def resolve(findings: Findings, directories: Mapping[str, str], environ: Mapping
             written = schema.File.model_validate(left)
         except ValidationError:
             raise ConfigError(findings.problems) from None
-    made = _Resolver(findings, directories, environ).config(written, kept, isWhole)
+    made = _Resolver(findings, directories, environ, source).config(written, kept, isWhole)
     if findings.problems:
         raise ConfigError(findings.problems)
     return made
@@ -132,11 +136,16 @@ class _Resolver:
     """
 
     def __init__(
-        self, findings: Findings, directories: Mapping[str, str], environ: Mapping[str, str]
+        self,
+        findings: Findings,
+        directories: Mapping[str, str],
+        environ: Mapping[str, str],
+        source: str | None,
     ) -> None:
         self._findings = findings
         self._files = Locations(findings, directories)
         self._environ = environ
+        self._source = source
         # Where it is wrong it was left out, and is not missed once more.
         self._isDNSWrong = any(path[:2] == ("acme", "dns") for path in findings.places)
 
@@ -151,6 +160,7 @@ class _Resolver:
         self._usual = usual.security(written.defaults.security)
         self._usualHeaders = usual.headers(written.defaults.securityHeaders)
         wrong = {path[:2] for path in self._findings.places}
+        self._files.modules = self._modules(written.pythonPath)
         placed = self._routes(written.routes, kept, acme)
         ofSites = self._sites(written.sites, acme)
         if not wrong & {("acme",), ("acme", "http_port"), ("acme", "tls_port")}:
@@ -174,7 +184,7 @@ class _Resolver:
             workers=written.workers,
             acme=acme,
             requestID=written.requestId,
-            pythonPath=self._files.places(("python_path",), listed(written.pythonPath)),
+            pythonPath=self._files.modules,
             watch=written.watch,
             http2PriorKnowledge=written.http2PriorKnowledge,
             logFormat=written.log.format,
@@ -205,6 +215,11 @@ class _Resolver:
         if not senders:
             self._findings.add(("proxy_protocol", "from"), "is empty: nobody would be believed")
         return model.ProxyProtocol(ports, senders, written.mode, written.timeout)
+
+    def _modules(self, written: str | list[str] | None) -> tuple[str, ...]:
+        if written is None:
+            return () if self._source is None else (os.path.dirname(self._source),)
+        return self._files.places(("python_path",), listed(written))
 
     def _stateDir(self, text: str | None) -> str:
         if text is not None:

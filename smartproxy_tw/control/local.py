@@ -165,7 +165,7 @@ class LocalPlane:
             groups[key] = found
             return found
 
-        chosen = self._applications.choosing()
+        chosen = self._applications.choosing(config.pythonPath)
         # Where there is one for each CPU, a worker has been told how many that is.
         posts = self._gatehouse.posts(config.workers if isinstance(config.workers, int) else 1)
         yield from posts.reading(config.routes)

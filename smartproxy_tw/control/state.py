@@ -58,6 +58,7 @@ GAUGES = frozenset(
     }
 )
 
+
 @dataclass(frozen=True, slots=True)
 class UseTable:
     """

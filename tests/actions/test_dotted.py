@@ -55,7 +55,8 @@ class FoundTests(SynchronousTestCase):
         self.assertEqual(sys.path[-1], str(self.place))
         self.assertEqual(found(Reference("sp_dotted_one.Shop.pick"))(), 7)
         self.assertEqual(found(Reference("sp_dotted_pack.inner.pick"))(), 8)
-        self.assertIs(found(Reference("os.path.join")), os.path.join)
+        for name in ("os.path.join", "os.path:join", "os:path.join"):
+            self.assertIs(found(Reference(name)), os.path.join)
         self.assertIs(found(os.getcwd, ["/nowhere"]), os.getcwd)
         self.assertNotIn("/nowhere", sys.path)
         self.assertIs(found(Reference("os.path.join"), ["/nowhere"]), os.path.join)
@@ -74,6 +75,10 @@ class FoundTests(SynchronousTestCase):
         self.assertIn("No module named 'sp_dotted_gone' (line 2 of", self._why("sp_dotted_two.pick"))
         self.assertIn("has no pick; did you mean picker?", self._why("sp_dotted_three.pick"))
         self.assertIn("sp_dotted_three.picker has no pick", self._why("sp_dotted_three.picker.pick"))
+        self._module("sp_dotted_eight/__init__.py", "from .inner import inner\n")
+        self._module("sp_dotted_eight/inner.py", "def inner(): pass\ndef pick(): return 9\n")
+        self.assertIn("inner has no pick", self._why("sp_dotted_eight.inner.pick"))
+        self.assertEqual(found(Reference("sp_dotted_eight.inner:pick"))(), 9)
         self.assertIn("sp_dotted_five has no inner", self._why("sp_dotted_five.inner.pick"))
 
     def test_failing(self) -> None:

@@ -60,8 +60,8 @@ class ImportedTests(SynchronousTestCase):
         """
         sample = f"{_NAME}:"
         for name, kind, words in (
-            ("tests.nothing:app", None, "No module named 'tests.nothing'"),
-            (sample + "nothing", None, "has no attribute 'nothing'"),
+            ("tests.nothing:app", None, "there is no module tests.nothing, neither where Python looks"),
+            (sample + "nothing", None, "tests.actions.samples has no nothing"),
             (sample + "number", None, "is not a resource or an application but of type int"),
             (sample + "Loud", None, "is not a resource or an application but the class Loud"),
             (sample + "factory", None, "but of type Factory: it needs kind: protocol"),
@@ -93,14 +93,17 @@ class ImportedTests(SynchronousTestCase):
         """
         directory = Path(self.mktemp()).absolute()
         directory.mkdir()
-        self.addCleanup(sys.path.remove, str(directory))
+        self.patch(sys, "path", [*sys.path])
         (directory / "of_this_test.py").write_text("def app(environ, start): return []\n")
         (directory / "ending_in_this_test.py").write_text("raise SystemExit(3)\n")
         (directory / "broken_in_this_test.py").write_text("1 / 0\n")
-        made = imported(Application("of_this_test:app", pythonPath=(str(directory),)))
-        self.assertEqual(made.kind, "wsgi")
+        for name in ("of_this_test:app", "of_this_test.app"):
+            made = imported(Application(name, pythonPath=(str(directory),)), ["/after"])
+            self.assertEqual(made.kind, "wsgi")
+        # Nothing there hides a module of the proxy's; its own directories come before those for all.
+        self.assertEqual(sys.path[-2:], [str(directory), "/after"])
         self.assertIn("SystemExit", self.refusal("ending_in_this_test:app"))
         told = self.refusal("broken_in_this_test:app")
-        self.assertEqual(
-            told, "broken_in_this_test:app cannot be imported: ZeroDivisionError: division by zero"
+        self.assertIn(
+            "broken_in_this_test:app cannot be imported: ZeroDivisionError: division by zero (line 1 of", told
         )

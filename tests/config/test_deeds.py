@@ -5,6 +5,8 @@ Tests for L{smartproxy_tw.config.deeds}, and for what can be written of files an
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.application import Application
@@ -98,22 +100,46 @@ class CodeTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """
-        Both ways to write a dotted name are one.
+        A dotted name can be written in both ways.
         """
-        for text in ("json.dumps", "'json:dumps'"):
+        for text in ("json.dumps", "json:dumps"):
             self.assertEqual(
-                route("{ports: 80}", f"{{type: socket, factory: {text}}}").action, Application("json:dumps")
+                route("{ports: 80}", f"{{type: socket, factory: '{text}'}}").action, Application(text)
             )
+
+    def test_places(self) -> None:
+        """
+        Modules are looked for in the directories of the route, and in those for the whole
+        configuration; none of them takes the place of one of Python's.
+        """
+        own, shared = (Path(self.mktemp()).absolute() for _ in range(2))
+        for place in (own, shared):
+            place.mkdir()
+            (place / "json.py").write_text("")
+        (shared / "shared_of_this_test.py").write_text("app = 1")
+        (own / "shared_of_this_test.py").write_text("other = 1")
+        text = (
+            "{{python_path: {}, routes: [{{match: {{ports: 80}}, action: {{type: socket, factory: {}}}}}]}}"
+        )
+        for name in ("shared_of_this_test.app", "json.dumps"):
+            config = understood(text.format(shared, name))
+            self.assertEqual(config.routes[0].action, Application(name))
+        told = only(text.format(shared, f"shared_of_this_test.app, python_path: {own}"))
+        self.assertIn(f"there is no app in {own}/shared_of_this_test.py", told)
+        self.assertIn("there is no module shared_of", only(text.format("[]", "shared_of_this_test.app")))
 
     def test_wrong(self) -> None:
         """
         What cannot work is told, without running any code.
         """
         for text, told in (
-            ("factory: app", "action.factory: 'app' is no dotted name such as package.module:application"),
+            ("factory: app", "action.factory: 'app' names no module: module.app was expected"),
             (
                 "factory: 'a b.c'",
-                "action.factory: 'a b.c' is no dotted name such as package.module:application",
+                (
+                    "action.factory: 'a b.c' is no dotted name of Python: package.module.name or "
+                    "package.module:name was expected"
+                ),
             ),
             (
                 "factory: json.nothing.app",
@@ -147,7 +173,7 @@ class CodeTests(SynchronousTestCase):
             f"routes: [{{match: {{ports: 80}}, action: {{{_CODE}, kind: wsgi, arguments: {{key: hush}}}}}}]"
         )
         told = render(understood(text), "x")
-        self.assertIn("does         wsgi json:dumps\n", told)
+        self.assertIn("does         wsgi json.dumps\n", told)
         self.assertNotIn("hush", told)
 
 

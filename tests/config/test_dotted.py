@@ -29,6 +29,7 @@ class DottedTests(SynchronousTestCase):
         self.assertEqual(pickle.loads(pickle.dumps(found)), found)
         self.assertTrue(isDotted("python:anything"))
         self.assertFalse(isDotted("shop.pick"))
+        self.assertEqual(reference("python:shop.pick:host.of"), Reference("shop.pick:host.of"))
 
     def test_wrong(self) -> None:
         """
@@ -39,7 +40,9 @@ class DottedTests(SynchronousTestCase):
             ("pick", "module.pick"),
             ("shop..pick", "no dotted name"),
             ("shop.pick()", "no dotted name"),
-            ("shop:pick", "no dotted name"),
+            ("shop:pick:it", "no dotted name"),
+            ("shop:", "no dotted name"),
+            (":pick", "no dotted name"),
             ("shop.class", "no dotted name"),
             ("shop." + "x" * 300, "longer than 300"),
         ):

@@ -28,7 +28,11 @@ class ImportProblemTests(SynchronousTestCase):
         What is wrong with a name in a module with this text.
         """
         (self.directory / "package_of_this_test" / "module.py").write_text(text)
-        return importProblem(f"package_of_this_test.module:{name}", [str(self.directory)])
+        (dotted, colon) = (
+            importProblem(f"package_of_this_test.module{each}{name}", [str(self.directory)]) for each in ".:"
+        )
+        self.assertEqual(dotted, colon)
+        return colon
 
     def test_bound(self) -> None:
         """
@@ -53,7 +57,6 @@ class ImportProblemTests(SynchronousTestCase):
             "def __getattr__(name): return name",
             "globals()['app'] = 1",
             "print(app := 1)",
-            "this is no Python",
         ):
             self.assertIs(self.problem(text, "app"), None, text)
             self.assertIs(self.problem(text, "app.wsgi"), None, text)
@@ -62,6 +65,10 @@ class ImportProblemTests(SynchronousTestCase):
             self.assertIsNotNone(told, text)
             self.assertIn("there is no app in ", told or "")
             self.assertIn("module.py", told or "")
+        self.assertIn("; did you mean apple?", self.problem("apple = 1", "appel") or "")
+        told = self.problem("x = 1\nthis is no Python", "app")
+        self.assertIn("line 2 of ", told or "")
+        self.assertIn("module.py is no Python: invalid syntax", told or "")
 
     def test_modules(self) -> None:
         """
@@ -73,6 +80,10 @@ class ImportProblemTests(SynchronousTestCase):
             ("nothing_of_this_test:app", "there is no module nothing_of_this_test; python_path says"),
             ("package_of_this_test.nothing:app", "there is no module package_of_this_test.nothing;"),
             ("package_of_this_test.module.x:app", "package_of_this_test.module is no package"),
+            ("package_of_this_test.nothing.app", "there is no module package_of_this_test.nothing;"),
+            ("package_of_this_test.nothing", "there is no nothing in "),
+            ("json:nothing", "there is no nothing in "),
+            ("os.path.nothing", "there is no nothing in "),
         ):
             self.assertIn(words, importProblem(name, [str(self.directory)]) or "")
         for name in (
@@ -80,6 +91,8 @@ class ImportProblemTests(SynchronousTestCase):
             "sys:exit",
             "zipimport:zipimporter",
             "os.path:join",
+            "os.path.join",
+            "json.decoder",
             "twisted.web.server:Site",
         ):
             self.assertIs(importProblem(name, []), None, name)

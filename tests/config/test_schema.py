@@ -1007,7 +1007,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         TLS("terminate", Internal(("a.b",))),
     ),
     "Socket.type": (action("type: socket, factory: 'json:dumps'"), deed, Application("json:dumps")),
-    "Socket.factory": (action("type: socket, factory: json.loads"), deed, Application("json:loads")),
+    "Socket.factory": (action("type: socket, factory: json.loads"), deed, Application("json.loads")),
     **{
         f"Socket.{option}": (
             action(f"type: socket, factory: json.dumps, {option}: {value}"),

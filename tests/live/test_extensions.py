@@ -210,11 +210,12 @@ class DynamicTests(ExtensionCase):
             (self.directory / "smartproxy.yaml").write_text(f"workers: {workers}\n{text}")
             ran = self.end([*TWISTD, "-n", "smartproxy", "--config", "smartproxy.yaml"])
             self.assertEqual(ran.returncode, 1)
-            self.assertIn("python:shop.pick is not there: shop has no pick; did you mean picker?", ran.stderr)
+            self.assertIn("shop.pick is not there: shop has no pick; did you mean picker?", ran.stderr)
             self.assertNotIn("Traceback", ran.stderr)
         ran = self.end([sys.executable, "-m", "smartproxy_tw.cli", "check", "smartproxy.yaml"])
         self.assertEqual(ran.returncode, 3)
-        self.assertIn("shop has no pick", ran.stdout + ran.stderr)
+        self.assertIn("there is no pick in ", ran.stdout + ran.stderr)
+        self.assertIn("did you mean picker?", ran.stdout + ran.stderr)
 
 
 _PLUGGED = """
