@@ -299,7 +299,8 @@ class IExchange(Interface):
         forwarded any more.
 
         @param most: In bytes.  When it is longer it is not read further, and C{then}
-            is called with L{None}: the answer is to be 413.
+            is called with L{None}: the answer is to be 413.  When there is no room for it
+            beside what others send (C{limits.held_bytes}), it is answered with 503.
         @param then: Called once with the body, maybe before this returns; never if
             the exchange ends before.
         """

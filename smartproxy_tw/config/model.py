@@ -594,6 +594,8 @@ class Limits:
         and to take of an answer.  0: whatever it likes.
     @ivar connections: Client connections at a time; shared by the workers.
     @ivar streams: Requests at a time on one connection of HTTP/2.
+    @ivar heldBytes: Of request bodies that are kept whole at a time, for code that wants them
+        so, in each process; 503 beyond.
     """
 
     headBytes: int = 65536
@@ -602,6 +604,7 @@ class Limits:
     bodyBytes: int = 0
     minRate: int = 240
     streams: int = 100
+    heldBytes: int = 1 << 28
 
 
 #: How names may be proved.

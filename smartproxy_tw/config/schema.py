@@ -908,6 +908,11 @@ class Limits(Section):
         default=_LIMITS.streams,
         description="Requests at a time on one connection of HTTP/2; further ones wait at the client.",
     )
+    heldBytes: Annotated[int, Field(ge=65536), BeforeValidator(number)] = Field(
+        default=_LIMITS.heldBytes,
+        description="Bytes of request bodies that are kept in memory at a time, because Python code wants "
+        "them whole (`type: socket`), in each process; beyond: 503.",
+    )
 
 
 def _listener(text: str) -> str:

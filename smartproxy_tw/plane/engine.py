@@ -24,6 +24,7 @@ from .contexts import challengeContext, checkClients
 from .descriptors import room
 from .door import Door
 from .heralds import Heralds
+from .hoard import Hoard
 from .misses import Digest
 from .numbers import Numbers
 from .patience import Patience
@@ -242,6 +243,7 @@ class Engine:
         self.census = Census(self.counts)
         self.timeouts: Timeouts
         self.limits: Limits
+        self.hoard = Hoard()
         self._most: int
         self._each: str
         self._clock = clock
@@ -285,6 +287,7 @@ class Engine:
                 checkClients(clients)
         self.timeouts = config.timeouts
         self.limits = config.limits
+        self.hoard.use(config.limits.heldBytes)
         self.numbersRequests = config.requestID
         self.takesFrames = config.http2PriorKnowledge
         self._most = min(config.limits.connections, room())

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..wire.http1 import CHUNKED, BadMessage, Chunks
+from .answers import plainAnswer
 from .link import BULK
 from .pace import Pace
 from .patience import MUCH, Patient
@@ -41,7 +42,17 @@ class Intake:
     @ivar isInvited: Whether the client knows that its body is wanted.
     """
 
-    __slots__ = ("_chunks", "_collected", "_exchange", "_pace", "_patient", "_room", "_then", "isInvited")
+    __slots__ = (
+        "_chunks",
+        "_collected",
+        "_exchange",
+        "_held",
+        "_pace",
+        "_patient",
+        "_room",
+        "_then",
+        "isInvited",
+    )
 
     def __init__(self, exchange: Exchange, most: int) -> None:
         """
@@ -54,7 +65,7 @@ class Intake:
         self._pace: Pace | None = None
         self._patient: Patient | None = None
         self._collected: list[bytes] | None = None
-        self._room = 0
+        self._room = self._held = 0
         self._then: Callable[[bytes | None], None] | None = None
         self.isInvited = not exchange.request.expectsContinue
 
@@ -229,6 +240,9 @@ class Intake:
         The exchange has ended, with or without the rest of it.
         """
         self.endPace()
+        if self._held:
+            self._exchange.session.door.engine.hoard.give(self._held)
+            self._held = 0
         if self._patient is not None:
             self._patient.end()
             self._patient = None
@@ -315,13 +329,26 @@ class Intake:
             if self.take(collected) is None:
                 return
             session.progress()
-            self._room -= sum(map(len, collected[before:]))
+            size = sum(map(len, collected[before:]))
+            self._room -= size
             if self._room < 0:
                 collected.clear()
                 self._deliver(None)
+            elif not self._keep(size):
+                collected.clear()
             elif not exchange.left:
                 self._deliver(b"".join(collected))
         session.door.engine.poller.later(self.upload)
+
+    def _keep(self, size: int) -> bool:
+        exchange = self._exchange
+        if exchange.session.door.engine.hoard.take(size):
+            self._held += size
+            return True
+        self._then = None
+        status, fields, body = plainAnswer(503)
+        exchange.respond(status, fields + b"Retry-After: 1\r\n", body)
+        return False
 
     def _deliver(self, body: bytes | None) -> None:
         self.endPace()

@@ -223,6 +223,11 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
     "Timeouts.body": ("timeouts: {body: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(body=3)),
     "Timeouts.write": ("timeouts: {write: 3}\n" + ROUTE, lambda c: c.timeouts, Timeouts(write=3)),
     "Limits.body_bytes": ("limits: {body_bytes: 3}\n" + ROUTE, lambda c: c.limits, Limits(bodyBytes=3)),
+    "Limits.held_bytes": (
+        "limits: {held_bytes: 65536}\n" + ROUTE,
+        lambda c: c.limits,
+        Limits(heldBytes=65536),
+    ),
     "Limits.min_rate": ("limits: {min_rate: 3}\n" + ROUTE, lambda c: c.limits, Limits(minRate=3)),
     "File.python_path": ("python_path: /usr\n" + ROUTE, lambda c: c.pythonPath, ("/usr",)),
     "Limits.streams": ("limits: {streams: 3}\n" + ROUTE, lambda c: c.limits, Limits(streams=3)),

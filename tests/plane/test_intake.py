@@ -89,6 +89,32 @@ class CollectTests(DeedTests):
                 await client.ends()
             client.leaves()
 
+    async def test_together(self) -> None:
+        """
+        What many clients send is bounded too: who has room keeps it, who has none is told to
+        come back, and may once others have ended, however they have.
+        """
+        port = await self.collects(1 << 20, limits=Limits(heldBytes=65536))
+        engine = self.plane.engine
+        first, second = await self.client(port), await self.client(port)
+        first.sends(POST + b"Content-Length: 60000\r\n\r\n" + b"x" * 50000)
+        second.sends(POST + b"Transfer-Encoding: chunked\r\n\r\n4\r\nhold\r\n")
+        await turns(5)
+        self.assertEqual(engine.hoard.held, 50004)
+        third = await self.client(port)
+        third.sends(POST + b"Content-Length: 20000\r\n\r\n" + b"y" * 20000)
+        head, _ = await third.message()
+        self.assertEqual(status(head), 503)
+        self.assertIn(b"Retry-After: 1\r\n", head)
+        first.sends(b"x" * 10000)
+        self.assertEqual(len((await first.message())[1]), 60002)
+        second.breaks()
+        await turns(5)
+        fourth = await self.client(port)
+        fourth.sends(POST + b"Content-Length: 20000\r\n\r\n" + b"y" * 20000)
+        self.assertEqual(len((await fourth.message())[1]), 20002)
+        self.assertEqual(engine.hoard.held, 0)
+
     async def test_bad(self) -> None:
         """
         A body that is none is refused, and nobody is called.
