@@ -136,7 +136,8 @@ class AnswerHead(NamedTuple):
         not known.  For an answer to HEAD, that which GET would have.
     @ivar filters: What the body goes through, the first one first.  With any,
         C{length} is that of what comes out.
-    @ivar isOurs: Whether the proxy has given the answer itself, and no target.
+    @ivar isOurs: Whether the proxy has given the answer itself, and no target, no code of others and no
+        server that was asked.
     """
 
     status: int

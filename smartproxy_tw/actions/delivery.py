@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from ..plane.foreign import ascribe
 from .asked import FAILED
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Delivery:
         self._guarded(lambda: self._respond(status, fields, length, body, isHead))
 
     def _respond(self, status: int, fields: bytes, length: int | None, body: bytes, isHead: bool) -> None:
+        ascribe(self._exchange, status)
         if isHead:
             self._exchange.begin(status, fields, len(body) if length is None else length).finish()
         elif length is None or length == len(body) or status in (204, 304):
@@ -71,6 +73,7 @@ class Delivery:
             self._guarded(lambda: self._begin(status, fields, length))
 
     def _begin(self, status: int, fields: bytes, length: int | None) -> None:
+        ascribe(self._exchange, status)
         self._outlet = self._exchange.begin(status, fields, length)
 
     def _guarded(self, deed: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..plane.foreign import ascribe
 from ..wire.byteranges import Span, Unsatisfiable, spans
 from ..wire.dates import formatted
 from ..wire.validators import Version, isRangeCurrent, judged
@@ -77,6 +78,7 @@ class Representation:
     def _begun(self, reactor: Any, exchange: IExchange, isHead: bool) -> Sending | None:
         length = self.file.status.st_size
         if self.status != 200:
+            ascribe(exchange, self.status)
             return self._send(reactor, exchange, isHead, self.status, self._typed(), length, [(0, length)])
         version = self.version()
         known = self.fields + _VERSIONED % (version.tag.encode(), formatted(version.modified).encode())

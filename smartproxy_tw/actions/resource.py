@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request, Site
 
+from ..plane.foreign import ascribe
 from .asked import FAILED, Asked, answerLines, ask
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ class _Channel:
         if self._outlet is None:
             assert self._head is not None
             status, fields, length = self._head
+            ascribe(self._exchange, status)
             if length == len(data) and self._producer is None:
                 self._isDone = True
                 self._exchange.respond(status, fields, data)
@@ -177,6 +179,8 @@ class _Channel:
             self._outlet.finish()
             return
         status, fields, length = self._head or (*FAILED[:2], None)
+        if self._head is not None:
+            ascribe(self._exchange, status)
         if request.method == b"HEAD":
             self._exchange.begin(status, fields, length).finish()
         else:

@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from ..facts import Amendment, AnswerHead
 from ..interfaces import ILens
+from ..plane.foreign import ascribe
 from .fields import line, twins
 from .visit import BROKEN, WAITING, Denial, Request, Verdict, refusal
 
@@ -197,6 +198,7 @@ class Inquiry:
             if _NAME.fullmatch(name) and name.lower() not in _OURS and name.lower() not in named
         )
         status = reply.status if 200 <= reply.status <= 599 else 502
+        ascribe(request.exchange, status)
         return Denial("auth_denied", status, lines, reply.body, f"the auth server said {reply.status}")
 
     def _admit(self, reply: Reply, request: Request) -> None:

@@ -5,6 +5,7 @@ Tests for L{smartproxy_tw.actions.applications}.
 from __future__ import annotations
 
 from smartproxy_tw.config.model import Application, Respond, Route
+from smartproxy_tw.config.revision import ErrorPage, Representation
 
 from ..plane.harness import turns
 from . import samples
@@ -23,6 +24,36 @@ class LifeTests(ApplicationTests):
         port = await self.begin("Loud", arguments='{"text": "x", "times": 3}')
         client = await self.client(port)
         self.assertEqual((await self.get(client, b"/"))[1], b"xxx")
+
+    async def test_errorPages(self) -> None:
+        """
+        What code itself says of errors stays, unless pages are for all; where it says nothing they
+        are for what the proxy says in its place.
+        """
+        port = await self.port()
+        for isForAll in (False, True):
+            pages = tuple(
+                ErrorPage(status, (Representation("text/plain", "page"),), isForAll)
+                for status in ("4xx", "5xx")
+            )
+            for name, missing in (("wsgi", b""), ("asgi", b""), ("page", None)):
+                action = Application(f"{NAME}:{name}", pythonPath=(f"/{isForAll}",))
+                await self.use(Route(name, (port,), action, "http", errorPages=pages))
+                client = await self.client(port)
+                client.sends(b"DELETE /nothing HTTP/1.1\r\nHost: a.test\r\n\r\n")
+                head, body = await client.message()
+                self.assertIn(head[9:12], (b"404", b"501"))
+                if isForAll:
+                    self.assertEqual(body, b"page")
+                elif missing is not None:
+                    self.assertEqual(body, missing)
+                else:
+                    self.assertIn(b"DELETE", body)
+                if name != "page":
+                    head, body = await self.get(client, b"/fail")
+                    self.assertEqual((head[:13], body), (b"HTTP/1.1 500 ", b"page"))
+                    self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+                client.leaves()
 
     async def test_reload(self) -> None:
         """

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.actions.asked import Asked, answerLines, ask
 
 from ..examples import examples
-from .delivering import RecordingExchange
+from .recording import RecordingExchange
 
 _BYTES = st.binary(max_size=12)
 
@@ -23,11 +23,13 @@ class AskTests(SynchronousTestCase):
     L{ask}.
     """
 
-    def asked(self, *, isBusy: bool = False, **request: Any) -> tuple[list[Asked], list[Any]]:
+    def asked(
+        self, *fields: tuple[str, str], isBusy: bool = False, **request: Any
+    ) -> tuple[list[Asked], list[Any]]:
         """
         What comes of a request: what is handed on, and what is answered.
         """
-        exchange = RecordingExchange.to("a.test", "/", **request)
+        exchange = RecordingExchange.to("a.test", "/", "", 80, *fields, **request)
         found: list[Asked] = []
         ask(exchange, 10, lambda: isBusy, found.append)
         return found, exchange.asked
@@ -42,10 +44,10 @@ class AskTests(SynchronousTestCase):
             ("POST", b"", (("a", "b"), ("content-length", "0"))),
             ("GET", b"", (("a", "b"),)),
         ):
-            (found,), answered = self.asked(method=method, body=body, fields=given)
+            (found,), answered = self.asked(*given, method=method, body=body)
             self.assertEqual((found.fields, found.body), (wanted, body))
             self.assertEqual(answered, [])
-        self.assertEqual(found.client, ("127.0.0.1", 1))
+        self.assertEqual(found.client, ("192.0.2.1", 1))
         self.assertEqual(found.server, ("a.test", 80))
         self.assertEqual(found.scheme, "http")
 
@@ -53,13 +55,13 @@ class AskTests(SynchronousTestCase):
         """
         Too much, too many, and what cannot be had.
         """
-        for request, status in (
-            ({"method": "POST", "body": None}, 413),
-            ({"method": "POST", "body": bytes(11)}, 413),
-            ({"isBusy": True}, 503),
-            ({"fields": (("sec-websocket-key", "x"),)}, 501),
+        for request, fields, status in (
+            ({"method": "POST", "body": None}, (), 413),
+            ({"method": "POST", "body": bytes(11)}, (), 413),
+            ({"isBusy": True}, (), 503),
+            ({}, (("sec-websocket-key", "x"),), 501),
         ):
-            found, ((verb, answered, *_),) = self.asked(**request)  # type: ignore[arg-type]
+            found, ((verb, answered, *_),) = self.asked(*fields, **request)  # type: ignore[arg-type]
             self.assertEqual((found, verb, answered), ([], "respond", status))
 
 

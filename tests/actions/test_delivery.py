@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.actions.asked import FAILED
 from smartproxy_tw.actions.delivery import Delivery
 
-from .delivering import RecordingExchange, RecordingOutlet
+from .recording import RecordingExchange, RecordingOutlet
 
 
 class DeliveryTests(SynchronousTestCase):

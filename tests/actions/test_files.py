@@ -14,10 +14,10 @@ from zope.interface.verify import verifyObject
 
 from smartproxy_tw.actions.files import FilesAction
 from smartproxy_tw.config.filetree import FileTree
+from smartproxy_tw.facts import AnswerHead
 from smartproxy_tw.interfaces import IAction
 
-from .delivering import RecordingExchange
-from .recording import RecordingStream
+from .recording import RecordingExchange, RecordingStream
 
 #: A moment long before any test, in nanoseconds.
 OLD = 1_000_000_000 * 10**9
@@ -54,7 +54,7 @@ class FilesTests(SynchronousTestCase):
         """
         action = FilesAction(FileTree(str(self.root), **settings), Clock())
         verifyObject(IAction, action)
-        exchange = RecordingExchange.to("a.test", path, query, method=method, fields=fields)
+        exchange = RecordingExchange.to("a.test", path, query, 80, *fields, method=method)
         before = len(os.listdir("/proc/self/fd"))
         action.request(exchange)
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
@@ -246,6 +246,10 @@ class FilesTests(SynchronousTestCase):
         status, fields, body = self.ask("/x/y", notFound="/a.txt", fields=(("range", "bytes=0-0"),))
         self.assertEqual((status, body), (404, b"text"))
         self.assertNotIn("etag", fields)
+        # It is a page already, which others are not put in the place of.
+        exchange = RecordingExchange.to("a.test", "/x")
+        FilesAction(FileTree(str(self.root), notFound="/a.txt"), Clock()).request(exchange)
+        self.assertFalse(exchange.seen(AnswerHead(404, b"", 4, isOurs=True))[0].isOurs)
         for settings in ({"fallback": "/gone"}, {"notFound": "/gone"}, {"notFound": "/sub"}):
             self.assertEqual(self.ask("/x", **settings)[2], b"Not Found\n")  # type: ignore[arg-type]
         status, fields, body = self.ask("/x/y", "HEAD", notFound="/a.txt")

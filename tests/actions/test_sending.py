@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.actions.sending import PIECE, Sending, readNow
 from smartproxy_tw.actions.tree import Opened
 
-from .delivering import RecordingExchange, RecordingOutlet
+from .recording import RecordingExchange, RecordingOutlet
 
 
 class Threads(Clock):

@@ -26,8 +26,8 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual((first.hasPassed, second.hasPassed, third.status), (True, True, 503))
         self.assertIn(b"Retry-After: ", third.answer)
         self.assertEqual(third.reasons, ["connections"])
-        first.exchange.ends()
-        first.exchange.ends()
+        first.exchange.end()
+        first.exchange.end()
         self.assertEqual(len(crowd), 1)
         self.assertTrue(Arrival(crowd).hasPassed)
         self.assertEqual(Arrival(crowd).status, 503)
@@ -46,7 +46,7 @@ class CrowdTests(SynchronousTestCase):
             self.assertEqual(Arrival(crowd, by=connection(client)).status, 429, client)
         self.assertEqual(crowd.clients, 4)
         for each in here:
-            each.exchange.ends()
+            each.exchange.end()
         self.assertEqual((crowd.clients, len(crowd)), (0, 0))
 
     def test_prefix(self) -> None:

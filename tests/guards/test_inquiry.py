@@ -12,6 +12,7 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.security import ForwardAuth
+from smartproxy_tw.facts import AnswerHead
 from smartproxy_tw.guards.inquiry import Inquiry
 from smartproxy_tw.guards.web import Reply
 
@@ -196,6 +197,9 @@ class InquiryTests(SynchronousTestCase):
                 ],
             )
             self.assertEqual(arrival.told, [("auth_denied", "192.0.2.1", f"the auth server said {status}")])
+            # Pages for the proxy's own errors leave it alone.
+            head, _ = arrival.exchange.seen(AnswerHead(status, b"", 2, isOurs=True))
+            self.assertEqual(head.isOurs, status < 400)
 
     def test_oddNames(self) -> None:
         """
@@ -237,7 +241,7 @@ class InquiryTests(SynchronousTestCase):
         """
         guard = self.guard(questions=1)
         arrival = Arrival(guard)
-        arrival.exchange.ends()
+        arrival.exchange.end()
         self.assertTrue(arrival.isWaiting)
         self.assertEqual(arrival.told, [])
         self.assertTrue(Arrival(guard).isWaiting)

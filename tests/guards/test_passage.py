@@ -116,7 +116,7 @@ class PassageTests(SynchronousTestCase):
         two.requests[0].goOn(None)
         self.assertTrue(arrival.hasPassed)
         self.assertEqual(last.asked, 1)
-        arrival.exchange.ends()
+        arrival.exchange.end()
         self.assertEqual((one.cancelled, two.cancelled), (0, 0))
 
     def test_deniedLater(self) -> None:
@@ -135,7 +135,7 @@ class PassageTests(SynchronousTestCase):
         for verdict in (None, NO):
             asks, last = _Asks(), _Says(None)
             arrival = Arrival(asks, last)
-            arrival.exchange.ends()
+            arrival.exchange.end()
             self.assertEqual(asks.cancelled, 1)
             asks.requests[0].goOn(verdict)
             self.assertTrue(arrival.isWaiting)

@@ -4,7 +4,7 @@ Visits for guards, which write down what becomes of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from smartproxy_tw.facts import Address, AnswerHead, CertificateFacts, ConnectionFacts, RequestFacts
@@ -31,24 +31,8 @@ def connection(
 
 class Visit(RecordingExchange):
     """
-    A request that ends when a test says so.
+    A request, as it goes on and as it is answered.
     """
-
-    def __init__(self, facts: Any = None, fields: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__(facts, fields)
-        self._ends: list[Callable[[], None]] = []
-
-    def onEnd(self, then: Callable[[], None]) -> None:
-        """To be called by L{ends}."""
-        self._ends.append(then)
-
-    def ends(self) -> None:
-        """
-        It has ended.
-        """
-        ends, self._ends = self._ends, []
-        for each in ends:
-            each()
 
     def shows(self, fields: bytes, status: int = 200) -> bytes:
         """
