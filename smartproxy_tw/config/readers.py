@@ -61,7 +61,7 @@ def portsOf(written: Any, path: Path, findings: Findings) -> tuple[int, ...]:
 
 class _Reader:
     """
-    What routes and sites have in common: targets and certificates.
+    What routes and sites have in common: certificates, and what their requests undergo.
     """
 
     def __init__(self, findings: Findings, files: Locations, path: Path, *, byDNS: bool = False) -> None:
@@ -108,6 +108,25 @@ class _Reader:
             self.wrong(below, why)
         return source
 
+    def asked(
+        self, written: schema.Route | schema.Site, reader: RevisionReader, *, isForward: bool
+    ) -> dict[str, Any]:
+        """
+        What requests and answers are to undergo, whatever is done with them.
+
+        @param reader: Of what is changed in them.
+        @param isForward: Whether requests go on.
+        @return: The fields of a L{model.Route}.
+        """
+        guards = Safeguards(self._findings, self._files, self._path)
+        return {
+            **reader.revisions(written, isForward),
+            "security": guards.security(written.security),
+            "cors": guards.cors(written.cors),
+            "securityHeaders": guards.headers(written.securityHeaders),
+            "bodyBytes": None if written.limits is None else written.limits.bodyBytes,
+        }
+
 
 class SiteReader(_Reader):
     """
@@ -142,6 +161,8 @@ class SiteReader(_Reader):
         )
         spreadProblems(self.wrong, (), forward, "http", "to")
         spokenProblems(self.wrong, items, forward, below)
+        revised = RevisionReader(self._findings, self._files, self._path, frozenset())
+        asked = {} if isShort else self.asked(value, revised, isForward=True)
         source = self.certificate(() if isShort else ("certificate",), certificate, (name,))
         if hasWWW and not names.isHost(f"www.{name}"):
             self.wrong(("www",), f"there is no www name beside {name}")
@@ -154,6 +175,7 @@ class SiteReader(_Reader):
             hasWWW,
             source if isinstance(source, model.Files) else kind,
             self._findings.mark(self._path).line,
+            asked,
         )
 
 
@@ -176,7 +198,6 @@ class RouteReader(_Reader):
             where = ("action", "targets")
             items = targets.read(where, action.targets, header, action.decisionTimeout, action.protocol)
         reader = RevisionReader(self._findings, self._files, self._path, blanks.parameters(match.path))
-        guards = Safeguards(self._findings, self._files, self._path)
         protocol = self._protocol(written, items)
         deed = self._action(action, match, reader, items)
         if isinstance(deed, model.Forward):
@@ -193,11 +214,7 @@ class RouteReader(_Reader):
             priority=written.priority,
             line=self._findings.mark(self._path).line,
             conditions=self._conditions(match, action),
-            **reader.revisions(written, isinstance(action, schema.Forward)),
-            security=guards.security(written.security),
-            cors=guards.cors(written.cors),
-            securityHeaders=guards.headers(written.securityHeaders),
-            bodyBytes=None if written.limits is None else written.limits.bodyBytes,
+            **self.asked(written, reader, isForward=isinstance(action, schema.Forward)),
         )
         for below, why in misplaced(made):
             self.wrong(below, why)

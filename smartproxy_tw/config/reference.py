@@ -44,13 +44,18 @@ def _inline(text: str) -> str:
 _SHARED = {
     "ActiveCheck": "An active check",
     "Balancing": "Load balancing",
+    "Compress": "Compression of answers",
+    "Cors": "Use by other origins",
     "ExternalAccount": "An external account",
     "KeyPair": "Certificate files",
+    "Headers": "Changes of header fields",
     "Health": "Health of targets",
     "PageForm": "One form of an error page",
     "PassiveCheck": "A passive check",
     "PortRange": "A range of ports",
     "ProxyHeader": "A header of the PROXY protocol",
+    "Rewrite": "Rewriting of requests",
+    "RouteLimits": "Limits of a route",
     "Security": "Security of a route",
     "SecurityHeaders": "Security headers",
     "Service": "Targets by SRV records",
@@ -63,7 +68,15 @@ _SHARED = {
 }
 
 #: As what their own mappings are told, where they have some.
-_PATHS = {"Security": "security", "SecurityHeaders": "security_headers"}
+_PATHS = {
+    "Compress": "compress",
+    "Cors": "cors",
+    "Headers": "headers",
+    "Rewrite": "rewrite",
+    "RouteLimits": "limits",
+    "Security": "security",
+    "SecurityHeaders": "security_headers",
+}
 
 
 class _Writer:

@@ -31,7 +31,7 @@ from .findings import Findings
 from .locations import Locations
 from .readers import RouteReader, SiteReader, listed, portsOf
 from .revisionreader import PageReader, inherited
-from .safeguards import Safeguards
+from .safeguards import Safeguards, misplaced
 from .safeguards import inherited as guarded
 
 __all__ = ["resolve"]
@@ -480,13 +480,21 @@ class _Resolver:
             )
             if site is not None:
                 mark = self._findings.mark(path)
+                own = value if isinstance(value, schema.Site) else None
                 for route in sites.expand(site, acme):
-                    placed.append(checks.Placed(self._withDefaults(route, None), path, mark))
+                    for below, why in misplaced(route):
+                        self._findings.add((*path, *below), why)
+                    if isinstance(route.action, model.Redirect):
+                        asked = site.asked.get("securityHeaders")
+                        route = guarded(
+                            replace(route, securityHeaders=asked), None, site.asked.get("security")
+                        )
+                    placed.append(checks.Placed(self._withDefaults(route, own), path, mark))
         return placed
 
-    def _withDefaults(self, route: model.Route, written: schema.Route | None) -> model.Route:
+    def _withDefaults(self, route: model.Route, written: schema.Route | schema.Site | None) -> model.Route:
         """
-        @param written: L{None} for a site.
+        @param written: L{None} where it says nothing of it.
         """
         made = guarded(route, None if written is None else written.security, self._usual)
         isSaid = written is not None and written.securityHeaders is not None

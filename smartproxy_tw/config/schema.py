@@ -789,6 +789,28 @@ class Site(Section):
         "paths of PEM "
         "files (which have to cover www.NAME too where it redirects).",
     )
+    headers: Headers | None = Field(
+        default=None, description="What becomes of header fields, as for a route; so is what follows."
+    )
+    rewrite: Rewrite | None = Field(
+        default=None, description="What targets are asked for in place of what clients have asked for."
+    )
+    compress: Compression = Field(
+        default=False, description="Whether answers are compressed, for clients that take it."
+    )
+    errorPages: ErrorPages | None = Field(default=None, description="What errors look like, by status.")
+    security: protection.Security | None = Field(
+        default=None, description="Who may use it, and how much. Default: everybody, all they like."
+    )
+    cors: protection.Cors | None = Field(
+        default=None, description="Which other origins browsers let use it. Default: what the target says."
+    )
+    securityHeaders: protection.Advice | None = Field(
+        default=None, description="What browsers are told to be careful about. Default: nothing."
+    )
+    limits: protection.RouteLimits | None = Field(
+        default=None, description="How much of something it takes. Default: as `limits` of the whole file."
+    )
 
 
 def _siteName(text: str) -> str:

@@ -14,8 +14,9 @@ loopback interface) the redirect names C{acme.tls_port}.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from . import texts
 from .model import (
@@ -44,6 +45,8 @@ class Site:
     @ivar hasWWW: Whether C{www.NAME} redirects here.
     @ivar certificate: Where certificates come from.
     @ivar line: Where the site stands in its file.
+    @ivar asked: What else its requests and answers are to undergo, as fields of L{Route}; not those
+        that are redirected to it.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Site:
     hasWWW: bool = False
     certificate: Literal["auto", "internal"] | Files = "auto"
     line: int = 0
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _source(site: Site, name: str) -> CertificateSource:
@@ -92,7 +96,7 @@ def expand(site: Site, acme: Acme) -> tuple[Route, ...]:
 
     toHTTPS = Redirect(f"https://{{domain}}{port}{{path}}")
     made = [
-        route(site.name, site.name, site.forward, isTLS=True),
+        replace(route(site.name, site.name, site.forward, isTLS=True), **site.asked),
         route(f"{site.name} (to https)", site.name, toHTTPS, isTLS=False),
     ]
     if site.hasWWW:

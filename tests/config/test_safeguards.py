@@ -172,6 +172,37 @@ class SafeguardsTests(SynchronousTestCase):
                 self.assertIs(each.security.basic, None)
                 self.assertEqual(each.security.blocked, ("10.0.0.1",))
 
+    def test_sites(self) -> None:
+        """
+        A site says it as a route does: what it says stands, the rest comes from the defaults, and
+        the redirects to it ask nobody for a password.
+        """
+        config = understood(
+            f"""
+            defaults: {{security: {{ip_block_list: 10.0.0.1, max_connections: 9}}, security_headers: true}}
+            sites:
+              a.b:
+                to: 1
+                www: redirect
+                security: {{ip_block_list: 10.0.0.2, basic_auth: {{users: {{bob: {BCRYPT}}}}}}}
+                security_headers: false
+              c.d: {{to: 2, security: {{inherit: false}}}}
+            """
+        )
+        site, *redirects, other, toOther = config.routes
+        self.assertEqual(len(redirects), 3)
+        for each in (site, *redirects):
+            assert each.security is not None
+            self.assertEqual((each.security.blocked, each.security.connections), (("10.0.0.2",), 9))
+            self.assertIs(each.securityHeaders, None)
+            self.assertEqual(each.security.basic is None, each is not site)
+        self.assertEqual((other.security, toOther.security), (None, None))
+        line = only(
+            f"sites: {{a.b: {{to: 1, security: {{basic_auth: {{users: {{bob: {BCRYPT}}}}}, "
+            f"jwt_auth: {{algorithms: [HS256], secret: {SECRET}}}}}}}}}"
+        )
+        self.assertIn("sites[a.b].security.jwt_auth: has its token where basic_auth has", line)
+
     def test_wrongDefaults(self) -> None:
         """
         What is wrong in the defaults is told once, there.

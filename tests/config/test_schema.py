@@ -59,6 +59,8 @@ from smartproxy_tw.config.model import (
     TLSPolicy,
     UpstreamTLS,
 )
+from smartproxy_tw.config.revision import FieldChanges, Headers
+from smartproxy_tw.config.security import Security
 from smartproxy_tw.facts import Address
 
 from ..plugins.given import given
@@ -570,6 +572,46 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         site("{to: 1, certificate: internal}"),
         lambda c: c.routes[0].tls,
         TLS("terminate", Internal(("a.b",))),
+    ),
+    "Site.headers": (
+        site("{to: 1, headers: {response: {set: {X-A: b}}}}"),
+        lambda c: [each.headers for each in c.routes],
+        [Headers(response=FieldChanges((("X-A", "b"),))), None],
+    ),
+    "Site.rewrite": (
+        site("{to: 1, rewrite: {strip_prefix: /x}}"),
+        lambda c: [each.rewrite is None for each in c.routes],
+        [False, True],
+    ),
+    "Site.compress": (
+        site("{to: 1, compress: {types: [text/plain]}}"),
+        lambda c: c.routes[0].compress.types,
+        ("text/plain",),
+    ),
+    "Site.error_pages": (
+        site("{to: 1, error_pages: {404: {body: x}}}"),
+        lambda c: [len(each.errorPages) for each in c.routes],
+        [1, 0],
+    ),
+    "Site.security": (
+        site("{to: 1, security: {max_connections: 3, client_prefix: 56}}"),
+        lambda c: [each.security for each in c.routes],
+        [Security(connections=3, prefix=56), Security(connections=3, prefix=56)],
+    ),
+    "Site.cors": (
+        site("{to: 1, cors: {origins: 'https://x.y'}}"),
+        lambda c: [each.cors is None for each in c.routes],
+        [False, True],
+    ),
+    "Site.security_headers": (
+        site("{to: 1, security_headers: true}"),
+        lambda c: [each.securityHeaders is None for each in c.routes],
+        [False, False],
+    ),
+    "Site.limits": (
+        site("{to: 1, limits: {body_bytes: 7}}"),
+        lambda c: [each.bodyBytes for each in c.routes],
+        [7, None],
     ),
     "File.routes": (ROUTE, lambda c: len(c.routes), 1),
     "Route.name": (
