@@ -35,11 +35,12 @@ class RespondAction:
         """
         self._status = settings.status
         self._route = route
-        self._factory = Saying(settings.body.encode("utf-8"))
         self._pattern = pattern
         self._fields = FieldLines(settings.headers)
         kind = next((value for name, value in settings.headers if name.lower() == "content-type"), "")
         self._body = Filling.of(settings.body, safeFor(kind))
+        # Where it cannot be filled in there is HTTP: the loader sees to it.
+        self._factory = Saying((self._body.fixed or "").encode("utf-8"))
         self._fixed: tuple[bytes, bytes] | None = None
         if self._fields.fixed is not None and self._body.fixed is not None:
             self._fixed = self._fields.fixed, self._body.fixed.encode("utf-8")
@@ -57,6 +58,6 @@ class RespondAction:
 
     def stream(self, stream: IStream) -> None:
         """
-        Without HTTP there is only the body, as it stands.
+        Without HTTP there is only the body, and nothing to fill in.
         """
         stream.serve(self._factory)

@@ -395,6 +395,11 @@ class RouteReader(_Reader):
         if match.protocol == "tcp":
             for option in written.model_fields_set & {"status", "headers"}:
                 self.wrong(("action", option), "needs HTTP: over plain TCP there is only the body")
+            pieces = blanks.parse(written.body)
+            blank = next((each for each in pieces if isinstance(each, blanks.Blank)), None)
+            if blank is not None:
+                why = f"uses {blank}, which needs HTTP: over plain TCP nothing is filled in ({{{{ is a brace)"
+                self.wrong(("action", "body"), why)
         fields = fieldLines(self._findings, (*self._path, "action", "headers"), written.headers)
         for name, value in fields:
             reader.checkParameters(("action", "headers", name), blanks.parse(value))

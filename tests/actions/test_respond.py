@@ -54,10 +54,10 @@ class RespondTests(SynchronousTestCase):
         Over plain TCP the body is said, and nothing else.
         """
         stream = RecordingStream()
-        RespondAction(Respond(body="ü\n")).stream(stream)
+        RespondAction(Respond(body="ü {{port}\n")).stream(stream)
         ((verb, factory),) = stream.asked
         self.assertEqual(verb, "serve")
         transport = StringTransport()
         factory.buildProtocol(None).makeConnection(transport)
-        self.assertEqual(transport.value(), "ü\n".encode())
+        self.assertEqual(transport.value(), "ü {port}\n".encode())
         self.assertTrue(transport.disconnecting)

@@ -162,6 +162,14 @@ class ProtocolTests(SynchronousTestCase):
             ),
             (
                 "ports: 1, protocol: tcp",
+                "{type: respond, body: 'you are {client_ip} on {port}'}",
+                (
+                    "action.body: uses {client_ip}, which needs HTTP: over plain TCP nothing is filled in "
+                    "({{ is a brace)"
+                ),
+            ),
+            (
+                "ports: 1, protocol: tcp",
                 "{type: files, root: .}",
                 "match.protocol: cannot be tcp: type: files needs HTTP",
             ),
