@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import implementer
 
 from ..interfaces import IAction, IExchange, IStream
-from ..wire.codings import preferred
+from ..wire.preferences import preferred
 from .listing import MOST, page
 from .media import mediaType
 from .representation import Representation

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from ..facts import AnswerHead
 from ..interfaces import ILens
-from .fields import hasField, without
+from ..wire.lines import has, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +49,8 @@ class Advice:
         """
         fields = head.fields
         if self._wins:
-            return head._replace(fields=without(fields, self._names) + self._all)
+            return head._replace(fields=without(fields, self._names.__contains__) + self._all)
         for name, line in self._lines:
-            if not hasField(head.fields, name):
+            if not has(head.fields, name):
                 fields += line
         return head._replace(fields=fields)

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from ..config.origins import Origins
 from ..facts import AnswerHead
 from ..interfaces import ILens
-from .fields import without
+from ..wire.lines import without
 from .visit import Denial, Request
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class _Said:
         """
         fields = head.fields
         if b"ccess-" in fields or b"CCESS-" in fields:
-            fields = without(fields, _SAID)
+            fields = without(fields, _SAID.__contains__)
         return head._replace(fields=fields + self._lines)
 
 

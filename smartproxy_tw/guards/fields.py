@@ -1,40 +1,18 @@
 """
-Header lines, as bytes: which are there, and all but some.
+Header lines that guards say something by, and the names that nobody else may say it by.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import product
 
-__all__ = ["hasField", "line", "twins", "without"]
+__all__ = ["line", "twins"]
 
 #: Names that end up as one where names are made into variables (CGI, WSGI) are one.
 _MEMO = 256
-
-
-def hasField(lines: bytes, name: bytes) -> bool:
-    """
-    Whether there is a field of a name.
-
-    @param lines: Whole lines.
-    @param name: In lower case.
-    """
-    lower = lines.lower()
-    return lower.startswith(name + b":") or b"\n" + name + b":" in lower
-
-
-def without(lines: bytes, names: Collection[bytes]) -> bytes:
-    """
-    All lines but those of some names.
-
-    @param lines: Whole lines.
-    @param names: In lower case.
-    """
-    kept = [each for each in lines.splitlines(keepends=True) if each.partition(b":")[0].lower() not in names]
-    return b"".join(kept)
 
 
 def line(name: str, value: str | bytes) -> bytes:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from .lines import without
 from .target import BadTarget, Resolved, hostOf, resolve
 
 __all__ = [
@@ -454,17 +455,14 @@ def _readConnection(request: Request, connection: bytes, upgrade: bytes) -> None
         return
     if not named.isdisjoint((b"host", b"content-length", b"transfer-encoding")):
         raise BadMessage(400, "the Connection field names a field that frames the message")
-    request.fields = _without(request.fields, named)
-    request.forwarded = _without(request.forwarded, named)
-    request.identified = _without(request.identified, named)
+    isNamed = named.__contains__
+    request.fields = without(request.fields, isNamed)
+    request.forwarded = without(request.forwarded, isNamed)
+    request.identified = without(request.identified, isNamed)
 
 
-_LINE = re.compile(rb"(?m)^([^:\r\n]++):[^\r\n]*+\r\n")
-
-
-def _without(lines: bytes, names: set[bytes]) -> bytes:
-    # One pass for all names: a pass for each let one request cost minutes.
-    return _LINE.sub(lambda line: b"" if line[1].lower() in names else line[0], lines)
+_CHUNKING = frozenset((b"transfer-encoding", b"trailer"))
+_FRAMING = _CHUNKING | {b"content-length"}
 
 
 def withoutChunks(head: bytes) -> bytes:
@@ -475,7 +473,7 @@ def withoutChunks(head: bytes) -> bytes:
     @return: The same without its Transfer-Encoding, and without the Trailer field
         that announces what goes with the chunks.
     """
-    return _without(head, {b"transfer-encoding", b"trailer"})
+    return without(head, _CHUNKING.__contains__)
 
 
 _LENGTH = re.compile(rb"(?im)^content-length:[\t ]*+([0-9]++)[\t ]*+\r\n")
@@ -491,7 +489,7 @@ def unframed(head: bytes) -> tuple[bytes, int | None]:
     """
     fields = head[head.index(b"\n") + 1 :]
     found = _LENGTH.search(fields)
-    fields = _without(fields, {b"content-length", b"transfer-encoding", b"trailer"})
+    fields = without(fields, _FRAMING.__contains__)
     return fields, None if found is None else int(found[1])
 
 
@@ -594,7 +592,7 @@ def _readResponseConnection(
     isClosing = isClosing or b"close" in named
     named -= {b"close", b"keep-alive", b"upgrade", b"content-length", b"transfer-encoding"}
     if named:
-        response.head = _without(response.head, named)
+        response.head = without(response.head, named.__contains__)
     return isKept, isClosing
 
 

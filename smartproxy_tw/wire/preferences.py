@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["chooseCoding", "chooseType", "weights"]
+__all__ = ["chooseCoding", "chooseType", "preferred", "weights"]
 
 _QUOTED = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
 _ITEM = re.compile(rf'((?:[^",;]|{_QUOTED})*+)((?:;(?:[^",]|{_QUOTED})*+)?+)(?:,|\Z)', re.DOTALL)
@@ -45,26 +45,32 @@ def _weight(parameters: str) -> float:
     return 1.0
 
 
-def chooseCoding(text: str | None, offered: Sequence[str]) -> str | None:
+def preferred(text: str | None, offered: Sequence[str]) -> tuple[str, ...]:
     """
     @param text: Accept-Encoding; L{None}: it did not come.
-    @param offered: Codings, the preferred one first.
-    @return: The one that is liked best, if it is liked no less than none (identity); of several the
-        first that is offered.  L{None}: none is to be used.
+    @param offered: Codings, in the order that decides among equals.
+    @return: Those that are liked no less than none (identity), the best one first.
     """
     if not text:
-        return None
+        return ()
     known = weights(text)
     if "x-gzip" in known:
         known.setdefault("gzip", known["x-gzip"])
     others = known.get("*", 0.0)
-    best, chosen = 0.0, None
-    for coding in offered:
-        weight = known.get(coding, others)
-        if weight > best:
-            best, chosen = weight, coding
     # That it is not named says nothing against it, and nothing for it (section 12.5.3, rule 2).
-    return chosen if best >= known.get("identity", 0.0) else None
+    plain = known.get("identity", 0.0)
+    found = [(known.get(each, others), each) for each in offered]
+    taken = [each for each in found if each[0] > 0 and each[0] >= plain]
+    return tuple(each for _, each in sorted(taken, key=lambda weighed: -weighed[0]))
+
+
+def chooseCoding(text: str | None, offered: Sequence[str]) -> str | None:
+    """
+    @param text: As for L{preferred}.
+    @param offered: Likewise.
+    @return: The first of L{preferred}; L{None}: none is to be used.
+    """
+    return next(iter(preferred(text, offered)), None)
 
 
 def chooseType(text: str | None, offered: Sequence[str]) -> int:

@@ -8,31 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.guards.fields import hasField, line, twins, without
+from smartproxy_tw.guards.fields import line, twins
 
 from ..examples import examples
-
-LINES = b"X-One: 1\r\nx-two: X-Three: 3\r\nX-ONE: 2\r\n"
 
 
 class FieldsTests(SynchronousTestCase):
     """
     Header lines.
     """
-
-    def test_has(self) -> None:
-        """
-        A field is there when a line begins with its name, in any case.
-        """
-        for name, isThere in ((b"x-one", True), (b"x-two", True), (b"x-three", False), (b"x-o", False)):
-            self.assertEqual(hasField(LINES, name), isThere, name)
-
-    def test_without(self) -> None:
-        """
-        All lines of a name go, no others.
-        """
-        self.assertEqual(without(LINES, {b"x-one"}), b"x-two: X-Three: 3\r\n")
-        self.assertEqual(without(LINES, {b"x-three"}), LINES)
 
     @examples(200)
     @given(st.one_of(st.binary(max_size=40).map(lambda data: data.decode("latin-1")), st.binary(max_size=40)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.wire.http1 import BadMessage, parseRequest
-from smartproxy_tw.wire.lines import pairs, valueOf, without
+from smartproxy_tw.wire.lines import has, pairs, valueOf, without
 
 from ..examples import examples
 
@@ -69,6 +69,16 @@ class ChangeTests(SynchronousTestCase):
         self.assertEqual(without(self.LINES, lambda name: name == b"a"), self.LINES[6:-8])
         self.assertEqual(without(self.LINES, lambda name: False), self.LINES)
         self.assertEqual(without(b"", lambda name: True), b"")
+        head = b"HTTP/1.1 200 a: b\r\nA: 1\r\n"
+        self.assertEqual(without(head, b"a".__eq__), head[:19])
+
+    def test_has(self) -> None:
+        """
+        A field is there when a line begins with its name, in any case.
+        """
+        lines = b"X-One: 1\r\nx-two: X-Three: 3\r\nX-ONE: 2\r\n"
+        for name, isThere in ((b"x-one", True), (b"x-two", True), (b"x-three", False), (b"x-o", False)):
+            self.assertEqual(has(lines, name), isThere, name)
 
     def test_valueOf(self) -> None:
         """

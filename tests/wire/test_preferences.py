@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.wire.preferences import chooseCoding, chooseType, weights
+from smartproxy_tw.wire.preferences import chooseCoding, chooseType, preferred, weights
 
 from ..examples import anyText, examples
 
@@ -95,6 +95,22 @@ class CodingTests(SynchronousTestCase):
         self.assertEqual(chooseCoding("zstd, gzip;q=0.5", ("gzip", "zstd")), "zstd")
         self.assertEqual(chooseCoding("br, zstd", ("br", "zstd")), "br")
 
+    def test_order(self) -> None:
+        """
+        Weights come first, then our own order.
+        """
+        for text, wanted in (
+            (None, ()),
+            ("", ()),
+            ("gzip, deflate, br, zstd", ("br", "zstd", "gzip")),
+            ("gzip;q=1.0, br;q=0.5", ("gzip", "br")),
+            ("*", ("br", "zstd", "gzip")),
+            ("*;q=0.1, br;q=0", ("zstd", "gzip")),
+            ("identity, gzip;q=0.5", ()),
+            ("identity;q=0.5, gzip", ("gzip",)),
+        ):
+            self.assertEqual(preferred(text, ("br", "zstd", "gzip")), wanted, text)
+
     @examples(300)
     @given(ITEMS, st.permutations(ALL))
     def test_reference(self, items: list[tuple[str, str, str]], offered: list[str]) -> None:
@@ -103,6 +119,12 @@ class CodingTests(SynchronousTestCase):
         """
         text = ",".join(space + name + space + weight + space for name, weight, space in items)
         self.assertEqual(chooseCoding(text, offered), slowly(text, tuple(offered)), text)
+        # Each is what would be chosen if those before it were not there.
+        left = list(offered)
+        for each in preferred(text, offered):
+            self.assertEqual(slowly(text, tuple(left)), each, text)
+            left.remove(each)
+        self.assertIs(slowly(text, tuple(left)) if left else None, None)
 
     @examples(200)
     @given(anyText(30) | st.text(alphabet='gzip,;q="=01.*\\ ', max_size=40))
