@@ -103,12 +103,14 @@ class Ejection:
     @ivar seconds: For so long at first, and twice as long each time that it fails again.
     @ivar longest: For no longer than that, in seconds.
     @ivar isBounded: Whether at most half of the targets may be without turns at a time.
+    @ivar statuses: Of answers that are failures too.
     """
 
     failures: int = 5
     seconds: float = 10.0
     longest: float = 10.0
     isBounded: bool = False
+    statuses: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

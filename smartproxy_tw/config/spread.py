@@ -223,6 +223,11 @@ class PassiveCheck(Section):
         "tries it.",
     )
     ejectForAtMost: Seconds = Field(default=300.0, description="No longer than so many seconds.")
+    statuses: list[Annotated[int, Field(ge=400, le=599), BeforeValidator(number)]] = Field(
+        default_factory=list,
+        description="Answers that are failures too, such as `[502, 503, 504]`. Default: none; a status is an "
+        "answer.",
+    )
 
     @model_validator(mode="after")
     def _isOrdered(self) -> Self:

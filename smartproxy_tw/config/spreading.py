@@ -37,7 +37,9 @@ def healthOf(written: spread.Health | None) -> balance.Health:
     passive = balance.Ejection()
     if written.passive is not None:
         told = written.passive
-        passive = balance.Ejection(told.failures, told.ejectFor, told.ejectForAtMost, True)
+        passive = balance.Ejection(
+            told.failures, told.ejectFor, told.ejectForAtMost, True, frozenset(told.statuses)
+        )
     return balance.Health(None if written.active is None else _check(written.active), passive)
 
 

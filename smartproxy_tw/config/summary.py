@@ -227,6 +227,8 @@ def _health(health: Health) -> str:
         text += f"; checked by {what} every {check.interval:g} s"
     if health.passive.isBounded:
         text += f"; ejected after {_count(health.passive.failures, 'failure')} in a row"
+        if health.passive.statuses:
+            text += f" (also {', '.join(map(str, sorted(health.passive.statuses)))})"
     return text
 
 

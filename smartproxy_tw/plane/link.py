@@ -75,6 +75,13 @@ class Lender(Protocol):
         Close a link that has given a whole answer, but is good for no other.
         """
 
+    def erred(self, status: int) -> None:
+        """
+        Called before L{giveBack} or L{retire} where the whole answer was an error of the target's.
+
+        @param status: 400..599.
+        """
+
     def failed(self, reason: str) -> None:
         """
         A link did not give the answer that it should.
@@ -461,6 +468,8 @@ class Link:
         outlet = self._outlet
         chunks = self._chunks
         self.exchange = self._response = self._chunks = self._payload = self._outlet = None
+        if response.status >= 400:
+            self._lender.erred(response.status)
         if (
             response.keepAlive
             and exchange.request.minor  # a target that was asked in HTTP/1.0 is about to close

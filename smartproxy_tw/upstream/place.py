@@ -114,6 +114,7 @@ class Place:
 
     __slots__ = (
         "_cohort",
+        "_hasErred",
         "_isTold",
         "_kept",
         "_past",
@@ -177,7 +178,7 @@ class Place:
         self.freshAt = -_NEVER
         self.requests = self.failures = 0
         self.family = 0
-        self._isTold = False
+        self._isTold = self._hasErred = False
         self._toldAt = -_QUIET
 
     @property
@@ -193,7 +194,9 @@ class Place:
         """
         It has given a whole answer, and can carry another.
         """
-        if self.breaker is not None:
+        if self._hasErred:
+            self._hasErred = False
+        elif self.breaker is not None:
             self.answered()
         self.keep(link)
 
@@ -211,7 +214,9 @@ class Place:
         """
         It has given a whole answer, and is to be closed.
         """
-        if self.breaker is not None:
+        if self._hasErred:
+            self._hasErred = False
+        elif self.breaker is not None:
             self.answered()
         link.close()
 
@@ -233,6 +238,14 @@ class Place:
         return None
 
     # How well it does.
+
+    def erred(self, status: int) -> None:
+        """
+        See L{Lender<smartproxy_tw.plane.link.Lender>}: whether that is a failure is said by the terms.
+        """
+        if status in self._terms.statuses:
+            self.failed(f"it answers with {status}")
+            self._hasErred = True
 
     def failed(self, reason: str) -> None:
         """

@@ -757,6 +757,11 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         lambda c: deed(c).health.passive.seconds,
         3.0,
     ),
+    "PassiveCheck.statuses": (
+        health("passive: {statuses: [503, 429]}"),
+        lambda c: deed(c).health.passive.statuses,
+        {429, 503},
+    ),
     "PassiveCheck.eject_for_at_most": (
         health("passive: {eject_for_at_most: 30}"),
         lambda c: deed(c).health.passive.longest,

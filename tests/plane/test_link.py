@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from smartproxy_tw.config.model import Forward, Respond, Route, Target, UpstreamTLS
+from smartproxy_tw.config.model import Ejection, Forward, Health, Respond, Route, Target, UpstreamTLS
 
 from .conversation import GET, HELLO, SessionTests, status
 from .harness import Peer, credentialFor, field, turns
@@ -399,6 +399,22 @@ class UpstreamTests(SessionTests):
         self.assertEqual((await self.plane.tally())["upstream_failures"], 1)
         client.sends(GET)
         await (await origin.accepts()).head()
+
+    async def test_statuses(self) -> None:
+        """
+        A target whose answers are failures by their status is passed over; its clients have the
+        answers.
+        """
+        port = await self.port()
+        bad, good = self.origin(), self.origin()
+        bad.answers(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 3\r\n\r\nbad")
+        good.answers(HELLO)
+        health = Health(None, Ejection(2, 10.0, 60.0, True, frozenset({503})))
+        forward = Forward((bad.target, good.target), health=health)
+        await self.use(Route("a", (port,), forward, "http"))
+        client = await self.client(port)
+        found = [status((await self.exchange(client))[0]) for _ in range(8)]
+        self.assertEqual((found.count(503), found[-4:]), (2, [200] * 4))
 
     async def test_closedWhileKept(self) -> None:
         """

@@ -23,6 +23,17 @@ class Hand:
     now = 1000.0
 
 
+class Link:
+    """
+    A link that has given an answer.
+    """
+
+    deadline = 0.0
+
+    def close(self) -> None:
+        """Closed."""
+
+
 class TellingTests(SynchronousTestCase):
     """
     A diary is not flooded by a target that comes and goes.
@@ -52,6 +63,23 @@ class TellingTests(SynchronousTestCase):
         self.hand.now += PAUSE
         self.assertEqual(self.told("probed", "reached"), [])
         self.assertEqual(self.told("answered"), ["info"])
+
+    def test_statuses(self) -> None:
+        """
+        Answers are failures where their statuses are said to be, and do not speak for their target
+        then; any other answer does.
+        """
+        link = cast(Any, Link())
+        for statuses, opens in ((frozenset({502, 503}), True), (frozenset(), False)):
+            place = Place(cast(Any, self.hand), Target("127.0.0.1", 80), 0, Ejection(2, statuses=statuses))
+            for status in (503, 404, 502, 200, 503, 502):
+                with capturedLogs() as events:
+                    if status >= 400:
+                        place.erred(status)
+                    (place.giveBack if status % 2 else place.retire)(link)
+            self.assertEqual(place.isAway, opens)
+            self.assertEqual(place.failures, 4 * opens)
+        self.assertEqual(events, [])
 
     def test_connectsOnly(self) -> None:
         """
