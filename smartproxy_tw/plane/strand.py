@@ -375,7 +375,10 @@ class Strand:
         """
         The answer has ended; what the target has not had of the request it does not want.
         """
-        self.trunk.keeper.done()
+        keeper = self.trunk.keeper
+        if self._response is not None and self._response.status >= 400:
+            keeper.erred(self._response.status)
+        keeper.done()
         self._leave(CANCEL)
 
     def repay(self) -> None:

@@ -88,6 +88,11 @@ class Keeper(Protocol):
         @return: Something with a method C{cancel()}.
         """
 
+    def erred(self, status: int) -> None:
+        """
+        Called before L{done} where the whole answer was an error of the target's.
+        """
+
     def done(self) -> None:
         """
         A strand has given a whole answer.

@@ -189,7 +189,9 @@ class SharedPlace(CountedPlace):
         """
         See L{Keeper<smartproxy_tw.plane.trunk.Keeper>}.
         """
-        if self.breaker is not None:
+        if self._hasErred:
+            self._hasErred = False
+        elif self.breaker is not None:
             self.answered()
 
     def lost(self, link: Any) -> None:

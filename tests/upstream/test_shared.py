@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from smartproxy_tw.config.model import Forward, Pool, Route, Timeouts
+from smartproxy_tw.config.model import Ejection, Forward, Health, Pool, Route, Timeouts
 
 from ..plane.harness import PlaneTests, turns
 from ..plane.targets import Asked, Multiplexed, Server
@@ -168,3 +168,21 @@ class SharedTests(PlaneTests):
         for client in clients:
             await client.message()
         self.assertEqual((place.busy, place.open), (0, 1))
+
+    async def test_erred(self) -> None:
+        """
+        Answers whose status counts as a failure do here too.
+        """
+        target = Multiplexed(self.origin(), lambda server, asked: server.answers(asked, b"503", body=b"x"))
+        port = await self.port()
+        for statuses, isAway in ((frozenset({503}), True), (frozenset({500}), False)):
+            health = Health(None, Ejection(2, statuses=statuses))
+            await self.use(Route("a", (port,), Forward((target.target(),), health=health), "http"))
+            self.assertEqual(await self.asks(port, 2), [b"503"] * 2)
+            [place] = [
+                place
+                for group in self.plane._groups.values()
+                for places in group._all.values()
+                for place in places
+            ]
+            self.assertEqual(place.isAway, isAway)
