@@ -92,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Read a configuration. Tell all that is wrong with it, each with file, line and column; "
         "or, when nothing is, what each port does. Nothing is opened or changed.",
     )
-    check.add_argument("file", metavar="FILE", nargs="?", default=_DEFAULT_FILE, help="default: %(default)s")
+    which = check.add_mutually_exclusive_group()
+    which.add_argument("file", metavar="FILE", nargs="?", default=_DEFAULT_FILE, help="default: %(default)s")
+    which.add_argument("-c", "--config", metavar="FILE", help="the same, as the other commands take it")
     check.add_argument("-q", "--quiet", action="store_true", help="print nothing when nothing is wrong")
 
     explain = commands.add_parser(
@@ -127,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
 
     fmt = commands.add_parser(
         "fmt",
-        help="lay a configuration in YAML out as all of them are",
+        help="lay a configuration in YAML out as those in the manual are",
         description="Lay configurations in YAML out: two spaces for each level, lists below their key, no "
         "trailing space. Comments, order and quotes stay. A file of which that would change the meaning, or "
         "lose a comment, is left alone, and told.",
@@ -137,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         nargs="*",
         default=[_DEFAULT_FILE],
-        help="default: %(default)s; - is standard input, to standard output",
+        help=f"default: {_DEFAULT_FILE}; - is standard input, to standard output",
     )
     fmt.add_argument(
         "--check", action="store_true", help="change nothing; the status is 1 where there is work"
@@ -167,9 +169,14 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument(
         "--systemd", metavar="DIRECTORY", help="write units into it, for instance into /etc/systemd/system"
     )
+    _addReload(commands)
     addOperations(commands, _DEFAULT_FILE)
     _addCertificates(commands)
     _addAccounts(commands)
+    return parser
+
+
+def _addReload(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     reload = commands.add_parser(
         "reload",
         help="have the running proxy read its configuration again, and tell what has changed",
@@ -180,7 +187,6 @@ def _parser() -> argparse.ArgumentParser:
     reload.add_argument("--dry-run", action="store_true", help="tell what would change, and change nothing")
     reload.add_argument("--socket", metavar="PATH", help="of the proxy; default: by its configuration")
     reload.add_argument("-c", "--config", metavar="FILE", default=_DEFAULT_FILE, help="default: %(default)s")
-    return parser
 
 
 def _addCertificates(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -729,7 +735,7 @@ def _isSure(lines: Sequence[str], reason: str) -> bool:
 
 def _run(options: argparse.Namespace) -> int:
     if options.command == "check":
-        return _check(options.file, options.quiet)
+        return _check(options.config or options.file, options.quiet)
     if options.command == "explain":
         return _explain(options)
     if options.command == "fmt":

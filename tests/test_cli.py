@@ -103,6 +103,15 @@ class MainTests(SynchronousTestCase):
         self.write(GOOD)
         self.assertEqual(self.run_("check", "--quiet"), (OK, "", ""))
 
+    def test_checkAsOthers(self) -> None:
+        """
+        The file may be named as all other commands have it named, but not two of them.
+        """
+        self.write(BAD, "other.yaml")
+        self.assertEqual(self.run_("check", "--config", "other.yaml"), self.run_("check", "other.yaml"))
+        self.assertEqual(self.run_("check", "-c", "other.yaml")[0], CONFIGURATION)
+        self.assertEqual(self.run_("check", "-c", "other.yaml", "smartproxy.yaml")[0], USAGE)
+
     def test_checkNoFile(self) -> None:
         """
         A file that is not there is a wrong configuration.
