@@ -123,10 +123,17 @@ def _seen(route: Route, action: IAction) -> IAction:
     if route.errorPages:
         from .pages import Pages
 
-        settings = route.action
-        own = settings.status if isinstance(settings, Respond) and settings.body else None
-        glasses.append(Pages(route.errorPages, own))
+        glasses.append(Pages(route.errorPages, _own(route.action)))
     return Seen(tuple(glasses), route.name, pathPattern(route.path), action) if glasses else action
+
+
+def _own(settings: object) -> int | None:
+    """
+    @return: The status for which an action has a body that the operator has chosen for just that.
+    """
+    if isinstance(settings, FileTree) and settings.notFound is not None:
+        return 404
+    return settings.status if isinstance(settings, Respond) and settings.body else None
 
 
 def _forward(

@@ -192,6 +192,8 @@ class BuildTests(SynchronousTestCase):
             (Respond(404, body="mine"), 404, False),
             (Respond(404), 404, True),
             (Respond(200, body="mine"), 404, True),
+            (FileTree("/nowhere", notFound="/404.html"), 404, False),
+            (FileTree("/nowhere"), 404, True),
         ):
             made = buildAction(route(settings, errorPages=(PAGE,)), lambda _: cast(Any, object()), MEANS)
             exchange = RecordingExchange.to("h", "/a")
