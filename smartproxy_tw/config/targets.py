@@ -108,7 +108,8 @@ def _authority(text: str, usual: int) -> Target:
     text = text.removesuffix("/")
     for sign, meaning in (("@", "user name"), ("/", "path"), ("?", "query"), ("#", "fragment")):
         if sign in text:
-            raise ValueError(f"has a {meaning}, but a target is only a host and a port")
+            more = ": rewrite.add_prefix puts a path before that of requests" if meaning == "path" else ""
+            raise ValueError(f"has a {meaning}, but a target is only a host and a port{more}")
     return _hostPort(text, usual)
 
 
@@ -127,6 +128,8 @@ def _hostPort(text: str, usual: int | None) -> Target:
             host, number = text, ""
         if ":" in host:
             raise ValueError("cannot be a target: write an IPv6 address in brackets, [::1]:3000 for instance")
+    if colon and not host:
+        raise ValueError(f"has no host: 127.0.0.1{text}, for instance, was expected")
     if not colon and usual is None:
         names.host(host)
         raise ValueError(f"has no port: {host}:3000, for instance, was expected")

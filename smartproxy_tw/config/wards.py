@@ -38,14 +38,19 @@ def asked(route: Route) -> Iterator[str]:
             )
     if route.cors is not None:
         yield f"CORS for {', '.join(route.cors.origins[:4])}{' and others' * (len(route.cors.origins) > 4)}"
-    if settings is None:
-        return
-    if settings.basic is not None:
-        yield f"password of {_count(len(settings.basic.users), 'user', 'users')}"
-    if settings.jwt is not None:
-        yield f"token ({', '.join(settings.jwt.algorithms)})"
-    if settings.forward is not None:
-        yield f"asks {settings.forward.url.partition('?')[0]}"
+    if settings is not None:
+        if settings.basic is not None:
+            yield f"password of {_count(len(settings.basic.users), 'user', 'users')}"
+        if settings.jwt is not None:
+            yield f"token ({', '.join(settings.jwt.algorithms)})"
+        if settings.forward is not None:
+            yield f"leave of {settings.forward.url.partition('?')[0]}"
+    if route.bodyBytes is not None:
+        yield (
+            f"bodies of at most {_count(route.bodyBytes, 'byte', 'bytes')}"
+            if route.bodyBytes
+            else "bodies of any length"
+        )
 
 
 def denial(route: Route, client: str) -> str | None:

@@ -7,6 +7,7 @@ file.  Of a union only the branch that was meant is spoken of.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
@@ -33,6 +34,11 @@ _KINDS = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+_SHAPES = {"integer": "a whole number", "number": "a number"}
+_UNITS = (
+    (re.compile(r"'\d+(\.\d+)? ?(ms|s|sec|m|min|h|d)'"), "durations are seconds, without a unit"),
+    (re.compile(r"'\d+ ?[kmg](i?b)?'", re.IGNORECASE), "sizes are bytes, without a unit"),
+)
 _BOUNDS = {
     "greater_than": ("more than", "gt"),
     "greater_than_equal": ("at least", "ge"),
@@ -67,6 +73,34 @@ class Options:
             here = self._step(here, part)
         options: dict[str, Any] = self._followed(here).get("properties", {})
         return options
+
+    def demanded(self, loc: Iterable[str | int]) -> list[str]:
+        """
+        Which of the options of the mapping at a place have to be given.
+
+        @param loc: As for L{at}.
+        """
+        here = self._schema
+        for part in loc:
+            here = self._step(here, part)
+        demanded: list[str] = self._followed(here).get("required", [])
+        return demanded
+
+    def besides(self, loc: tuple[str | int, ...]) -> list[str]:
+        """
+        Which numbers may stand at a place in place of a word.
+
+        @param loc: As for L{at}; of the words in a union told apart by kind.
+        @return: In words.
+        """
+        if not loc or loc[-1] != f"{TAG}text":
+            return []
+        here = self._schema
+        for part in loc[:-1]:
+            here = self._step(here, part)
+        branches = map(self._followed, self._followed(here).get("oneOf", []))
+        kinds = dict.fromkeys(branch.get("type") for branch in branches)
+        return [_SHAPES[kind] for kind in kinds if kind in _SHAPES]
 
     def _followed(self, here: dict[str, Any]) -> dict[str, Any]:
         while "$ref" in here:
@@ -129,7 +163,7 @@ def _missing(key: str, options: dict[str, Any]) -> str:
     return f"needs {key}" + (f" ({meaning[:1].lower()}{meaning[1:]})" if meaning else "")
 
 
-def _said(error: ErrorDetails, found: str) -> str:
+def _said(error: ErrorDetails, found: str, options: Options) -> str:
     """
     The message for a value that was refused.
 
@@ -137,7 +171,10 @@ def _said(error: ErrorDetails, found: str) -> str:
     """
     kind, context = error["type"], error.get("ctx", {})
     if kind in _KINDS:
-        return f"has to be {_KINDS[kind]}, not {found}"
+        demanded = options.demanded(error["loc"]) if _KINDS[kind] == "a mapping" else []
+        parts = f" with {' and '.join(demanded)}" if demanded else ""
+        unit = next((f": {words}" for unit, words in _UNITS if unit.fullmatch(found)), "")
+        return f"has to be {_KINDS[kind]}{parts}, not {found}" + (unit if "number" in _KINDS[kind] else "")
     if kind in _BOUNDS:
         phrase, key = _BOUNDS[kind]
         bound = context[key]
@@ -146,7 +183,9 @@ def _said(error: ErrorDetails, found: str) -> str:
     if kind == "literal_error":
         allowed = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
         near = get_close_matches(found.strip("'").lower(), allowed, n=1, cutoff=0.6) if "'" in found else []
-        return f"has to be {_or(allowed)}, not {found}" + (f"; did you mean {near[0]}?" if near else "")
+        if near:
+            return f"has to be {_or(allowed)}, not {found}; did you mean {near[0]}?"
+        return f"has to be {_or([*allowed, *options.besides(error['loc'])])}, not {found}"
     if kind == "value_error":
         isLarge = isinstance(error["input"], (dict, list))
         return str(context["error"]) if isLarge else f"{found} {context['error']}"
@@ -186,10 +225,10 @@ def tell(errors: Iterable[ErrorDetails], findings: Findings) -> None:
             findings.surplus.add(path)
             findings.add(path, _unknown(str(path[-1]), siblings, options.at(loc[:-1])), atKey=True)
         elif not node.isReported:
-            _refused(error, path, findings)
+            _refused(error, path, findings, options)
 
 
-def _refused(error: ErrorDetails, path: Path, findings: Findings) -> None:
+def _refused(error: ErrorDetails, path: Path, findings: Findings, options: Options) -> None:
     """
     A value that is not what was expected, or a mapping without the key that
     says what it is.
@@ -199,12 +238,13 @@ def _refused(error: ErrorDetails, path: Path, findings: Findings) -> None:
         key, _, expected = error["msg"].partition(": ")
         child = node.value.get(key)
         if child is None:
-            findings.add(path, f"needs {key}: {expected}")
+            findings.add(path, f"needs {key} ({expected.removesuffix(' was expected')})")
         elif not child.isReported:
             more = others("action") if path[-1:] == ("action",) and key == "type" else ""
             findings.add((*path, key), f"{expected}, not {quote(child)}{more}")
         return
-    message = _said(error, quote(node))
+    message = _said(error, quote(node), options)
     if error["type"] == "kind":
-        message = f"has to be a mapping, not {quote(node)}"
+        key, _, _ = error["msg"].partition(": ")
+        message = f"has to be a mapping with {key}, not {quote(node)}"
     findings.add(path, message)

@@ -79,7 +79,8 @@ class RestartNeeded(ChangeRefused):
         told = "; ".join(map(str, changes.obstacles))
         super().__init__(
             f"Only a restart can change this, so nothing is changed: {told}."
-            " Restart the proxy, or take that back and reload again."
+            " Restart the proxy (smartproxy upgrade does it and refuses nobody), or take that back and reload"
+            " again."
         )
         self.changes = changes
 

@@ -1242,7 +1242,7 @@ class OptionTests(SynchronousTestCase):
             "257": "has to be at most 256, not 257",
             "true": "has to be a number, or auto, not true",
             "1.5": "has to be a number, or auto, not 1.5",
-            "many": "has to be auto, not 'many'",
+            "many": "has to be auto or a whole number, not 'many'",
         }.items():
             self.assertEqual(complaints(f"workers: {other}\n" + ROUTE), [f"1:10: workers: {told}"])
 

@@ -28,6 +28,7 @@ EVERYTHING = Route(
         forward=ForwardAuth("http://auth/verify?token=geheim"),
     ),
     cors=Cors(("https://a.b",)),
+    bodyBytes=1000,
 )
 
 
@@ -52,10 +53,14 @@ class WardsTests(SynchronousTestCase):
                 "CORS for https://a.b",
                 "password of 1 user",
                 "token (HS256)",
-                "asks http://auth/verify",
+                "leave of http://auth/verify",
+                "bodies of at most 1000 bytes",
             ],
         )
         self.assertEqual(list(asked(Route("a", (80,), Block(), "http"))), [])
+        self.assertEqual(
+            list(asked(Route("a", (80,), Block(), "http", bodyBytes=0))), ["bodies of any length"]
+        )
 
     def test_denial(self) -> None:
         """

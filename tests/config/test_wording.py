@@ -113,6 +113,11 @@ class WordTests(SynchronousTestCase):
             ("timeouts: {head: 0}", "timeouts.head: has to be more than 0, not 0"),
             ("timeouts: {head: 604801}", "timeouts.head: has to be at most 604800, not 604801"),
             ("timeouts: {head: 1" + "0" * 350 + "}", "timeouts.head: has to be a number, not 1000"),
+            ("timeouts: {head: 30s}", "not '30s': durations are seconds, without a unit"),
+            ("limits: {head_bytes: 64k}", "not '64k': sizes are bytes, without a unit"),
+            ("limits: {head_bytes: 64 KiB}", "not '64 KiB': sizes are bytes, without a unit"),
+            ("workers: many", "workers: has to be auto or a whole number, not 'many'"),
+            ("proxy_protocol: true", "proxy_protocol: has to be a mapping with from, not true"),
             ("timeouts: 3", "timeouts: has to be a mapping, not 3"),
             ("timeouts: [3]", "timeouts: has to be a mapping, not a list"),
             ("limits: {connections: 1.5}", "limits.connections: has to be a whole number, not 1.5"),
@@ -132,9 +137,9 @@ class WordTests(SynchronousTestCase):
         Of a union only the kind that was meant is spoken of.
         """
         for action, told in (
-            ("3", "1:39: routes[0].action: has to be a mapping, not 3"),
-            ("block", "1:39: routes[0].action: has to be a mapping, not 'block'"),
-            ("{}", f"1:31: routes[0].action: needs type: {KINDS} was expected"),
+            ("3", "1:39: routes[0].action: has to be a mapping with type, not 3"),
+            ("block", "1:39: routes[0].action: has to be a mapping with type, not 'block'"),
+            ("{}", f"1:31: routes[0].action: needs type ({KINDS})"),
             (
                 "{type: forwad}",
                 f"1:46: routes[0].action.type: {KINDS} was expected, not 'forwad'",
@@ -147,8 +152,8 @@ class WordTests(SynchronousTestCase):
             (
                 "{type: forward, targets: 1, tls: {}}",
                 (
-                    "1:67: routes[0].action.tls: needs mode: passthrough, terminate or "
-                    "terminate-and-reencrypt was expected"
+                    "1:67: routes[0].action.tls: needs mode (passthrough, terminate or "
+                    "terminate-and-reencrypt)"
                 ),
             ),
             (

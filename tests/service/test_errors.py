@@ -31,7 +31,8 @@ class ErrorTests(SynchronousTestCase):
         self.assertGreaterEqual(len(found.obstacles), 2)
         for each in found.obstacles:
             self.assertIn(str(each), str(why))
-        self.assertTrue(str(why).endswith("Restart the proxy, or take that back and reload again."))
+        self.assertIn("smartproxy upgrade", str(why))
+        self.assertTrue(str(why).endswith("or take that back and reload again."))
 
     def test_listen(self) -> None:
         """
