@@ -13,6 +13,7 @@ from ..routing.patterns import pathPattern
 from .amended import Amended
 from .block import BlockAction
 from .branches import BranchesAction
+from .dotted import search
 from .dynamic import DynamicAction
 from .forward import ForwardAction
 from .redirect import RedirectAction
@@ -87,6 +88,7 @@ def _action(route: Route, upstream: Callable[[Forward], Group | Assortment], mea
 
         return FilesAction(settings, means.reactor)
     if isinstance(settings, Application):
+        search(means.places)
         return means.application(settings)
     assert isinstance(settings, Block)
     return BlockAction(settings)

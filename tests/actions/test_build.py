@@ -4,6 +4,7 @@ From what a route says to what does it.
 
 from __future__ import annotations
 
+import sys
 import zlib
 from typing import Any, cast
 
@@ -91,6 +92,21 @@ class BuildTests(SynchronousTestCase):
         ):
             self.assertIsInstance(buildAction(route(settings), group, means), kind)
         self.assertEqual(len(asked), 1)
+
+    def test_places(self) -> None:
+        """
+        Code is looked for in the places of the whole configuration, too.
+        """
+        self.patch(sys, "path", list(sys.path))
+        seen: list[str] = []
+
+        def code(settings: Application) -> Any:
+            seen.append(sys.path[-1])
+            return ApplicationAction(ProtocolApplication(Factory()))
+
+        means = Means(Clock(), Plugged(None), ("/place/of/this/test",), code)
+        buildAction(route(Application("a:b")), lambda forward: cast(Any, object()), means)
+        self.assertEqual(seen, ["/place/of/this/test"])
 
     def test_unusable(self) -> None:
         """

@@ -127,6 +127,23 @@ class FilesTests(SynchronousTestCase):
         config = understood("state_dir: sub/../x/./y\nsites: {a.b: 1}", directory=self.directory)
         self.assertEqual(config.stateDir, os.path.join(self.directory, "x/y"))
 
+    def test_modules(self) -> None:
+        """
+        Code that answers is looked for where functions that give targets are: beside the file, or
+        where python_path of the whole file says.
+        """
+        below = os.path.join(self.directory, "sub")
+        for place, name in ((self.directory, "beside_the_file"), (below, "below_the_file")):
+            with open(os.path.join(place, f"{name}.py"), "w", encoding="utf-8") as module:
+                module.write("page = None\n")
+        text = "routes: [{match: {ports: 80}, action: {type: socket, factory: %s.page}}]\n"
+        self.assertTrue(understood(text % "beside_the_file", directory=self.directory).routes)
+        found = complaints(text % "below_the_file", directory=self.directory)
+        self.assertIn("there is no module below_the_file", "".join(found))
+        self.assertTrue(
+            understood("python_path: sub\n" + text % "below_the_file", directory=self.directory).routes
+        )
+
     def test_pythonPath(self) -> None:
         """
         Where modules are looked for has to be there.
