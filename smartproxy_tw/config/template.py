@@ -40,7 +40,7 @@ sites:
 # for root, else ~/.local/state/smartproxy.
 #state_dir: ./state
 
-# One line for each request: combined, json or off.
+# One line for each request: combined, json, logfmt or off.
 #access_log: {format: combined, file: stdout}
 
 # Everything that sites cannot say. A route says what it takes (match) and what
@@ -55,7 +55,17 @@ sites:
     #action:
       #type: forward
       #targets: [127.0.0.1:4000, 127.0.0.1:4001]
+      #load_balancing: least-connections
+      #health: {active: {path: /healthz}}
       #tls: {mode: terminate, certificate: internal}
+
+    #security: {rate_limit: {requests: 20, window: 1}, ip_block_list: [192.0.2.0/24]}
+    #headers: {response: {remove: server}}
+    #compress: true
+
+  #- name: static
+    #match: {ports: 443, domains: static.example.com}
+    #action: {type: files, root: /srv, tls: {mode: terminate, certificate: internal}}
 
   #- name: mail                               # the server's own certificate is used
     #match: {ports: [465, 993], domains: mail.example.com}

@@ -37,6 +37,7 @@ class TemplateTests(SynchronousTestCase):
             [
                 "health",
                 "api",
+                "static",
                 "mail",
                 "database",
                 "example.com",
