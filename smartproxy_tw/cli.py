@@ -343,7 +343,8 @@ def _unfound(config: Config) -> Iterator[str]:
                 if isinstance(each, Reference):
                     why = importProblem(each.name, config.pythonPath)
                     if why is not None:
-                        yield f"route '{route.name}': {each} {why}"
+                        where = f" (line {route.line})" if route.line else ""
+                        yield f"route '{route.name}'{where}: {each} {why}"
 
 
 def _unusable(config: Config) -> Iterator[str]:

@@ -112,6 +112,24 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(self.run_("check", "-c", "other.yaml")[0], CONFIGURATION)
         self.assertEqual(self.run_("check", "-c", "other.yaml", "smartproxy.yaml")[0], USAGE)
 
+    def test_checkRunsNothing(self) -> None:
+        """
+        Functions that give targets are looked for, with the line of who wants them, and nothing of
+        their modules is run: whoever checks may be root.
+        """
+        self.write("open('ran', 'w').close()\ndef pick(facts): ...\n", "given_by_this_test.py")
+        action = "{type: forward, targets: 'python:%s'}"
+        text = f"state_dir: /state\nroutes:\n- match: {{ports: 80}}\n  action: {action}\n"
+        self.write(text % "given_by_this_test.pick")
+        self.assertEqual(self.run_("check", "--quiet"), (OK, "", ""))
+        self.write(text % "given_by_this_test.choose")
+        status, _, err = self.run_("check")
+        self.assertEqual(status, CONFIGURATION)
+        self.assertIn(
+            "(line 3): python:given_by_this_test.choose cannot be imported: there is no choose in", err
+        )
+        self.assertFalse(os.path.exists("ran"))
+
     def test_checkNoFile(self) -> None:
         """
         A file that is not there is a wrong configuration.
