@@ -712,7 +712,8 @@ class Route(Section):
     """
     A rule: what it takes, and what becomes of it.  The route that takes a
     connection or request is the one with the highest priority; among equals the
-    one with the most specific domain, then path; then the first in the file.
+    one with the most specific domain, then path, then the one that asks for more; then the
+    first in the file.
     """
 
     name: Annotated[str, AfterValidator(texts.name)] | None = Field(
