@@ -80,6 +80,7 @@ class ImportProblemTests(SynchronousTestCase):
         told = self.problem("x = 1\nthis is no Python", "app")
         self.assertIn("line 2 of ", told or "")
         self.assertIn("module.py is no Python: invalid syntax", told or "")
+        self.assertTrue((self.problem("picker = 1", "pick") or "").endswith("; did you mean picker?"))
 
     def test_modules(self) -> None:
         """
