@@ -129,15 +129,16 @@ class FilesTests(SynchronousTestCase):
 
     def test_modules(self) -> None:
         """
-        Code that answers is looked for where functions that give targets are: beside the file, or
-        where python_path of the whole file says.
+        Code that answers is looked for where functions that give targets are: where python_path of
+        the whole file says.
         """
         below = os.path.join(self.directory, "sub")
         for place, name in ((self.directory, "beside_the_file"), (below, "below_the_file")):
             with open(os.path.join(place, f"{name}.py"), "w", encoding="utf-8") as module:
                 module.write("page = None\n")
         text = "routes: [{match: {ports: 80}, action: {type: socket, factory: %s.page}}]\n"
-        self.assertTrue(understood(text % "beside_the_file", directory=self.directory).routes)
+        beside = "python_path: .\n" + text % "beside_the_file"
+        self.assertTrue(understood(beside, directory=self.directory).routes)
         found = complaints(text % "below_the_file", directory=self.directory)
         self.assertIn("there is no module below_the_file", "".join(found))
         self.assertTrue(

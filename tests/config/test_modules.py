@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.modules import importProblem, nameProblem
+from smartproxy_tw.config.modules import importProblem
 
 
 class ImportProblemTests(SynchronousTestCase):
@@ -33,17 +33,6 @@ class ImportProblemTests(SynchronousTestCase):
         )
         self.assertEqual(dotted, colon)
         return colon
-
-    def test_wholeNames(self) -> None:
-        """
-        Of a name with nothing but dots each way to read it will do.
-        """
-        for name in ("json.dumps", "json.decoder.JSONDecoder", "json.decoder.JSONDecoder.decode"):
-            self.assertIs(nameProblem(name, []), None, name)
-        self.assertIn(
-            "there is no module nothing_of_this_test", nameProblem("nothing_of_this_test.x", []) or ""
-        )
-        self.assertIn("there is no such thing in json", nameProblem("json.nothing", []) or "")
 
     def test_bound(self) -> None:
         """
