@@ -1,7 +1,9 @@
 """
 How Sphinx builds the manual.  Everything here comes from the tree itself: the
-version from the package, the configuration reference from the schema, and the
-examples are checked by the tests (tests/test_documentation.py).
+version from the package, the configuration reference from the schema, the page of
+conformance from the schema and the list that the tests are held to
+(tests/conformance.py), and the examples are checked by the tests
+(tests/test_documentation.py).
 """
 
 from __future__ import annotations
@@ -68,9 +70,28 @@ class ConfigurationReference(SphinxDirective):
         return self.parse_text_to_nodes(render(), allow_section_headings=True)
 
 
+class Conformance(SphinxDirective):
+    """
+    C{.. conformance:: options} stands for every key of the configuration with the test of what
+    comes of it, C{.. conformance:: mishaps} for what went wrong elsewhere, likewise.
+    """
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """
+        The sections and tables.
+        """
+        import conformance
+
+        render = {"options": conformance.options, "mishaps": conformance.mishaps}[self.arguments[0]]
+        return self.parse_text_to_nodes(render(), allow_section_headings=True)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """
     Called by Sphinx.
     """
     app.add_directive("configuration-reference", ConfigurationReference)
+    app.add_directive("conformance", Conformance)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

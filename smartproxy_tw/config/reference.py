@@ -10,7 +10,7 @@ from typing import Any
 
 from .schema import jsonSchema
 
-__all__ = ["render"]
+__all__ = ["render", "shownDefault"]
 
 _OPENING = """\
 .. This page is generated from the schema.
@@ -38,6 +38,21 @@ def _inline(text: str) -> str:
     Single backticks are how descriptions mark what is to be typed.
     """
     return re.sub(r"`([^`]+)`", r"``\1``", text)
+
+
+def shownDefault(option: dict[str, Any]) -> str:
+    """
+    @param option: Of the JSON Schema.
+    @return: What it is when it is left out, as a file would have it; empty: nothing.
+    """
+    default = option.get("default")
+    if default in (None, [], {}, ""):
+        return ""
+    if isinstance(default, bool):
+        return "true" if default else "false"
+    if isinstance(default, list):
+        return ", ".join(default)
+    return str(int(default) if isinstance(default, float) and default.is_integer() else default)
 
 
 #: Mappings that are taken in several places, and what they are called there.
@@ -131,15 +146,8 @@ class _Writer:
     def _default(self, option: dict[str, Any], isRequired: bool) -> str:
         if isRequired:
             return ", needed"
-        default = option.get("default")
-        if default in (None, [], {}, ""):
-            return ""
-        shown = ", ".join(default) if isinstance(default, list) else default
-        if isinstance(default, bool):
-            shown = "true" if default else "false"
-        elif isinstance(default, float) and default.is_integer():
-            shown = int(default)
-        return f", default ``{shown}``"
+        shown = shownDefault(option)
+        return shown and f", default ``{shown}``"
 
     def _kind(self, option: dict[str, Any], path: str) -> str:
         """

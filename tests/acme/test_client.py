@@ -292,6 +292,17 @@ class ClientTests(SynchronousTestCase):
         self.does(self.client.directory())
         self.fails(self.client.refresh(), AuthorityNonsense)
 
+    def test_contact(self) -> None:
+        """
+        The authority is told where it may write to, and nothing where that is not said.
+        """
+        self.desk.says(f"{BASE}/newAccount", {"status": "valid"}, 201, location=ACCOUNT)
+        for email, contact in (("ops@a.example", ["mailto:ops@a.example"]), (None, None)):
+            self.does(self.client.register(email))
+            url, signed = self.sent()
+            self.assertEqual(url, f"{BASE}/newAccount")
+            self.assertEqual(part(signed, "payload").get("contact"), contact)
+
 
 class AuthorityTests(TestCase):
     """

@@ -4,7 +4,11 @@ Tests for L{smartproxy_tw.actions.applications}.
 
 from __future__ import annotations
 
-from smartproxy_tw.config.model import Application, Respond, Route
+import sys
+from pathlib import Path
+
+from smartproxy_tw.config.dotted import Reference
+from smartproxy_tw.config.model import Application, Dynamic, Forward, Respond, Route
 from smartproxy_tw.config.revision import ErrorPage, Representation
 
 from ..plane.harness import turns
@@ -109,3 +113,21 @@ class LifeTests(ApplicationTests):
             client.sends(b"dy")
             head, _ = await client.message()
             self.assertTrue(head.startswith(b"HTTP/1.1 503 "))
+
+    async def test_pythonPath(self) -> None:
+        """
+        Functions that are named are also looked for where the configuration says.
+        """
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        origin = self.origin()
+        (directory / "of_python_path.py").write_text(f"def pick(facts): return {str(origin.target)!r}")
+        self.patch(sys, "path", list(sys.path))
+        port = await self.port()
+        action = Forward((), dynamic=Dynamic(Reference("of_python_path.pick")))
+        route = Route("picked", (port,), action, "http")
+        await self.assertFailure(self.plane.useTable(self.config(route)), ValueError)
+        await self.use(route, pythonPath=(str(directory),))
+        client = await self.client(port)
+        client.sends(GET % b"/")
+        self.assertTrue((await (await origin.accepts()).head()).startswith(b"GET / "))

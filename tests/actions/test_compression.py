@@ -173,3 +173,29 @@ class CompressionTests(SynchronousTestCase):
         for number in range(200):
             compression.lens(asking(f"gzip, x{number}"))
         self.assertLessEqual(len(compression._known), 64)
+
+    def test_level(self) -> None:
+        """
+        More work makes fewer bytes; each coding takes what is said, and no other is used than those that
+        are named.
+        """
+        words = b" ".join(b"%d" % (number * number % 977) for number in range(5000))
+        for coding in ("gzip", "br", "zstd"):
+            sizes = []
+            for level in (1, 9):
+                exchange = RecordingExchange.to("h", "/", "", 80, ("accept-encoding", "gzip, br, zstd"))
+                settings = Compress((coding,), level=level)
+                exchange.through(Compression(settings).lens(Words(exchange.facts, exchange.fields)))
+                head, body = exchange.seen(AnswerHead(200, HTML, len(words)), words)
+                self.assertIn(f"Content-Encoding: {coding}".encode(), head.fields)
+                self.assertEqual(decoded(coding, body), words)
+                sizes.append(len(body))
+            self.assertLess(sizes[1], sizes[0], coding)
+
+    def test_minBytes(self) -> None:
+        """
+        What is shorter than is said stays as it is.
+        """
+        for least, isCoded in ((len(BODY), True), (len(BODY) + 1, False)):
+            _, body = self.seen(HTML, settings=Compress(minBytes=least))
+            self.assertIs(body != BODY, isCoded)

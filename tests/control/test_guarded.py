@@ -24,6 +24,7 @@ from smartproxy_tw.config.security import (
 )
 from smartproxy_tw.plane.census import cell
 
+from ..config.reading import understood
 from ..guards.test_bearer import SECRET
 from ..guards.test_verifier import ARGON2, BCRYPT
 from ..plane.conversation import GET, SessionTests, status
@@ -123,6 +124,23 @@ class GuardedTests(SessionTests):
         self.assertEqual(counts[cell("denied", "blocked", "a")], 7)
         await self.use(Route("b", (self.number,), Respond(), "http"))
         self.assertEqual(self.denials("blocked"), 0)
+
+    async def test_fromFile(self) -> None:
+        """
+        What a file says of who may come in is what the data path goes by: the classes of the file's language
+        and those of the model have the same names, and are not taken for one another.
+        """
+        for networks, expected in (("192.0.2.0/24", 403), ("[192.0.2.0/24, 127.0.0.0/8]", 200)):
+            port = await self.port()
+            text = (
+                f"routes: [{{name: a, match: {{ports: {port}}}, action: {{type: respond}},"
+                f" security: {{ip_allow_list: {networks}}}}}]"
+            )
+            (route,) = understood(text).routes
+            self.assertIs(type(route.security), Security)
+            await self.use(route)
+            head, _ = await self.exchange(await self.client(port))
+            self.assertEqual(status(head), expected)
 
     async def test_rate(self) -> None:
         """

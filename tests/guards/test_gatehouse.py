@@ -215,3 +215,31 @@ class GatehouseTests(SynchronousTestCase):
         (action,) = self.use(route(Security(jwt=JWTAuth(("RS256",), url="http://127.0.0.1:1/"))))
         (guard,) = action.guards
         self.assertEqual(guard._keyring._url, "http://127.0.0.1:1/")
+
+    def test_prefix(self) -> None:
+        """
+        Who is one client by IPv6 is as the route says.
+        """
+        for prefix, passed in ((64, 2), (48, 1)):
+            (action,) = self.use(route(Security(perClient=1, prefix=prefix)))
+            before = len(self.behind.reached)
+            for client in ("2001:db8:0:1::1", "2001:db8:0:2::1"):
+                action.request(Visit(Arrival(by=connection(client)).exchange.facts()))
+            self.assertEqual(len(self.behind.reached) - before, passed)
+
+    def test_trust(self) -> None:
+        """
+        Whom to trust where keys are fetched is read at once; a file that cannot be used is told.
+        """
+        settings = JWTAuth(("RS256",), url="https://127.0.0.1:1/", caFile="/nowhere.pem")
+        posts = self.house.posts(1)
+        why = self.assertRaises(ValueError, posts.before, route(Security(jwt=settings)), self.behind)
+        self.assertIn("/nowhere.pem", str(why))
+
+    def test_patience(self) -> None:
+        """
+        Somebody else is waited for as long as the route says.
+        """
+        (action,) = self.use(route(Security(forward=ForwardAuth("http://127.0.0.1:1/", timeout=7.0))))
+        (guard,) = action.guards
+        self.assertEqual(guard._web._timeout, 7.0)

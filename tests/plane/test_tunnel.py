@@ -213,6 +213,25 @@ class EndingTests(TunnelTests):
         await client.breaksOff()
         await server.breaksOff()
 
+    async def test_quietPassthrough(self) -> None:
+        """
+        TLS that is passed through is nobody's to judge: who is quiet in it for minutes goes on.
+        """
+        port = await self.port()
+        origin = self.origin(credential=credentialFor("a.test"))
+        await self.use(
+            Route("t", (port,), Forward((origin.target,)), "tcp", ("a.test",), tls=TLS("passthrough"))
+        )
+        client = await self.tls(port)
+        server = await origin.accepts()
+        await server.until(lambda: server.isShaken, "a handshake")
+        for speaker, listener in ((client, server), (server, client)):
+            for _ in range(9):
+                self.world.advance(31)
+                await turns(5)
+            speaker.sends(b"x")
+            await listener.expects(b"x")
+
     async def test_drain(self) -> None:
         """
         Draining waits for tunnels, and cuts them when the time is over.

@@ -238,3 +238,14 @@ class ProvidersTests(TestCase):
         self.names.has("_acme-challenge.a.test", "TXT")
         why = yield self.assertFailure(self.providers(patience=0.05).present(RECORD), RecordFailed)
         self.assertIn("does not have it yet", str(why))
+
+    @inlineCallbacks
+    def test_zone(self) -> Any:
+        """
+        The zone may be said, and then is not looked for; what is not in it is refused.
+        """
+        self.names.has("a.test", "SOA")
+        yield self.providers(zone="a.test").present(RECORD)
+        self.assertEqual([each[0] for each in self.records], ["a.test"])
+        why = yield self.assertFailure(self.providers(zone="b.test").present(RECORD), RecordFailed)
+        self.assertIn("is not in the zone b.test", str(why))

@@ -7,7 +7,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from dns.tsig import Key
+from dns.message import Message
+from dns.tsig import BadAlgorithm, Key
+from dns.update import UpdateMessage
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,6 +25,7 @@ PRIMARY, RESOLVER = Address("192.0.2.1", 53), Address("192.0.2.9", 53)
 FIRST, SECOND = Address("192.0.2.11", 53), Address("192.0.2.12", 53)
 SOA = "ns1.example.com. ops.example.com. 1 3600 600 86400 60"
 SETTINGS = DynamicUpdate(PRIMARY, "acme", "hmac-sha256", SECRET, resolvers=(RESOLVER,))
+RECORD = DNS01("example.com", "one")
 
 
 class UpdateTests(SynchronousTestCase):
@@ -186,3 +189,31 @@ class UpdateTests(SynchronousTestCase):
         said = self.refused(self.updates().present(DNS01("example.com", "one")))
         self.assertIn("no resolver knows of _acme-challenge.example.com: 192.0.2.9:53 gave no answer", said)
         self.successResultOf(self.updates().recall(DNS01("example.com", "one")))
+
+    def test_keyAlgorithm(self) -> None:
+        """
+        It is signed by the algorithm that is configured, which has to be the server's.
+        """
+        strong = replace(SETTINGS, keyAlgorithm="hmac-sha512")
+        self.failureResultOf(self.updates(strong).present(RECORD), BadAlgorithm)
+        self.names = FakeNames(Key("acme", SECRET, "hmac-sha512"))
+        self.names.has("example.com", "SOA", SOA)
+        self.names.has("example.com", "NS", "ns1.example.com.")
+        self.names.has("ns1.example.com", "A", FIRST.host)
+        self.successResultOf(self.updates(strong).present(RECORD))
+
+    def test_lifetime(self) -> None:
+        """
+        The record may be kept for as long as is configured.
+        """
+        heard = []
+
+        async def ask(question: Message, server: Address) -> Message:
+            heard.append(question)
+            return await self.names.ask(question, server)
+
+        self.successResultOf(Updates(self.clock, replace(SETTINGS, ttl=7), ask).present(RECORD))
+        lives = [
+            rrset.ttl for message in heard if isinstance(message, UpdateMessage) for rrset in message.update
+        ]
+        self.assertEqual(lives, [7])

@@ -263,3 +263,26 @@ class CheckupsTests(SynchronousTestCase):
         self.checkups.use(config(forward(ONE)))
         self.passes(1.5)
         self.assertEqual(self.story.lines, ["10.0.0.1:80 is unhealthy: bug"])
+
+    def test_asConfigured(self) -> None:
+        """
+        How often it is looked, and how many looks it takes, is what is configured for each.
+        """
+        for rise, fall in ((1, 2), (4, 1)):
+            check = Check(interval=2.0, rise=rise, fall=fall)
+            self.checkups.use(config(forward(ONE, check=check)))
+            self.passes(5)
+            self.story.lines.clear()
+            for why, looks in (("away", fall), ("", rise)):
+                self.sick = {ONE: why} if why else {}
+                before = len(self.looks)
+                while not self.story.lines:
+                    self.passes(0.5)
+                    self.assertLess(len(self.looks) - before, looks + 1)
+                self.assertEqual(len(self.looks) - before, looks)
+                self.story.lines.clear()
+            times = [at for at, _ in self.looks]
+            self.assertTrue(all(1.0 <= b - a <= 2.5 for a, b in pairwise(times)), times)
+            self.looks.clear()
+            self.checkups.use(config())
+            self.story.lines.clear()

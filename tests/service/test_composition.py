@@ -63,7 +63,9 @@ class CompositionTests(SynchronousTestCase):
         )
         self.passed: list[Composition] = []
 
-    def compose(self, acme: Acme | None = None, workers: int = 1, **means: Any) -> Composition:
+    def compose(
+        self, acme: Acme | None = None, workers: int = 1, bind: tuple[str, ...] | None = None, **means: Any
+    ) -> Composition:
         """
         What a proxy with one certificate would begin with.
         """
@@ -74,7 +76,11 @@ class CompositionTests(SynchronousTestCase):
             self.passed.append(composition)
             return lambda *_: None
 
-        return Composition(replace(config, workers=workers), replace(self.means, **means), makeAdmin)
+        return Composition(
+            replace(config, workers=workers, bind=bind or config.bind),
+            replace(self.means, **means),
+            makeAdmin,
+        )
 
     def certificates(self, composition: Composition) -> Certificates:
         """
@@ -194,3 +200,41 @@ class CompositionTests(SynchronousTestCase):
         ):
             found = self.certificates(self.compose(Acme(directory=directory)))._rehearsal
             self.assertEqual(None if found is None else found._directory, wanted)
+
+    def test_preflightAsConfigured(self) -> None:
+        """
+        A look is made at the ports, and by the resolvers, that the configuration names.
+        """
+        acme = Acme(directory=FIRST, preflight=Preflight("strict", (Address("192.0.2.53", 54),), 5002, 5001))
+        found = self.certificates(self.compose(acme))._preflight
+        assert found is not None
+        look = found._makeLook()
+        self.assertEqual(look._ports, (5002, 5001))
+        self.assertEqual(look._names._settings().servers, (("192.0.2.53", 54),))
+
+    def test_challenges(self) -> None:
+        """
+        Names are proved in the ways that the configuration has, in its order.
+        """
+        for kinds in (("http-01",), ("tls-alpn-01", "http-01")):
+            composition = self.compose(Acme(directory=FIRST, challenges=kinds))
+            found = self.certificates(composition)._preflight
+            assert found is not None
+            self.assertEqual(found.ways(["a.example"]), {"a.example": kinds[0]})
+
+    def test_bind(self) -> None:
+        """
+        Ports are bound on the addresses that the configuration has.
+        """
+        composition = self.compose(bind=("127.0.0.7",))
+        composition.life.bind()
+        self.assertEqual(set(self.listen._hosts.values()), {"127.0.0.7"})
+
+    def test_stateDirectory(self) -> None:
+        """
+        What is kept is kept in the directory that the configuration has.
+        """
+        composition = self.compose()
+        composition.storage.open()
+        self.addCleanup(composition.storage.close)
+        self.assertTrue(os.path.isdir(os.path.join(self.state, "accounts")) or os.listdir(self.state))

@@ -317,6 +317,21 @@ class RunningTests(TestCase):
         """
         return Deferred.fromCoroutine(self._port())
 
+    async def _tokenInPlace(self) -> None:
+        other = TOKEN[::-1] + "-of-the-file"
+        admin = Admin(self.socket, Address("127.0.0.1", self.adminPort), token=other)
+        self.config = replace(self.config, admin=admin)
+        await self.begin()
+        for token, status in ((other, 200), (TOKEN, 401)):
+            fields = {"Host": f"127.0.0.1:{self.adminPort}", "Authorization": f"Bearer {token}"}
+            self.assertEqual((await self.call("GET", "/v1/status", **fields))[0], status)
+
+    def test_tokenInPlace(self) -> Deferred[None]:
+        """
+        The token may be in the configuration itself.
+        """
+        return Deferred.fromCoroutine(self._tokenInPlace())
+
     async def _portTaken(self) -> None:
         taken = socket.create_server(("127.0.0.1", self.adminPort))
         self.addCleanup(taken.close)

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 from weakref import ref
 
+from twisted.internet import inotify
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -34,6 +35,10 @@ from .configurations import BLOG, SHOP, configuration, route
 NOW = 1_800_000_000
 SIGNER = Signer.create("Test root", now=NOW - 86400)
 PLAIN = Route("plain", (8080,), Respond(body="plain"), "http")
+
+
+def _refuse(reactor: object) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
 class ReloadTests(SynchronousTestCase):
@@ -166,6 +171,24 @@ class StoryTests(ReloadTests):
         self.assertEqual(self.plane.config.timeouts.drain, 7.0)
         self.successResultOf(self.proxy.stopService())
         self.assertIn("drained within 7 s", self.story.lines)
+
+    def test_departed(self) -> None:
+        """
+        Streams may last longer where another process serves; without one they have to end
+        with the rest.
+        """
+        for isDeparted, told in (
+            (True, "drained within 7 s, streams within 90 s"),
+            (False, "drained within 7 s"),
+        ):
+            self.begin()
+            config = replace(self.proxy.config, timeouts=Timeouts(drain=7.0, drainStreams=90.0))
+            self.successResultOf(self.proxy.reconfigure(config))
+            if isDeparted:
+                self.successResultOf(self.proxy.rest())
+                self.successResultOf(self.proxy.depart())
+            self.successResultOf(self.proxy.stopService())
+            self.assertIn(told, self.story.lines)
 
     def test_moreNames(self) -> None:
         """
@@ -389,6 +412,31 @@ class FileTests(ReloadTests):
         self.begin()
         for changing in (self.proxy.preview(), self.proxy.reload()):
             self.assertIn("There is no file", self.refusal(changing))
+
+    def test_watched(self) -> None:
+        """
+        Where that is wanted its files are watched, until a configuration says otherwise.
+        """
+        file = self.mktemp()
+        with open(file, "w", encoding="ascii") as opened:
+            opened.write("one")
+        reads: list[Config] = []
+
+        def read() -> Deferred[Config]:
+            reads.append(config)
+            return succeed(config)
+
+        plain = replace(self.proxy.config, files=(os.path.abspath(file),))
+        for isWatched in (True, False):
+            config = replace(plain, watch=isWatched)
+            self.patch(inotify, "INotify", _refuse)
+            self.proxy = self.proxyFor(config, read=read)
+            self.begin()
+            with open(file, "a", encoding="ascii") as opened:
+                opened.write("more")
+            self.clock.pump([0.5] * 200)
+            self.assertEqual(len(reads), 1)
+            self.successResultOf(self.proxy.stopService())
 
     def test_stopped(self) -> None:
         """

@@ -415,6 +415,20 @@ class StickyTests(BalancedCase):
         self.judges(1, WELL)
         self.assertEqual(self.asks(2), "11")
 
+    def test_secret(self) -> None:
+        """
+        With a secret of its own a route knows the cookies of every proxy that has it, and no others.
+        """
+        known = {}
+        for secret, other in (("a" * 16, b"x" * 32), ("a" * 16, b"y" * 32), ("b" * 16, b"y" * 32)):
+            self.begin(*self.targets, balance=Balance(sticky=Sticky("sid", secret=secret)))
+            self.standings.secret = other
+            crumbs = self.group.crumbs
+            assert crumbs is not None
+            known.setdefault(secret, set()).add(crumbs.crumb(str(self.targets[0])))
+        self.assertEqual([len(each) for each in known.values()], [1, 1])
+        self.assertNotEqual(*known.values())
+
 
 class SlowStartTests(BalancedCase):
     """

@@ -121,6 +121,8 @@ class LookTests(TestCase):
         check = Check(path="/up?x=1", host="app.test", statuses=((204, 204),))
         await look(reactor, Checked(check, target))
         self.assertTrue(asked[0].startswith(b"GET /up?x=1 HTTP/1.1\r\nHost: app.test\r\n"), asked)
+        _, target = self.origin(OK)
+        self.assertEqual(await self.fails(check, target), "it answers with status 200")
 
     async def test_noHTTP(self) -> None:
         """
