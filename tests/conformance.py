@@ -71,7 +71,7 @@ _FILE = _under(
     admin="service.test_admin.AdminTests.test_life",
     metrics="service.test_metrics.MetricsTests.test_told",
     log="live.test_process.RunningTests.test_json",
-    timeouts="plane.test_tunnel.EndingTests.test_idle",
+    timeouts=f"{_SESSION}.TimeTests.test_slowHead",
     limits="plane.test_accept.AcceptTests.test_limit",
     trusted_proxies="plane.test_door.ForwardedTests.test_trusted",
     proxy_protocol="plane.test_announcement.BelievedTests.test_http",
@@ -316,7 +316,7 @@ _TARGETS = {
         "Pool",
         connections="upstream.test_pool.BoundTests.test_waits",
         queue="upstream.test_pool.BoundTests.test_full",
-        wait="upstream.test_pool.BoundTests.test_tooLong",
+        wait="upstream.test_pool.WaitTests.test_wait",
     ),
     **_under(
         "Target",
@@ -342,7 +342,7 @@ _TARGETS = {
     **_under(
         "Service",
         srv="upstream.test_serviced.ServicedTests.test_comeAndGo",
-        weight="upstream.test_serviced.ServicedTests.test_beside",
+        weight="upstream.test_serviced.ServicedTests.test_weight",
     ),
     **_under(
         "SourceTarget",

@@ -251,7 +251,7 @@ class PlaneContract(_Base):
         for number, origin in enumerate(origins):
             origin.answers(HELLO.replace(b"hello", b"from%d" % number))
         await self.plane.sign(b"s" * 32)
-        balance = Balance(sticky=Sticky("sid", 60))
+        balance = Balance(sticky=Sticky("shop", 60))
         await self.use(
             Route("a", (port,), Forward(tuple(each.target for each in origins), balance=balance), "http")
         )
@@ -261,6 +261,7 @@ class PlaneContract(_Base):
             client.sends(GET)
             head, body = await client.message()
             told = head.partition(b"Set-Cookie: ")[2].partition(b"\r\n")[0]
+            self.assertTrue(told.startswith(b"shop="), told)
             self.assertTrue(told.endswith(b"; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"), told)
             cookie = b"\r\nCookie: a=b; " + told.partition(b";")[0] + b"\r\n\r\n"
             for _ in range(3):

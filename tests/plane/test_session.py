@@ -487,16 +487,16 @@ class TimeTests(SessionTests):
         """
         A head has an absolute deadline: bytes do not move it.  408.
         """
-        port, _ = await self.begin(timeouts=Timeouts(head=7))
+        port, _ = await self.begin(timeouts=Timeouts(head=21))
         client = await self.client(port)
         client.sends(b"GET / HTTP/1.1\r\n")
         await turns(20)
         for _ in range(3):
-            self.world.advance(2)
+            self.world.advance(6)
             client.sends(b"X: y\r\n")
             await turns(20)
         self.assertFalse(client.isOver)
-        self.world.advance(1.1)
+        self.world.advance(3.1)
         self.assertEqual(status(await client.head()), 408)
         await client.ends()
 

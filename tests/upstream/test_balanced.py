@@ -496,7 +496,7 @@ class EjectionTests(BalancedCase):
         """
         A group that ejects after two failures.
         """
-        self.begin(*self.targets, health=Health(None, Ejection(2, 10.0, 40.0, True)))
+        self.begin(*self.targets, health=Health(None, Ejection(2, 8.0, 32.0, True)))
         self.asks(3)
 
     def test_half(self) -> None:
@@ -528,7 +528,7 @@ class EjectionTests(BalancedCase):
             self.loop.turns(pauses[-1])
             place.probed()
             place.answered()
-        self.assertEqual(pauses, [10.0, 20.0, 40.0, 40.0, 10.0])
+        self.assertEqual(pauses, [8.0, 16.0, 32.0, 32.0, 8.0])
 
     def test_told(self) -> None:
         """

@@ -178,6 +178,25 @@ class BoundTests(GroupCase):
         caller.link.close()
 
 
+class WaitTests(GroupCase):
+    """
+    A target of which it is said how long somebody may wait for it.
+    """
+
+    def test_wait(self) -> None:
+        """
+        Nobody waits for longer than that.
+        """
+        self.begin(target(self.listens()), most=1, wait=0.5)
+        link, caller = self.linked(), self.connects()
+        self.loop.turns(0.4)
+        self.assertEqual(caller.got, [])
+        self.loop.turns(0.2)
+        name = self.places()[0].name
+        self.assertEqual(caller.failure.reason, f"no connection to {name} came free in 0.5 s")
+        link.close()
+
+
 class SeveralTests(GroupCase):
     """
     Several targets with one connection each.

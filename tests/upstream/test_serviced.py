@@ -4,6 +4,8 @@ Tests for L{smartproxy_tw.upstream.serviced} and L{smartproxy_tw.upstream.expect
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -129,6 +131,15 @@ class ServicedTests(GroupCase):
         self.oracle.says(self.member(0), self.member(1))
         asked = self.asks(8)
         self.assertEqual([asked.count(each) for each in "012"], [2, 2, 4])
+
+    def test_weight(self) -> None:
+        """
+        So it is where it has another one than they.
+        """
+        self.begin(replace(SERVICE, weight=6), target(self.servers[2]), services=self.services)
+        self.oracle.says(self.member(0), self.member(1))
+        asked = self.asks(14)
+        self.assertEqual([asked.count(each) for each in "012"], [6, 6, 2])
 
     def test_waits(self) -> None:
         """
