@@ -4,6 +4,8 @@ Which of a route's targets are for a request, and how that is explained.
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import Branch, Conditions, Forward, Target
@@ -12,6 +14,10 @@ from smartproxy_tw.routing.explain import Circumstances, explain
 from smartproxy_tw.routing.sight import Sight
 
 from ..config.reading import understood
+from ..examples import examples
+from ..plugins.given import given as givenPlugins
+from .reference import View, conditions, pathPatterns, paths, slowConditions, slowPath, views
+from .routes import http
 
 
 def branch(
@@ -73,3 +79,50 @@ class ChoiceTests(SynchronousTestCase):
         told = str(explain(config, "http://a.b/x", Circumstances(headers=("X-Beta: 1",))))
         self.assertIn("i:2, with X-Way", told)
         self.assertIn("forward to what python:m.f gives", str(explain(config, "tcp://a.b:81")))
+
+
+def slowChoice(some: list[Branch], path: str, view: View) -> list[int]:
+    """
+    Which take turns, found by asking all of them one by one.
+    """
+
+    def isFor(each: Branch) -> bool:
+        route = http("a", path=each.path, conditions=each.conditions or Conditions())
+        return slowPath(each.path, path) is not None and slowConditions(route, view)
+
+    fit = [place for place, each in enumerate(some) if isFor(each)]
+    if not fit:
+        return []
+    first = min(fit, key=lambda place: (-some[place].priority, some[place].isDefault, place))
+    asked = (some[first].priority, some[first].path, some[first].conditions)
+    return [
+        place for place in fit if (some[place].priority, some[place].path, some[place].conditions) == asked
+    ]
+
+
+class ReferenceTests(SynchronousTestCase):
+    """
+    Targets are chosen as the plain reading of the rules does.
+    """
+
+    def setUp(self) -> None:
+        """
+        There are some plug-ins.
+        """
+        givenPlugins(self)
+
+    @examples(80)
+    @given(st.data(), paths, views)
+    def test_choice(self, data: st.DataObject, path: str, view: View) -> None:
+        """
+        For any targets, any path, and whatever else can be asked for; each of those that are not chosen
+        has its objection just when it is not for this.
+        """
+        asked = conditions(http("a")).map(lambda found: found if found != Conditions() else None)
+        one = st.builds(branch, st.sampled_from("abc"), pathPatterns, asked, st.sampled_from([0, 0, 1, -1]))
+        some = data.draw(st.lists(one, max_size=6))
+        chosen = next((each.places for each in tiers(some) if each.holds(path, view.sight)), ())
+        self.assertEqual(list(chosen), slowChoice(some, path, view))
+        told = [(places, why) for _, places, why in judged(some, path, view.sight)]
+        self.assertEqual(next((list(places) for places, why in told if why is None), []), list(chosen))
+        self.assertEqual(len(told), len(some))

@@ -191,7 +191,7 @@ class WaitTests(GroupCase):
         link, caller = self.linked(), self.connects()
         self.loop.turns(0.4)
         self.assertEqual(caller.got, [])
-        self.loop.turns(0.2)
+        self.loop.turns(0.5)
         name = self.places()[0].name
         self.assertEqual(caller.failure.reason, f"no connection to {name} came free in 0.5 s")
         link.close()
