@@ -79,6 +79,7 @@ _FILE = _under(
     error_pages=f"{_REVISED}.test_pages",
     python_path="actions.test_applications.LifeTests.test_pythonPath",
     watch="service.test_turnover.FileTests.test_watched",
+    http2_prior_knowledge="plane.test_multiplex.RequestTests.test_withoutPriorKnowledge",
     acme="service.test_composition.CompositionTests.test_authorities",
     defaults="config.test_safeguards.SafeguardsTests.test_defaults",
     sites=f"{_SITES}.test_plainSite",
@@ -119,6 +120,7 @@ _PROCESS = {
         body_bytes="plane.test_bodies.LimitTests.test_announced",
         min_rate="plane.test_pace.BodyTests.test_options",
         connections="plane.test_accept.AcceptTests.test_limit",
+        streams="plane.test_multiplex.RequestTests.test_tooMany",
     ),
     **_under(
         "ProxyProtocol",
@@ -394,6 +396,7 @@ _TLS = {
             min_version=f"{_POLICY}.PolicyTests.test_versions",
             max_version=f"{_POLICY}.PolicyTests.test_versions",
             ciphers=f"{_POLICY}.PolicyTests.test_ciphers",
+            http2=f"{_POLICY}.PolicyTests.test_http2",
             client_certificates=f"{_POLICY}.ClientCertificateTests.test_verdicts",
         ).items()
     },

@@ -120,6 +120,19 @@ class PolicyTests(PlaneTests):
         self.assertFalse(peer.isShaken)
         self.assertIn("handshake failure", str(peer.why))
 
+    async def test_http2(self) -> None:
+        """
+        HTTP/2 is agreed on with who offers it, unless the route speaks none.
+        """
+        for policy, spoken in ((TLSPolicy(http2=False), b"http/1.1"), (TLSPolicy(lowest="1.3"), b"h2")):
+            port = await self.port()
+            tls = replace(TERMINATE, policy=policy)
+            await self.certify("a.test", tls=tls)
+            await self.use(Route("a", (port,), Respond(body="a"), "http", ("a.test",), tls=tls))
+            peer = await self.tls(port, alpn=(b"h2", b"http/1.1"))
+            assert peer.ssl is not None
+            self.assertEqual(peer.ssl.get_alpn_proto_negotiated(), spoken)
+
 
 class ClientCertificateTests(PlaneTests):
     """

@@ -120,7 +120,7 @@ def slowDecision(
         asked = route.conditions if ask in ("plain", "secure") or route.protocol == "tcp" else Conditions()
         if not slowConditions(replace(route, conditions=asked), view):
             continue
-        many = sum(map(len, (asked.headers, asked.query)))
+        many = sum(map(len, (asked.headers, asked.query, asked.plugins)))
         many += sum(map(bool, (asked.methods, asked.clients, asked.tlsVersions)))
         found += [
             (-route.priority, domain, byPath, -many, order, route.name)
