@@ -539,5 +539,5 @@ class EjectionTests(BalancedCase):
             self.places()[0].failed("no reason")
         standing: dict[str, int] = {}
         self.group.tell({}, standing, 5000.0)
-        self.assertEqual(standing[f"target_until - {self.targets[0]}"], 5010)
+        self.assertEqual(standing[f"target_until - {self.targets[0]}"], 5008)
         self.assertEqual(standing[f"target_away - {self.targets[0]}"], 1)
