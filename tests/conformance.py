@@ -270,6 +270,7 @@ _ROUTES = {
 _TARGETS = {
     **_under(
         "Forward",
+        protocol=f"{_LOOK}.test_frames",
         type=f"{_SESSION}.AnsweringTests.test_bytesBothWays",
         targets="upstream.test_group.GroupTests.test_turns",
         tls=f"{_HELLO}.test_passthroughAndTerminated",
@@ -322,6 +323,7 @@ _TARGETS = {
     ),
     **_under(
         "Target",
+        protocol=f"{_LOOK}.test_frames",
         host=f"{_DIAL}.AddressTests.test_names",
         port="upstream.test_group.GroupTests.test_preserve",
         match=f"{_BRANCHES}.test_conditions",
@@ -333,6 +335,7 @@ _TARGETS = {
     ),
     **_under(
         "UnixTarget",
+        protocol=f"{_LOOK}.test_frames",
         unix=f"{_DIAL}.AddressTests.test_unix",
         match=f"{_BRANCHES}.test_conditions",
         priority=f"{_BRANCHES}.test_priority",
@@ -348,6 +351,7 @@ _TARGETS = {
     ),
     **_under(
         "SourceTarget",
+        protocol=f"{_LOOK}.test_frames",
         source=f"{_DYNAMIC}.test_source",
         settings="actions.test_plugged.PluggedTests.test_kept",
         match=f"{_BRANCHES}.test_conditions",
@@ -720,7 +724,7 @@ MISHAPS: tuple[tuple[str, str], ...] = tuple(
         ),
         (
             "Names that programs import changed every few weeks, and the manual named the old ones.",
-            "test_documentation.ExampleTests.test_python",
+            "test_documentation.PythonTests.test_pages",
         ),
         (
             "An attack wrote as many lines to the log as it had packets.",
