@@ -121,6 +121,7 @@ _PROCESS = {
         min_rate="plane.test_pace.BodyTests.test_options",
         connections="plane.test_accept.AcceptTests.test_limit",
         streams="plane.test_multiplex.RequestTests.test_tooMany",
+        held_bytes="plane.test_intake.CollectTests.test_together",
     ),
     **_under(
         "ProxyProtocol",
@@ -230,6 +231,19 @@ _ROUTES = {
         certificate=f"{_SITES}.test_certificates",
         load_balancing=f"{_BALANCED}.IPHashTests.test_byClient",
         health=f"{_CHECKUPS}.test_thresholds",
+        **dict.fromkeys(
+            (
+                "headers",
+                "rewrite",
+                "compress",
+                "error_pages",
+                "security",
+                "cors",
+                "security_headers",
+                "limits",
+            ),
+            "config.test_readers.SiteOptionTests.test_asRoute",
+        ),
     ),
     **_under(
         "Route",
@@ -314,6 +328,7 @@ _TARGETS = {
         failures=f"{_BALANCED}.EjectionTests.test_longer",
         eject_for=f"{_BALANCED}.EjectionTests.test_longer",
         eject_for_at_most=f"{_BALANCED}.EjectionTests.test_longer",
+        statuses="upstream.test_shared.SharedTests.test_erred",
     ),
     **_under(
         "Pool",

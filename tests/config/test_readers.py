@@ -4,6 +4,8 @@ Tests for L{smartproxy_tw.config.readers}.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import Forward, ProxyHeader, Redirect, Target, UpstreamTLS
@@ -649,3 +651,32 @@ class SiteTests(SynchronousTestCase):
         """
         config = understood("sites: {'*.a.localhost': {to: 1, certificate: internal}}")
         self.assertEqual(config.routes[1].action, Redirect("https://{domain}{path}"))
+
+class SiteOptionTests(SynchronousTestCase):
+    """
+    What a site says beside its targets.
+    """
+
+    def test_asRoute(self) -> None:
+        """
+        Each option of a site makes of its route what the option of the same name makes of a route.
+        """
+        for option in (
+            "headers: {request: {set: {X-A: b}}, response: {remove: Server}}",
+            "rewrite: {strip_prefix: /x}",
+            "compress: {types: [text/plain], min_bytes: 7}",
+            "error_pages: {404: {body: x}}",
+            "security: {max_connections: 3, ip_block_list: 10.0.0.0/8}",
+            "cors: {origins: 'https://x.y'}",
+            "security_headers: {frame_options: DENY}",
+            "limits: {body_bytes: 7}",
+        ):
+            short = understood(f"sites: {{a.b: {{to: 'h:1', {option}}}}}").routes[0]
+            (full,) = understood(
+                "routes: [{match: {ports: 443, domains: a.b}, action: {type: forward, targets: 'h:1', "
+                f"tls: {{mode: terminate}}}}, {option}}}]"
+            ).routes
+            plain = understood("sites: {a.b: 'h:1'}").routes[0]
+            made = replace(full, name=short.name, line=short.line, action=short.action)
+            self.assertEqual(short, made, option)
+            self.assertNotEqual(short, plain, option)
