@@ -43,6 +43,7 @@ from .proxies import PROXIES, STREAMING, Place, installed, start
 SCENARIOS = {
     "plain": ("http", "/", False),
     "tls": ("https", "/", False),
+    "h2": ("https", "/", False),
     "handshake": ("https", "/", True),
     "big": ("http", "/big", False),
     "tlsbig": ("https", "/big", False),
@@ -53,6 +54,8 @@ SCENARIOS = {
 }
 _STREAMS = frozenset(("tcp", "sni"))
 _SECRET = frozenset(("https", "sni"))
+# By HTTP/2, for which another generator is needed.
+_MULTIPLEXED = frozenset(("h2",))
 
 _PATIENCE = 30.0
 
@@ -207,10 +210,11 @@ def measure(name: str, scenario: str, seconds: float, origins: Origins) -> Figur
         with running(start(name, place), mine) as pid:
             awaitAnswer(name, place, kind, path)
             url = f"http{'s' * (kind in _SECRET)}://{hostFor(kind)}:{getattr(place, kind)}{path}"
-            load(url, 1, isFresh, others)
+            isMultiplexed = scenario in _MULTIPLEXED
+            load(url, 1, isFresh, others, isMultiplexed)
             with counted(pid, place.directory / "cycles"):
                 before, begin = cpuSeconds(pid), time.monotonic()
-                done = load(url, seconds, isFresh, others)
+                done = load(url, seconds, isFresh, others, isMultiplexed)
                 perSecond = done / (time.monotonic() - begin)
                 each = (cpuSeconds(pid) - before) / done * 1e6
             return Figures(perSecond, each, cyclesIn(place.directory / "cycles") / done)
@@ -260,7 +264,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.split("\n\n")[0].strip()
     )
-    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help="default: %(default)s")
+    usual = [name for name in SCENARIOS if name not in _MULTIPLEXED or shutil.which("h2load")]
+    parser.add_argument("--scenarios", default=",".join(usual), help="default: %(default)s")
     parser.add_argument("--proxies", default=",".join(installed()), help="default, as installed: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement; default: %(default)s")
@@ -273,6 +278,8 @@ def main() -> None:
     for name in scenarios:
         if name not in SCENARIOS:
             parser.error(f"{name} is not one of the scenarios {', '.join(SCENARIOS)}")
+        if name in _MULTIPLEXED and not shutil.which("h2load"):
+            parser.error(f"{name} needs h2load (Debian: nghttp2-client)")
     found: dict[str, dict[str, list[Figures]]] = {
         scenario: {
             name: [] for name in proxies if name in STREAMING or SCENARIOS[scenario][0] not in _STREAMS

@@ -18,6 +18,9 @@ import sys
 from urllib.parse import urlsplit
 
 _CONNECTIONS = 32
+# Of HTTP/2, and how many requests there are on each at a time.
+_MULTIPLEXED = 10
+_STREAMS = 32
 
 
 def generator() -> str:
@@ -25,16 +28,20 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "the built-in generator"
 
 
-def load(url: str, seconds: float, isFresh: bool, cpus: set[int]) -> int:
+def load(url: str, seconds: float, isFresh: bool, cpus: set[int], isMultiplexed: bool = False) -> int:
     """
     Ask for a URL again and again.
 
     @param isFresh: Make a new connection for each request.
     @param cpus: Where to run.
+    @param isMultiplexed: Ask by HTTP/2, with C{h2load}.
     @return: The number of good answers.
     @raise RuntimeError: Some answers were not good.
     """
-    if generator() == "wrk":
+    if isMultiplexed:
+        command = ["h2load", "-t1", f"-c{_MULTIPLEXED}", f"-m{_STREAMS}"]
+        command += ["-D", f"{max(1, round(seconds))}", url]
+    elif generator() == "wrk":
         command = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{max(1, round(seconds))}s", url]
         if isFresh:
             command += ["-H", "Connection: close"]
@@ -44,6 +51,11 @@ def load(url: str, seconds: float, isFresh: bool, cpus: set[int]) -> int:
     if shutil.which("taskset"):
         command = ["taskset", "-c", places, *command]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if isMultiplexed:
+        told = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", said)
+        if told is None or told[2] != "0" or told[3] != "0" or "Application protocol: h2" not in said:
+            raise RuntimeError(f"not all answers were good: {said}")
+        return int(told[1])
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors: (.*[1-9].*)", said)
     good = re.search(r"(\d+) requests in ", said)
     # wrk counts a connection that the server closes as asked for as no error.

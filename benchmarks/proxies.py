@@ -94,7 +94,7 @@ def nginx(place: Place) -> list[str]:
         "keepalive_requests 1000000000; ssl_session_tickets off;\n"
         f"upstream origin {{ server 127.0.0.1:{place.origin}; keepalive 128; }}\n"
         f"server {{ listen 127.0.0.1:{place.http} backlog=1024;\n{forward}}}\n"
-        f"server {{ listen 127.0.0.1:{place.https} ssl backlog=1024;\n"
+        f"server {{ listen 127.0.0.1:{place.https} ssl http2 backlog=1024;\n"
         f"ssl_certificate {place.directory}/cert.pem; ssl_certificate_key {place.directory}/key.pem;\n"
         f"{forward}}}\n}}\n",
     )
@@ -110,7 +110,7 @@ def haproxy(place: Place) -> list[str]:
         "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
         f"frontend http\n  bind 127.0.0.1:{place.http} backlog 1024\n  default_backend origin\n"
         f"frontend https\n  bind 127.0.0.1:{place.https} ssl crt {place.directory}/both.pem no-tls-tickets"
-        " alpn http/1.1 backlog 1024\n  default_backend origin\n"
+        " alpn h2,http/1.1 backlog 1024\n  default_backend origin\n"
         f"backend origin\n  server origin 127.0.0.1:{place.origin} maxconn 4096\n"
         f"frontend tcp\n  mode tcp\n  option tcplog\n  bind 127.0.0.1:{place.tcp} backlog 1024\n"
         "  default_backend raw\n"
@@ -130,7 +130,7 @@ def caddy(place: Place) -> list[str]:
     )
     file = place.write(
         "Caddyfile",
-        "{\nadmin off\nauto_https off\nservers {\nprotocols h1\n}\n}\n"
+        "{\nadmin off\nauto_https off\nservers {\nprotocols h1 h2\n}\n}\n"
         f"http://:{place.http} {{\nbind 127.0.0.1\n{forward}}}\n"
         f"https://:{place.https} {{\nbind 127.0.0.1\n"
         f"tls {place.directory}/cert.pem {place.directory}/key.pem\n{forward}}}\n",
