@@ -5,6 +5,7 @@ Tests for L{tests.conformance}, and of the page that the manual makes of it.
 from __future__ import annotations
 
 import ast
+import os
 from importlib import import_module
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from smartproxy_tw.config.schema import jsonSchema
 
 from .config.test_schema import optionsOf
 from .conformance import EFFECTS, MISHAPS
+
+#: Where the tests are that are not run here.
+CHECKOUT = Path(os.environ.get("SMARTPROXY_TW_CHECKOUT") or Path(__file__).parent.parent)
 
 #: Tests of whole processes are looked up in their text: what they import needs more than Python.
 LIVE = "tests.live."
@@ -28,7 +32,7 @@ def isThere(test: str) -> bool:
     if not test.startswith(LIVE):
         found = getattr(import_module(module), kind, object)
         return method.startswith(TestLoader.methodPrefix) and callable(getattr(found, method, None))
-    path = Path(__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    path = CHECKOUT.joinpath(*module.split(".")).with_suffix(".py")
     return any(
         isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and member.name == method
         for each in ast.parse(path.read_text(encoding="utf-8")).body

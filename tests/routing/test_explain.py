@@ -32,6 +32,7 @@ from smartproxy_tw.routing.explain import Circumstances, Explanation, explain, e
 from smartproxy_tw.routing.table import Chosen, compileTable
 
 from ..examples import examples
+from ..plugins.given import given as givenPlugins
 from .routes import configure, http, https, passthrough, tcp, tlsTCP
 from .test_table import View, configurations, views
 
@@ -580,6 +581,12 @@ class AgreementTests(SynchronousTestCase):
     """
     What is explained is what the table decides.
     """
+
+    def setUp(self) -> None:
+        """
+        With a plug-in that some of the routes ask.
+        """
+        givenPlugins(self)
 
     @steady
     @given(
