@@ -207,9 +207,9 @@ class CurlTests(LiveTests):
                 ("--upload-file", str(file), "-H", "Expect:"),
             ):
                 self.assertEqual(await self.curl(*how, secret=secret), wanted, how)
-            self.assertEqual(
-                await self.curl("--data-binary", f"@{file}", secret=secret, path="/here"), b"here"
-            )
+            # By HTTP/2 this curl takes the end of an upload that nobody wants for an error (7.88).
+            early = await self.curl("--http1.1", "--data-binary", f"@{file}", secret=secret, path="/here")
+            self.assertEqual(early, b"here")
 
     async def test_download(self) -> None:
         """

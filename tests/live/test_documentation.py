@@ -61,6 +61,8 @@ STABLE = {
     r"certificates preflight": r"(NAME .*)",
     r"certificates (renew|revoke)": r"(.*: (?:ordered|revoked|serving).*)",
     r"^smartproxy status": r"  ([a-z ]+?)  ",
+    # Nobody has a connection to that target here.
+    r"^smartproxy drain --target": r"(?!\d+ in use)(.*)",
     r"^smartproxy doctor": r"(?:ok|BAD|unknown) +([a-z ]+?)(?= \d|:| of )",
 }
 
