@@ -114,6 +114,8 @@ class RequestFacts:
         (C{trusted_proxies}) whom that speaks for, or else who has connected.  An IP address in
         its shortest text form.
     @ivar requestID: What it goes on with as X-Request-ID; empty where none is given.
+    @ivar changesTo: The protocol that the connection is to change to (Upgrade, or RFC 8441), in
+        lower case; empty: none.
     """
 
     connection: ConnectionFacts
@@ -123,6 +125,7 @@ class RequestFacts:
     query: str = ""
     client: str = ""
     requestID: str = ""
+    changesTo: str = ""
 
 
 class AnswerHead(NamedTuple):

@@ -54,6 +54,7 @@ _CONDITIONS = "plane.test_conditions.ConditionTests"
 _BRANCHES = "actions.test_branches.BranchesTests"
 _DYNAMIC = "actions.test_dynamic.DynamicTests"
 _ASSORTED = "upstream.test_assortment.AssortmentTests"
+_SPELL = "plane.test_spell"
 _OVERVIEW = "service.test_overview.RunningTests"
 _HELLO = "routing.test_table.HelloTests"
 _MANY_KINDS = "plane.test_greeting.ManyKindsTests"
@@ -241,6 +242,8 @@ _ROUTES = {
                 "cors",
                 "security_headers",
                 "limits",
+                "timeouts",
+                "websocket",
             ),
             "config.test_readers.SiteOptionTests.test_asRoute",
         ),
@@ -256,10 +259,24 @@ _ROUTES = {
         cors=f"{_GUARDED}.test_browsers",
         security_headers=f"{_GUARDED}.test_browsers",
         limits=f"{_GUARDED}.test_bodies",
+        timeouts=f"{_SPELL}.TunnelTests.test_idle",
+        websocket=f"{_SPELL}.HandshakeTests.test_refused",
         headers=f"{_REVISED}.test_requests",
         rewrite=f"{_REVISED}.test_requests",
         compress=f"{_REVISED}.test_compressed",
         error_pages=f"{_REVISED}.test_pages",
+    ),
+    **_under(
+        "RouteTimeouts",
+        idle=f"{_SPELL}.TunnelTests.test_idle",
+        connect=f"{_SPELL}.ConnectTests.test_slow",
+        lifetime=f"{_SPELL}.TunnelTests.test_lifetime",
+    ),
+    **_under(
+        "WebSockets",
+        origins=f"{_SPELL}.HandshakeTests.test_origins",
+        idle=f"{_SPELL}.WebSocketTests.test_idle",
+        lifetime=f"{_SPELL}.WebSocketTests.test_lifetime",
     ),
     **_under("RouteLimits", body_bytes=f"{_GUARDED}.test_bodies"),
     **_under(

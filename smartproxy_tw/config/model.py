@@ -19,6 +19,7 @@ from ..facts import Address
 from .application import Application
 from .balance import Balance, Check, Checked, Ejection, Health, Sticky, checkedOf
 from .filetree import FileTree
+from .lasting import RouteTimeouts, WebSocket
 from .plugin import Plugin
 from .revision import Compress, ErrorPage, Headers, Rewrite
 from .security import Cors, Security, SecurityHeaders
@@ -67,6 +68,7 @@ __all__ = [
     "Redirect",
     "Respond",
     "Route",
+    "RouteTimeouts",
     "Several",
     "Sticky",
     "Target",
@@ -74,6 +76,7 @@ __all__ = [
     "TLSPolicy",
     "Timeouts",
     "UpstreamTLS",
+    "WebSocket",
     "LETSENCRYPT",
     "LETSENCRYPT_STAGING",
     "checkedOf",
@@ -499,6 +502,8 @@ class Route:
         target stand as they are.
     @ivar securityHeaders: What browsers are told to be careful about; L{None}: nothing.
     @ivar bodyBytes: In place of L{Limits.bodyBytes}, or L{None}.
+    @ivar timeouts: How long it waits, or L{None}: as L{Config.timeouts} has it.
+    @ivar webSocket: Who may open WebSockets; L{None}: whoever its target agrees with.
     """
 
     name: str
@@ -519,6 +524,8 @@ class Route:
     cors: Cors | None = None
     securityHeaders: SecurityHeaders | None = None
     bodyBytes: int | None = None
+    timeouts: RouteTimeouts | None = None
+    webSocket: WebSocket | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .lasting import NEVER
 from .model import Route
 from .revision import Compress, ErrorPage, FieldChanges, Rewrite
 
@@ -28,6 +29,19 @@ def revised(route: Route) -> Iterator[tuple[str, str]]:
         yield "error pages", ", ".join(map(_page, route.errorPages))
     if route.compress is not None:
         yield "compresses", _compress(route.compress)
+    waits = list(_waits(route))
+    if waits:
+        yield "waits", "; ".join(waits)
+
+
+def _waits(route: Route) -> Iterator[str]:
+    for whose, each in (("", route.timeouts), (" of WebSockets", route.webSocket)):
+        if each is not None and each.idle is not None:
+            yield f"idle{whose} {'for ever' if each.idle == NEVER else f'for {each.idle:g} s'}"
+        if each is not None and each.lifetime is not None:
+            yield f"lifetime{whose or ' of tunnels'} {each.lifetime:g} s"
+    if route.timeouts is not None and route.timeouts.connect is not None:
+        yield f"connections to targets {route.timeouts.connect:g} s"
 
 
 def _rewrite(settings: Rewrite) -> Iterator[str]:

@@ -26,6 +26,7 @@ from .branching import (
 )
 from .document import Path
 from .findings import Findings
+from .lastingsection import timeoutsOf, webSocketOf
 from .locations import Locations
 from .plugin import plugins
 from .revisionreader import RevisionReader
@@ -125,6 +126,8 @@ class _Reader:
             "cors": guards.cors(written.cors),
             "securityHeaders": guards.headers(written.securityHeaders),
             "bodyBytes": None if written.limits is None else written.limits.bodyBytes,
+            "timeouts": timeoutsOf(written.timeouts),
+            "webSocket": webSocketOf(written.websocket),
         }
 
 

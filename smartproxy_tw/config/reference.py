@@ -71,6 +71,7 @@ _SHARED = {
     "ProxyHeader": "A header of the PROXY protocol",
     "Rewrite": "Rewriting of requests",
     "RouteLimits": "Limits of a route",
+    "RouteTimeouts": "Timeouts of a route",
     "Security": "Security of a route",
     "SecurityHeaders": "Security headers",
     "Service": "Targets by SRV records",
@@ -80,6 +81,7 @@ _SHARED = {
     "TargetMatch": "Which requests a target is for",
     "TargetTLS": "TLS to one target",
     "UnixTarget": "A target, by unix socket",
+    "WebSockets": "WebSockets of a route",
 }
 
 #: As what their own mappings are told, where they have some.
@@ -88,6 +90,8 @@ _PATHS = {
     "Cors": "cors",
     "Headers": "headers",
     "Rewrite": "rewrite",
+    "RouteTimeouts": "timeouts",
+    "WebSockets": "websocket",
     "RouteLimits": "limits",
     "Security": "security",
     "SecurityHeaders": "security_headers",

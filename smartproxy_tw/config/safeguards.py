@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
-from . import hashes, keysets, model, protection
+from . import hashes, keysets, lastingsection, model, protection
 from .document import Path
 from .findings import Findings
 from .locations import Locations
@@ -266,6 +266,7 @@ def misplaced(route: model.Route) -> Iterator[tuple[Path, str]]:
 
     @return: Where it stands in the route, and what is wrong.
     """
+    yield from lastingsection.misplaced(route)
     asked = route.security
     if route.protocol == "tcp":
         why = "needs HTTP, which this route does not speak: add protocol: http to match, or leave it out"

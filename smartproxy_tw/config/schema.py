@@ -27,7 +27,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from ..facts import Address
-from . import dotted, lexicon, model, names, protection, spoken, spread, targets, texts
+from . import dotted, lastingsection, lexicon, model, names, protection, spoken, spread, targets, texts
 from .code import Code
 from .contents import Contents
 from .document import FromEnvironment
@@ -760,6 +760,10 @@ class Route(Section):
     limits: protection.RouteLimits | None = Field(
         default=None, description="How much of something it takes. Default: as `limits` of the whole file."
     )
+    timeouts: lastingsection.RouteTimeouts | None = Field(default=None, description=lastingsection.TIMEOUTS)
+    websocket: lastingsection.WebSocketOption | None = Field(
+        default=None, description=lastingsection.WEBSOCKET
+    )
 
 
 class Site(Section):
@@ -811,6 +815,10 @@ class Site(Section):
     )
     limits: protection.RouteLimits | None = Field(
         default=None, description="How much of something it takes. Default: as `limits` of the whole file."
+    )
+    timeouts: lastingsection.RouteTimeouts | None = Field(default=None, description=lastingsection.TIMEOUTS)
+    websocket: lastingsection.WebSocketOption | None = Field(
+        default=None, description=lastingsection.WEBSOCKET
     )
 
 

@@ -38,6 +38,12 @@ def asked(route: Route) -> Iterator[str]:
             )
     if route.cors is not None:
         yield f"CORS for {', '.join(route.cors.origins[:4])}{' and others' * (len(route.cors.origins) > 4)}"
+    if route.webSocket is not None:
+        origins = route.webSocket.origins
+        if not route.webSocket.isAllowed:
+            yield "no WebSockets"
+        elif origins:
+            yield f"WebSockets from {', '.join(origins[:4])}{' and others' * (len(origins) > 4)}"
     if settings is not None:
         if settings.basic is not None:
             yield f"password of {_count(len(settings.basic.users), 'user', 'users')}"

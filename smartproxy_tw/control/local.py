@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IListeningPort
 
-    from ..config.model import AccessLog, Checked, Config, Forward
+    from ..config.model import AccessLog, Checked, Config, Forward, Route
     from ..facts import Challenge, Credential, Verdict
     from ..interfaces import IAction
     from ..upstream.services import Services
@@ -54,6 +54,14 @@ __all__ = ["LocalPlane"]
 
 # How often draining looks whether it is done, in seconds.
 _LOOK = 0.05
+
+
+def _connecting(route: Route, config: Config) -> float:
+    """
+    How long a connection to a target may take.
+    """
+    own = None if route.timeouts is None else route.timeouts.connect
+    return config.timeouts.connect if own is None else own
 
 
 def _names(reactor: Any) -> Source:
@@ -151,17 +159,16 @@ class LocalPlane:
     def _replacingTable(self, config: Config) -> Steps[None]:
         table = yield from compilingTable(config)
         groups: dict[tuple[Forward, float], Group | Assortment] = {}
-        make = partial(self._group, config.timeouts.connect)
 
-        def upstream(forward: Forward) -> Group | Assortment:
-            key = (forward, config.timeouts.connect)
+        def upstream(seconds: float, forward: Forward) -> Group | Assortment:
+            key = (forward, seconds)
             found = groups.get(key)
             if found is None:
                 found = self._groups.get(key)
             if found is None and forward.dynamic is not None:
-                found = Assortment(forward, make, self._reactor.seconds)
+                found = Assortment(forward, partial(self._group, seconds), self._reactor.seconds)
             elif found is None:
-                found = make(forward)
+                found = self._group(seconds, forward)
             groups[key] = found
             return found
 
@@ -174,7 +181,9 @@ class LocalPlane:
         means = Means(self._reactor, plugged, config.pythonPath, chosen.action)
         for route, isPause in paused(config.routes):
             try:
-                actions[route.name] = buildAction(route, upstream, means, posts.before)
+                actions[route.name] = buildAction(
+                    route, partial(upstream, _connecting(route, config)), means, posts.before
+                )
             except ValueError as why:
                 plugged.close(self._plugged)
                 where = f" (line {route.line})" if route.line else ""

@@ -4,8 +4,8 @@ route says the same of them, so that a reload forgets no count and no limit of a
 it does not change.
 
 The order in which guards are asked is here and nowhere else: the lists; connections at a
-time; new connections; requests; other origins; passwords; tokens; somebody else; and then the
-certificate is told.
+time; new connections; requests; other origins; WebSockets; passwords; tokens; somebody else;
+and then the certificate is told.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .lists import Lists
 from .pace import Arrivals, Requests
 from .passage import Guarded, Report
 from .shown import Shown
+from .sockets import Sockets
 from .verifier import Threads, Verifier
 
 if TYPE_CHECKING:
@@ -149,6 +150,8 @@ class Posts:
                 )
         if route.cors is not None:
             guards.append(Sharing(route.cors))
+        if route.webSocket is not None:
+            guards.append(Sockets(route.webSocket))
         if asked is not None:
             guards += self._identities(route.name, asked)
         if not (doorkeepers or guards or lenses):

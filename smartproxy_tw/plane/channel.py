@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..wire.http1 import Response
     from .carrier import Carrier
     from .door import Door, Prepared
+    from .spell import Spell
     from .wires import Wire
 
 __all__ = ["Channel"]
@@ -56,6 +57,7 @@ class Channel:
         "_credit",
         "_exchange",
         "_hasEnded",
+        "_idle",
         "_isChunked",
         "_isOver",
         "_queue",
@@ -86,7 +88,7 @@ class Channel:
         self._isChunked = self._isOver = False
         self._exchange: Exchange | None = None
         self._relay: Relay | None = None
-        self.deadline = float("inf")
+        self.deadline = self._idle = float("inf")
 
     def begin(self, prepared: Prepared) -> None:
         """
@@ -95,7 +97,8 @@ class Channel:
         engine = self.door.engine
         self._isChunked = prepared.request.length == CHUNKED
         self._exchange = exchange = Exchange(self, prepared)
-        self.deadline = engine.poller.now + engine.timeouts.idle
+        self._idle = prepared.idle
+        self.deadline = engine.poller.now + prepared.idle
         engine.poller.mortals[self] = None
         try:
             prepared.action.request(exchange)
@@ -149,8 +152,7 @@ class Channel:
         """
         See L{ClientHalf}.
         """
-        engine = self.door.engine
-        self.deadline = engine.poller.now + engine.timeouts.idle
+        self.deadline = self.door.engine.poller.now + self._idle
 
     def inform(self, head: bytes) -> None:
         """
@@ -234,7 +236,13 @@ class Channel:
             self.carrier.outflow.dismiss(self.number)
 
     def tunnel(
-        self, target: Wire, head: bytes, data: bytes, isHot: bool, done: Callable[[int, int], None]
+        self,
+        target: Wire,
+        head: bytes,
+        data: bytes,
+        isHot: bool,
+        done: Callable[[int, int], None],
+        spell: Spell,
     ) -> None:
         """
         See L{ClientHalf}.  What was a change of protocols is a plain 200 here (RFC 8441
@@ -242,7 +250,9 @@ class Channel:
         """
         exchange, self._exchange = self._exchange, None
         assert exchange is not None
-        relay = Relay(self, target, done)
+        self._idle = spell.idle
+        self.progress()
+        relay = Relay(self, target, spell.bound(self.door.engine.poller, self.drop, done))
         key = _KEY.search(exchange.request.fields)
         accepted = _ACCEPT.search(head)
         if key is None or accepted is None or accepted[1] != acceptFor(key[1]):

@@ -23,6 +23,7 @@ from .identity import versionOf
 from .multiplex import Multiplex
 from .numbers import believed
 from .session import Session
+from .spell import idleOf
 from .tls import TLSWire
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Prepared:
         request and the empty line.
     @ivar isNumbered: Whether a number of ours is to go with it.
     @ivar number: The one that a trusted peer has given it; otherwise empty.
+    @ivar idle: So long nothing may move until it has ended, in seconds.
     @ivar isLasting: Whether it serves for the same head that comes by the same name and
         protocol, until there is another table.
     """
@@ -65,6 +67,7 @@ class Prepared:
         "action",
         "client",
         "head",
+        "idle",
         "isLasting",
         "isNumbered",
         "number",
@@ -82,10 +85,13 @@ class Prepared:
         serverName: str | None,
         client: str,
         isNumbered: bool = False,
+        *,
+        idle: float = float("inf"),
     ) -> None:
         """
         @param isNumbered: Whether numbers are given to requests.  Otherwise
             those that came go on, as any other field.
+        @param idle: See above.
         """
         self.request = request
         self.route = route
@@ -93,6 +99,7 @@ class Prepared:
         self.serverName = serverName
         self.client = client
         self.isLasting = False
+        self.idle = idle
         #: What the access log has made of the head; see L{smartproxy_tw.plane.record}.
         self.record: tuple[str, str] | None = None
         head = request.method + b" " + request.target.origin
@@ -129,6 +136,7 @@ class Prepared:
             (target.query or b"").decode("ascii"),
             self.client or connection.client.host,
             number,
+            request.upgrade.decode("latin-1").lower(),
         )
 
     def trustedMarks(self, connection: ConnectionFacts) -> bytes:
@@ -266,7 +274,9 @@ class Door:
         if request.target.path.startswith(_CHALLENGE):
             answer = engine.http01(request.target.path[len(_CHALLENGE) :], request.host)
             if answer is not None:
-                return Prepared(request, None, _Challenge(answer), connection.serverName, "")
+                return Prepared(
+                    request, None, _Challenge(answer), connection.serverName, "", idle=engine.timeouts.idle
+                )
         isTrusted = engine.trusts(connection.client.host)
         client = clientBehind(request, connection, engine.trusts) if isTrusted else ""
         table = self._table
@@ -281,7 +291,15 @@ class Door:
             # Before anything is sent upstream; whoever expects 100 meets this in its place.
             engine.refused(413, f"the body is longer than {most} bytes", connection)
             action = _TOO_LARGE
-        prepared = Prepared(request, route, action, connection.serverName, client, engine.numbersRequests)
+        prepared = Prepared(
+            request,
+            route,
+            action,
+            connection.serverName,
+            client,
+            engine.numbersRequests,
+            idle=idleOf(route, engine.timeouts),
+        )
         prepared.isLasting = (
             request.length == 0
             and route is not None

@@ -31,6 +31,7 @@ from .forwarding import believedLines
 from .intake import Intake
 from .link import UpstreamFailure
 from .outlet import LateOutlet, Outlet
+from .spell import spellOf
 from .wires import isConnected
 
 if TYPE_CHECKING:
@@ -428,10 +429,13 @@ class Exchange:
         @param isHot: Whether it may have said more.
         @param ended: Called when its connection has ended.
         """
+        prepared = self._prepared
+        isWebSocket = prepared.request.upgrade.lower() == b"websocket"
+        spell = spellOf(prepared.route, self.session.door.engine.timeouts, isWebSocket=isWebSocket)
         self._status = 101
         self.link = None
         self._ended = ended
-        self.session.tunnel(target, head, data, isHot, self._tunnelled)
+        self.session.tunnel(target, head, data, isHot, self._tunnelled, spell)
 
     def _tunnelled(self, sent: int, received: int) -> None:
         if self._ended is not None:

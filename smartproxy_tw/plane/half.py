@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .door import Door, Prepared
     from .exchange import Exchange
     from .outlet import Outlet
+    from .spell import Spell
     from .wires import Wire
 
 __all__ = ["ClientHalf", "TargetHalf"]
@@ -116,7 +117,13 @@ class ClientHalf(Protocol):
         """
 
     def tunnel(
-        self, target: Wire, head: bytes, data: bytes, isHot: bool, done: Callable[[int, int], None]
+        self,
+        target: Wire,
+        head: bytes,
+        data: bytes,
+        isHot: bool,
+        done: Callable[[int, int], None],
+        spell: Spell,
     ) -> None:
         """
         Pass on bytes from now on, in both directions.
@@ -126,6 +133,7 @@ class ClientHalf(Protocol):
         @param data: What the target has said already.
         @param isHot: Whether it may have said more.
         @param done: Called at the end with the bytes to the target, and those from it.
+        @param spell: How long it may last.
         """
 
     def drop(self) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ..facts import ConnectionFacts
     from .engine import Engine
+    from .spell import Spell
     from .wires import Wire
 
 __all__ = ["Served"]
@@ -63,18 +64,21 @@ class Served(Ends):
         facts: ConnectionFacts,
         isHot: bool,
         done: Callable[[int, int], None],
+        spell: Spell,
     ) -> None:
         """
         Take over a wire that is registered with the poller.
 
         @param isHot: Whether there may be something to read for which no event will come.
         @param done: Called once at the end with the bytes that were received and sent.
+        @param spell: How long it may last.
         """
         self._engine = engine
         self._wire = wire
         self.facts = facts
         self._isHot = isHot
-        self._done = done
+        self._done = spell.bound(engine.poller, self.crash, done)
+        self._idle = spell.idle
         self._protocol: IProtocol | None = None
         self._producer: Any = None
         self._isStreaming = False
@@ -83,7 +87,7 @@ class Served(Ends):
         self._received = self._sent = 0
         self.connected = True
         self.disconnecting = False
-        self.deadline = engine.poller.now + engine.timeouts.idle
+        self.deadline = engine.poller.now + spell.idle
         engine.enter(self)
         engine.poller.handlers[wire.fd] = self.ready
 
@@ -165,7 +169,7 @@ class Served(Ends):
             halves.readConnectionLost()
 
     def _moved(self) -> None:
-        self.deadline = self._engine.poller.now + self._engine.timeouts.idle
+        self.deadline = self._engine.poller.now + self._idle
 
     def _drained(self) -> None:
         """

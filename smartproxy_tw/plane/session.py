@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ..facts import AnswerHead, ConnectionFacts
     from ..wire.http1 import Response
     from .door import Door, Prepared
+    from .spell import Spell
     from .wires import Wire
 
 __all__ = ["Session"]
@@ -84,6 +85,7 @@ class Session:
     __slots__ = (
         "_discarded",
         "_exchange",
+        "_idle",
         "_isHungry",
         "_isLooping",
         "_lingersUntil",
@@ -119,6 +121,7 @@ class Session:
         engine = door.engine
         # Nothing but the first words can be those of HTTP/2.
         self._mayHand = engine.takesFrames and not connection.isTLS
+        self._idle = engine.timeouts.idle
         self.deadline = engine.poller.now + engine.timeouts.head
         engine.enter(self)
         engine.poller.handlers[wire.fd] = self.ready
@@ -186,7 +189,7 @@ class Session:
         """
         engine = self.door.engine
         seconds = engine.timeouts.write
-        self.deadline = engine.poller.now + engine.timeouts.idle
+        self.deadline = engine.poller.now + self._idle
         if self._reading is None:
             sock = self.wire.sock
             rate = engine.limits.minRate
@@ -317,7 +320,8 @@ class Session:
         self._state = _ANSWERING
         self._mayHand = False
         self._exchange = exchange = Exchange(self, prepared)
-        self.deadline = engine.poller.now + engine.timeouts.idle
+        self._idle = idle = prepared.idle
+        self.deadline = engine.poller.now + idle
         try:
             prepared.action.request(exchange)
         except BaseException:
@@ -356,10 +360,9 @@ class Session:
         """
         Something moved.
         """
-        engine = self.door.engine
-        now = engine.poller.now
+        now = self.door.engine.poller.now
         if not self.wire.pending:
-            self.deadline = now + engine.timeouts.idle
+            self.deadline = now + self._idle
         elif self._reading is None and self.deadline > now + _LOOK:
             # Only ever nearer: bytes of a request do not make up for those of an answer.
             self.deadline = now + _LOOK
@@ -402,7 +405,13 @@ class Session:
         raise NotImplementedError
 
     def tunnel(
-        self, target: Wire, head: bytes, data: bytes, isHot: bool, done: Callable[[int, int], None]
+        self,
+        target: Wire,
+        head: bytes,
+        data: bytes,
+        isHot: bool,
+        done: Callable[[int, int], None],
+        spell: Spell,
     ) -> None:
         """
         See L{ClientHalf}.
@@ -414,7 +423,7 @@ class Session:
         self._endPace()
         engine = self.door.engine
         engine.leave(self)
-        Tunnel(engine, self.wire, target, early, self.isHot, isHot, done)
+        Tunnel(engine, self.wire, target, early, self.isHot, isHot, done, spell)
 
     def writeRefusal(self, status: int, more: bytes = b"") -> int:
         """

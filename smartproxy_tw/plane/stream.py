@@ -13,6 +13,7 @@ from ..interfaces import IStream, IUpstream
 from .link import UpstreamFailure
 from .poller import BROKEN, ENDED, READABLE
 from .served import Served
+from .spell import spellOf
 from .tunnel import Tunnel
 from .wires import isConnected
 
@@ -126,7 +127,8 @@ class Stream:
             return
         self._isOver = True
         self._engine.leave(self)
-        Served(self._engine, self.wire, self.connection, self._isHot, self._ended).begin(factory)
+        spell = spellOf(self._route, self._engine.timeouts)
+        Served(self._engine, self.wire, self.connection, self._isHot, self._ended, spell).begin(factory)
 
     def abort(self) -> None:
         """
@@ -147,7 +149,8 @@ class Stream:
         self._isOver = True
         self._engine.leave(self)
         self._targetEnded = ended
-        Tunnel(self._engine, self.wire, outcome, b"", self._isHot, isHot, self._ended)
+        spell = spellOf(self._route, self._engine.timeouts)
+        Tunnel(self._engine, self.wire, outcome, b"", self._isHot, isHot, self._ended, spell)
 
     def _ended(self, sent: int, received: int) -> None:
         if self._targetEnded is not None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .engine import Engine
+    from .spell import Spell
     from .wires import Wire
 
 __all__ = ["Half", "Tunnel"]
@@ -150,7 +151,7 @@ class Half:
             else:
                 sink.write(data)
             if not tunnel.isLingering:
-                tunnel.deadline = tunnel.engine.poller.now + tunnel.engine.timeouts.idle
+                tunnel.deadline = tunnel.engine.poller.now + tunnel.idle
             if sink.isBroken:
                 tunnel.lost(sink)
         tunnel.engine.poller.later(self.pump)
@@ -242,13 +243,14 @@ class Half:
 class Tunnel:
     """
     @ivar deadline: For the poller: moved with every byte.
+    @ivar idle: So long nothing may move, in seconds.
     @ivar isOver: Whether both wires are closed.
     @ivar isLingering: Whether a side is gone, and only its last words are
         waited for.
     """
 
     isStream = True
-    __slots__ = ("_done", "_down", "_up", "deadline", "engine", "isLingering", "isOver")
+    __slots__ = ("_done", "_down", "_up", "deadline", "engine", "idle", "isLingering", "isOver")
 
     def __init__(
         self,
@@ -259,6 +261,7 @@ class Tunnel:
         isLeftHot: bool,
         isRightHot: bool,
         done: Callable[[int, int], None],
+        spell: Spell,
     ) -> None:
         """
         Take over two wires that are registered with the poller, and begin.
@@ -271,16 +274,18 @@ class Tunnel:
         @param isRightHot: The same of the target.
         @param done: Called once at the end with the bytes that went to the
             target and those that went to the client.
+        @param spell: How long it may last.
         """
         self.engine = engine
         self.isOver = self.isLingering = False
-        self._done = done
+        self._done = spell.bound(engine.poller, self.reset, done)
         self._up = up = Half(self, left, right, isLeftHot)
         self._down = down = Half(self, right, left, isRightHot)
         up.back = down
         down.back = up
         poller = engine.poller
-        self.deadline = poller.now + engine.timeouts.idle
+        self.idle = spell.idle
+        self.deadline = poller.now + spell.idle
         engine.enter(self)
         poller.handlers[left.fd] = up.ready
         poller.handlers[right.fd] = down.ready
@@ -310,7 +315,7 @@ class Tunnel:
         Something moved.
         """
         if not self.isLingering:
-            self.deadline = self.engine.poller.now + self.engine.timeouts.idle
+            self.deadline = self.engine.poller.now + self.idle
 
     def endIfDone(self) -> bool:
         """

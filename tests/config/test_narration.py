@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.model import Block, Route
+from smartproxy_tw.config.lasting import NEVER
+from smartproxy_tw.config.model import Block, Route, RouteTimeouts, WebSocket
 from smartproxy_tw.config.narration import revised
 from smartproxy_tw.config.revision import (
     Compress,
@@ -60,9 +61,15 @@ class RevisedTests(SynchronousTestCase):
             ),
             compress=Compress(("br", "gzip"), minBytes=0, level=1),
             errorPages=(ErrorPage("404", FORM), ErrorPage("5xx", FORM, True)),
+            timeouts=RouteTimeouts(NEVER, 2.0, 60.0),
+            webSocket=WebSocket(idle=1.5, lifetime=9.0),
         )
         changes = (
             "strips /a; /^/b/ becomes /c; adds /d; query without u*; query with key; Location mapped back"
+        )
+        waits = (
+            "idle for ever; lifetime of tunnels 60 s; idle of WebSockets for 1.5 s; "
+            "lifetime of WebSockets 9 s; connections to targets 2 s"
         )
         self.assertEqual(
             list(revised(route)),
@@ -72,6 +79,7 @@ class RevisedTests(SynchronousTestCase):
                 ("answers", "without server"),
                 ("error pages", "404, 5xx (of targets too)"),
                 ("compresses", "answers by br, gzip, level 1"),
+                ("waits", waits),
             ],
         )
 

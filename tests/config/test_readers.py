@@ -670,6 +670,8 @@ class SiteOptionTests(SynchronousTestCase):
             "cors: {origins: 'https://x.y'}",
             "security_headers: {frame_options: DENY}",
             "limits: {body_bytes: 7}",
+            "timeouts: {idle: never, connect: 2, lifetime: 60}",
+            "websocket: {origins: 'https://x.y'}",
         ):
             short = understood(f"sites: {{a.b: {{to: 'h:1', {option}}}}}").routes[0]
             (full,) = understood(

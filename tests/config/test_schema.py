@@ -53,11 +53,13 @@ from smartproxy_tw.config.model import (
     ProxyProtocol,
     Redirect,
     Respond,
+    RouteTimeouts,
     Sticky,
     Target,
     Timeouts,
     TLSPolicy,
     UpstreamTLS,
+    WebSocket,
 )
 from smartproxy_tw.config.revision import FieldChanges, Headers
 from smartproxy_tw.config.security import Security
@@ -67,6 +69,7 @@ from ..plugins.given import given
 from .protections import FILES
 from .protections import OPTIONS as PROTECTIONS
 from .reading import ENVIRONMENT, complaints, understood
+from .test_lastingsection import OPTIONS as LASTING
 from .test_revisionsection import OPTIONS as REVISIONS
 
 #: Where the configurations that use each option stand.
@@ -608,6 +611,16 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         lambda c: [each.securityHeaders is None for each in c.routes],
         [False, False],
     ),
+    "Site.timeouts": (
+        site("{to: 1, timeouts: {idle: 7}}"),
+        lambda c: [each.timeouts for each in c.routes],
+        [RouteTimeouts(7.0), None],
+    ),
+    "Site.websocket": (
+        site("{to: 1, websocket: false}"),
+        lambda c: [each.webSocket for each in c.routes],
+        [WebSocket(False), None],
+    ),
     "Site.limits": (
         site("{to: 1, limits: {body_bytes: 7}}"),
         lambda c: [each.bodyBytes for each in c.routes],
@@ -1094,6 +1107,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Config], Any], Any]] = {
         TLS("passthrough"),
     ),
     **REVISIONS,
+    **LASTING,
 }
 
 

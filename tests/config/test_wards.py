@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.model import Block, Config, Route
+from smartproxy_tw.config.model import Block, Config, Route, WebSocket
 from smartproxy_tw.config.security import BasicAuth, Cors, ForwardAuth, JWTAuth, RateLimit, Security
 from smartproxy_tw.config.wards import asked, denial
 from smartproxy_tw.routing.explain import Circumstances, explain
@@ -29,6 +29,7 @@ EVERYTHING = Route(
     ),
     cors=Cors(("https://a.b",)),
     bodyBytes=1000,
+    webSocket=WebSocket(origins=("https://a.b", "null")),
 )
 
 
@@ -51,6 +52,7 @@ class WardsTests(SynchronousTestCase):
                 "1 new connection in a minute for each client",
                 "5 requests in 60 s for each value of x-key",
                 "CORS for https://a.b",
+                "WebSockets from https://a.b, null",
                 "password of 1 user",
                 "token (HS256)",
                 "leave of http://auth/verify",
@@ -58,6 +60,8 @@ class WardsTests(SynchronousTestCase):
             ],
         )
         self.assertEqual(list(asked(Route("a", (80,), Block(), "http"))), [])
+        for settings, told in ((WebSocket(), []), (WebSocket(False), ["no WebSockets"])):
+            self.assertEqual(list(asked(Route("a", (80,), Block(), "http", webSocket=settings))), told)
         self.assertEqual(
             list(asked(Route("a", (80,), Block(), "http", bodyBytes=0))), ["bodies of any length"]
         )

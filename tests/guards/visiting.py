@@ -92,10 +92,11 @@ class Arrival:
         client: str = "",
         by: ConnectionFacts | None = None,
         prefix: int = 64,
+        changesTo: str = "",
     ) -> None:
         self.told: list[tuple[str, str, str]] = []
         self.behind = Behind()
-        facts = RequestFacts(by or connection(), method, host, path, query, client)
+        facts = RequestFacts(by or connection(), method, host, path, query, client, "", changesTo)
         self.exchange = Visit(facts, fields)
         Guarded(self.behind, guards, lambda *said: self.told.append(said), prefix=prefix).request(
             self.exchange
