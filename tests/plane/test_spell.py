@@ -225,6 +225,32 @@ class AnswerTests(SpellTests):
         await self.passes(76)
         await client.ends()
 
+    async def test_another(self) -> None:
+        """
+        What comes next on the same connection for another route has the time of that one.
+        """
+        port = await self.port()
+        origin = self.origin()
+        forward = Forward((origin.target,))
+        await self.use(
+            Route("slow", (port,), forward, "http", path="/slow", timeouts=RouteTimeouts(NEVER)),
+            Route("rest", (port,), forward, "http"),
+            timeouts=Timeouts(idle=100),
+        )
+        client = await self.client(port)
+        client.sends(GET.replace(b" / ", b" /slow "))
+        server = await origin.accepts()
+        await server.head()
+        await self.passes(1000)
+        server.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await client.message()
+        client.sends(GET)
+        await server.head()
+        await self.passes(99)
+        self.assertFalse(client.data)
+        await self.passes(1.5)
+        self.assertEqual(status(await client.head()), 504)
+
 
 class ConnectTests(SpellTests):
     """
@@ -405,6 +431,26 @@ class FramedTests(StreamTests):
         self.world.advance(2)
         await server.breaksOff()
         self.assertEqual(alive(self)[0].channels, {})
+
+    async def test_answers(self) -> None:
+        """
+        Requests by HTTP/2 have the time of their route, too.
+        """
+        port = await self.port()
+        origin = self.origin()
+        await self.use(
+            Route("r", (port,), Forward((origin.target,)), "http", timeouts=RouteTimeouts(300.0)),
+            timeouts=Timeouts(idle=100),
+            http2PriorKnowledge=True,
+        )
+        client = await self.http2(port)
+        stream = client.asks("/")
+        await (await origin.accepts()).head()
+        self.world.advance(299)
+        await turns(20)
+        self.assertNotIn(stream, [each for each, answer in client.answers.items() if answer.status])
+        self.world.advance(2)
+        self.assertEqual((await client.answer(stream)).status, 504)
 
 
 class SpellOfTests(SessionTests):
