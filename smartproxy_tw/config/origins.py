@@ -1,6 +1,6 @@
 """
-Which origins are meant by C{cors.origins}: C{https://app.example}, C{https://*.app.example}
-(one label), C{https://**.app.example} (any depth), C{null}, or C{*} for all.
+Which origins are meant by C{cors.origins} and C{websocket.origins}: C{https://app.example},
+C{https://*.app.example} (one label), C{https://**.app.example} (any depth), C{null}, or C{*} for all.
 
 An origin is what a browser sends: scheme, name and, where it is not the usual one, port
 (RFC 6454 section 6.2).

@@ -60,7 +60,7 @@ ANSWERS = (
     "{type: redirect, to: /x}",
     "{type: files, root: /etc}",
 )
-APPLICATION = "{type: socket, kind: wsgi, handler: 'python:os.path'}"
+APPLICATION = "{type: socket, factory: json.dumps, kind: %s}"
 
 
 class ReadingTests(SynchronousTestCase):
@@ -122,6 +122,17 @@ class MisplacedTests(SynchronousTestCase):
         for action in ANSWERS:
             found = [each for each in complaints(route(text, action)) if "has no effect" in each]
             self.assertEqual(len(found), 4, action)
+
+    def test_applications(self) -> None:
+        """
+        Applications may take their time, and speak no WebSocket; a protocol of one's own is a tunnel.
+        """
+        text = "timeouts: {idle: 1, lifetime: 1, connect: 1}, websocket: true"
+        found = complaints(route(text, APPLICATION % "asgi"))
+        self.assertEqual(len(found), 3, found)
+        self.assertFalse([each for each in found if "idle" in each])
+        made = understood(route("timeouts: {idle: 1, lifetime: 1}", APPLICATION % "protocol", "ports: 8"))
+        self.assertEqual(waits(made), RouteTimeouts(1.0, None, 1.0))
 
     def test_tcp(self) -> None:
         """

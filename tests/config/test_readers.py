@@ -652,6 +652,7 @@ class SiteTests(SynchronousTestCase):
         config = understood("sites: {'*.a.localhost': {to: 1, certificate: internal}}")
         self.assertEqual(config.routes[1].action, Redirect("https://{domain}{path}"))
 
+
 class SiteOptionTests(SynchronousTestCase):
     """
     What a site says beside its targets.
