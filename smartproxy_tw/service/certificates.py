@@ -73,6 +73,13 @@ _WORDS = {
 _AT_ONCE = 16
 
 
+def _leftAlone() -> Callable[[], None]:
+    """
+    Whoever embeds the proxy decides about garbage.
+    """
+    return lambda: None
+
+
 class Certificates:
     """
     Sees to it that every terminating route has something to show, and that it
@@ -108,6 +115,7 @@ class Certificates:
         identify: Identify | None = None,
         events: Events | None = None,
         choices: Choices | None = None,
+        unattended: Callable[[], Callable[[], None]] = _leftAlone,
     ) -> None:
         """
         @param config: Which are wanted.
@@ -132,7 +140,10 @@ class Certificates:
         @param identify: Tells who the preferred authority is.
         @param events: Told what happens.
         @param choices: Knows how names can be proved.
+        @param unattended: Has no garbage collected while very many are asked for, where that
+            is ours to decide: see L{smartproxy_tw.control.garbage}.
         """
+        self._unattended = unattended
         self._gate = gate
         self._plane = plane
         self._memory = memory
@@ -549,12 +560,16 @@ class Certificates:
 
     async def _ask(self, before: Deferred[None], coming: Sequence[AutoCertificate]) -> None:
         await before
-        for portion in portions(coming, _AT_ONCE):
-            with self._authorities.gathering():
-                for each in portion:
-                    Deferred.fromCoroutine(self._provision(each)).addErrback(self._defect)
-            if len(portion) == _AT_ONCE:
-                await self._pause()
+        attended = self._unattended()
+        try:
+            for portion in portions(coming, _AT_ONCE):
+                with self._authorities.gathering():
+                    for each in portion:
+                        Deferred.fromCoroutine(self._provision(each)).addErrback(self._defect)
+                if len(portion) == _AT_ONCE:
+                    await self._pause()
+        finally:
+            attended()
 
     async def _load(self) -> None:
         await self._have(self._initial, sys.maxsize)

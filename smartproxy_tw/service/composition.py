@@ -21,6 +21,7 @@ from ..acme.clocks import wallClock
 from ..acme.journal import Journal
 from ..acme.rehearsal import stagingOf
 from ..config.model import Authority, Checked, Config
+from ..control.garbage import unattended
 from ..interfaces import IAccountStore, IOrderStore, IPlane
 from .admission import Admission
 from .authorities import Asked
@@ -226,6 +227,7 @@ class Composition:
             chance=means.chance,
             events=means.events,
             choices=self._choices,
+            **({"unattended": unattended} if means.linger > 0.0 else {}),
             probe=issuer.probe if isOwn else means.probe,
             advise=issuer.advise if isOwn else means.advise,
             revoke=issuer.revoke if isOwn else means.revoke,

@@ -89,7 +89,7 @@ class ReadmeTests(SynchronousTestCase):
             check=False,
         )
         self.assertEqual(pasted.returncode, 0, pasted.stderr)
-        self.assertRegex(pasted.stdout, r"\AHTTP/1\.1 200 ")
+        self.assertRegex(pasted.stdout, r"\AHTTP/(?:1\.1|2) 200 ")
 
         demo.send_signal(signal.SIGINT)
         rest = demo.stdout.read()
