@@ -308,7 +308,7 @@ class HandedOverTests(ManagedCase):
             inode = os.fstat(manager.sockets[1].fileno()).st_ino
             self.assertNotIn(f"socket:[{inode}]", held)
         self.assertIn(
-            f"'number 2' on [::]:{unwanted} was handed over and is closed here", self.log.read_text()
+            f"'smartproxy.socket' on [::]:{unwanted} was handed over and is closed here", self.log.read_text()
         )
 
     def test_refused(self) -> None:
