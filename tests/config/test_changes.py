@@ -11,6 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.changes import Changes, Setting, changes
+from smartproxy_tw.config.lasting import RouteTimeouts, WebSocket
 from smartproxy_tw.config.model import (
     TLS,
     Acme,
@@ -95,6 +96,8 @@ class RouteTests(SynchronousTestCase):
             "cors": Cors(("*",)),
             "securityHeaders": SecurityHeaders((), "max-age=5"),
             "bodyBytes": 5,
+            "timeouts": RouteTimeouts(idle=5.0),
+            "webSocket": WebSocket(isAllowed=False),
         }
         self.assertEqual({*others, "name", "line"}, {each.name for each in fields(Route)})
         for name, value in others.items():
