@@ -297,14 +297,15 @@ class BugTests(DeedTests):
         """
         When it is asked.  Code that wants to end the process ends no more than that.
         """
+        for kind in (RuntimeError, SystemExit):
 
-        def fails(exchange: Any) -> None:
-            raise SystemExit("a bug")
+            def fails(exchange: Any, kind: type[BaseException] = kind) -> None:
+                raise kind("a bug")
 
-        client = await self.begins(fails)
-        self.assertEqual((await client.answer(client.asks())).reset, INTERNAL_ERROR)
-        self.assertEqual((await client.answer(client.asks("/fine"))).body, b"fine")
-        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+            client = await self.begins(fails)
+            self.assertEqual((await client.answer(client.asks())).reset, INTERNAL_ERROR)
+            self.assertEqual((await client.answer(client.asks("/fine"))).body, b"fine")
+            self.assertEqual(len(self.flushLoggedErrors(kind)), 1)
 
     async def test_body(self) -> None:
         """
@@ -312,14 +313,14 @@ class BugTests(DeedTests):
         """
 
         def fails(body: bytes | None) -> None:
-            raise SystemExit("a bug")
+            raise RuntimeError("a bug")
 
         client = await self.begins(lambda exchange: exchange.collect(1000, fails))
         stream = client.asks(method="POST", isEnd=False)
         client.says(stream, b"body", True)
         self.assertEqual((await client.answer(stream)).reset, INTERNAL_ERROR)
         self.assertEqual((await client.answer(client.asks("/fine"))).body, b"fine")
-        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     async def test_taking(self) -> None:
         """
@@ -327,7 +328,7 @@ class BugTests(DeedTests):
         """
 
         def fails() -> None:
-            raise SystemExit("a bug")
+            raise RuntimeError("a bug")
 
         def deed(exchange: Any) -> None:
             outlet = exchange.begin(200, b"", None)
@@ -337,4 +338,4 @@ class BugTests(DeedTests):
         client = await self.begins(deed)
         self.assertEqual((await client.answer(client.asks())).reset, INTERNAL_ERROR)
         self.assertEqual((await client.answer(client.asks("/fine"))).body, b"fine")
-        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
