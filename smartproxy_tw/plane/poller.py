@@ -63,8 +63,9 @@ _EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 # everything else waiting for a quarter of a second.
 _BATCH = 32
 # So many batches at most before the rest of the reactor has its turn, and none that begins after so long,
-# in seconds.
-_ROUNDS = 8
+# in seconds.  Where events come one by one it is the time that bounds them: with 8 batches a short TLS
+# connection passed through cost 7 % more than with these.
+_ROUNDS = 32
 _SHARE = 0.005
 # How often deadlines are looked at, in seconds.
 _TICK = 0.25
@@ -120,8 +121,8 @@ class Poller:
         @param reactor: Any reactor that watches readers; L{start} registers
             with it.
         @param linger: How long a batch may wait for the next one before the
-            rest of the reactor has its turn, in seconds; up to eight times in a
-            row.  In a process that does little else a millisecond saves most
+            rest of the reactor has its turn, in seconds; again and again, for
+            five milliseconds in all.  In a process that does little else a millisecond saves most
             of the reactor's turns (a fifth of the instructions of a short TLS
             connection passed through); beside other services it should be
             nothing.
