@@ -21,6 +21,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import smartproxy_tw
+from tests.ports import freePorts
 from tests.test_tap import environment
 
 PACKAGE = Path(smartproxy_tw.__file__).parent
@@ -71,12 +72,9 @@ def makeService(options):
 
 def freePort() -> int:
     """
-    A port that nobody listens on just now.
+    A port that nobody listens on just now, or gets by chance.
     """
-    with socket.socket() as probe:
-        probe.bind((HERE, 0))
-        number: int = probe.getsockname()[1]
-        return number
+    return freePorts(1)[0]
 
 
 class ProcessCase(SynchronousTestCase):

@@ -20,10 +20,10 @@ from .test_process import HERE, TWISTD, ProcessCase, freePort
 
 #: A server that answers each request in one piece, so that a kill falls between answers.
 SERVER = """
-import socket, sys, threading
+import contextlib, socket, sys, threading
 def serve(sock):
     data = b""
-    with sock:
+    with contextlib.suppress(ConnectionResetError), sock:
         while True:
             while b"\\r\\n\\r\\n" not in data:
                 more = sock.recv(65536)
