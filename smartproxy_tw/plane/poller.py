@@ -312,17 +312,20 @@ class Poller:
         Handle what is ready, in a few batches.
         """
         poll = self._epoll.poll
+        seconds = self._reactor.seconds
         get = self.handlers.get
         fresh = self._fresh
-        wait = began = 0.0
+        linger = self._linger
+        wait = end = 0.0
         self._isReading = True
         for _ in range(_ROUNDS):
-            fresh.clear()
+            if fresh:
+                fresh.clear()
             events = poll(wait, _BATCH)
             if not events:
                 break
-            self.now = now = self._reactor.seconds()
-            began = began or now
+            self.now = now = seconds()
+            end = end or now + _SHARE
             for descriptor, event in events:
                 handler = get(descriptor)
                 if handler is not None and descriptor not in fresh:
@@ -334,10 +337,10 @@ class Poller:
                 self._endBatch()
             # The clock is a call: after a batch that was not full, the next one asks it anyway.
             if len(events) == _BATCH:
-                now = self._reactor.seconds()
-            if self._epoll.closed or now - began > _SHARE:
+                now = seconds()
+            if now > end or self._epoll.closed:
                 break
-            wait = self._linger
+            wait = linger
         self._isReading = False
 
     def connectionLost(self, reason: object) -> None:

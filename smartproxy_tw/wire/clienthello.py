@@ -52,7 +52,10 @@ _MOST_FRAGMENT = 16384
 _HANDSHAKE = 0x16
 _CLIENT_HELLO = 1
 
+_one = Struct(">H").unpack_from
 _pair = Struct(">HH").unpack_from
+# From the length of the record to that of the session, without the random.
+_start = Struct(">HBBHH32xB").unpack_from
 
 _SERVER_NAME = 0
 _ALPN = 16
@@ -169,20 +172,23 @@ def _readPlain(data: bytes | bytearray | memoryview, size: int) -> Hello | None:
 
     @raise _Broken: Of an extension.
     """
-    if size < 9 + _LEAST_BODY or data[5] != _CLIENT_HELLO or data[9] != 3:
+    if size < 9 + _LEAST_BODY:
         return None
-    end = 5 + ((data[3] << 8) | data[4])
-    if size < end or end > 9 + _MOST_BODY or (data[6] << 16) | (data[7] << 8) | data[8] != end - 9:
+    end, kind, high, low, legacy, session = _start(data, 3)
+    end += 5
+    if kind != _CLIENT_HELLO or legacy >> 8 != 3 or session > 32:
+        return None
+    if size < end or end > 9 + _MOST_BODY or high << 16 | low != end - 9:
         return None
     try:
-        place = 44 + data[43]
-        suites = (data[place] << 8) | data[place + 1]
+        place = 44 + session
+        (suites,) = _one(data, place)
         place += 2 + suites
         methods = data[place]
         place += 1 + methods
-        if data[43] > 32 or not suites or suites & 1 or not methods:
+        if not suites or suites & 1 or not methods:
             return None
-        if (data[place] << 8) | data[place + 1] != end - place - 2:
+        if _one(data, place)[0] != end - place - 2:
             return None
         place += 2
         places: dict[int, int] = {}
@@ -200,7 +206,7 @@ def _readPlain(data: bytes | bytearray | memoryview, size: int) -> Hello | None:
         _contentAt(data, places.get(_SERVER_NAME)),
         _contentAt(data, places.get(_ALPN)),
         _contentAt(data, places.get(_SUPPORTED_VERSIONS)),
-        (data[9] << 8) | data[10],
+        legacy,
         end,
     )
 
