@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from . import dotted, model, schema, spoken, targets
+from . import dotted, model, proxysection, spoken, targets, targetsection
 from .document import Path
 from .findings import Findings
 from .locations import Locations
-from .matching import TargetMatch, TargetTLS
+from .matching import TargetMatch
 from .plugin import Kind, plugins
 from .selection import Branch, Dynamic
 from .spread import Service
@@ -113,7 +113,7 @@ class Item:
     targets: tuple[model.Target, ...]
     scheme: Scheme | None = None
     dynamic: Dynamic | None = None
-    own: schema.Target | schema.UnixTarget | schema.SourceTarget | None = None
+    own: targetsection.Target | targetsection.UnixTarget | targetsection.SourceTarget | None = None
 
     @property
     def isAlike(self) -> bool:
@@ -206,7 +206,7 @@ class TargetReader:
         timeout: float | None,
         protocol: spoken.Protocol,
     ) -> Item:
-        kinds = schema.Target | schema.UnixTarget | schema.SourceTarget
+        kinds = targetsection.Target | targetsection.UnixTarget | targetsection.SourceTarget
         own = written if isinstance(written, kinds) else None
         if own is not None and own.sendProxyProtocol is not None:
             header = proxyHeader(own.sendProxyProtocol)
@@ -227,12 +227,12 @@ class TargetReader:
         return Item(below, found, places[0].scheme, None, own)
 
     def _dynamic(self, below: Path, written: Any) -> Dynamic | None:
-        if isinstance(written, schema.SourceTarget):
+        if isinstance(written, targetsection.SourceTarget):
             path = (*self._path, *below, "settings")
             return Dynamic(pluginOf("upstream", written.source, written.settings, path, self._findings))
         if isinstance(written, str):
             return Dynamic(dotted.reference(written)) if dotted.isDotted(written) else None
-        if not isinstance(written, schema.Target):
+        if not isinstance(written, targetsection.Target):
             return None
         host, port = written.host, written.port
         byHost = isinstance(host, str) and dotted.isDotted(host)
@@ -250,7 +250,7 @@ class TargetReader:
             return (targets.Place(model.Target("127.0.0.1", written)),)
         if isinstance(written, str):
             return (targets.parse(written),)
-        if isinstance(written, schema.Target):
+        if isinstance(written, targetsection.Target):
             return tuple(
                 targets.Place(model.Target(host, _port(written.port))) for host in listed(written.host)
             )
@@ -275,11 +275,11 @@ def _port(written: int | str) -> int | None:
     return None if written == "preserve" else int(written)
 
 
-def proxyHeader(written: str | schema.ProxyHeader) -> model.ProxyHeader | None:
+def proxyHeader(written: str | proxysection.ProxyHeader) -> model.ProxyHeader | None:
     """
     What targets are told of clients.
     """
-    if isinstance(written, schema.ProxyHeader):
+    if isinstance(written, proxysection.ProxyHeader):
         return model.ProxyHeader(1 if written.version == "v1" else 2, tuple(written.tlvs))
     return None if written == "off" else model.ProxyHeader(1 if written == "v1" else 2)
 
@@ -372,7 +372,7 @@ def _tls(
         return None
     below = (*path, *item.below, "tls")
     isUnix = any(target.port == 0 for target in item.targets)
-    if not isinstance(written, TargetTLS):
+    if not isinstance(written, targetsection.TargetTLS):
         if isUnix:
             findings.add(below, "needs server_name: a unix socket has no name that could be verified")
         return model.UpstreamTLS()

@@ -1,6 +1,6 @@
 """
-What can be asked for in a configuration, as pydantic models: what the C{match} of a route
-and that of a target have in common, and what is said of one target alone.
+What can be asked for in a configuration, as pydantic models: the C{match} of a route, that of
+a target, and what they have in common.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from . import clients, names, texts
+from . import clients, texts
 from .expressions import expression
-from .section import TAG, Claim, PathText, Section, byShape, unique
+from .pluggable import Pluggable
+from .ports import Ports
+from .section import TAG, Domain, Section, byShape, unique
 
 __all__ = [
     "Clients",
     "Expressions",
+    "Match",
     "MatchedField",
     "Methods",
     "TargetMatch",
-    "TargetTLS",
     "Version",
     "Versions",
 ]
@@ -76,6 +78,70 @@ Versions = Annotated[
 ]
 
 
+_Domains = Annotated[
+    Annotated[Domain, Tag(TAG + "text")]
+    | Annotated[list[Domain], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+    byShape("has to be a name or a list of names"),
+]
+
+
+class Match(Pluggable):
+    """
+    Which connections and requests a route takes.
+    """
+
+    ports: Ports = Field(
+        description="The local ports: a number, a range `{from: 993, to: 995}`, or a list of both. "
+        "Any number of routes can share a port."
+    )
+    domains: _Domains | None = Field(
+        default=None,
+        description="The names asked for, by SNI or Host: one or a list of exact names, `*.example.com` "
+        "(one label), `**.example.com` (any depth), `*` (any name). Without it the route also takes "
+        "what comes without a name; with it, never.",
+    )
+    path: Annotated[str, AfterValidator(texts.routePath)] | None = Field(
+        default=None,
+        description="The path asked for: exact `/a`, prefix `/a/*`, or with parameters `/users/:id`. "
+        "Makes the route speak HTTP.",
+    )
+    headers: Annotated[dict[MatchedField, Expressions], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Header fields, all of which the request has to have, by their names in any case: a "
+        "text, a glob (`beta-*`, or `*` for any value), a regular expression (`/^beta-[0-9]+$/`), or a list "
+        "of which one has to match. Of a field that comes several times one value has to. Makes the "
+        "route speak HTTP.",
+    )
+    query: Annotated[dict[str, Expressions], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Parameters of the query, as headers; names and values are compared with their "
+        "percent encoding undone. Makes the route speak HTTP.",
+    )
+    method: Methods | None = Field(
+        default=None,
+        description="The method, or a list of those that are taken: `[GET, HEAD]`. Makes the route speak "
+        "HTTP.",
+    )
+    clientIp: Clients | None = Field(
+        default=None,
+        description="Who is served: an address, a network in CIDR notation, a range `10.0.0.1-10.0.0.9`, "
+        "a glob `10.0.*.*`, or a list of these, of IPv4 and IPv6. For HTTP it is the client that a trusted "
+        "proxy speaks for (trusted_proxies).",
+    )
+    tlsVersion: Versions | None = Field(
+        default=None,
+        description="The version of TLS that was agreed on, or a list of both, where TLS ends here. Makes "
+        "the route speak HTTP.",
+    )
+    protocol: Literal["http", "tcp"] | None = Field(
+        default=None,
+        description="What is spoken, inside of TLS where there is TLS. Left out, it is settled so: http "
+        "with a path, headers, query, method or tls_version, for redirect, respond, files and socket, and "
+        "with http:// or https:// targets or those that speak HTTP/2; tcp with passthrough and for kind: "
+        "protocol; http where TLS is terminated or domains are given; tcp otherwise.",
+    )
+
+
 class TargetMatch(Section):
     """
     Which requests of its route a target is for.
@@ -94,18 +160,3 @@ class TargetMatch(Section):
     clientIp: Clients | None = Field(
         default=None, description="Who is served, likewise; the only one for what is not HTTP."
     )
-
-
-class TargetTLS(Section):
-    """
-    How a target is spoken to by TLS.
-    """
-
-    serverName: Annotated[str, AfterValidator(names.host)] | None = Field(
-        default=None,
-        description="The name that it is asked for and has to prove. Default: its host.",
-    )
-    insecureSkipVerify: Claim = Field(
-        default=False, description="Believe any certificate. Whoever sits between can read all."
-    )
-    caFile: PathText | None = Field(default=None, description="PEM bundle to trust in place of the system's.")

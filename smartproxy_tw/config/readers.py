@@ -12,7 +12,19 @@ from typing import Any, Literal
 
 from pydantic.alias_generators import to_snake
 
-from . import blanks, checks, deeds, model, names, schema, sites
+from . import (
+    actionsection,
+    blanks,
+    checks,
+    deeds,
+    matching,
+    model,
+    names,
+    routesection,
+    sites,
+    sitesection,
+    tlssection,
+)
 from .branching import (
     Item,
     TargetReader,
@@ -84,7 +96,7 @@ class _Reader:
         """
         self._findings.add((*self._path, *below), message)
 
-    def keyPair(self, below: Path, written: schema.KeyPair) -> model.Files:
+    def keyPair(self, below: Path, written: tlssection.KeyPair) -> model.Files:
         """
         @param below: Where it was written.
         """
@@ -95,13 +107,13 @@ class _Reader:
         )
 
     def certificate(
-        self, below: Path, written: str | schema.KeyPair, domains: tuple[str, ...]
+        self, below: Path, written: str | tlssection.KeyPair, domains: tuple[str, ...]
     ) -> model.CertificateSource:
         """
         @param below: Where it was written.
         @param domains: What it has to cover.
         """
-        if isinstance(written, schema.KeyPair):
+        if isinstance(written, tlssection.KeyPair):
             return self.keyPair(below, written)
         source = model.Auto(names.uncovered(domains)) if written == "auto" else model.Internal(domains)
         why = checks.certificateProblem(source, byDNS=self._byDNS)
@@ -110,7 +122,7 @@ class _Reader:
         return source
 
     def asked(
-        self, written: schema.Route | schema.Site, reader: RevisionReader, *, isForward: bool
+        self, written: routesection.Route | sitesection.Site, reader: RevisionReader, *, isForward: bool
     ) -> dict[str, Any]:
         """
         What requests and answers are to undergo, whatever is done with them.
@@ -139,11 +151,11 @@ class SiteReader(_Reader):
     def site(self, name: str, value: Any) -> sites.Site | None:
         """
         @param name: Its name, in normal form.
-        @param value: A target, or a L{schema.Site}.
+        @param value: A target, or a L{Site<smartproxy_tw.config.sitesection.Site>}.
         """
         before = len(self._findings.problems)
         reader = TargetReader(self._findings, self._files, self._path)
-        isShort = not isinstance(value, schema.Site)
+        isShort = not isinstance(value, sitesection.Site)
         below: Path = () if isShort else ("to",)
         items = reader.read(below, value if isShort else value.to)
         if not all(item.isAlike for item in items):
@@ -154,7 +166,7 @@ class SiteReader(_Reader):
         if why is not None:
             self.wrong((), why)
             return None
-        certificate: str | schema.KeyPair = "auto" if isShort else value.certificate
+        certificate: str | tlssection.KeyPair = "auto" if isShort else value.certificate
         hasWWW = not isShort and value.www == "redirect"
         forward = model.Forward(
             tuple(target for item in items for target in item.targets),
@@ -187,7 +199,7 @@ class RouteReader(_Reader):
     Reads one route.
     """
 
-    def route(self, written: schema.Route) -> model.Route:
+    def route(self, written: routesection.Route) -> model.Route:
         """
         @param written: What the file says.
         @return: What it means, as far as it makes sense.
@@ -195,7 +207,7 @@ class RouteReader(_Reader):
         match, action = written.match, written.action
         domains = tuple(listed(match.domains))
         items: tuple[Item, ...] = ()
-        if isinstance(action, schema.Forward):
+        if isinstance(action, actionsection.Forward):
             targets = TargetReader(self._findings, self._files, self._path)
             header = proxyHeader(action.sendProxyProtocol)
             where = ("action", "targets")
@@ -217,17 +229,17 @@ class RouteReader(_Reader):
             priority=written.priority,
             line=self._findings.mark(self._path).line,
             conditions=self._conditions(match, action),
-            **self.asked(written, reader, isForward=isinstance(action, schema.Forward)),
+            **self.asked(written, reader, isForward=isinstance(action, actionsection.Forward)),
         )
         for below, why in misplaced(made):
             self.wrong(below, why)
         return made
 
-    def _conditions(self, match: schema.Match, action: Any) -> model.Conditions:
+    def _conditions(self, match: matching.Match, action: Any) -> model.Conditions:
         versions = tuple(listed(match.tlsVersion))
         if versions and action.tls is None:
             self.wrong(("match", "tls_version"), "needs TLS that ends here: add action.tls, or leave it out")
-        elif versions and isinstance(action.tls, (schema.Terminate, schema.Reencrypt)):
+        elif versions and isinstance(action.tls, (tlssection.Terminate, tlssection.Reencrypt)):
             spoken = [each for each in versions if action.tls.minVersion <= each <= action.tls.maxVersion]
             if not spoken:
                 self.wrong(
@@ -251,26 +263,28 @@ class RouteReader(_Reader):
             return model.Plugin(name)
         return pluginOf("matcher", name, written, path, self._findings)
 
-    def _protocol(self, written: schema.Route, items: Sequence[Item]) -> Literal["http", "tcp"]:
+    def _protocol(self, written: routesection.Route, items: Sequence[Item]) -> Literal["http", "tcp"]:
         """
         Settle what is spoken, and find what contradicts it.
         """
         match, action = written.match, written.action
-        isPassthrough = isinstance(action.tls, schema.Passthrough)
-        isCode = isinstance(action, schema.Socket) and action.kind == "protocol"
+        isPassthrough = isinstance(action.tls, tlssection.Passthrough)
+        isCode = isinstance(action, actionsection.Socket) and action.kind == "protocol"
         because = None
         asked = next((each for each in _NEED_HTTP if getattr(match, each) is not None), None)
         if asked is not None:
             because = to_snake(asked)
         elif any(plugins().get("matcher", name).needsHTTP for name in match.plugged):
             because = next(iter(match.plugged))
-        elif isinstance(action, (schema.Redirect, schema.Files)) or (
-            isinstance(action, schema.Respond) and match.protocol != "tcp"
+        elif isinstance(action, (actionsection.Redirect, actionsection.Files)) or (
+            isinstance(action, actionsection.Respond) and match.protocol != "tcp"
         ):
             because = f"type: {action.type}"
-        elif isinstance(action, schema.PluginAction) and plugins().get("action", action.type).needsHTTP:
+        elif (
+            isinstance(action, actionsection.PluginAction) and plugins().get("action", action.type).needsHTTP
+        ):
             because = f"type: {action.type}"
-        elif isinstance(action, schema.Socket) and action.kind != "protocol":
+        elif isinstance(action, actionsection.Socket) and action.kind != "protocol":
             because = f"kind: {action.kind}" if action.kind else "type: socket (but for kind: protocol)"
         elif any(item.scheme for item in items):
             because = f"a target with {next(item.scheme for item in items if item.scheme)}://"
@@ -313,13 +327,13 @@ class RouteReader(_Reader):
         why = checks.serverNameProblem(domains)
         if why is not None:
             self.wrong(("match", "domains"), why)
-        if isinstance(written, schema.Passthrough) or why is not None:
+        if isinstance(written, tlssection.Passthrough) or why is not None:
             return model.TLS("passthrough")
         below: Path = ("action", "tls")
         source = self.certificate((*below, "certificate"), written.certificate, domains)
         return model.TLS("terminate", source, self._policy(below, written))
 
-    def _policy(self, below: Path, written: schema.Terminate | schema.Reencrypt) -> model.TLSPolicy:
+    def _policy(self, below: Path, written: tlssection.Terminate | tlssection.Reencrypt) -> model.TLSPolicy:
         clients = None
         if written.clientCertificates is not None:
             path = (*self._path, *below, "client_certificates", "ca_file")
@@ -329,25 +343,25 @@ class RouteReader(_Reader):
         return model.TLSPolicy(written.minVersion, written.maxVersion, ciphers, clients, written.http2)
 
     def _action(
-        self, written: Any, match: schema.Match, reader: RevisionReader, items: Sequence[Item]
+        self, written: Any, match: matching.Match, reader: RevisionReader, items: Sequence[Item]
     ) -> model.Action:
-        if isinstance(written, schema.Forward):
+        if isinstance(written, actionsection.Forward):
             return self._forward(written, items)
-        if isinstance(written, schema.Redirect):
+        if isinstance(written, actionsection.Redirect):
             reader.checkParameters(("action", "to"), blanks.parse(written.to))
             return model.Redirect(written.to, written.status)
-        if isinstance(written, schema.Respond):
+        if isinstance(written, actionsection.Respond):
             return self._respond(written, match, reader)
         path: Path = (*self._path, "action")
-        if isinstance(written, schema.PluginAction):
+        if isinstance(written, actionsection.PluginAction):
             return pluginOf("action", written.type, written.model_extra or {}, path, self._findings)
-        if isinstance(written, schema.Files):
+        if isinstance(written, actionsection.Files):
             return deeds.fileTree(written, match.path, path, self._findings, self._files)
-        if isinstance(written, schema.Socket):
+        if isinstance(written, actionsection.Socket):
             return deeds.application(written, path, self._findings, self._files)
         return self._block(written)
 
-    def _forward(self, written: schema.Forward, items: Sequence[Item]) -> model.Forward:
+    def _forward(self, written: actionsection.Forward, items: Sequence[Item]) -> model.Forward:
         pool = written.pool
         places = tuple(target for item in items for target in item.targets)
         schemes = [item.scheme for item in items]
@@ -360,16 +374,16 @@ class RouteReader(_Reader):
             balance=balanceOf(written.loadBalancing),
             health=healthOf(written.health),
         )
-        isReencrypt = isinstance(written.tls, schema.Reencrypt)
+        isReencrypt = isinstance(written.tls, tlssection.Reencrypt)
         return forwardOf(items, common, self._findings, self._files, self._path, isReencrypt)
 
     def _upstreamTLS(
         self, written: Any, places: tuple[model.Target, ...], scheme: str | None
     ) -> model.UpstreamTLS | None:
-        isReencrypt = isinstance(written, schema.Reencrypt)
+        isReencrypt = isinstance(written, tlssection.Reencrypt)
         if scheme == "http" and isReencrypt:
             self.wrong(("action", "targets"), "http:// contradicts mode: terminate-and-reencrypt")
-        if scheme == "https" and isinstance(written, schema.Terminate):
+        if scheme == "https" and isinstance(written, tlssection.Terminate):
             message = "has to be terminate-and-reencrypt for https:// targets"
             self.wrong(("action", "tls", "mode"), message)
         if not isReencrypt:
@@ -388,13 +402,15 @@ class RouteReader(_Reader):
             caFile = self._files.existing((*self._path, *below, "ca_file"), caFile)
         return model.UpstreamTLS(written.serverName, not written.insecureSkipVerify, caFile)
 
-    def _block(self, written: schema.Block) -> model.Block:
+    def _block(self, written: actionsection.Block) -> model.Block:
         if written.reset:
             for option in written.model_fields_set & {"status", "body"}:
                 self.wrong(("action", option), "has no effect with reset: leave out one of them")
         return model.Block(written.status, written.body, written.reset)
 
-    def _respond(self, written: schema.Respond, match: schema.Match, reader: RevisionReader) -> model.Respond:
+    def _respond(
+        self, written: actionsection.Respond, match: matching.Match, reader: RevisionReader
+    ) -> model.Respond:
         if match.protocol == "tcp":
             for option in written.model_fields_set & {"status", "headers"}:
                 self.wrong(("action", option), "needs HTTP: over plain TCP there is only the body")

@@ -22,7 +22,23 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from ..facts import Address
-from . import checks, lexicon, model, names, schema, sites, texts
+from . import (
+    acmesection,
+    adminsection,
+    checks,
+    dnssection,
+    lexicon,
+    limitsection,
+    logsection,
+    model,
+    names,
+    proxysection,
+    routesection,
+    schema,
+    sites,
+    sitesection,
+    texts,
+)
 from .defaults import adminSocket, stateDir
 from .division import divided
 from .document import Node, Path, plain
@@ -201,7 +217,7 @@ class _Resolver:
         return divided(inherited(made))
 
     def _proxyProtocol(
-        self, written: schema.ProxyProtocol, known: tuple[int, ...], isWhole: bool
+        self, written: proxysection.ProxyProtocol, known: tuple[int, ...], isWhole: bool
     ) -> model.ProxyProtocol:
         """
         @param known: The ports that there are.
@@ -255,7 +271,7 @@ class _Resolver:
         )
 
     def _metrics(
-        self, written: schema.Metrics | None, placed: Sequence[checks.Placed]
+        self, written: adminsection.Metrics | None, placed: Sequence[checks.Placed]
     ) -> model.Metrics | None:
         if written is None:
             return None
@@ -267,7 +283,7 @@ class _Resolver:
                 break
         return model.Metrics(Address(host, port))
 
-    def _checkLimits(self, written: schema.Limits) -> None:
+    def _checkLimits(self, written: limitsection.Limits) -> None:
         if written.urlBytes <= written.headBytes:
             return
         why = "the target is part of the head"
@@ -277,12 +293,12 @@ class _Resolver:
             message = f"cannot be below url_bytes, which is {written.urlBytes} by default: {why}"
             self._findings.add(("limits", "head_bytes"), message)
 
-    def _accessLog(self, written: schema.AccessLog) -> model.AccessLog:
+    def _accessLog(self, written: logsection.AccessLog) -> model.AccessLog:
         isFile = written.file != "stdout" and written.format != "off"
         file = self._files.creatable(("access_log", "file"), written.file) if isFile else "stdout"
         return model.AccessLog(written.format, file)
 
-    def _acme(self, written: schema.Acme) -> model.Acme:
+    def _acme(self, written: acmesection.Acme) -> model.Acme:
         caFile = written.caFile
         return model.Acme(
             email=written.email,
@@ -300,7 +316,7 @@ class _Resolver:
             tlsPort=written.tlsPort,
         )
 
-    def _challenges(self, written: schema.Acme) -> model.Challenges:
+    def _challenges(self, written: acmesection.Acme) -> model.Challenges:
         if written.challenges is None:
             usual = model.Acme().challenges
             return (*usual, "dns-01") if written.dns is not None or self._isDNSWrong else usual
@@ -313,13 +329,13 @@ class _Resolver:
         return tuple(written.challenges)
 
     def _dns(
-        self, written: schema.DynamicUpdate | schema.Hook | schema.Lexicon | schema.OwnZones
+        self, written: dnssection.DynamicUpdate | dnssection.Hook | dnssection.Lexicon | dnssection.OwnZones
     ) -> model.DynamicUpdate | model.Hook | model.Lexicon | model.OwnZones:
         path: Path = ("acme", "dns")
-        if isinstance(written, schema.OwnZones):
+        if isinstance(written, dnssection.OwnZones):
             listen = tuple(map(_address, listed(written.listen)))
             return model.OwnZones(tuple(written.zones), written.name, listen)
-        if find_spec("dns") is None and not isinstance(written, schema.Lexicon):
+        if find_spec("dns") is None and not isinstance(written, dnssection.Lexicon):
             self._findings.add(
                 path, "needs the library dnspython, which is not there: pip install smartproxy_tw[dns]"
             )
@@ -329,10 +345,10 @@ class _Resolver:
             "nameServers": tuple(map(_address, listed(written.nameServers))),
             "patience": written.patience,
         }
-        if isinstance(written, schema.Hook):
+        if isinstance(written, dnssection.Hook):
             self._program((*path, "command"), written.command[0])
             return model.Hook(tuple(written.command), written.timeout, **common)
-        if isinstance(written, schema.Lexicon):
+        if isinstance(written, dnssection.Lexicon):
             return self._lexicon(path, written, common)
         file = written.keySecretFile
         return model.DynamicUpdate(
@@ -345,7 +361,7 @@ class _Resolver:
             **common,
         )
 
-    def _lexicon(self, path: Path, written: schema.Lexicon, common: Mapping[str, Any]) -> model.Lexicon:
+    def _lexicon(self, path: Path, written: dnssection.Lexicon, common: Mapping[str, Any]) -> model.Lexicon:
         if lexicon.isThere():
             self._checkProvider(path, written)
         else:
@@ -364,7 +380,7 @@ class _Resolver:
             **common,
         )
 
-    def _checkProvider(self, path: Path, written: schema.Lexicon) -> None:
+    def _checkProvider(self, path: Path, written: dnssection.Lexicon) -> None:
         provider, known = written.provider, lexicon.providers()
         if known and provider not in known:
             why = f"is no provider that dns-lexicon knows{_meant(provider, known)}"
@@ -383,7 +399,7 @@ class _Resolver:
                     message = f"is no option of {provider}{why}"
                     self._findings.add((*path, where, name), message, atKey=True)
 
-    def _hooks(self, written: schema.Acme) -> tuple[model.CertificateHook, ...]:
+    def _hooks(self, written: acmesection.Acme) -> tuple[model.CertificateHook, ...]:
         made: list[model.CertificateHook] = []
         for index, each in enumerate(written.hooks):
             self._program(("acme", "hooks", index, "command"), each.command[0])
@@ -409,7 +425,7 @@ class _Resolver:
         elif which(name, path=self._environ.get("PATH", defpath)) is None:
             self._findings.add(path, f"begins with {name}, which is no program that this user can run")
 
-    def _fallbacks(self, written: schema.Acme) -> tuple[model.Authority, ...]:
+    def _fallbacks(self, written: acmesection.Acme) -> tuple[model.Authority, ...]:
         made: list[model.Authority] = []
         taken = {written.directory}
         for index, each in enumerate(written.fallbacks):
@@ -432,7 +448,9 @@ class _Resolver:
             )
         return tuple(made)
 
-    def _external(self, path: Path, written: schema.ExternalAccount | None) -> model.ExternalAccount | None:
+    def _external(
+        self, path: Path, written: acmesection.ExternalAccount | None
+    ) -> model.ExternalAccount | None:
         if written is None:
             return None
         key, file = written.hmacKey, written.hmacKeyFile
@@ -448,7 +466,9 @@ class _Resolver:
             hmacKeyFile=None if file is None else self._files.existing((*path, "hmac_key_file"), file),
         )
 
-    def _routes(self, written: list[schema.Route], kept: list[int], acme: model.Acme) -> list[checks.Placed]:
+    def _routes(
+        self, written: list[routesection.Route], kept: list[int], acme: model.Acme
+    ) -> list[checks.Placed]:
         placed: list[checks.Placed] = []
         byDNS = "dns-01" in acme.challenges
         taken = {route.name for route in written if route.name is not None and route.enabled}
@@ -480,7 +500,7 @@ class _Resolver:
             )
             if site is not None:
                 mark = self._findings.mark(path)
-                own = value if isinstance(value, schema.Site) else None
+                own = value if isinstance(value, sitesection.Site) else None
                 for route in sites.expand(site, acme):
                     for below, why in misplaced(route):
                         self._findings.add((*path, *below), why)
@@ -492,7 +512,9 @@ class _Resolver:
                     placed.append(checks.Placed(self._withDefaults(route, own), path, mark))
         return placed
 
-    def _withDefaults(self, route: model.Route, written: schema.Route | schema.Site | None) -> model.Route:
+    def _withDefaults(
+        self, route: model.Route, written: routesection.Route | sitesection.Site | None
+    ) -> model.Route:
         """
         @param written: L{None} where it says nothing of it.
         """
@@ -508,7 +530,7 @@ def _meant(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _preflight(written: Literal["advisory", "strict", "off"] | schema.Preflight) -> model.Preflight:
+def _preflight(written: Literal["advisory", "strict", "off"] | acmesection.Preflight) -> model.Preflight:
     if isinstance(written, str):
         return model.Preflight(written)
     resolvers = tuple(map(_address, listed(written.resolvers)))

@@ -86,7 +86,7 @@ class RevisionReader(_Reader):
 
     def revisions(self, written: Any, isForward: bool) -> dict[str, Any]:
         """
-        @param written: A L{schema.Route<smartproxy_tw.config.schema.Route>}, or such a site.
+        @param written: A L{routesection.Route<smartproxy_tw.config.routesection.Route>}, or such a site.
         @param isForward: Whether requests go on.
         @return: The fields of a L{model.Route}.
         """
