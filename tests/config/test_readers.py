@@ -12,46 +12,7 @@ from smartproxy_tw.config.model import Forward, ProxyHeader, Redirect, Target, U
 
 from .reading import complaints, only, route, understood
 
-CIPHER = "ECDHE-RSA-AES128-GCM-SHA256"
 FORWARD = "{type: forward, targets: 1}"
-
-
-class PolicyTests(SynchronousTestCase):
-    """
-    What is wrong with a handshake.
-    """
-
-    def test_impossible(self) -> None:
-        """
-        Versions that leave none, ciphers that can never be used, names that are
-        none, and a file that is not there.
-        """
-        for text, words in (
-            (
-                "min_version: 1.3, max_version: 1.2",
-                "leaves no version: min_version 1.3 is above max_version 1.2",
-            ),
-            (f"min_version: 1.3, ciphers: [{CIPHER}]", "rules out: leave out one of them"),
-            (f"ciphers: [{CIPHER}, {CIPHER}]", f"lists {CIPHER} twice"),
-            ("ciphers: []", "ciphers"),
-            ("ciphers: [AES128-SHA]", "AES128-SHA"),
-            ("min_version: 1.1", "min_version"),
-            ("client_certificates: {mode: require, ca_file: /nowhere.pem}", "'/nowhere.pem' does not exist"),
-            ("client_certificates: {mode: require}", "ca_file"),
-            ("client_certificates: {mode: demand, ca_file: /dev/null}", "mode"),
-        ):
-            for mode in ("terminate", "terminate-and-reencrypt"):
-                tls = f"{{mode: {mode}, certificate: internal, {text}}}"
-                action = f"{{type: forward, targets: 'h:1', tls: {tls}}}"
-                told = complaints(f"routes: [{{match: {{ports: 1}}, action: {action}}}]")
-                self.assertIn(words, "\n".join(told), text)
-
-    def test_notForPassthrough(self) -> None:
-        """
-        Who does not end TLS has nothing to say about it.
-        """
-        action = "{type: forward, targets: 'h:1', tls: {mode: passthrough, min_version: 1.3}}"
-        self.assertIn("min_version", only(f"routes: [{{match: {{ports: 1}}, action: {action}}}]"))
 
 
 class ProtocolTests(SynchronousTestCase):
@@ -403,28 +364,6 @@ class RouteTests(SynchronousTestCase):
         """
         self.assertEqual(route("{ports: [9, {from: 3, to: 5}, 7]}").ports, (3, 4, 5, 7, 9))
         self.assertEqual(len(route("{ports: {from: 1, to: 65535}}").ports), 65535)
-
-    def test_portMistakes(self) -> None:
-        """
-        Ports that are none, backwards, twice or nothing.
-        """
-        for ports, told in (
-            ("0", "ports: has to be at least 1, not 0"),
-            ("65536", "ports: has to be at most 65535, not 65536"),
-            ("[1, -1]", "ports[1]: has to be at least 1, not -1"),
-            ("true", "has to be a port number, {from: , to: } or a list of these, not true"),
-            ("80.0", "has to be a port number, {from: , to: } or a list of these, not 80.0"),
-            ("'80'", "has to be a port number, {from: , to: } or a list of these, not '80'"),
-            ("[]", "ports: is empty: at least one is needed"),
-            ("{from: 5, to: 3}", "ports: runs backwards, from 5 to 3: exchange the two"),
-            ("{from: 5}", "ports: needs to (the last port, not below the first)"),
-            ("{from: 5, till: 6, to: 7}", "ports.till: is not an option here"),
-            ("[5, 5]", "ports[1]: lists port 5 twice"),
-            ("[{from: 3, to: 5}, {from: 5, to: 7}]", "ports[1]: lists port 5 twice"),
-            ("[[5]]", "ports[0]: has to be a port number or {from: , to: }, not a list"),
-            ("1" + "0" * 300, "ports: has to be at most 65535"),
-        ):
-            self.assertIn(told, only(f"routes: [{{match: {{ports: {ports}}}, action: {{type: block}}}}]"))
 
     def test_domains(self) -> None:
         """

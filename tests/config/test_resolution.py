@@ -212,14 +212,6 @@ class WholeTests(SynchronousTestCase):
         self.assertEqual(made.dns.options, (("auth_token", "geheim"), ("zone_id", "5")))  # type: ignore[union-attr]
         self.assertNotIn("geheim", repr(made))
 
-    def test_wrongDNS(self) -> None:
-        """
-        What is wrong with C{acme.dns} is told, and not that it is missing.
-        """
-        for more in ("", "challenges: [dns-01], "):
-            acme = f"acme: {{{more}dns: {{type: zone, zones: [], name: a.b, listen: '::'}}}}"
-            self.assertIn("acme.dns.zones: is empty", only(f"{acme}\nsites: {{'*.a.b': 1}}"))
-
     def test_withoutLexicon(self) -> None:
         """
         Where the library is not installed, that is told, with the way to mend it.

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.config.model import Forward, Target
+from smartproxy_tw.config.model import Balance, Check, Ejection, Forward, Sticky, Target
 from smartproxy_tw.config.spread import statuses
 
 from ..examples import examples
+from .options import Option, action, deed
 from .reading import complaints, understood
 
 
@@ -20,6 +21,108 @@ def forward(options: str, targets: str = "[a:1, b:2]", match: str = "ports: 8, d
     A file with one forward.
     """
     return f"routes: [{{match: {{{match}}}, action: {{type: forward, targets: {targets}, {options}}}}}]"
+
+
+def balancing(options: str) -> str:
+    """
+    A file with a forward that says more of who is next.
+    """
+    return action(f"type: forward, targets: 1, load_balancing: {{{options}}}")
+
+
+def health(options: str) -> str:
+    """
+    A file with a forward that says how it is found out which targets can be had.
+    """
+    return action(f"type: forward, targets: 1, health: {{{options}}}")
+
+
+#: See L{tests.config.test_schema}.
+OPTIONS: dict[str, Option] = {
+    "Balancing.algorithm": (
+        balancing("algorithm: random-two-choices"),
+        lambda c: deed(c).balance,
+        Balance("random-two-choices"),
+    ),
+    "Balancing.slow_start": (balancing("slow_start: 30"), lambda c: deed(c).balance, Balance(slowStart=30.0)),
+    "Balancing.sticky": (balancing("sticky: {}"), lambda c: deed(c).balance, Balance(sticky=Sticky())),
+    "Sticky.cookie": (
+        balancing("sticky: {cookie: sid}"),
+        lambda c: deed(c).balance.sticky,
+        Sticky("sid"),
+    ),
+    "Sticky.max_age": (
+        balancing("sticky: {max_age: 60}"),
+        lambda c: deed(c).balance.sticky,
+        Sticky(maxAge=60),
+    ),
+    "Sticky.secret": (
+        balancing("sticky: {secret: 0123456789abcdef}"),
+        lambda c: deed(c).balance.sticky,
+        Sticky(secret="0123456789abcdef"),
+    ),
+    "Health.active": (health("active: {}"), lambda c: deed(c).health.active, Check()),
+    "Health.passive": (
+        health("passive: {}"),
+        lambda c: deed(c).health.passive,
+        Ejection(5, 10.0, 300.0, True),
+    ),
+    "ActiveCheck.type": (health("active: {type: tcp}"), lambda c: deed(c).health.active, Check("tcp")),
+    "ActiveCheck.path": (health("active: {path: /up}"), lambda c: deed(c).health.active, Check(path="/up")),
+    "ActiveCheck.host": (health("active: {host: a.b}"), lambda c: deed(c).health.active, Check(host="a.b")),
+    "ActiveCheck.port": (health("active: {port: 9}"), lambda c: deed(c).health.active, Check(port=9)),
+    "ActiveCheck.status": (
+        health("active: {status: [200, 3xx, 401-403]}"),
+        lambda c: deed(c).health.active,
+        Check(statuses=((200, 200), (300, 399), (401, 403))),
+    ),
+    "ActiveCheck.interval": (
+        health("active: {interval: 0.5}"),
+        lambda c: deed(c).health.active,
+        Check(interval=0.5),
+    ),
+    "ActiveCheck.timeout": (
+        health("active: {timeout: 2}"),
+        lambda c: deed(c).health.active,
+        Check(timeout=2.0),
+    ),
+    "ActiveCheck.healthy": (health("active: {healthy: 1}"), lambda c: deed(c).health.active, Check(rise=1)),
+    "ActiveCheck.unhealthy": (
+        health("active: {unhealthy: 1}"),
+        lambda c: deed(c).health.active,
+        Check(fall=1),
+    ),
+    "PassiveCheck.failures": (
+        health("passive: {failures: 2}"),
+        lambda c: deed(c).health.passive.failures,
+        2,
+    ),
+    "PassiveCheck.eject_for": (
+        health("passive: {eject_for: 3}"),
+        lambda c: deed(c).health.passive.seconds,
+        3.0,
+    ),
+    "PassiveCheck.statuses": (
+        health("passive: {statuses: [503, 429]}"),
+        lambda c: deed(c).health.passive.statuses,
+        {429, 503},
+    ),
+    "PassiveCheck.eject_for_at_most": (
+        health("passive: {eject_for_at_most: 30}"),
+        lambda c: deed(c).health.passive.longest,
+        30.0,
+    ),
+    "Service.srv": (
+        action("type: forward, targets: {srv: _http._tcp.a.test}"),
+        lambda c: deed(c).targets,
+        (Target("_http._tcp.a.test", None, isService=True),),
+    ),
+    "Service.weight": (
+        action("type: forward, targets: {srv: _http._tcp.a.test, weight: 7}"),
+        lambda c: deed(c).targets[0].weight,
+        7,
+    ),
+}
 
 
 class SpreadTests(SynchronousTestCase):
