@@ -138,6 +138,7 @@ class Poller:
         self._isReading = False
         self._wake: DelayedCall | None = None
         self._tick: DelayedCall | None = None
+        self._soon: set[DelayedCall] = set()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self.handlers: dict[int, Callable[[int], None]] = {}
@@ -163,10 +164,11 @@ class Poller:
         Watch no more.  What is still registered stays open and unwatched.
         """
         self._reactor.removeReader(self)
-        for call in (self._tick, self._wake):
+        for call in (self._tick, self._wake, *self._soon):
             if call is not None and call.active():
                 call.cancel()
         self._tick = self._wake = None
+        self._soon.clear()
         self._epoll.close()
 
     def add(self, descriptor: int, handler: Callable[[int], None], events: int = _EDGES) -> None:
@@ -245,11 +247,13 @@ class Poller:
         """
 
         def due() -> None:
-            if not self._epoll.closed:
-                self.now = self._reactor.seconds()
-                self.guard(call, None)
+            self._soon.discard(delayed)
+            self.now = self._reactor.seconds()
+            self.guard(call, None)
 
-        self._reactor.callLater(seconds, due)
+        if not self._epoll.closed:
+            delayed = self._reactor.callLater(seconds, due)
+            self._soon.add(delayed)
 
     def _awake(self) -> None:
         self._wake = None

@@ -241,6 +241,23 @@ class PollerTests(SynchronousTestCase):
         self.assertEqual(owner.crashes, 2)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_soon(self) -> None:
+        """
+        What is to be called soon is called once; who stops has nobody called any more, and
+        leaves the reactor nothing to wait for.
+        """
+        called: list[str] = []
+        self.poller.soon(0.002, lambda: called.append("first"))
+        self.reactor.advance(0.002)
+        self.poller.soon(0.002, lambda: called.append("too late"))
+        self.poller.stop()
+        self.poller.soon(0.002, lambda: called.append("later still"))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.reactor.advance(0.01)
+        self.assertEqual(called, ["first"])
+        self.poller = Poller(self.reactor)
+        self.poller.start()
+
     def test_share(self) -> None:
         """
         However much there is to do, the rest of the reactor has its turn soon;
