@@ -7,26 +7,31 @@ Over a socket that both have, one word in each message::
     the next one              the one before
     begun PID       ->                          it has read its configuration
     bound           ->        stops ordering
+                    <-   drained TARGETS        nothing new is sent to these, since then
                     <-   yours                  the state directory is its own
     serving PID     ->        closes its ports
                     <-   alone                  it may order, nobody else answers
 
 Until C{serving} the one before may have second thoughts (C{stop}), and the next one may
 have to tell why it cannot (C{failed TEXT}).  If the one before is gone, then everything
-is the next one's.
+is the next one's.  C{TARGETS} is JSON, an object of POSIX seconds by name; there is one
+such word, or more where they are many, or none.  A word that the other does not know is
+passed over, so that either may be of another version.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
-from collections.abc import Callable, MutableMapping
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -35,7 +40,7 @@ from .errors import StartError
 from .inherited import FIRST, Handed, Inherited, handed
 from .readiness import Readiness
 
-__all__ = ["VARIABLE", "Estate", "Heir", "Line", "heirIn", "pair"]
+__all__ = ["VARIABLE", "Estate", "Heir", "Line", "drained", "heirIn", "pair"]
 
 #: Says in the environment of the next process what it is given: a digit for each
 #: listening socket, 1 for one that a service manager has too.
@@ -48,6 +53,12 @@ _LOCK, _SOCKETS = FIRST + 1, FIRST + 2
 
 # Longer than any message, in bytes.
 _MOST = 32768
+
+# Of any time, in POSIX seconds, that a date can be made of.
+_EVER = 2.0**37
+
+# So many targets are told of in one word: a name has 300 bytes at most, also in JSON.
+_TARGETS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,30 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-@implementer(IReadDescriptor)
+def drained(since: Mapping[str, float]) -> Iterator[str]:
+    """
+    What is told of targets that are drained.
+
+    @param since: Since when each of them is, POSIX seconds.
+    @return: What goes with the word, as often as it is said.
+    """
+    rest = iter(since.items())
+    while part := dict(islice(rest, _TARGETS)):
+        yield json.dumps(part)
+
+
+def _drainedIn(text: str) -> Iterator[tuple[str, float]]:
+    # The other one may be of any version.
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    for name, since in told.items() if isinstance(told, dict) else ():
+        if isinstance(since, int | float) and not isinstance(since, bool) and 0 <= since < _EVER:
+            yield name, float(since)
+
+
+@implementer(IReadDescriptor, IWriteDescriptor)
 class Line:
     """
     One end.
@@ -106,6 +140,7 @@ class Line:
         self._heard = heard
         self._lost = lost
         self._reactor: Any = None
+        self._waiting: deque[bytes] = deque()
         self.isOpen = True
 
     def begin(self, reactor: Any) -> None:
@@ -118,11 +153,10 @@ class Line:
 
     def tell(self, word: str, text: str = "") -> None:
         """
-        Say something; that nobody hears it is no error.
+        Say something, after what was said before; that nobody hears it is no error.
         """
-        message = f"{word} {text}".encode("utf-8", "backslashreplace")[:_MOST]
-        with suppress(OSError):
-            self._socket.send(message, socket.MSG_NOSIGNAL)
+        self._waiting.append(f"{word} {text}".encode("utf-8", "backslashreplace")[:_MOST])
+        self._say()
 
     def close(self) -> None:
         """
@@ -130,8 +164,10 @@ class Line:
         """
         if self.isOpen:
             self.isOpen = False
+            self._waiting.clear()
             if self._reactor is not None:
                 self._reactor.removeReader(self)
+                self._reactor.removeWriter(self)
             self._socket.close()
 
     def fileno(self) -> int:
@@ -163,6 +199,28 @@ class Line:
         word, _, text = message.decode("utf-8", "replace").partition(" ")
         self._heard(word, text)
 
+    def doWrite(self) -> None:
+        """
+        As an C{IWriteDescriptor}.
+        """
+        self._say()
+
+    def _say(self) -> None:
+        while self._waiting:
+            try:
+                self._socket.send(self._waiting[0], socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                # The other one has a lot to read yet.
+                if self._reactor is not None:
+                    self._reactor.addWriter(self)
+                return
+            except OSError:
+                self._waiting.clear()
+                break
+            self._waiting.popleft()
+        if self._reactor is not None:
+            self._reactor.removeWriter(self)
+
     def connectionLost(self, reason: Failure) -> None:
         """
         Likewise.
@@ -172,6 +230,10 @@ class Line:
 class Heir:
     """
     The next process, as long as there is one before it.
+
+    @ivar inherited: The sockets.
+    @ivar drained: Since when which targets are drained, POSIX seconds by name; known when
+        L{given} is over.
     """
 
     _log = Logger()
@@ -188,6 +250,7 @@ class Heir:
         self._alone = Readiness()
         self._isOver = False
         self.inherited = inherited
+        self.drained: dict[str, float] = {}
         self.claim: Callable[[], object] = lambda: None
 
     def begin(self, reactor: Any) -> None:
@@ -233,7 +296,9 @@ class Heir:
             self._line.tell("failed", why)
 
     def _heard(self, word: str, text: str) -> None:
-        if word == "yours":
+        if word == "drained":
+            self.drained.update(_drainedIn(text))
+        elif word == "yours":
             self._given.happen()
         elif word == "alone":
             self._alone.happen()

@@ -69,6 +69,7 @@ class Life:
     @ivar hooks: L{None} until the ports are served, or where there are none.
     @ivar checkups: L{None} until the data path is there, or where there are none.
     @ivar milestones: When what happened.
+    @ivar diverted: Since when which targets are drained, POSIX seconds by name.
     """
 
     _log = Logger()
@@ -112,6 +113,7 @@ class Life:
         self._makeCheckups = makeCheckups
         self.checkups: Checkups | None = None
         self._heir = heir
+        self.diverted: dict[str, float] = {}
         self._isResting = False
         self._hasDeparted = False
         self._successor: int | None = None
@@ -180,6 +182,14 @@ class Life:
         Whether it ended, is ending, or failed to begin.
         """
         return self._ended is not None or self._stopped is not None
+
+    @property
+    def isResting(self) -> bool:
+        """
+        Whether another process is about to take its place, or has, so that nothing is to be changed
+        here.
+        """
+        return self._isResting
 
     @property
     def hasDeparted(self) -> bool:
@@ -485,12 +495,30 @@ class Life:
         try:
             await plane.start()
             await self._sign(plane, config)
+            await self._divert(plane, config)
             await plane.useTable(config)
             if self._makeCheckups is not None:
                 self.checkups = self._makeCheckups(plane)
                 self.checkups.use(config)
         except (ValueError, OSError) as why:
             raise StartError(f"The configuration cannot be put to use: {why}") from why
+
+    async def _divert(self, plane: IPlane, config: Config) -> None:
+        if self._heir is None or not self._heir.drained:
+            return
+        # Not once more, if this process is stopped and started.
+        drained, self._heir.drained = self._heir.drained, {}
+        if config.admin is None:
+            # Nobody could ever undo it.
+            self._log.warn(
+                "Targets that were drained in the process before have their turns again, as there is no "
+                "admin socket to have that undone by: {targets}",
+                event="drains-dropped",
+                targets=", ".join(drained),
+            )
+            return
+        self.diverted.update(drained)
+        await gathered([plane.divert(target) for target in drained])
 
     async def _sign(self, plane: IPlane, config: Config) -> None:
         if any(

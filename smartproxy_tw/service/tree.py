@@ -9,7 +9,7 @@ never ends the process it lives in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -357,6 +357,13 @@ class SmartProxy(MultiService):
         @raise UpgradeRefused: It cannot be handed over.
         """
         return self._life.estate()
+
+    @property
+    def diverted(self) -> Mapping[str, float]:
+        """
+        Since when which targets are drained.
+        """
+        return self._life.diverted
 
     def rest(self) -> Deferred[None]:
         """

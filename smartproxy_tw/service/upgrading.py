@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .errors import StartError, StoppedError, UpgradeRefused
-from .handover import VARIABLE, Estate, Line, pair
+from .handover import VARIABLE, Estate, Line, drained, pair
 from .readiness import Readiness
 
 __all__ = ["Program", "Subject", "Upgrading"]
@@ -43,6 +43,13 @@ class Subject(Protocol):
     """
     What is to be handed over.
     """
+
+    @property
+    def diverted(self) -> Mapping[str, float]:
+        """
+        Since when which targets are drained, POSIX seconds by name; it does not change
+        after L{rest}.
+        """
 
     def whenReady(self) -> Deferred[None]:
         """
@@ -284,6 +291,8 @@ class Upgrading:
             await found.says("bound", PATIENCE)
             isResting = True
             await self._subject.rest()
+            for targets in drained(self._subject.diverted):
+                line.tell("drained", targets)
             line.tell("yours")
             pid = int(await found.says("serving", PATIENCE))
         except BaseException:

@@ -35,6 +35,13 @@ class Life(Protocol):
     """
 
     checkups: Checkups | None
+    diverted: dict[str, float]
+
+    @property
+    def isResting(self) -> bool:
+        """
+        Whether another process is about to take over, or has.
+        """
 
     @property
     def config(self) -> Config:
@@ -67,8 +74,6 @@ class Standing:
 class Upstreams:
     """
     Of one life of a proxy.
-
-    @ivar diverted: The targets that are drained.
     """
 
     _log = Logger()
@@ -80,7 +85,13 @@ class Upstreams:
         """
         self._life = life
         self._clock = clock
-        self.diverted: dict[str, float] = {}
+
+    @property
+    def diverted(self) -> Mapping[str, float]:
+        """
+        Since when which targets are drained, POSIX seconds by name.
+        """
+        return self._life.diverted
 
     def begin(self, desk: Desk) -> None:
         """
@@ -250,7 +261,9 @@ class Upstreams:
             asker=question.asker,
             target=name,
         )
-        self.diverted.setdefault(name, self._clock.seconds())
+        # Looked at once more: to ask all of the data path takes its time.
+        self._plane()
+        self._life.diverted.setdefault(name, self._clock.seconds())
         await plane.divert(name)
         return Reply({"target": name, "draining": True})
 
@@ -265,7 +278,7 @@ class Upstreams:
             asker=question.asker,
             target=name,
         )
-        del self.diverted[name]
+        del self._life.diverted[name]
         await plane.restore(name)
         return Reply({"target": name, "draining": False})
 
@@ -279,6 +292,12 @@ class Upstreams:
     def _plane(self) -> IPlane:
         if self._life.plane is None:
             raise Refusal(409, "not-possible", "The proxy is about to end.")
+        if self._life.isResting:
+            raise Refusal(
+                409,
+                "not-possible",
+                "Another process takes the place of this one, and knows already what is drained: ask it.",
+            )
         return self._life.plane
 
     async def _isKnown(self, name: str, plane: IPlane) -> bool:

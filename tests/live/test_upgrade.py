@@ -354,6 +354,77 @@ class UpgradeTests(ProcessCase):
             self.assertNotEqual(before, after)
             self.assertTrue(answers())
 
+    def drained(self) -> tuple[str, str | None]:
+        """
+        How the first target stands, and since when.
+        """
+        ask = asking(str(self.directory / "state" / "admin.sock"))
+        name = f"{HERE}:{self.origins.ports[0]}"
+        [told, *_] = ask("GET", f"/v1/upstreams?target={name}", {}).members["upstreams"]
+        [target] = told["targets"]
+        return target["state"], target["since"]
+
+    def test_drained(self) -> None:
+        """
+        A target that is drained stays so, since when it was, whatever is exchanged: the
+        configuration, a worker, the process; and can be restored by whoever serves.  What
+        the next process is refused for leaves it as it was.  Where nobody could restore it
+        it is restored.
+        """
+        self.write(0, 2)
+        with self.going([*TWISTD, "-n", *self.line]):
+            self.comesTrue(lambda: fetch(self.plain, "/either") == "first", "it serves")
+            before = self.main()
+            socketPath = self.directory / "state" / "admin.sock"
+            self.comesTrue(socketPath.exists, "the socket is there")
+            target = {"target": f"{HERE}:{self.origins.ports[0]}"}
+            asking(str(socketPath))("POST", "/v1/upstreams/drain", target)
+            state, since = self.drained()
+            self.assertEqual(state, "draining")
+            self.assertIn("503", fetch(self.plain, "/either"))
+            # The configuration.
+            self.write(1, 2)
+            os.kill(before, signal.SIGHUP)
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "1", "another configuration is used")
+            # A worker.
+            children = Path(f"/proc/{before}/task/{before}/children")
+            workers = set(children.read_text().split())
+            self.assertEqual(len(workers), 2)
+            for worker in workers:
+                os.kill(int(worker), signal.SIGKILL)
+            self.comesTrue(
+                lambda: len(fresh := set(children.read_text().split())) == 2 and not fresh & workers,
+                "there are other workers",
+            )
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "1", "they serve")
+            self.assertIn("503", fetch(self.plain, "/either"))
+            self.assertEqual(self.drained(), ("draining", since))
+            # A process that is refused after it was told.
+            self.write(2, 2, **{"state_dir: ./state": "state_dir: ./other"})
+            (self.directory / "other").mkdir()
+            (self.directory / "other").chmod(0o777)
+            self.refused(before, "can be written by others")
+            self.comesTrue(lambda: self.drained() == ("draining", since), "it goes on")
+            # The process.
+            self.write(3, 2)
+            after = self.upgraded(before)
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "3", "the next one serves")
+            self.comesTrue(lambda: self.drained() == ("draining", since), "it knows")
+            for _ in range(10):
+                self.assertIn("503", fetch(self.plain, "/either"))
+            asking(str(socketPath))("POST", "/v1/upstreams/restore", target)
+            self.comesTrue(lambda: fetch(self.plain, "/either") == "first", "it is restored")
+            # Nobody can be asked to restore it.
+            asking(str(socketPath))("POST", "/v1/upstreams/drain", target)
+            self.assertIn("503", fetch(self.plain, "/either"))
+            self.write(4, 2, **{"routes:": "admin: off\nroutes:"})
+            after = self.upgraded(after)
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "4", "the next one serves")
+            self.comesTrue(lambda: fetch(self.plain, "/either") == "first", "it has its turns again")
+            self.assertIn("drained in the process before have their turns again", self.log.read_text())
+            os.kill(after, signal.SIGTERM)
+            self.comesTrue(lambda: not isAlive(after), "the last one ends")
+
     def test_command(self) -> None:
         """
         C{smartproxy upgrade} has it done, and tells which process serves, or why not.

@@ -4,6 +4,7 @@ Tests for L{smartproxy_tw.service.handover}.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from typing import Any
@@ -14,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.service.errors import StartError
-from smartproxy_tw.service.handover import VARIABLE, Estate, Heir, Line, heirIn, pair
+from smartproxy_tw.service.handover import VARIABLE, Estate, Heir, Line, drained, heirIn, pair
 from smartproxy_tw.service.inherited import Inherited
 
 from ..examples import examples
@@ -27,12 +28,28 @@ class Readers:
 
     def __init__(self) -> None:
         self.readers: list[Any] = []
+        self.writers: list[Any] = []
 
     def addReader(self, reader: Any) -> None:
         self.readers.append(reader)
 
     def removeReader(self, reader: Any) -> None:
         self.readers.remove(reader)
+
+    def addWriter(self, writer: Any) -> None:
+        if writer not in self.writers:
+            self.writers.append(writer)
+
+    def removeWriter(self, writer: Any) -> None:
+        if writer in self.writers:
+            self.writers.remove(writer)
+
+    def write(self) -> None:
+        """
+        There is room.
+        """
+        for each in list(self.writers):
+            each.doWrite()
 
     def read(self) -> None:
         """
@@ -91,6 +108,42 @@ class LineTests(SynchronousTestCase):
         self.line.tell("failed", "x" * 10_000_000)
         self.assertEqual(len(self.theirs.recv(100_000)), 32768)
 
+    def test_full(self) -> None:
+        """
+        What there is no room for is said as soon as there is, in its turn; and not when the
+        other end is gone, or this one is closed.
+        """
+        self.theirs.setblocking(False)
+        said = [str(number) * 5000 for number in range(100)]
+        for each in said:
+            self.line.tell("failed", each)
+        self.line.tell("bound")
+        self.assertEqual(self.reactor.writers, [self.line])
+        heard: list[bytes] = []
+        while self.reactor.writers:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    heard.append(self.theirs.recv(100_000))
+            self.reactor.write()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(self.theirs.recv(100_000))
+        self.assertEqual(heard, [*(f"failed {each}".encode() for each in said), b"bound "])
+        for each in said:
+            self.line.tell("failed", each)
+        self.line.close()
+        self.assertEqual((self.reactor.readers, self.reactor.writers), ([], []))
+
+    def test_goneWhenFull(self) -> None:
+        """
+        What waits for room is dropped when the other end is gone.
+        """
+        for _ in range(100):
+            self.line.tell("failed", "x" * 30_000)
+        self.theirs.close()
+        self.reactor.write()
+        self.assertEqual(self.reactor.writers, [])
+
     @given(st.binary(min_size=1, max_size=50))
     @examples(100)
     def test_nonsense(self, message: bytes) -> None:
@@ -148,6 +201,36 @@ class HeirTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(Deferred.fromCoroutine(self.heir.given())))
         self.successResultOf(Deferred.fromCoroutine(self.heir.alone()))
         self.heir.fail("too late")
+
+    def test_drained(self) -> None:
+        """
+        It knows what is drained, in how many words that was told, and whatever else is said.
+        """
+        since = {f"target-{number}.example:80": 1.7e9 + number for number in range(1000)}
+        parts = list(drained(since))
+        self.assertGreater(len(parts), 1)
+        given = Deferred.fromCoroutine(self.heir.given())
+        self.assertEqual(self.before.recv(100), b"bound ")
+        nonsense = ["", "{", "[" * 9000, "7", "[1]", '{"a": "b", "c": true, "d": 1e300, "e": NaN, "f": -1}']
+        for each in (*nonsense, *parts):
+            self.before.send(f"drained {each}".encode())
+            self.reactor.read()
+        self.before.send(b"unheardof {}")
+        self.before.send(b"yours ")
+        self.reactor.read()
+        self.reactor.read()
+        self.successResultOf(given)
+        self.assertEqual(self.heir.drained, since)
+
+    def test_longNames(self) -> None:
+        """
+        Names as long as they may be come through whole.
+        """
+        snow = "\u2603" * 50
+        since = {f"{snow}{number:04}": 1.7e9 + number / 3 for number in range(300)}
+        for each in drained(since):
+            self.assertLess(len(each), 30_000)
+        self.assertEqual(list(drained({})), [])
 
     def test_secondThoughts(self) -> None:
         """

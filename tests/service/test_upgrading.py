@@ -68,6 +68,12 @@ class World(Clock):
     def removeReader(self, reader: Any) -> None:
         self.readers.remove(reader)
 
+    def addWriter(self, writer: Any) -> None:
+        raise AssertionError("the line has room")
+
+    def removeWriter(self, writer: Any) -> None:
+        pass
+
     def read(self) -> None:
         """
         Whoever has something to read.
@@ -93,6 +99,7 @@ class UpgradingTests(SynchronousTestCase):
         self.addCleanup(self.close)
         self.story: list[str] = []
         self.estateRefusal: UpgradeRefused | None = None
+        self.diverted: dict[str, float] = {}
         self.upgrading = Upgrading(
             self.world,
             self,
@@ -194,6 +201,20 @@ class UpgradingTests(SynchronousTestCase):
         self.assertEqual(child.end.recv(100), b"")
         self.assertEqual(child.signals, [])
         self.assertEqual(self.world.getDelayedCalls(), [])
+
+    def test_drained(self) -> None:
+        """
+        The next process is told which targets are drained, as that is when nothing changes it
+        any more, before everything is its own.
+        """
+        upgraded, child = self.begins()
+        self.diverted["10.0.0.7:3000"] = 1.5e9
+        self.hears(child, "begun 4242", "bound")
+        self.assertEqual(child.end.recv(100), b'drained {"10.0.0.7:3000": 1500000000.0}')
+        self.assertEqual(child.end.recv(100), b"yours ")
+        self.hears(child, "serving 4242")
+        self.assertEqual(self.successResultOf(upgraded), 4242)
+        self.world.advance(0.1)
 
     def test_onlyOne(self) -> None:
         """

@@ -76,6 +76,8 @@ class Life:
     config: Config
     plane: CountingPlane | None
     checkups: Checkups | None
+    diverted: dict[str, float] = field(default_factory=dict)
+    isResting: bool = False
 
 
 class UpstreamsTests(SynchronousTestCase):
@@ -191,6 +193,20 @@ class UpstreamsTests(SynchronousTestCase):
         self.assertEqual(self.target("other", str(SERVICE))["members"][0]["state"], "unhealthy")
         self.assertEqual(self.ask("POST", "/v1/upstreams/drain", {"target": MEMBER})["status"], 200)
         self.assertEqual(self.target("other", str(SERVICE))["members"][0]["state"], "draining")
+
+    def test_resting(self) -> None:
+        """
+        While another process takes over, which has been told what is drained, nothing changes
+        that here, and everything can be asked.
+        """
+        self.ask("POST", "/v1/upstreams/drain", {"target": str(TWO)})
+        self.life.isResting = True
+        for what, target in (("drain", ONE), ("restore", TWO)):
+            told = self.ask("POST", f"/v1/upstreams/{what}", {"target": str(target)})
+            self.assertEqual(told["status"], 409, what)
+            self.assertIn("ask it", str(told))
+        self.assertEqual(self.life.diverted, {str(TWO): 1.0e9})
+        self.assertEqual(self.target("other", str(TWO))["state"], "draining")
 
     def test_drained(self) -> None:
         """
