@@ -47,6 +47,7 @@ __all__ = [
     "IPlane",
     "IPresenter",
     "IRecords",
+    "ISeenAction",
     "IStream",
     "ISource",
     "IUpstream",
@@ -251,6 +252,20 @@ class IAction(Interface):
         """
 
 
+class ISeenAction(IAction):
+    """
+    An action whose answers are changed on their way.
+    """
+
+    def instead(exchange: IExchange, answer: IAction) -> None:
+        """
+        As C{request}, where the data path lets another action answer, whose answer is to be
+        changed as those of this one are.
+
+        @param answer: It answers.
+        """
+
+
 class IExchange(Interface):
     """
     One HTTP request and its answer, as an action sees it.  Exactly one of
@@ -288,8 +303,8 @@ class IExchange(Interface):
 
     def through(lens: ILens) -> None:
         """
-        Have the answer go through this, whoever it comes from (but for refusals of
-        what is no valid request).  The last one that was given sees it first.
+        Have the answer go through this, whoever it comes from.  The last one that was given
+        sees it first.
         """
 
     def collect(most: int, then: Callable[[bytes | None], None]) -> None:

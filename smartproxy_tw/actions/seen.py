@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from zope.interface import implementer
 
-from ..interfaces import IAction, IExchange, ILens, IStream
+from ..interfaces import IAction, IExchange, ILens, ISeenAction, IStream
 from ..routing.filling import Words
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Glass(Protocol):
         """
 
 
-@implementer(IAction)
+@implementer(ISeenAction)
 class Seen:
     """
     Has the answers of an action seen through lenses.
@@ -53,10 +53,16 @@ class Seen:
         """
         See L{IAction}.
         """
+        self.instead(exchange, self.action)
+
+    def instead(self, exchange: IExchange, answer: IAction) -> None:
+        """
+        See L{ISeenAction}.
+        """
         words = Words(exchange.facts, exchange.fields, self._route, self._pattern)
         for glass in self._glasses:
             exchange.through(glass.lens(words))
-        self.action.request(exchange)
+        answer.request(exchange)
 
     def stream(self, stream: IStream) -> None:
         """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zope.interface import implementer
 
 from ..facts import RequestFacts
-from ..interfaces import IAction, IExchange, IStream
+from ..interfaces import IAction, IExchange, ISeenAction, IStream
 from ..routing.sight import Sight
 from ..wire.http1 import parseRequest
 from ..wire.lines import pairs
@@ -178,6 +178,33 @@ class _Challenge(_Answer):
         self._answer = (200, b"Content-Type: application/octet-stream\r\n", keyAuthorization.encode("ascii"))
 
 
+@implementer(IAction)
+class _Instead:
+    """
+    A short answer in place of an action whose answers are changed on their way.
+    """
+
+    def __init__(self, seen: ISeenAction, answer: IAction) -> None:
+        self._seen = seen
+        self._answer = answer
+
+    def request(self, exchange: IExchange) -> None:
+        """
+        See L{IAction}.
+        """
+        self._seen.instead(exchange, self._answer)
+
+    def stream(self, stream: IStream) -> None:
+        """
+        See L{IAction}.
+        """
+        stream.abort()
+
+
+def _instead(action: IAction, answer: IAction) -> IAction:
+    return _Instead(action, answer) if ISeenAction.providedBy(action) else answer
+
+
 _NOT_FOUND = _Answer(404)
 _MISDIRECTED = _Answer(421)
 _TOO_LARGE = _Answer(413)
@@ -290,7 +317,7 @@ class Door:
         if request.length > most > 0:
             # Before anything is sent upstream; whoever expects 100 meets this in its place.
             engine.refused(413, f"the body is longer than {most} bytes", connection)
-            action = _TOO_LARGE
+            action = _instead(action, _TOO_LARGE)
         prepared = Prepared(
             request,
             route,
@@ -330,7 +357,7 @@ class Door:
         if self._isTLS and table.isMisdirected(connection.serverName, request.host, peer):
             reason = f"Host {request.host} over a connection for another name"
             self.engine.missed(self.number, reason, connection)
-            return None, _MISDIRECTED
+            return None, self._misdirected()
         path = request.target.path.decode("ascii")
         decision = table.decideRequest(self._isTLS, request.host, path, sight)
         route = getattr(decision, "route", None)
@@ -341,8 +368,12 @@ class Door:
             # However the request came to this route: the handshake was not held to what the route wants.
             reason = f"route {route.name} has another TLS policy than the connection began by"
             self.engine.missed(self.number, reason, connection)
-            return None, _MISDIRECTED
+            return None, self._misdirected()
         return route, self._actions[route.name]
+
+    def _misdirected(self) -> IAction:
+        # Of a route that this connection is not for nothing is to be seen, not even its pages.
+        return _instead(self._fallback, _MISDIRECTED)
 
 
 def _sight(request: Request, client: str, wire: Wire, isTrusted: bool) -> Sight:

@@ -566,6 +566,11 @@ class Exchange:
         if self._status:
             self.breakOff()
             return
+        if self._lenses is not None:
+            self._isKept = False
+            code, fields, body = plainAnswer(status)
+            self.respond(code, fields + self._identity(), body)
+            return
         self._status = status
         self._record(session.writeRefusal(status, self._identity()))
         session.exchanged(False)

@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from smartproxy_tw.actions.block import BlockAction
+from smartproxy_tw.actions.pages import Fallback
 from smartproxy_tw.actions.seen import Seen
-from smartproxy_tw.interfaces import IAction
+from smartproxy_tw.interfaces import ISeenAction
 from smartproxy_tw.routing.filling import Words
 from smartproxy_tw.routing.patterns import pathPattern
 
@@ -41,7 +42,7 @@ class SeenTests(SynchronousTestCase):
         """
         glasses = [_Glass(), _Glass()]
         action = Seen(glasses, "r", pathPattern("/u/:id"), BlockAction())
-        verifyObject(IAction, action)
+        verifyObject(ISeenAction, action)
         exchange = RecordingExchange.to("h", "/u/7")
         action.request(exchange)
         self.assertEqual(exchange.lenses, glasses[::-1])
@@ -49,6 +50,17 @@ class SeenTests(SynchronousTestCase):
         words = glasses[0].words
         self.assertIs(words, glasses[1].words)
         self.assertEqual((words.route, words.parameter("id")), ("r", "7"))
+
+    def test_instead(self) -> None:
+        """
+        Whatever answers in place of the action is seen as it is.
+        """
+        glasses = [_Glass()]
+        exchange = RecordingExchange.to("h", "/u/7")
+        Seen(glasses, "r", pathPattern("/u/:id"), BlockAction()).instead(exchange, Fallback())
+        self.assertEqual(exchange.lenses, glasses)
+        self.assertEqual([each[:2] for each in exchange.asked], [("respond", 404)])
+        self.assertEqual(glasses[0].words.route, "r")
 
     def test_stream(self) -> None:
         """

@@ -5,9 +5,11 @@ Single requests by HTTP/2: bodies, answers, resets, and who is too slow.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from smartproxy_tw.config.model import AccessLog, Limits, Respond, Route
+from smartproxy_tw.config.model import AccessLog, Forward, Limits, Respond, Route
+from smartproxy_tw.config.revision import ErrorPage, Representation
 from smartproxy_tw.wire.frames import CANCEL, INTERNAL_ERROR, NO_ERROR, PREFACE, frame, settings, windowUpdate
 
 from ..wire.conversations import data, framesOf, head
@@ -102,6 +104,36 @@ class BodyTests(StreamTests):
         untold = client.asks(method="POST", isEnd=False)
         client.says(untold, b"x" * 11, True)
         self.assertEqual((await client.answer(untold)).status, 413)
+
+    async def test_pages(self) -> None:
+        """
+        Who is refused after the route was known has its page, and others go on.
+        """
+        pages = (ErrorPage("4xx", (Representation("text/plain", "{route} {status}"),)),)
+        port, origin = await self.begin(HERE)
+        paged = Route(
+            "paged", (port,), Forward((origin.target,)), "http", path="/paged", errorPages=pages, bodyBytes=10
+        )
+        await self.use(paged, replace(HERE, ports=(port,)), http2PriorKnowledge=True)
+        client = await self.http2(port)
+        told = await client.answer(
+            client.asks("/paged", ("content-length", "11"), method="POST", isEnd=False)
+        )
+        self.assertEqual((told.status, told.body), (413, b"paged 413"))
+        untold = client.asks("/paged", method="POST", isEnd=False)
+        client.says(untold, b"x" * 11)
+        answer = await client.answer(untold)
+        self.assertEqual((answer.status, answer.body), (413, b"paged 413"))
+        await client.until(lambda: answer.reset is not None, "a reset")
+        self.assertEqual(answer.reset, NO_ERROR)
+        late = client.asks("/paged", method="POST", isEnd=False)
+        await (await origin.accepts()).head()
+        self.world.advance(6)
+        await self.swept()
+        await self.swept()
+        answer = await client.answer(late)
+        self.assertEqual((answer.status, answer.body), (408, b"paged 408"))
+        self.assertEqual((await client.answer(client.asks("/here"))).body, b"here")
 
     async def test_answeredEarly(self) -> None:
         """

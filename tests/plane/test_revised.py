@@ -9,7 +9,7 @@ import zlib
 from itertools import product
 from typing import Any
 
-from smartproxy_tw.config.model import Block, Forward, Redirect, Respond, Route
+from smartproxy_tw.config.model import TLS, Block, Forward, Limits, Redirect, Respond, Route, TLSPolicy
 from smartproxy_tw.config.revision import (
     Compress,
     ErrorPage,
@@ -20,7 +20,7 @@ from smartproxy_tw.config.revision import (
 )
 
 from .conversation import status
-from .harness import Origin, Peer, PlaneTests, field, turns
+from .harness import TERMINATE, Origin, Peer, PlaneTests, field, turns
 
 PAGE = (
     ErrorPage("404", (Representation("text/html", "<i>{path}</i> {route}|{request_id}"),)),
@@ -195,6 +195,88 @@ class RevisedTests(PlaneTests):
         head, body = await client.message()
         self.assertEqual((status(head), body), (502, b"sorry 502"))
         self.assertIsNotNone(field(head, b"x-request-id"))
+
+    async def test_pagesOfRefusals(self) -> None:
+        """
+        A body that is too long, told before or found in chunks, that is none, or that does not come
+        has the page of its route, as soon as the route is known, and the connection ends with it.
+        """
+        pages = (
+            ErrorPage("413", (Representation("text/html", "<i>{path}</i> {route}: too much"),)),
+            ErrorPage("4xx", (Representation("text/plain", "{route}: {status} {reason}"),)),
+        )
+        post = ask("/api/x", "Transfer-Encoding: chunked", method="POST")
+        told = ask("/api/x", "Content-Length: 11", method="POST")
+        expected = ask("/api/x", "Content-Length: 11", "Expect: 100-continue", method="POST")
+        late = ask("/api/x", "Content-Length: 10", method="POST")
+        tooMuch = b"<i>/api/x</i> r: too much"
+        for action in (None, Respond(body="never seen")):
+            client, _ = await self.begin(
+                action,
+                errorPages=pages,
+                headers=Headers(response=FieldChanges((("X-A", "seen"),))),
+                bodyBytes=10,
+            )
+            number = client.transport.getPeer().port
+            for request, wanted in (
+                (told, (413, tooMuch)),
+                (expected, (413, tooMuch)),
+                *(((post + b"b\r\n", (413, tooMuch)),) if action is None else ()),
+                *(((post + b"zzz\r\n", (400, b"r: 400 Bad Request")),) if action is None else ()),
+                *(((late + b"some", (408, b"r: 408 Request Timeout")),) if action is None else ()),
+            ):
+                client = await self.client(number)
+                client.sends(request)
+                if wanted[0] == 408:
+                    await self.settles(lambda: bool(self.plane.engine.poller.mortals), "it waits")
+                    await turns(3)
+                    self.world.advance(400)
+                head, body = await client.message()
+                self.assertEqual((status(head), body), wanted, request)
+                self.assertEqual(field(head, b"x-a"), b"seen")
+                self.assertEqual(field(head, b"connection"), b"close")
+                self.assertEqual(await client.ends(), b"")
+                client.leaves()
+
+    async def test_pageOfNobody(self) -> None:
+        """
+        What no route takes and is too long has the page of the whole proxy; without one of its own
+        for that status a route has the usual answer.
+        """
+        port = await self.port()
+        everybody = (ErrorPage("413", (Representation("text/plain", "{status} for all|{route}|"),)),)
+        route = Route("r", (port,), Block(), "http", path="/api/*", errorPages=PAGE)
+        await self.use(route, errorPages=everybody, limits=Limits(bodyBytes=10))
+        for path, wanted in (("/nope", b"413 for all||"), ("/api/x", b"413 Content Too Large\n")):
+            client = await self.client(port)
+            client.sends(ask(path, "Content-Length: 11", method="POST"))
+            head, body = await client.message()
+            self.assertEqual((status(head), body), (413, wanted))
+            await client.ends()
+            client.leaves()
+
+    async def test_pageOfMisdirected(self) -> None:
+        """
+        A request for another name than its connection is for has the page of the whole proxy, and
+        never one of the route that it is not to reach.
+        """
+        port = await self.port()
+        await self.certify("a.test", "b.test")
+        strict = TLS("terminate", TERMINATE.certificate, policy=TLSPolicy(lowest="1.3"))
+        self.assertNotEqual(strict, TERMINATE)
+        everybody = (ErrorPage("421", (Representation("text/plain", "not here|{route}|"),)),)
+        own = (ErrorPage("4xx", (Representation("text/plain", "secret"),)),)
+        await self.use(
+            Route("a", (port,), Respond(body="a"), "http", ("a.test",), tls=TERMINATE),
+            Route("b", (port,), Respond(body="b"), "http", ("b.test",), tls=strict, errorPages=own),
+            errorPages=everybody,
+        )
+        for host in ("b.test", "c.test"):
+            client = await self.tls(port, "a.test")
+            client.sends(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % host.encode())
+            head, body = await client.message()
+            self.assertEqual((status(head), body), (421, b"not here||"), host)
+            client.leaves()
 
     async def test_pagesForAll(self) -> None:
         """
