@@ -135,6 +135,9 @@ def _upstreams(told: _Told, paint: Paint) -> Iterator[str]:
     )
     for each in others:
         since = f" since {plain(each['since'])}" if each["since"] else ""
+        # A proxy of an earlier release does not tell.
+        until = each.get("ejected_until") if each["state"] == "ejected" else None
+        since += f" until {plain(until)}" if until else ""
         reason = f": {plain(each['reason'])}" if each["reason"] else ""
         yield f"    {paint.bad(plain(each['target']))}: {plain(each['state'])}{since}{reason}"
     if left > len(others):

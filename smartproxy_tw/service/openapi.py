@@ -65,14 +65,19 @@ _STATES = ("missing", "waiting", "ordering", "failed", "valid", "expired", "unsa
 
 _STANDING = _one("healthy", "unhealthy", "ejected", "draining")
 
-_MEMBER = {"target": _TEXT, "state": _STANDING, "reason": _orNull(_TEXT), "since": _orNull(_MOMENT)}
+_MEMBER = {
+    "target": _TEXT,
+    "state": _STANDING,
+    "reason": _orNull(_TEXT),
+    "since": _orNull(_MOMENT),
+    "ejected_until": _orNull(_MOMENT),
+}
 
 _TARGET = _object(
     {
         **_MEMBER,
         "draining": _CLAIM,
         "check": _orNull(_object({"healthy": _CLAIM, "reason": _TEXT, "since": _MOMENT})),
-        "ejected_until": _orNull(_MOMENT),
         "ejected_in": _WHOLE,
         "weight": _WHOLE,
         "weight_now": _NUMBER,
@@ -162,16 +167,7 @@ _SCHEMAS: Mapping[str, Any] = {
                 {
                     "targets": _WHOLE,
                     "healthy": _WHOLE,
-                    "others": _list(
-                        _object(
-                            {
-                                "target": _TEXT,
-                                "state": _STANDING,
-                                "reason": _orNull(_TEXT),
-                                "since": _orNull(_MOMENT),
-                            }
-                        )
-                    ),
+                    "others": _list(_object(_MEMBER)),
                 }
             ),
             "certificates": _object(

@@ -139,7 +139,8 @@ class Upstreams:
             "targets": len(seen),
             "healthy": len(seen) - len(others),
             "others": [
-                {name: told[name] for name in ("target", "state", "reason", "since")} for told in others[:20]
+                {name: told[name] for name in ("target", "state", "reason", "since", "ejected_until")}
+                for told in others[:20]
             ],
         }
 
@@ -241,8 +242,15 @@ class Upstreams:
         host, _, port = member.rpartition(":")
         verdict = self._verdict(forward, replace(service, host=host, port=int(port), isService=False))
         isAway = bool(tally.get(cell("target_member", "ejected", f"{name} {member}")))
+        until = tally.get(cell("target_until", "member", f"{name} {member}"), 0) if isAway else 0
         state, reason, since = self._state(member, verdict, int(isAway))
-        return {"target": member, "state": state, "reason": reason, "since": _iso(since)}
+        return {
+            "target": member,
+            "state": state,
+            "reason": reason,
+            "since": _iso(since),
+            "ejected_until": _iso(until or None),
+        }
 
     def _verdict(self, forward: Forward, target: Target) -> Verdict | None:
         checked, checkups = checkedOf(forward, target), self._life.checkups

@@ -258,10 +258,16 @@ class Group:
                 if number:
                     name = cell(what, "-", place.label)
                     told[name] = told.get(name, 0) + number
-            if place.isAway and place.breaker is not None:
+            if place.isAway:
                 name = cell("target_until", "-", place.label)
-                seconds = now + max(0.0, place.breaker.until - self._means.poller.now)
-                standing[name] = max(standing.get(name, 0), int(seconds))
+                standing[name] = max(standing.get(name, 0), self._until(place, now))
+
+    def _until(self, place: Place, now: float) -> int:
+        """
+        Until when one that is passed over is, in seconds since 1970; now, where it is tried already.
+        """
+        left = 0.0 if place.breaker is None else place.breaker.until - self._means.poller.now
+        return int(now + max(0.0, left))
 
     def close(self) -> None:
         """

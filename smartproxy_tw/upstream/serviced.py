@@ -171,6 +171,9 @@ class ServicedGroup(BalancedGroup):
                 word = "drained" if place.isHalted else "ejected" if place.isAway else "well"
                 known = cell("target_member", word, f"{self._offered[name]} {place.name}")
                 standing[known] = standing.get(known, 0) + 1
+                if place.isAway:
+                    known = cell("target_until", "member", f"{self._offered[name]} {place.name}")
+                    standing[known] = max(standing.get(known, 0), self._until(place, now))
 
     def close(self) -> None:
         """

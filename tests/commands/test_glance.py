@@ -87,6 +87,15 @@ class ShowTests(SynchronousTestCase):
             "reason": "no\x1b[31m",
             "since": "2026-11-30T12:00:00Z",
         }
+        failing = {
+            "target": "c:3",
+            "state": "ejected",
+            "reason": "it failed",
+            "since": None,
+            "ejected_until": "2026-11-30T12:01:00Z",
+        }
+        told = self.told(isWell=False, upstreams={"targets": 3, "healthy": 2, "others": [failing]})
+        self.assertIn("    c:3: ejected until 2026-11-30T12:01:00Z: it failed\n", told)
         told = self.told(upstreams={"targets": 3, "healthy": 2, "others": [drained]})
         self.assertIn("  targets        2 of 3 healthy, 1 not\n    a:1: draining\n", told)
         told = self.told(isWell=False, upstreams={"targets": 30, "healthy": 2, "others": [drained, sick]})

@@ -184,9 +184,15 @@ class UpstreamsTests(SynchronousTestCase):
         """
         What a service has is told one by one.
         """
-        self.plane.counts = {f"target_member ejected {SERVICE} {MEMBER}": 1}
+        self.plane.counts = {
+            f"target_member ejected {SERVICE} {MEMBER}": 1,
+            f"target_until member {SERVICE} {MEMBER}": 1_000_000_060,
+        }
         told = self.target("other", str(SERVICE))
-        self.assertEqual([(each["target"], each["state"]) for each in told["members"]], [(MEMBER, "ejected")])
+        self.assertEqual(
+            [(each["target"], each["state"], each["ejected_until"]) for each in told["members"]],
+            [(MEMBER, "ejected", "2001-09-09T01:47:40Z")],
+        )
         checked = checkedOf(OTHER, Target("10.0.0.9", 8080))
         assert checked is not None
         self.known.verdicts[checked] = Verdict(False, "away", 1.0e9)
@@ -250,6 +256,13 @@ class UpstreamsTests(SynchronousTestCase):
                     "state": "draining",
                     "reason": "somebody asked for that",
                     "since": "2001-09-09T01:46:40Z",
+                    "ejected_until": None,
                 }
             ],
+        )
+        tally = {f"target_away - {ONE}": 1, f"target_until - {ONE}": 1_000_000_060}
+        found = self.successResultOf(Deferred.fromCoroutine(self.upstreams.summary(tally)))
+        self.assertEqual(
+            {each["target"]: (each["state"], each["ejected_until"]) for each in found["others"]},
+            {"10.0.0.1:80": ("ejected", "2001-09-09T01:47:40Z"), "10.0.0.2:80": ("draining", None)},
         )

@@ -208,6 +208,16 @@ class ServicedTests(GroupCase):
         for number, word in enumerate(("well", "drained")):
             name = f"target_member {word} srv:{NAME} {target(self.servers[number])}"
             self.assertEqual(standing[name], 1)
+        place = self.group._all[PORT][0]
+        while not place.isAway:
+            place.failed("no reason")
+        standing.clear()
+        self.group.tell({}, standing, 5000.0)
+        until = standing[f"target_until member srv:{NAME} {target(self.servers[0])}"]
+        self.assertGreater(until, 5000)
+        # That of the whole is the latest of all.
+        self.assertEqual(standing[f"target_until - srv:{NAME}"], until)
+        self.assertNotIn(f"target_until member srv:{NAME} {target(self.servers[1])}", standing)
 
     def test_drainedAsAWhole(self) -> None:
         """
