@@ -17,7 +17,9 @@ from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from ..plane.faults import Faults
 from .asked import BUSY, Asked, answerLines, ask
 from .delivery import Delivery
 
@@ -125,6 +127,7 @@ class ASGIApplication:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: Deferred[None] = Deferred()
         self._busy = 0
+        self._faults = Faults(reactor.callLater)
 
     def begin(self) -> None:
         """
@@ -176,7 +179,11 @@ class ASGIApplication:
             return succeed(None)
         asyncio.run_coroutine_threadsafe(self._end(loop), loop)
         # A loop that is blocked never gets to it.
-        return self._ended.addTimeout(2 * _FAREWELL, self._reactor).addErrback(lambda _: None)
+        return (
+            self._ended.addTimeout(2 * _FAREWELL, self._reactor)
+            .addErrback(lambda _: None)
+            .addCallback(lambda _: self._faults.close())
+        )
 
     async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
         tasks = list(self._tasks)
@@ -228,13 +235,16 @@ class ASGIApplication:
                 run.fail()
         except (Exception, SystemExit):
             if not run.isOver:
-                _log.failure("ASGI application {name} failed", name=self._settings.factory)
+                self._reactor.callFromThread(self._failed, Failure())  # type: ignore[no-untyped-call]
             run.fail()
         except asyncio.CancelledError:
             run.fail()
             raise
         finally:
             self._reactor.callFromThread(self._answered)
+
+    def _failed(self, failure: Failure) -> None:
+        self._faults.add(failure, "ASGI application {name} failed", name=self._settings.factory)
 
     def _answered(self) -> None:
         self._busy -= 1

@@ -7,17 +7,17 @@ exchange.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request, Site
 
+from ..plane.faults import Faults
 from ..plane.foreign import ascribe
 from .asked import FAILED, Asked, answerLines, ask
 
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ResourceApplication"]
 
-_log = Logger()
-
 # Without types there.
 _site: Any = Site
 _request: Any = Request
 _failure: Any = Failure
+_headers: Any = Headers
 
 
 class ResourceApplication:
@@ -52,6 +51,7 @@ class ResourceApplication:
         self._reactor = reactor
         self._site: Any = _site(resource, reactor=reactor)
         self._site.displayTracebacks = False
+        self._faults = Faults(reactor.callLater)
 
     def begin(self) -> None:
         """
@@ -62,6 +62,7 @@ class ResourceApplication:
         """
         Its sessions end.
         """
+        self._faults.close()
         for session in list(self._site.sessions.values()):
             session.expire()
         return succeed(None)
@@ -73,12 +74,43 @@ class ResourceApplication:
         ask(exchange, self._settings.bodyBytes, lambda: False, self._asked)
 
     def _asked(self, asked: Asked) -> None:
-        channel = _Channel(self._reactor, self._site, asked)
+        channel = _Channel(self._reactor, self._site, asked, self._failed)
         try:
             channel.begin()
         except Exception:
-            _log.failure("Resource {name} failed", name=self._settings.factory)
+            self._failed(_failure())
             channel.loseConnection()
+
+    def _failed(self, failure: Failure) -> None:
+        self._faults.add(failure, "Resource {name} failed", name=self._settings.factory)
+
+
+class _Request(_request):  # type: ignore[misc]
+    """
+    One of Twisted's, whose failures are told of by us, since each of them with its traceback would be
+    too many.
+    """
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        """
+        The resource has failed, or says so itself.
+        """
+        channel = self.channel
+        if channel is not None:
+            channel.failed(reason)
+            if self.startedWriting or self._disconnected:
+                # No other status can be told any more.
+                channel.loseConnection()
+                self.connectionLost(reason)
+            else:
+                status, _, body = FAILED
+                self.responseHeaders = _headers()
+                self.setResponseCode(status)
+                self.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+                self.setHeader(b"Content-Length", b"%d" % len(body))
+                self.write(body)
+                self.finish()
+        return reason
 
 
 class _Channel:
@@ -91,7 +123,11 @@ class _Channel:
 
     factory = None
 
-    def __init__(self, reactor: Any, site: Site, asked: Asked) -> None:
+    def __init__(self, reactor: Any, site: Site, asked: Asked, failed: Callable[[Failure], None]) -> None:
+        """
+        @param failed: Is told what the resource fails with.
+        """
+        self.failed = failed
         self._reactor = reactor
         self.site = site
         self.transport = self
@@ -109,7 +145,7 @@ class _Channel:
         Make the request, and have it answered.
         """
         asked = self._asked
-        self._request = request = _request(self)
+        self._request = request = _Request(self)
         for name, value in asked.fields:
             request.requestHeaders.addRawHeader(name.encode("ascii"), value.encode("utf-8"))
         request.facts = asked.facts

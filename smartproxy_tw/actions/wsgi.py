@@ -16,8 +16,10 @@ from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from ..plane.faults import Faults
 from .asked import BUSY, Asked, answerLines, ask
 from .delivery import Delivery
 
@@ -70,6 +72,7 @@ class WSGIApplication:
         self._reactor = reactor
         self._pool = _Pool(0, settings.threads, settings.factory)
         self._busy = 0
+        self._faults = Faults(reactor.callLater)
 
     def begin(self) -> None:
         """
@@ -81,9 +84,18 @@ class WSGIApplication:
         """
         Answer what has been asked, and nothing more.  Nobody waits for it: it may hang.
         """
+        self._faults.close()
         if self._pool.started:
-            threading.Thread(target=self._pool.stop, daemon=True).start()
+            threading.Thread(target=self._end, daemon=True).start()
         return succeed(None)
+
+    def _end(self) -> None:
+        """
+        In a thread.
+        """
+        self._pool.stop()
+        # What has failed meanwhile.
+        self._reactor.callFromThread(self._faults.close)
 
     def request(self, exchange: IExchange) -> None:
         """
@@ -113,10 +125,13 @@ class WSGIApplication:
         except _Gone:
             pass
         except (Exception, SystemExit):
-            _log.failure("WSGI application {name} failed", name=self._settings.factory)
-            self._reactor.callFromThread(delivery.fail)
+            self._reactor.callFromThread(self._failed, Failure(), delivery)  # type: ignore[no-untyped-call]
         finally:
             self._reactor.callFromThread(self._answered)
+
+    def _failed(self, failure: Failure, delivery: Delivery) -> None:
+        self._faults.add(failure, "WSGI application {name} failed", name=self._settings.factory)
+        delivery.fail()
 
     def _answered(self) -> None:
         self._busy -= 1

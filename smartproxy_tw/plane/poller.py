@@ -34,9 +34,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .census import DELAYS
+from .faults import Faults
 
 if TYPE_CHECKING:
     from twisted.internet.base import DelayedCall
@@ -141,6 +143,7 @@ class Poller:
         self._soon: set[DelayedCall] = set()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
+        self._faults = Faults(self.after)
         self.handlers: dict[int, Callable[[int], None]] = {}
         self.mortals: dict[Mortal, None] = {}
         self.now = reactor.seconds()
@@ -170,6 +173,7 @@ class Poller:
         self._tick = self._wake = None
         self._soon.clear()
         self._epoll.close()
+        self._faults.close()
 
     def add(self, descriptor: int, handler: Callable[[int], None], events: int = _EDGES) -> None:
         """
@@ -295,7 +299,8 @@ class Poller:
         @param call: Where it came from.
         @param owner: Its C{crash} is called, if it has one.
         """
-        _log.failure("A connection ended by a bug in {doer}", doer=getattr(call, "__qualname__", repr(call)))
+        doer = getattr(call, "__qualname__", repr(call))
+        self._faults.add(Failure(), "A connection ended by a bug in {doer}", doer=doer)  # type: ignore[no-untyped-call]
         crash = getattr(owner, "crash", None)
         if crash is not None:
             try:

@@ -8,9 +8,12 @@ import hashlib
 import threading
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
+from twisted.logger import formatEvent, globalLogPublisher
 
 from smartproxy_tw.config.model import TLS, Application, Route
+from smartproxy_tw.plane.faults import PERIOD
 
 from ..plane.harness import Peer, PlaneTests, turns
 from . import samples
@@ -61,6 +64,44 @@ class ApplicationTests(PlaneTests):
         action = Application(f"{NAME}:{name}", **settings)
         await self.use(Route("app", (port,), action, "http", domains, tls=tls))
         return port
+
+    async def floods(self, name: str, what: str) -> None:
+        """
+        A bug that each request meets.
+
+        @param what: What the log calls that kind of code.
+        """
+        told: list[str | None] = []
+
+        def see(event: dict[str, Any]) -> None:
+            if event.get("event") == "fault-again":
+                told.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(see)
+        self.addCleanup(globalLogPublisher.removeObserver, see)
+        clock, usual = Clock(), self.world.callLater
+
+        def callLater(delay: float, *call: Any) -> Any:
+            return clock.callLater(delay, *call) if delay == PERIOD else usual(delay, *call)
+
+        self.patch(self.world, "callLater", callLater)
+        client = await self.client(await self.begin(name))
+        for _ in range(20):
+            head, _ = await self.get(client, b"/fail")
+            self.assertTrue(head.startswith(b"HTTP/1.1 500 "))
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+        self.assertEqual(told, [])
+        clock.advance(PERIOD)
+        [line] = told
+        assert line is not None
+        self.assertIn(f"19 more, the last one: {what} {NAME}:{name} failed: RuntimeError: a bug", line)
+        for _ in range(3):
+            await self.get(client, b"/fail")
+        # The rest is told at the end.
+        await self.plane.drain(0)
+        await self.settles(lambda: len(told) == 2, "the rest is told")
+        self.assertIn("3 more, ", told[1] or "")
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     async def get(self, client: Peer, path: bytes) -> tuple[bytes, bytes]:
         """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 from twisted.internet.protocol import Factory, Protocol
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
@@ -237,6 +238,15 @@ class Leaf(Resource):
             raise RuntimeError("a bug of the resource")
         if self.name == b"exit":
             raise SystemExit(1)
+        if self.name == b"late":
+            request.notifyFinish().addErrback(lambda _: happened.append("told"))
+            request.write(b"begun")
+            raise RuntimeError("a bug in the middle")
+        if self.name == b"says":
+            request.setHeader(b"X-Secret", b"1")
+            request.setLastModified(1)
+            request.processingFailed(Failure(RuntimeError("it says so itself")))
+            return NOT_DONE_YET
         if self.name == b"pull":
             request.registerProducer(Puller(request), False)
             return NOT_DONE_YET

@@ -50,6 +50,12 @@ class ASGITests(ApplicationTests):
         """
         await self.passesWords(await self.begin("asgi"))
 
+    async def test_flood(self) -> None:
+        """
+        As for WSGI.
+        """
+        await self.floods("asgi", "ASGI application")
+
     async def test_bugs(self) -> None:
         """
         As for WSGI.

@@ -82,6 +82,35 @@ class ResourceTests(ApplicationTests):
             self.assertNotIn(b"a bug", body)
             self.assertEqual(len(self.flushLoggedErrors(RuntimeError, SystemExit)), 1)
 
+    async def test_bugInTheMiddle(self) -> None:
+        """
+        What fails when its answer has begun is broken off, and told so.
+        """
+        port = await self.begin("page")
+        client = await self.client(port)
+        client.sends(GET % b"/late")
+        self.assertTrue((await client.loses()).endswith(b"\r\n5\r\nbegun\r\n"))
+        self.assertEqual(samples.happened, ["told"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    async def test_itSaysSo(self) -> None:
+        """
+        A resource may say itself that it has failed; nothing of what it had prepared is told.
+        """
+        client = await self.client(await self.begin("page"))
+        head, body = await self.get(client, b"/says")
+        self.assertTrue(head.startswith(b"HTTP/1.1 500 "))
+        self.assertEqual(body, b"Internal Server Error\n")
+        self.assertIsNone(field(head, b"x-secret"))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual((await self.get(client, b"/x"))[1], b"page x")
+
+    async def test_flood(self) -> None:
+        """
+        As for WSGI.
+        """
+        await self.floods("page", "Resource")
+
     async def test_slowClient(self) -> None:
         """
         A producer that is asked is not asked for what nobody takes.

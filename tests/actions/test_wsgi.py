@@ -105,6 +105,12 @@ class WSGITests(ApplicationTests):
         client.sends(b"GET /named HTTP/1.1\r\nHost: a.test\r\nX-Name: eve\r\nX_Name: eve\r\n\r\n")
         self.assertEqual((await client.message())[1], b"ann")
 
+    async def test_flood(self) -> None:
+        """
+        A bug that every request meets is told once with its traceback, and then as a number.
+        """
+        await self.floods("wsgi", "WSGI application")
+
     async def test_bugs(self) -> None:
         """
         What fails is answered with 500, or broken off when it had begun; the next is answered.

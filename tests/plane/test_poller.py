@@ -11,6 +11,7 @@ from threading import Timer
 from typing import Any
 
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.plane.census import DELAYS
@@ -220,7 +221,7 @@ class PollerTests(SynchronousTestCase):
     def test_bug(self) -> None:
         """
         An exception is logged and crashes its owner; the others get their
-        events.
+        events.  The same one is counted from then on.
         """
 
         class Owner(Mortal):
@@ -239,7 +240,17 @@ class PollerTests(SynchronousTestCase):
         peer.send(b"x")
         self.assertEqual(len(self.polls()), 1)
         self.assertEqual(owner.crashes, 2)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.flushLoggedErrors(ZeroDivisionError), [])
+        told: list[str | None] = []
+
+        def see(logged: dict[str, Any]) -> None:
+            told.append(formatEvent(logged))
+
+        globalLogPublisher.addObserver(see)
+        self.addCleanup(globalLogPublisher.removeObserver, see)
+        self.reactor.advance(61.0)
+        [line] = told
+        self.assertRegex(line or "", "^1 more, the last one: A connection ended by a bug in .*ready: Zero")
 
     def test_soon(self) -> None:
         """
@@ -335,7 +346,8 @@ class PollerTests(SynchronousTestCase):
         self.poller.add(other.fileno(), event)
         self.poller.doRead()
         self.assertEqual(heard, ["event", "event", "end", "end", "end of the end", "end of the end"])
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+        # The second one is the same.
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_lastOfNone(self) -> None:
         """
