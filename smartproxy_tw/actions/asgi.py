@@ -5,6 +5,10 @@ Such applications live on asyncio, and the data path does not: whichever reactor
 application has a loop and a thread of its own, so that one that blocks its loop keeps no other
 connection waiting.  What goes over from one to the other are values; who writes to a client waits until
 the client takes it.
+
+When nobody waits for an answer any more the application is told so (C{http.disconnect}), and is cancelled
+after a while, again and again if need be, so that its place is another's.  What it does when it has answered
+is its own business, and keeps its place.
 """
 
 from __future__ import annotations
@@ -37,6 +41,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _VERSION = {"version": "3.0", "spec_version": "2.4"}
+#: How long an application may still be busy with a request whose client has left, or whose time is over,
+#: in seconds.
+GRACE = 5.0
 #: How long requests that are under way, and then the application, may take at the end, in seconds.
 _FAREWELL = 5.0
 
@@ -221,7 +228,10 @@ class ASGIApplication:
         """
         On the loop.
         """
-        task = asyncio.get_running_loop().create_task(self._answer(run))
+        if run.isOver:
+            self._reactor.callFromThread(self._answered)
+            return
+        run.task = task = asyncio.get_running_loop().create_task(self._answer(run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -253,6 +263,9 @@ class ASGIApplication:
 class _Run:
     """
     One request.  Made on the reactor, then used on the loop.
+
+    @ivar isWhole: Whether the application has given the whole answer, or was told that nobody takes it.
+    @ivar task: It, answering; L{None} before it was asked.
     """
 
     def __init__(self, reactor: Any, loop: asyncio.AbstractEventLoop, asked: Asked) -> None:
@@ -265,6 +278,7 @@ class _Run:
         self._hasBegun = self._hasReceived = False
         self._gone = asyncio.Event()
         self.isWhole = False
+        self.task: asyncio.Task[None] | None = None
 
     @property
     def isOver(self) -> bool:
@@ -280,11 +294,25 @@ class _Run:
         return scope(self._asked, state)
 
     def _ended(self) -> None:
+        # Who has given the whole answer is not waited for.
+        leave = self._gone.set if self.isWhole else self._leave
         try:
-            self._loop.call_soon_threadsafe(self._gone.set)
+            self._loop.call_soon_threadsafe(leave)
         except RuntimeError:
             # The loop has ended before.
             pass
+
+    def _leave(self) -> None:
+        """
+        On the loop: nobody waits for the answer.
+        """
+        self._gone.set()
+        self._loop.call_later(GRACE, self._cancel)
+
+    def _cancel(self) -> None:
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+            self._loop.call_later(GRACE, self._cancel)
 
     def fail(self) -> None:
         """

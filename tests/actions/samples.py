@@ -137,6 +137,15 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
     elif path == "/wait":
         await asyncio.to_thread(go.wait, 10)
         body = b"waited"
+    elif path in ("/forever", "/stubborn"):
+        await forever(send, 3 if path == "/stubborn" else 1)
+        return
+    elif path == "/background":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"all of it"})
+        await asyncio.to_thread(go.wait, 10)
+        happened.append("done")
+        return
     elif path == "/stream":
         await stream(send)
         return
@@ -148,6 +157,22 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": b"begun", "more_body": True})
         raise RuntimeError("a bug in the middle")
     await send({"type": "http.response.body", "body": body})
+
+
+async def forever(send: Any, times: int) -> None:
+    """
+    Never answers, and has to be told so often that it ends.
+    """
+    happened.append("asked")
+    for _ in range(times):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            happened.append("cancelled")
+            if times == 1:
+                raise
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body"})
 
 
 def orphan() -> None:

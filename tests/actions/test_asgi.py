@@ -9,7 +9,8 @@ import threading
 
 from twisted.internet.threads import deferToThread
 
-from smartproxy_tw.config.model import Application, Route
+from smartproxy_tw.actions import asgi
+from smartproxy_tw.config.model import Application, Respond, Route
 
 from ..plane.harness import field
 from . import samples
@@ -112,6 +113,71 @@ class ASGITests(ApplicationTests):
         await deferToThread(threading.Event().wait, 0.05)
         client.breaks()
         await self.settles(lambda: samples.happened[1:] == ["http.disconnect"], "it is told")
+
+    async def again(self, port: int) -> None:
+        """
+        There is a place again.
+        """
+        client = await self.client(port)
+
+        async def isServed() -> bool:
+            return (await self.get(client, b"/scope"))[0].startswith(b"HTTP/1.1 200 ")
+
+        for _ in range(500):
+            if await isServed():
+                return
+            await deferToThread(threading.Event().wait, 0.01)
+        self.fail("there is no place")
+
+    async def test_forever(self) -> None:
+        """
+        One that never answers is ended some time after its client has left, and another one has
+        its place.
+        """
+        self.patch(asgi, "GRACE", 0.01)
+        for path, times in ((b"/forever", 1), (b"/stubborn", 3)):
+            port = await self.begin("asgi", threads=1, queue=0)
+            client = await self.client(port)
+            client.sends(GET % path)
+            other = await self.client(port)
+            await self.settles(lambda: samples.happened == ["startup", "asked"], "it is asked")
+            self.assertTrue((await self.get(other, b"/scope"))[0].startswith(b"HTTP/1.1 503 "))
+            client.breaks()
+            await self.settles(lambda: samples.happened[2:] == ["cancelled"] * times, "it is ended")  # noqa: B023
+            await self.again(port)
+            await self.use(Route("other", (port,), Respond(), "http"))
+            await self.settles(lambda: samples.happened[-1] == "shutdown", "it has ended")
+            samples.happened.clear()
+
+    async def test_tooLate(self) -> None:
+        """
+        So is one whose route has no more time for it.
+        """
+        self.patch(asgi, "GRACE", 0.01)
+        port = await self.begin("asgi", threads=1, queue=0)
+        client = await self.client(port)
+        client.sends(GET % b"/forever")
+        await self.settles(lambda: samples.happened == ["startup", "asked"], "it is asked")
+        self.world.advance(1000)
+        self.assertTrue((await client.message())[0].startswith(b"HTTP/1.1 504 "))
+        await self.settles(lambda: samples.happened[2:] == ["cancelled"], "it is ended")
+        await self.again(port)
+
+    async def test_background(self) -> None:
+        """
+        What an application does when it has answered is left to it, and keeps its place.
+        """
+        self.patch(asgi, "GRACE", 0.01)
+        port = await self.begin("asgi", threads=1, queue=0)
+        client = await self.client(port)
+        self.assertEqual((await self.get(client, b"/background"))[1], b"all of it")
+        client.breaks()
+        await deferToThread(threading.Event().wait, 0.1)
+        other = await self.client(port)
+        self.assertTrue((await self.get(other, b"/scope"))[0].startswith(b"HTTP/1.1 503 "))
+        samples.go.set()
+        await self.settles(lambda: samples.happened[1:] == ["done"], "it has ended by itself")
+        await self.again(port)
 
     async def test_lifespan(self) -> None:
         """
