@@ -17,10 +17,12 @@ from zope.interface import implementer
 
 from ..interfaces import IAction, IExchange, IStream
 from ..wire.preferences import preferred
+from .asked import BUSY
 from .listing import MOST, page
 from .media import mediaType
 from .representation import Representation
-from .tree import Forbidden, Missing, Opened, Tree, Unnamed, segments
+from .shortage import Shortage
+from .tree import Exhausted, Forbidden, Missing, Opened, Tree, Unnamed, segments
 
 if TYPE_CHECKING:
     from ..config.filetree import FileTree
@@ -51,6 +53,7 @@ class FilesAction:
         self._settings = settings
         self._reactor = reactor
         self._tree = Tree(settings)
+        self._shortage = Shortage(reactor, settings.root)
         self._index = [name.encode() for name in settings.index]
         self._cache = [
             (re.compile(translate(glob)), "/" in glob, f"Cache-Control: {value}\r\n".encode("ascii"))
@@ -69,6 +72,19 @@ class FilesAction:
             else:
                 exchange.respond(405, _ALLOWED + _TEXT, b"Method Not Allowed\n")
             return
+        try:
+            self._answered(exchange, facts)
+        except Exhausted as why:
+            self._shortage.add(str(why))
+            exchange.respond(*BUSY)
+
+    def stream(self, stream: IStream) -> None:
+        """
+        Only HTTP can be answered; the loader sees to it.
+        """
+        stream.abort()
+
+    def _answered(self, exchange: IExchange, facts: RequestFacts) -> None:
         path = facts.path
         prefix = self._settings.stripPrefix
         try:
@@ -88,12 +104,6 @@ class FilesAction:
             self._nothing(exchange, facts)
         except Forbidden:
             exchange.respond(403, _TEXT, b"Forbidden\n")
-
-    def stream(self, stream: IStream) -> None:
-        """
-        Only HTTP can be answered; the loader sees to it.
-        """
-        stream.abort()
 
     def _find(self, exchange: IExchange, facts: RequestFacts, names: list[bytes], isDirectory: bool) -> None:
         found = self._tree.open(names)
@@ -142,7 +152,8 @@ class FilesAction:
         fields = self._vary + self._cacheControl(names)
         if self._vary:
             for coding in self._codings(exchange):
-                with suppress(Missing, Forbidden):
+                # Where there is no descriptor for another one, what there is goes out as it is.
+                with suppress(Missing, Forbidden, Exhausted):
                     other = self._tree.open([*names[:-1], names[-1] + _ENDINGS[coding]])
                     if other.isDirectory:
                         other.close()

@@ -26,12 +26,14 @@ from urllib.parse import unquote_to_bytes
 if TYPE_CHECKING:
     from ..config.filetree import FileTree
 
-__all__ = ["Forbidden", "Missing", "Opened", "Tree", "Unnamed", "segments"]
+__all__ = ["Exhausted", "Forbidden", "Missing", "Opened", "Tree", "Unnamed", "segments"]
 
 #: So deep may a path be: each directory on the way is open meanwhile.
 _DEEPEST = 64
 # So many links may be on the way, as in the kernel (path_resolution(7)).
 _MOST_LINKS = 40
+
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 
 _ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -54,6 +56,13 @@ class Missing(Exception):
 class Forbidden(Exception):
     """
     It is there and cannot be read by this process.
+    """
+
+
+class Exhausted(Exception):
+    """
+    Nothing can be opened just now: this process, or the machine, has too much open.  The text says
+    which.
     """
 
 
@@ -135,6 +144,7 @@ class Tree:
         @param names: The way there, see L{segments}.
         @raise Missing: See there.
         @raise Forbidden: See there.
+        @raise Exhausted: See there.
         """
         if len(names) > _DEEPEST or any(map(self.isHidden, names)):
             raise Missing
@@ -143,8 +153,7 @@ class Tree:
         except PermissionError:
             raise Forbidden from None
         except (OSError, ValueError) as why:
-            if isinstance(why, OSError) and why.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-                raise
+            _raiseExhausted(why)
             raise Missing from None
         return _looked(descriptor, names[-1] if names else b"")
 
@@ -164,8 +173,14 @@ class Tree:
 
         @param most: So many at most.
         @return: For each its name, whether it is a directory, and what the kernel knows of it.
+        @raise Exhausted: When it is begun; see there.
         """
-        with suppress(OSError), os.scandir(directory.descriptor) as entries:
+        try:
+            entries = os.scandir(directory.descriptor)
+        except OSError as why:
+            _raiseExhausted(why)
+            return
+        with suppress(OSError), entries:
             for entry in entries:
                 name = os.fsencode(entry.name)
                 isRefused = self._symlinks == "refuse" and entry.is_symlink()
@@ -181,6 +196,11 @@ class Tree:
                     most -= 1
                 if most <= 0:
                     return
+
+
+def _raiseExhausted(why: Exception) -> None:
+    if isinstance(why, OSError) and why.errno in _EXHAUSTED:
+        raise Exhausted(os.strerror(why.errno)) from None
 
 
 def _looked(descriptor: int, name: bytes) -> Opened:

@@ -255,6 +255,52 @@ class FilesTests(SynchronousTestCase):
         status, fields, body = self.ask("/x/y", "HEAD", notFound="/a.txt")
         self.assertEqual((status, fields["length"], body), (404, "4", b""))
 
+    def test_exhausted(self) -> None:
+        """
+        Whatever cannot be opened since too many files are open is 503, to be asked for again, and
+        nothing is left open; what is compressed is sent plain rather.
+        """
+        usual, scan = os.open, os.scandir
+        left = 0
+
+        def counted(*args: Any, **named: Any) -> int:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise OSError(24, "Too many open files")
+            return usual(*args, **named)
+
+        def scanned(*args: Any) -> Any:
+            if left < 1:
+                raise OSError(24, "Too many open files")
+            return scan(*args)
+
+        self.patch(os, "open", counted)
+        self.patch(os, "scandir", scanned)
+        asked: Any
+        for path, asked in (
+            ("/a.txt", {}),
+            ("/", {}),
+            ("/bare/", {"listing": True}),
+            ("/x", {"notFound": "/a.txt"}),
+            ("/x", {"fallback": "/a.txt"}),
+        ):
+            left = 100
+            usually = self.ask(path, **asked)
+            for enough in range(10):
+                left = enough
+                status, fields, body = found = self.ask(path, **asked)
+                if status != 503:
+                    break
+                self.assertEqual((body, fields["retry-after"]), (b"Service Unavailable\n", "1"))
+            self.assertGreater(enough, 1)
+            self.assertEqual((found[0], found[2]), (usually[0], usually[2]), path)
+        left = 3
+        status, fields, body = self.ask(
+            "/sub/b.css", fields=(("accept-encoding", "gzip"),), precompressed=("gzip",)
+        )
+        self.assertEqual((status, body), (200, b"p{}"))
+
     def test_prefix(self) -> None:
         """
         What is cut off.

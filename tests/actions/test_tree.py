@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.actions.tree import Forbidden, Missing, Tree, Unnamed, segments
+from smartproxy_tw.actions.tree import Exhausted, Forbidden, Missing, Tree, Unnamed, segments
 from smartproxy_tw.config.filetree import FileTree
 
 from ..examples import examples
@@ -236,8 +236,17 @@ class TreeTests(SynchronousTestCase):
         def exhausted(*args: Any, **named: Any) -> int:
             raise OSError(24, "Too many open files")
 
+        tree = Tree(FileTree(str(self.root)))
+        directory = tree.open([b"deep"])
+        self.addCleanup(directory.close)
         self.patch(os, "open", exhausted)
-        self.assertRaises(OSError, Tree(FileTree(str(self.root))).open, [b"a"])
+        self.patch(os, "scandir", exhausted)
+        for symlinks in ("refuse", "within", "follow"):
+            found = Tree(FileTree(str(self.root), symlinks=symlinks))  # type: ignore[arg-type]
+            why = self.assertRaises(Exhausted, found.open, [b"a"])
+            self.assertEqual(str(why), "Too many open files")
+        # Nor to say that there is nothing in a directory.
+        self.assertRaises(Exhausted, list, tree.list(directory, 10))
 
     @examples(400)
     @given(_NAMES)
