@@ -24,7 +24,7 @@ class Expectation:
     @ivar isOver: Whether it waits no more.
     """
 
-    __slots__ = ("_attempt", "_begin", "_giveUp", "_poller", "deadline", "isOver")
+    __slots__ = ("_attempt", "_begin", "_ended", "_giveUp", "_poller", "deadline", "isOver")
 
     def __init__(
         self,
@@ -32,15 +32,18 @@ class Expectation:
         seconds: float,
         begin: Callable[[], Pending],
         giveUp: Callable[[UpstreamFailure], None],
+        ended: Callable[[Expectation], object],
     ) -> None:
         """
         @param seconds: How long to wait.
         @param begin: Begins the attempt.
         @param giveUp: Is told when the time is over.
+        @param ended: Is told once when it waits no more, for whatever reason.
         """
         self._poller = poller
         self._begin = begin
         self._giveUp = giveUp
+        self._ended = ended
         self._attempt: Pending | None = None
         self.isOver = False
         self.deadline = poller.now + seconds
@@ -77,5 +80,7 @@ class Expectation:
             self._attempt.cancel()
 
     def _end(self) -> None:
-        self.isOver = True
-        self._poller.mortals.pop(self, None)
+        if not self.isOver:
+            self.isOver = True
+            self._poller.mortals.pop(self, None)
+            self._ended(self)

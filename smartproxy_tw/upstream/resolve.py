@@ -7,6 +7,9 @@ name in use is renewed before it ends, while it still serves, so that only the
 first connection to a name waits for it; callers that ask meanwhile share one
 question.  When nobody can tell, the last good answer serves on, and is asked
 for again after a pause that grows.
+
+A name that nobody has asked for or connected to for some minutes is forgotten, also one
+that never had an address: who makes up names takes no more room than for so long.
 """
 
 from __future__ import annotations
@@ -171,7 +174,21 @@ class Resolver:
         entry = self._entries.get(host)
         if entry is None:
             entry = self._entries[host] = _Entry()
+            self._after(_UNUSED, lambda: self._look(host, entry))
         return entry
+
+    def _look(self, host: str, entry: _Entry) -> None:
+        """
+        Forget a name that nobody has to do with any more, whatever is known of it.
+        """
+        if self._entries.get(host) is not entry:
+            return
+        now = self._seconds()
+        isWanted = entry.question is not None or entry.waiting or entry.watchers
+        if isWanted or now < entry.expires or now - entry.usedAt < _UNUSED:
+            self._after(_UNUSED, lambda: self._look(host, entry))
+        else:
+            del self._entries[host]
 
     def _renew(self, host: str, entry: _Entry) -> None:
         if entry.question is not None:
@@ -257,6 +274,3 @@ class Resolver:
             return
         if self._seconds() - entry.usedAt < _UNUSED or any(each.isInUse for each in entry.watchers):
             self._renew(host, entry)
-        elif not entry.watchers and self._entries.get(host) is entry:
-            # Its routes are gone.
-            del self._entries[host]

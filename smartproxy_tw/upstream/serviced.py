@@ -130,10 +130,12 @@ class ServicedGroup(BalancedGroup):
         return len(self._members) == len(self._offered)
 
     def _expect(self, begin: Callable[[], Any], giveUp: Callable[[UpstreamFailure], None]) -> Expectation:
-        self._expecting = {each: None for each in self._expecting if not each.isOver}
-        expectation = Expectation(self._means.poller, self._means.seconds, begin, giveUp)
+        expectation = Expectation(self._means.poller, self._means.seconds, begin, giveUp, self._expected)
         self._expecting[expectation] = None
         return expectation
+
+    def _expected(self, expectation: Expectation) -> None:
+        self._expecting.pop(expectation, None)
 
     def connect(
         self, port: int, then: Callable[[TargetHalf | UpstreamFailure], None], whose: Client | None = None

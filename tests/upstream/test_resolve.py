@@ -309,6 +309,31 @@ class ResolverTests(SynchronousTestCase):
         self.assertIsNone(self.resolver.remembered("a.test"))
         self.assertEqual(self.resolver._entries, {})
 
+    def test_forgottenWithoutAnswer(self) -> None:
+        """
+        So are names that cannot be resolved, that nobody answers for, or that nobody ever asked for;
+        not while somebody asks.
+        """
+        owner = Owner()
+        self.resolver.watch("watched.test", owner)
+        self.resolver.unwatch("watched.test", owner)
+        for number in range(50):
+            self.asks(f"nothing{number}.test")
+            self.sage.says(Nothing(5.0))
+            self.asks(f"failed{number}.test")
+            self.sage.says(Failed("no"))
+        self.asks("silent.test")
+        self.assertEqual(len(self.resolver._entries), 102)
+        self.clock.pump([30.0] * 3)
+        self.asks("nothing0.test")
+        self.sage.says(Nothing(5.0))
+        self.clock.pump([30.0] * 2)
+        self.assertEqual(list(self.resolver._entries), ["nothing0.test"])
+        self.clock.pump([30.0] * 10)
+        self.assertEqual(self.resolver._entries, {})
+        # Nothing is left behind that would look for ever.
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_literals(self) -> None:
         """
         What is an address and what is a name.

@@ -169,6 +169,22 @@ class ServicedTests(GroupCase):
         self.loop.turns()
         self.assertEqual([len(caller.got) for caller in callers], [1, 1])
 
+    def test_waitingCostsNothing(self) -> None:
+        """
+        However many wait, one that comes or leaves costs the same; none is kept that waits no more.
+        """
+        self.begin(SERVICE, services=self.services)
+        callers = [self.connects() for _ in range(500)]
+        expecting = self.group._expecting  # type: ignore[attr-defined]
+        self.assertEqual(len(expecting), 500)
+        for caller in callers[:250]:
+            caller.attempt.cancel()
+        # The same that it was: nobody has made it anew.
+        self.assertIs(self.group._expecting, expecting)  # type: ignore[attr-defined]
+        self.assertEqual(len(expecting), 250)
+        self.loop.turns(60.0)
+        self.assertEqual(len(expecting), 0)
+
     def test_leavesLate(self) -> None:
         """
         Who leaves while he is being connected is not told.
