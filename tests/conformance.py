@@ -136,7 +136,7 @@ _PROCESS = {
 _ACME = {
     **_under(
         "Acme",
-        email="acme.test_client.ClientTests.test_contact",
+        email="acme.test_issuer.PassingFaultTests.test_email",
         directory="service.test_composition.CompositionTests.test_authorities",
         ca_file="service.test_links.LinkTests.test_presentedHTTP01",
         external_account=f"{_EXTERNAL}.BindingTests.test_bound",
@@ -159,7 +159,7 @@ _ACME = {
     **_under(
         "Fallback",
         directory="service.test_composition.CompositionTests.test_authorities",
-        email="acme.test_client.ClientTests.test_contact",
+        email="acme.test_issuer.PassingFaultTests.test_email",
         ca_file="service.test_links.LinkTests.test_presentedHTTP01",
         external_account=f"{_EXTERNAL}.BindingTests.test_bound",
         profile="acme.test_profiles.OrderTests.test_orders",
@@ -173,10 +173,10 @@ _ACME = {
     ),
     **_under(
         "OwnZones",
-        type="service.test_composition.CompositionTests.test_nameServer",
-        zones="service.test_nameserver.NameServerTests.test_answers",
-        name="service.test_composition.CompositionTests.test_nameServer",
-        listen="service.test_nameserver.NameServerTests.test_answers",
+        type="service.test_nameserver.NameServerTests.test_asConfigured",
+        zones="service.test_nameserver.NameServerTests.test_asConfigured",
+        name="service.test_nameserver.NameServerTests.test_asConfigured",
+        listen="service.test_nameserver.NameServerTests.test_asConfigured",
     ),
     **_under(
         "DynamicUpdate",
@@ -197,8 +197,8 @@ _ACME = {
         type="service.test_presenting.RecordsTests.test_configured",
         command=f"{_HOOK}.test_told",
         timeout=f"{_HOOK}.test_tooLong",
-        zone=f"{_UPDATE}.test_zone",
-        resolvers=f"{_UPDATE}.test_noResolver",
+        zone=f"{_HOOK}.test_zone",
+        resolvers=f"{_HOOK}.test_resolvers",
         name_servers="records.test_program.ProgramRecordsTests.test_present",
         patience=f"{_HOOK}.test_unseen",
     ),
@@ -211,7 +211,7 @@ _ACME = {
         ttl=f"{_LEXICON}.test_options",
         timeout=f"{_LEXICON}.test_hangs",
         zone=f"{_LEXICON}.test_zone",
-        resolvers=f"{_LEXICON}.test_records",
+        resolvers=f"{_LEXICON}.test_resolvers",
         name_servers=f"{_LEXICON}.test_unseen",
         patience=f"{_LEXICON}.test_unseen",
     ),
@@ -301,7 +301,7 @@ _ROUTES = {
 _TARGETS = {
     **_under(
         "Forward",
-        protocol=f"{_LOOK}.test_frames",
+        protocol="plane.test_trunk.TrunkTests.test_protocols",
         type=f"{_SESSION}.AnsweringTests.test_bytesBothWays",
         targets="upstream.test_group.GroupTests.test_turns",
         tls=f"{_HELLO}.test_passthroughAndTerminated",
@@ -313,7 +313,7 @@ _TARGETS = {
     ),
     **_under(
         "Balancing",
-        algorithm=f"{_BALANCED}.LeastConnectionsTests.test_tunnels",
+        algorithm=f"{_BALANCED}.LeastConnectionsTests.test_neverABusierOne",
         slow_start=f"{_BALANCED}.SlowStartTests.test_grows",
         sticky=f"{_BALANCED}.StickyTests.test_comesBack",
     ),
@@ -355,7 +355,7 @@ _TARGETS = {
     ),
     **_under(
         "Target",
-        protocol=f"{_LOOK}.test_frames",
+        protocol="plane.test_trunk.TrunkTests.test_protocols",
         host=f"{_DIAL}.AddressTests.test_names",
         port="upstream.test_group.GroupTests.test_preserve",
         match=f"{_BRANCHES}.test_conditions",
@@ -367,7 +367,7 @@ _TARGETS = {
     ),
     **_under(
         "UnixTarget",
-        protocol=f"{_LOOK}.test_frames",
+        protocol="plane.test_trunk.TrunkTests.test_protocols",
         unix=f"{_DIAL}.AddressTests.test_unix",
         match=f"{_BRANCHES}.test_conditions",
         priority=f"{_BRANCHES}.test_priority",
@@ -383,7 +383,7 @@ _TARGETS = {
     ),
     **_under(
         "SourceTarget",
-        protocol=f"{_LOOK}.test_frames",
+        protocol=f"{_ASSORTED}.test_protocol",
         source=f"{_DYNAMIC}.test_source",
         settings="actions.test_plugged.PluggedTests.test_kept",
         match=f"{_BRANCHES}.test_conditions",

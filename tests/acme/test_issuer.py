@@ -145,6 +145,17 @@ class PassingFaultTests(FaultStory):
             self.authority.fails(what, 2)
             await self.succeeds()
 
+    async def test_email(self) -> None:
+        """
+        The authority has the address of the configuration for an account, and none where there is
+        none.
+        """
+        for email, wanted in (("ops@site.example", ["mailto:ops@site.example"]), (None, [])):
+            await self.opens()
+            await self.issuer(email=email).obtain(("a.example",), self.install)
+            [account] = self.authority._registry._accounts._accounts.values()
+            self.assertEqual(account.contact, wanted)
+
     async def test_probe(self) -> None:
         """
         Whether the authority is there is found out by one request, without an

@@ -4,10 +4,17 @@ Connections to targets of HTTP/2: how they fail, fall silent, and come to an end
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
 import struct
+import tempfile
+from dataclasses import replace
 from typing import Any
 
-from smartproxy_tw.config.model import Forward, Pool, Route, Timeouts
+from twisted.internet.threads import deferToThread
+
+from smartproxy_tw.config.model import Forward, Pool, Route, Target, Timeouts
 from smartproxy_tw.wire.frames import (
     CANCEL,
     ENHANCE_YOUR_CALM,
@@ -18,6 +25,7 @@ from smartproxy_tw.wire.frames import (
     settings,
 )
 
+from ..ports import freePorts
 from .harness import Peer, PlaneTests, turns
 from .targets import Asked, Multiplexed, Server
 
@@ -50,6 +58,34 @@ class TrunkTests(PlaneTests):
         client.sends(request)
         server = await self.target.accepts()
         return client, server, await server.asked()
+
+    async def test_protocols(self) -> None:
+        """
+        What is spoken to a target is what its protocol says, at an address and at a unix socket.
+        """
+        path = os.path.join(tempfile.mkdtemp(), "s")
+        self.addCleanup(shutil.rmtree, os.path.dirname(path))
+        for place in (Target("127.0.0.1", freePorts(1)[0]), Target(path, 0)):
+            with socket.socket(socket.AF_INET if place.port else socket.AF_UNIX) as listening:
+                listening.bind((place.host, place.port) if place.port else place.host)
+                listening.listen()
+                for protocol, wanted in (
+                    ("http/1.1", b"POST / HTTP/1.1\r\n"),
+                    ("h2c", b"PRI * HTTP/2.0\r\n"),
+                ):
+                    port = await self.port()
+                    target = replace(place, protocol=protocol)  # type: ignore[arg-type]
+                    await self.use(Route("a", (port,), Forward((target,)), "http"))
+                    client = await self.client(port)
+                    # One that is not sent again when nobody answers it.
+                    client.sends(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n")
+                    listening.settimeout(10)
+                    accepted, _ = await deferToThread(listening.accept)
+                    with accepted:
+                        accepted.settimeout(10)
+                        heard = await deferToThread(accepted.recv, 1000)
+                    self.assertTrue(heard.startswith(wanted), heard)
+                    client.leaves()
 
     async def test_refused(self) -> None:
         """

@@ -42,15 +42,16 @@ class HookTests(TestCase):
         self.names.has("a.test", "SOA", "ns.a.test. ops.a.test. 1 2 3 4 5")
         self.names.has("_acme-challenge.a.test", "TXT", '"text"')
 
-    def hooks(self, script: str, *arguments: str, timeout: float = 10.0) -> Hooks:
+    def hooks(self, script: str, *arguments: str, timeout: float = 10.0, **settings: Any) -> Hooks:
         """
         Somebody who runs this.
         """
         import os
 
-        settings = Hook(("sh", "-c", script, *arguments), timeout, resolvers=(SERVER,), nameServers=(SERVER,))
+        servers = {"resolvers": (SERVER,), "nameServers": (SERVER,)}
+        made = Hook(("sh", "-c", script, *arguments), timeout, **{**servers, **settings})
         environment = {"PATH": os.environ["PATH"], "FILE": os.path.abspath(self.file)}
-        return Hooks(reactor, settings, self.names.ask, environment)
+        return Hooks(reactor, made, self.names.ask, environment)
 
     @inlineCallbacks
     def test_told(self) -> Any:
@@ -69,6 +70,36 @@ class HookTests(TestCase):
             said = file.read().splitlines()
         rest = "a.test proof.a.test text $HOME; a b"
         self.assertEqual(said, [f"present {rest}", f"cleanup {rest}"])
+
+    @inlineCallbacks
+    def test_zone(self) -> Any:
+        """
+        The zone may be said, and then is not looked for; what is not in it is refused before the
+        program is run.
+        """
+        self.names.has("a.test", "SOA")
+        why = yield self.assertFailure(self.hooks(TELLS).present(RECORD), RecordFailed)
+        self.assertIn("no zone was found", str(why))
+        yield self.hooks(TELLS, zone="a.test").present(RECORD)
+        with open(self.file) as file:
+            self.assertEqual(len(file.read().splitlines()), 1)
+        why = yield self.assertFailure(self.hooks(TELLS, zone="b.test").present(RECORD), RecordFailed)
+        self.assertIn("is not in the zone b.test", str(why))
+        with open(self.file) as file:
+            self.assertEqual(len(file.read().splitlines()), 1)
+
+    @inlineCallbacks
+    def test_resolvers(self) -> Any:
+        """
+        Those that are configured are asked about the zone, and nobody else.
+        """
+        other = Address("192.0.2.7", 53)
+        self.names.goesSilent(other)
+        why = yield self.assertFailure(self.hooks(TELLS, resolvers=(other,)).present(RECORD), RecordFailed)
+        self.assertIn("192.0.2.7:53 gave no answer", str(why))
+        self.assertEqual(self.names.asked, [])
+        yield self.hooks(TELLS, resolvers=(other, SERVER)).present(RECORD)
+        self.assertIn(SERVER, {server for server, _ in self.names.asked})
 
     @inlineCallbacks
     def test_unseen(self) -> Any:

@@ -240,6 +240,20 @@ class ProvidersTests(TestCase):
         self.assertIn("does not have it yet", str(why))
 
     @inlineCallbacks
+    def test_resolvers(self) -> Any:
+        """
+        Those that are configured are asked about the zone, and nobody else.
+        """
+        other = Address("192.0.2.7", 53)
+        self.names.goesSilent(other)
+        why = yield self.assertFailure(self.providers(resolvers=(other,)).present(RECORD), RecordFailed)
+        self.assertIn("192.0.2.7:53 gave no answer", str(why))
+        self.assertEqual(self.names.asked, [])
+        self.assertEqual(self.records, [])
+        yield self.providers(resolvers=(other, SERVER)).present(RECORD)
+        self.assertEqual(len(self.records), 1)
+
+    @inlineCallbacks
     def test_zone(self) -> Any:
         """
         The zone may be said, and then is not looked for; what is not in it is refused.

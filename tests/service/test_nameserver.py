@@ -20,6 +20,7 @@ from smartproxy_tw.records.zone import Zones
 from smartproxy_tw.service.berths import Berths
 from smartproxy_tw.service.errors import ListenError
 from smartproxy_tw.service.nameserver import NameServer
+from smartproxy_tw.service.presenting import nameServerOf, recordsOf
 from smartproxy_tw.service.tree import SmartProxy
 
 from ..ports import freePorts
@@ -71,6 +72,36 @@ class NameServerTests(TestCase):
         await server.close()
         with socket.socket() as probe:
             self.assertNotEqual(probe.connect_ex(address), 0)
+
+    async def test_asConfigured(self) -> None:
+        """
+        It answers where it is told to, for the zones that it is told, by the name that it is told,
+        and for no other.
+        """
+        first, second, third = (Address("127.0.0.1", number) for number in freePorts(3))
+        settings = OwnZones(("p.test", "q.test"), "ns.example", (first, second))
+        config = Config((), "/nowhere", acme=Acme(challenges=("dns-01",), dns=settings))
+        records = recordsOf(reactor, config)
+        assert isinstance(records, Zones)
+        server = nameServerOf(Berths(reactor), config, records)
+        assert server is not None
+        server.bind()
+        server.begin()
+        self.addCleanup(server.close)
+        await records.present(DNS01("a.test", "proof"))
+        questions = Questions(reactor)
+        for address in (first, second):
+            for zone in ("p.test", "q.test"):
+                answer = await questions.ask(make_query(f"{zone}.", "SOA"), address)
+                [[soa]] = answer.answer
+                self.assertEqual(soa.mname.to_text(), "ns.example.")
+                self.assertEqual(
+                    await Lookup(questions.ask, [address]).texts(f"a.test.{zone}", address), {"proof"}
+                )
+            refused = await questions.ask(make_query("r.test.", "SOA"), address)
+            self.assertEqual(int(refused.rcode()), 5)
+        with socket.socket() as probe:
+            self.assertNotEqual(probe.connect_ex(third), 0)
 
     def test_taken(self) -> None:
         """

@@ -101,6 +101,16 @@ class AssortmentTests(SynchronousTestCase):
         plain.group((target,), True)
         self.assertEqual(self.made[-1].forward.tls, UpstreamTLS())
 
+    def test_protocol(self) -> None:
+        """
+        HTTP is spoken to what was worked out as the route says, but where the decision says more.
+        """
+        for protocol in ("http/1.1", "h2c", "auto"):
+            dynamic = Dynamic(Reference("a.b"), protocol=protocol)  # type: ignore[arg-type]
+            found = self._assortment(Forward((), dynamic=dynamic))
+            found.group((Target("a", 1), Target("b", 2, protocol="h2")))
+            self.assertEqual([each.protocol for each in self.made[-1].forward.targets], [protocol, "h2"])
+
     def test_closed(self) -> None:
         """
         After a reload everything is closed, and so is what comes late.
