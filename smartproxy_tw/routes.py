@@ -27,7 +27,10 @@ __all__ = [
     "Asked",
     "AskedBesides",
     "Certificate",
+    "Forwarded",
+    "ForwardedBesides",
     "RouteError",
+    "Sent",
     "TargetLike",
     "api",
     "clone",
@@ -79,7 +82,20 @@ class AskedBesides(TypedDict, total=False):
     @ivar query: Likewise.
     @ivar methods: Those that are taken.
     @ivar clients: Who is served.
+    @ivar tlsVersions: As C{match.tls_version} in files.
     @ivar priority: Higher is asked first.
+    @ivar timeouts: What a route in a file has under that name, with the keys that are used there;
+        likewise all that follow.
+    @ivar webSocket: C{websocket}: how long WebSockets last, and whose pages may open them.
+    @ivar limits: How long bodies may be.
+    @ivar security: Who may use it, and how much.
+    @ivar cors: Whose pages may.
+    @ivar securityHeaders: C{security_headers}.
+    @ivar headerChanges: C{headers}, which are other than the ones above: what is changed in those
+        of requests and answers.
+    @ivar rewrite: What is changed in paths and queries.
+    @ivar compress: What is compressed.
+    @ivar errorPages: C{error_pages}.
     """
 
     name: str
@@ -87,7 +103,39 @@ class AskedBesides(TypedDict, total=False):
     query: Mapping[str, str | Sequence[str]]
     methods: Sequence[str]
     clients: Sequence[str]
+    tlsVersions: str | Sequence[str]
     priority: int
+    timeouts: Mapping[str, Any]
+    webSocket: Mapping[str, Any]
+    limits: Mapping[str, Any]
+    security: Mapping[str, Any]
+    cors: Mapping[str, Any]
+    securityHeaders: str | Mapping[str, Any]
+    headerChanges: Mapping[str, Any]
+    rewrite: Mapping[str, Any]
+    compress: bool | Mapping[str, Any]
+    errorPages: Mapping[Any, Any]
+
+
+class Sent(TypedDict, total=False):
+    """
+    What the functions that forward take besides, as an C{action} of files has it.
+
+    @ivar loadBalancing: C{load_balancing}: who is next, whose target a client has.
+    @ivar health: Which targets are looked at, and which are passed over.
+    @ivar pool: How many connections there may be to a target, and who waits.
+    @ivar protocol: How HTTP is spoken to targets.
+    @ivar sendProxyProtocol: C{send_proxy_protocol}: whether targets are told who the client is.
+    @ivar tls: Further keys of C{tls}, where TLS ends here: C{min_version}, C{ciphers},
+        C{client_certificates}, C{server_name} and so on.
+    """
+
+    loadBalancing: str | Mapping[str, Any]
+    health: Mapping[str, Any]
+    pool: Mapping[str, Any]
+    protocol: Literal["http/1.1", "h2", "h2c", "auto"]
+    sendProxyProtocol: str | Mapping[str, Any]
+    tls: Mapping[str, Any]
 
 
 class Asked(AskedBesides, total=False):
@@ -100,22 +148,62 @@ class Asked(AskedBesides, total=False):
     path: str
 
 
+class Forwarded(Asked, Sent, total=False):
+    """
+    Both: what is asked for, and how it goes on.
+    """
+
+
+class ForwardedBesides(AskedBesides, Sent, total=False):
+    """
+    The same, where the path is not an argument of its own.
+    """
+
+
+#: What an argument is called in a file, below C{match}, in the route, and below C{action}.
+_MATCHED = {
+    "path": "path",
+    "headers": "headers",
+    "query": "query",
+    "methods": "method",
+    "clients": "client_ip",
+    "tlsVersions": "tls_version",
+}
+_KEPT = {
+    "name": "name",
+    "priority": "priority",
+    "timeouts": "timeouts",
+    "webSocket": "websocket",
+    "limits": "limits",
+    "security": "security",
+    "cors": "cors",
+    "securityHeaders": "security_headers",
+    "headerChanges": "headers",
+    "rewrite": "rewrite",
+    "compress": "compress",
+    "errorPages": "error_pages",
+}
+_SENT = {
+    "loadBalancing": "load_balancing",
+    "health": "health",
+    "pool": "pool",
+    "protocol": "protocol",
+    "sendProxyProtocol": "send_proxy_protocol",
+}
+
 #: Where in a file each argument stands.
 _PLACES = {
     "match.ports": "ports",
     "match.domains": "domains",
-    "match.path": "path",
-    "match.headers": "headers",
-    "match.query": "query",
-    "match.method": "methods",
-    "match.client_ip": "clients",
+    **{f"match.{theirs}": ours for ours, theirs in _MATCHED.items()},
+    **{f"action.{theirs}": ours for ours, theirs in _SENT.items()},
+    **{theirs: ours for ours, theirs in _KEPT.items()},
     "action.targets": "targets",
     "action.tls.certificate": "certificate",
     "action.decision_timeout": "timeout",
     "action.status": "status",
     "action.to": "httpsPort",
-    "name": "name",
-    "priority": "priority",
+    "action.tls": "tls",
 }
 
 
@@ -167,32 +255,44 @@ class _Making:
         self._given.append(value)
         return f"{PREFIX}{_GIVEN}.n{len(self._given) - 1}"
 
-    def route(self, ports: Any, domains: Any, action: Mapping[str, Any], asked: Asked, **more: Any) -> Route:
+    def route(
+        self, ports: Any, domains: Any, action: dict[str, Any], asked: Mapping[str, Any], **more: Any
+    ) -> Route:
         """
         Read it.
 
         @param more: Further keys of C{match}.
         @raise RouteError: Something is wrong with it.
         """
+        isForward = action["type"] == "forward"
+        known = {*_MATCHED, *_KEPT, *((*_SENT, "tls") if isForward else ())}
+        unknown = [each for each in asked if each not in known]
+        if unknown:
+            raise RouteError(self._maker, [(each, "is no argument of it") for each in unknown])
+        action = {**action, **{_SENT[key]: _plain(asked[key]) for key in asked.keys() & _SENT.keys()}}
+        if "tls" in asked:
+            action["tls"] = self._tls(action.get("tls"), asked["tls"])
         match: dict[str, Any] = {"ports": ports, **more}
         if domains is not None:
             match["domains"] = _plain(domains)
-        for ours, theirs in (
-            ("path", "path"),
-            ("headers", "headers"),
-            ("query", "query"),
-            ("methods", "method"),
-            ("clients", "client_ip"),
-        ):
+        for ours, theirs in _MATCHED.items():
             if ours in asked:
-                value: Any = dict(asked)[ours]
+                value: Any = asked[ours]
                 if isinstance(value, Mapping):
                     value = {**match.get(theirs, {}), **{key: _plain(each) for key, each in value.items()}}
                 match[theirs] = _plain(value)
         written: dict[str, Any] = {"match": match, "action": action}
-        written.update({key: asked[key] for key in ("name", "priority") if key in asked})
+        written.update({theirs: asked[ours] for ours, theirs in _KEPT.items() if ours in asked})
         (found,) = self._read({"routes": [written], "admin": "off"}).routes
         return self._filled(replace(found, line=0))
+
+    def _tls(self, own: Mapping[str, Any] | None, further: Any) -> Mapping[str, Any]:
+        if own is None or own["mode"] == "passthrough":
+            raise self.refuse("tls", "needs TLS that ends here")
+        taken = own.keys() & dict(further).keys()
+        if taken:
+            raise self.refuse(f"tls.{min(taken)}", "is an argument of its own")
+        return {**own, **further}
 
     def _read(self, whole: dict[str, Any]) -> Config:
         # Reading needs pydantic, which a program that has files only may never need here.
@@ -233,7 +333,7 @@ class _Making:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | Mapping) else list(value)
+    return value if isinstance(value, str | int | float | Mapping) else list(value)
 
 
 def _header(header: ProxyHeader) -> Any:
@@ -260,7 +360,7 @@ def http(
     targets: TargetLike | Sequence[TargetLike],
     *,
     ports: int | Sequence[int] = 80,
-    **asked: Unpack[Asked],
+    **asked: Unpack[Forwarded],
 ) -> Route:
     """
     Plain HTTP, forwarded.
@@ -283,7 +383,7 @@ def httpsTerminate(
     certificate: Certificate = "auto",
     reencrypt: bool = False,
     byDNS: bool = False,
-    **asked: Unpack[Asked],
+    **asked: Unpack[Forwarded],
 ) -> Route:
     """
     HTTPS that ends here, forwarded.
@@ -306,7 +406,7 @@ def _terminated(
     ports: int | Sequence[int],
     certificate: Certificate,
     reencrypt: bool,
-    asked: Asked,
+    asked: Mapping[str, Any],
     **match: Any,
 ) -> Route:
     tls = {
@@ -322,7 +422,7 @@ def httpsPassthrough(
     targets: TargetLike | Sequence[TargetLike],
     *,
     ports: int | Sequence[int] = 443,
-    **asked: Unpack[Asked],
+    **asked: Unpack[Forwarded],
 ) -> Route:
     """
     TLS that goes on untouched, by the name that is asked for.
@@ -369,7 +469,7 @@ def completeHTTPSServer(
     certificate: Certificate = "auto",
     reencrypt: bool = False,
     byDNS: bool = False,
-    **asked: Unpack[Asked],
+    **asked: Unpack[Forwarded],
 ) -> tuple[Route, Route]:
     """
     HTTPS that ends here, forwarded, and plain HTTP that is sent there.
@@ -383,7 +483,7 @@ def completeHTTPSServer(
     """
     name = asked.get("name") or (domains if isinstance(domains, str) else domains[0])
     making = _Making("completeHTTPSServer", byDNS)
-    secure: Asked = {**asked, "name": name}
+    secure: Forwarded = {**asked, "name": name}
     first = _terminated(making, domains, targets, port, certificate, reencrypt, secure)
     to: Asked = {"name": f"{name} (to HTTPS)", "priority": asked.get("priority", 0)}
     return first, redirectToHTTPS(domains, ports=httpPort, httpsPort=port, **to)
@@ -397,7 +497,7 @@ def loadBalancer(
     certificate: Certificate | None = None,
     reencrypt: bool = False,
     byDNS: bool = False,
-    **asked: Unpack[Asked],
+    **asked: Unpack[Forwarded],
 ) -> Route:
     """
     Several targets that take turns; one that cannot be reached is passed over.
@@ -420,7 +520,7 @@ def _served(
     ports: int | Sequence[int] | None,
     certificate: Certificate | None,
     reencrypt: bool,
-    asked: Asked,
+    asked: Mapping[str, Any],
     **match: Any,
 ) -> Route:
     if certificate is not None:
@@ -443,7 +543,7 @@ def api(
     certificate: Certificate | None = None,
     reencrypt: bool = False,
     byDNS: bool = False,
-    **asked: Unpack[AskedBesides],
+    **asked: Unpack[ForwardedBesides],
 ) -> Route:
     """
     All that is below a path.
@@ -456,7 +556,7 @@ def api(
     """
     making = _Making("api", byDNS)
     pattern = path if "*" in path or "/:" in path else path.rstrip("/") + "/*"
-    told: Asked = {**asked, "path": pattern}
+    told: Forwarded = {**asked, "path": pattern}
     return _served(making, domains, targets, ports, certificate, reencrypt, told)
 
 
@@ -468,7 +568,7 @@ def webSocket(
     certificate: Certificate | None = None,
     reencrypt: bool = False,
     byDNS: bool = False,
-    **asked: Unpack[Asked],
+    **asked: Unpack[Forwarded],
 ) -> Route:
     """
     Requests to speak WebSocket (RFC 6455), and no others.
@@ -483,7 +583,7 @@ def webSocket(
 
 
 def portMapping(
-    ports: int | Sequence[int], targets: TargetLike | Sequence[TargetLike], **asked: Unpack[Asked]
+    ports: int | Sequence[int], targets: TargetLike | Sequence[TargetLike], **asked: Unpack[Forwarded]
 ) -> Route:
     """
     Every connection to a port, whatever it speaks.
@@ -497,7 +597,7 @@ def portMapping(
 
 
 def offsetPortMapping(
-    ports: Iterable[int], host: str, offset: int, **asked: Unpack[Asked]
+    ports: Iterable[int], host: str, offset: int, **asked: Unpack[Forwarded]
 ) -> tuple[Route, ...]:
     """
     Every connection to some ports, to the ports of a host that are so much higher.
@@ -516,7 +616,7 @@ def offsetPortMapping(
         if not 0 < port + offset < 65536:
             raise making.refuse("offset", f"leads from port {port} to {port + offset}, which is none")
         action = {"type": "forward", "targets": {"host": host, "port": port + offset}}
-        told: Asked = {**asked}
+        told: Forwarded = {**asked}
         if "name" in asked:
             told["name"] = f"{asked['name']} {port}"
         found.append(making.route(port, None, action, told, protocol="tcp"))
@@ -532,7 +632,7 @@ def dynamic(
     reencrypt: bool = False,
     byDNS: bool = False,
     timeout: float | None = None,
-    **asked: Unpack[Asked],
+    **asked: Unpack[Forwarded],
 ) -> Route:
     """
     HTTP to what a function gives for each request.

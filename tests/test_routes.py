@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw import routes
 from smartproxy_tw.config.dotted import Reference
+from smartproxy_tw.config.lasting import RouteTimeouts, WebSocket
 from smartproxy_tw.config.model import (
     TLS,
     Auto,
@@ -28,6 +30,7 @@ from smartproxy_tw.config.model import (
     Target,
     UpstreamTLS,
 )
+from smartproxy_tw.config.schema import jsonSchema
 from smartproxy_tw.routes import RouteError
 
 from .examples import examples
@@ -208,6 +211,20 @@ class BuilderTests(SynchronousTestCase):
             (lambda: routes.dynamic("a.test", 7), "decide: 7 is no function"),  # type: ignore[arg-type]
             (lambda: routes.dynamic("a.test", pick, timeout=0), "timeout: 0 has to be above 0"),
             (lambda: routes.clone(routes.http("a.test", APP), "b", path_="/"), "clone(): path_: is no field"),
+            (lambda: routes.http("a.test", APP, pth="/a"), "http(): pth: is no argument"),  # type: ignore[call-arg]
+            (lambda: routes.redirectToHTTPS("a.test", pool={}), "pool: is no argument"),  # type: ignore[call-arg]
+            (
+                lambda: routes.http("a.test", APP, tls={"http2": False}),
+                "http(): tls: needs TLS that ends",
+            ),
+            (lambda: routes.httpsPassthrough("a.test", APP, tls={"http2": False}), "tls: needs TLS that"),
+            (lambda: routes.httpsTerminate("a.b", 1, tls={"certificate": "auto"}), "tls.certificate: is an"),
+            (lambda: routes.httpsTerminate("a.b", 1, tls={"min_version": "2"}), "tls.min_version: "),
+            (lambda: routes.webSocket("a.b", 1, webSocket={"idel": 1}), "webSocket(): webSocket.idel: "),
+            (lambda: routes.http("a.b", 1, timeouts={"idle": -1}), "http(): timeouts.idle: "),
+            (lambda: routes.http("a.b", 1, securityHeaders=7), "securityHeaders"),  # type: ignore[arg-type]
+            (lambda: routes.http("a.b", 1, loadBalancing="best"), "http(): loadBalancing: "),
+            (lambda: routes.http("a.b", 1, headerChanges={"requests": {}}), "headerChanges.requests: "),
             (
                 lambda: routes.together(routes.http("a.test", APP), [routes.http("a.test", 1, name="b")]),
                 "together(): b: can never be reached",
@@ -215,6 +232,100 @@ class BuilderTests(SynchronousTestCase):
         )
         for make, words in mistakes:
             self.assertIn(words, str(self.assertRaises(RouteError, make)))
+
+    def test_webSocket(self) -> None:
+        """
+        How long WebSockets last, and whose pages may open them, is said where they are asked for.
+        """
+        made = routes.webSocket(
+            "a.test",
+            APP,
+            webSocket={"idle": 5, "lifetime": 50, "origins": ["https://a.test"]},
+            timeouts={"connect": 2},
+        )
+        wanted = WebSocket(idle=5.0, lifetime=50.0, origins=("https://a.test",))
+        self.assertEqual((made.webSocket, made.timeouts), (wanted, RouteTimeouts(connect=2.0)))
+
+    def test_everyOption(self) -> None:
+        """
+        Whatever a file can say of a route that forwards or redirects can be said to a function here,
+        but for what is listed.
+        """
+        written: list[dict[str, Any]] = []
+        read = routes._Making._read
+
+        def see(making: Any, whole: dict[str, Any]) -> Any:
+            written.extend(whole["routes"])
+            return read(making, whole)
+
+        self.patch(routes._Making, "_read", see)
+        ca = self.mktemp()
+        Path(ca).write_text("")
+        page = {"body": "x"}
+        routes.httpsTerminate(
+            "a.test",
+            "a:1",
+            reencrypt=True,
+            name="all",
+            path="/a",
+            headers={"x-a": "b"},
+            query={"q": "a"},
+            methods=["GET"],
+            clients=["10.0.0.0/8"],
+            tlsVersions=["1.3"],
+            priority=5,
+            timeouts={"idle": 5},
+            webSocket={"idle": 5},
+            limits={"body_bytes": 5},
+            security={"rate_limit": {"requests": 5, "window": 5}},
+            cors={"origins": ["https://a.test"]},
+            securityHeaders={"frame_options": "DENY"},
+            headerChanges={"response": {"set": {"X-A": "b"}}},
+            rewrite={"strip_prefix": "/a"},
+            compress=True,
+            errorPages={"5xx": page},
+            loadBalancing="least-connections",
+            health={"active": {"path": "/"}},
+            pool={"connections": 5},
+            protocol="h2",
+            sendProxyProtocol="v2",
+            tls={
+                "min_version": "1.2",
+                "max_version": "1.3",
+                "ciphers": ["ECDHE-RSA-AES128-GCM-SHA256"],
+                "client_certificates": {"mode": "require", "ca_file": ca},
+                "http2": False,
+                "server_name": "b.test",
+                "ca_file": ca,
+            },
+        )
+        routes.httpsTerminate("a.test", "a:1", reencrypt=True, tls={"insecure_skip_verify": True})
+        routes.redirectToHTTPS("a.test")
+        known = jsonSchema()["$defs"]
+        said = {
+            "Route": {key for each in written for key in each},
+            "Match": {key for each in written for key in each["match"]},
+            "Forward": {key for each in written[:2] for key in each["action"]},
+            "Reencrypt": {key for each in written[:2] for key in each["action"]["tls"]},
+            "Redirect": set(written[2]["action"]),
+        }
+        self.assertEqual(
+            {name: sorted(known[name]["properties"].keys() - keys) for name, keys in said.items()},
+            {
+                # Who does not want it does not call the function.
+                "Route": ["enabled"],
+                # Said by which function is called.
+                "Match": ["protocol"],
+                # dynamic(timeout=...) sets it in the route that was read.
+                "Forward": ["decision_timeout"],
+                "Reencrypt": [],
+                # Plain HTTP is what is redirected.
+                "Redirect": ["tls"],
+            },
+        )
+        kinds = {each["$ref"].rpartition("/")[2] for each in known["Route"]["properties"]["action"]["oneOf"]}
+        # These have no function of their own: their values are short, in Route(..., Respond(...)).
+        self.assertEqual(kinds - said.keys(), {"Respond", "Block", "Files", "Socket"})
 
     def test_environment(self) -> None:
         """
