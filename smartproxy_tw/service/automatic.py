@@ -34,6 +34,7 @@ from .backoff import Backoff
 from .caution import Identify, Preflight
 from .errors import NotNow, NotPossible
 from .events import CertificateEvent, Events, Herald
+from .expiry import Expiry
 from .keeper import Keeper
 from .memory import Memory
 from .outage import Outage
@@ -46,6 +47,7 @@ from .stock import Stock, isCovered
 from .ways import Way
 
 if TYPE_CHECKING:
+    from ..acme.x509 import CertificateFacts
     from .ledger import Disown
     from .revoking import Revocation, Revoke
 
@@ -146,6 +148,7 @@ class AutoCertificate:
         self._herald = Herald(auto.key, auto.names, events or Events(), clock)
         self._backoff = Backoff(auto.key, auto.names, memory, clock, chance)
         self._alarm = timetable.bell(self.provision)
+        self._expiry = Expiry(timetable, clock, lambda: self._backoff.problem is not None, self._expiring)
         self._renewal = Renewal(auto.names, advise, timetable, clock, chance, self._renewalMoved)
         self._orders = Asking(
             auto.names, self._every, self._served, self._renewal, self._install, clock, rehearsal, preflight
@@ -290,6 +293,7 @@ class AutoCertificate:
         """
         self._stopped = True
         self._alarm.clear()
+        self._expiry.end()
         self._renewal.end()
         self._outage.end()
         return Deferred.fromCoroutine(self._end())
@@ -450,6 +454,7 @@ class AutoCertificate:
         await self._plane.install(self.auto.key, credential)
         self._served.become(credential, facts, way)
         if not self._stopped:
+            self._expiry.follow(facts)
             self._renewal.advise = way.advise
             self._renewal.follow(facts, credential.chain)
 
@@ -539,7 +544,23 @@ class AutoCertificate:
         assert facts is not None
         self._herald.kept(self._served.issuer.fileOf(facts.names), self._dueAt())
 
+    def _expiring(self, facts: CertificateFacts) -> None:
+        why = self._backoff.problem or self._next().get("reason")
+        self._log.warn(
+            "The certificate for {names} ends at {expires}, and there is no successor: {why}",
+            event="certificate-expiring",
+            names=self._names,
+            expires=when(facts.notAfter),
+            why=why or "none was ordered",
+        )
+        at = self._orders.ways.nextProbe() if self._outage.isOn else self._alarm.at
+        self._herald.expiring(facts, why, at)
+
     def _again(self, why: Exception) -> None:
+        self._postpone(why)
+        self._expiry.look()
+
+    def _postpone(self, why: Exception) -> None:
         before, facts = self._backoff.problem, self._served.facts
         expires = None if facts is None else facts.notAfter
         if isinstance(why, AuthorityUnreachable):

@@ -6,7 +6,9 @@ A certificate is I{issued} or I{renewed} when it is served and in the store, so
 that who is told may read it there.  It is I{revoked} when its authority has said so,
 while it is still served.  An order has I{failed} when it came to nothing, and the
 next attempt is set; an authority that cannot be reached is told once, and again when
-the cause is another.
+the cause is another.  A certificate is I{expiring} when it is about to end and its successor
+cannot be had: told once, when a tenth of its lifetime or less is left, a log line of its own with
+it.
 
 Whoever is told cannot disturb the proxy: what an observer raises is logged, and
 the others are told all the same.
@@ -14,7 +16,7 @@ the others are told all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Literal
@@ -26,12 +28,21 @@ if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
     from ..config.changes import Changes
 
-__all__ = ["CertificateEvent", "EventKind", "Events", "Herald", "Observer"]
+__all__ = ["SAID", "CertificateEvent", "EventKind", "Events", "Herald", "Observer"]
 
 #: C{issued}: there was none for just these names before.  C{renewed}: it follows
 #: one for the same names.  C{failed}: an order came to nothing.  C{revoked}: somebody
-#: had the authority declare it invalid.
-EventKind = Literal["issued", "renewed", "failed", "revoked"]
+#: had the authority declare it invalid.  C{expiring}: it ends soon, without a successor.
+EventKind = Literal["issued", "renewed", "failed", "revoked", "expiring"]
+
+#: What is said of a certificate for each, behind its names.
+SAID: Mapping[EventKind, str] = {
+    "issued": "was issued",
+    "renewed": "was renewed",
+    "failed": "failed",
+    "revoked": "was revoked",
+    "expiring": "is expiring",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,8 @@ class CertificateEvent:
         that failed.
     @ivar expires: The end of what is served now, POSIX seconds; L{None} while
         that is self-signed.
-    @ivar problem: Why an order failed, for people, without a full stop.
+    @ivar problem: Why an order failed, or why there is no successor, for people, without a full
+        stop; L{None} where that is not known.
     @ivar nextAttempt: When it is tried again, or the certificate is renewed, POSIX
         seconds; L{None} where that is not known.
     @ivar serial: The serial number of the certificate, hexadecimal; L{None} of an
@@ -142,7 +154,7 @@ class Events:
                     "An observer could not be told that a certificate for {names} {kind}",
                     event="observer-failed",
                     names=", ".join(event.names),
-                    kind="failed" if event.kind == "failed" else f"was {event.kind}",
+                    kind=SAID[event.kind],
                 )
 
 
@@ -222,6 +234,27 @@ class Herald:
         now, serial = self._clock.seconds(), f"{facts.serial:x}"
         self._events.tell(
             CertificateEvent("revoked", self._key, facts.names, now, expires=facts.notAfter, serial=serial)
+        )
+
+    def expiring(self, facts: CertificateFacts, problem: str | None, nextAttempt: float | None) -> None:
+        """
+        What is served ends soon, and there is no successor.
+
+        @param facts: What it says.
+        @param problem: Why there is none.
+        @param nextAttempt: When one is ordered again, POSIX seconds.
+        """
+        self._events.tell(
+            CertificateEvent(
+                "expiring",
+                self._key,
+                facts.names,
+                self._clock.seconds(),
+                expires=facts.notAfter,
+                problem=problem,
+                nextAttempt=nextAttempt,
+                serial=f"{facts.serial:x}",
+            )
         )
 
     def failed(self, problem: str | None, expires: float | None, nextAttempt: float | None) -> None:

@@ -32,7 +32,7 @@ from twisted.logger import Logger
 from ..acme.schedule import retryAfter
 from ..programs.running import ProgramFailed
 from .errands import Errand, Errands
-from .events import CertificateEvent, Events
+from .events import SAID, CertificateEvent, Events
 from .readiness import Readiness
 from .writing import Writing
 
@@ -182,8 +182,8 @@ class CertificateHooks:
                 if "failed" in hook.events and _concerns(hook, event)
             ]
             self._errands.putFailure(event.key, told)
-        elif event.kind != "revoked":
-            # Of what is revoked the successor is told.
+        elif event.kind not in ("revoked", "expiring"):
+            # Of what is revoked the successor is told, and of what has none that an order failed.
             self._owe(event)
         self._go()
 
@@ -340,7 +340,7 @@ def _concerns(hook: CertificateHook, event: CertificateEvent) -> bool:
 
 
 def _said(event: CertificateEvent) -> str:
-    return "failed" if event.kind == "failed" else f"was {event.kind}"
+    return SAID[event.kind]
 
 
 def _facts(event: CertificateEvent) -> dict[str, Any]:

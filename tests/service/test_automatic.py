@@ -276,6 +276,26 @@ class AutoCertificateTests(SynchronousTestCase):
         self.assertEqual(self.told[-1].kind, "renewed")
         self.assertEqual(self.certificate.status().failures, 0)
 
+    def test_expiring(self) -> None:
+        """
+        When it is about to end and no successor can be had that is told once, with why and when it is
+        tried again; and it can still be renewed then.
+        """
+        self.begin()
+        self.authority.refuses(refusal())
+        self.clock.pump([DAY / 4] * 4 * 85)
+        [expiring] = [each for each in self.told if each.kind == "expiring"]
+        self.assertEqual((expiring.names, expiring.expires), (SHOP.names, NOW + 90 * DAY))
+        self.assertTrue(NOW + 81 * DAY <= expiring.at < NOW + 82 * DAY)
+        self.assertIn("wrong answer", expiring.problem or "")
+        assert expiring.nextAttempt is not None
+        self.assertGreater(expiring.nextAttempt, expiring.at)
+        self.assertEqual(expiring.serial, self.told[0].serial)
+        self.authority.agrees()
+        self.clock.pump([DAY / 4] * 4 * 30)
+        self.assertEqual(self.told[-1].kind, "renewed")
+        self.assertEqual([each.kind for each in self.told].count("expiring"), 1)
+
     def test_shortLives(self) -> None:
         """
         Certificates of an hour are renewed every 40 minutes, and not in a

@@ -244,6 +244,7 @@ class HooksTests(SynchronousTestCase):
         self.programs.ends()
         self.events.tell(certificate("1", kind="revoked"))
         self.events.tell(certificate("9", kind="revoked"))
+        self.events.tell(certificate("1", kind="expiring"))
         self.assertEqual(self.programs.running, [])
         self.events.tell(certificate("2", kind="renewed"))
         self.assertEqual(self.programs.told("EVENT"), ["renewed"])
