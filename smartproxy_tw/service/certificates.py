@@ -350,6 +350,38 @@ class Certificates:
         """
         return self._holdings.find(name)
 
+    def ofRoute(self, route: str) -> tuple[str, ...]:
+        """
+        Which certificates a route has.
+
+        @param route: Its name.
+        @return: Identities; of two for the same names, of which one is of RSA, both.
+        @raise NotPossible: There is no such route.
+        """
+        found = next((each for each in self.config.routes if each.name == route), None)
+        if found is None:
+            raise NotPossible(f"No route is called {route!r}.")
+        keys = [source.key for source in (() if found.tls is None else found.tls.sources)]
+        twins = [twin for key in keys if (twin := twinOf(key)) is not None and self._holdings.byACME(twin)]
+        return (*keys, *twins)
+
+    def provision(self, key: str, *, isRenewal: bool = False, force: bool = False) -> Deferred[None]:
+        """
+        Have a certificate by ACME if there is none, or if its successor is due; and wait for that.
+
+        @param key: The identity of the certificate.
+        @param isRenewal: Whether to have a successor in any case.
+        @param force: As of L{renew}.
+        @return: Fires when the order has ended, well or not, and at once where there is nothing
+            to be done.
+        @raise NotNow: As of L{renew}.
+        @raise NotPossible: Likewise.
+        """
+        certificate = self._chosen(key)
+        if isRenewal or certificate.isWanting:
+            certificate.renew(force=force)
+        return certificate.provision()
+
     @property
     def keys(self) -> tuple[str, ...]:
         """

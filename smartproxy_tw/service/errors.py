@@ -116,6 +116,13 @@ class NotNow(Exception):
         self.until = until
 
 
+class NotProvisioned(Exception):
+    """
+    A certificate was asked for and could not be had; the text says for which names and why.  What was
+    served before is served, and it is tried again by the usual rules.
+    """
+
+
 class NotPossible(Exception):
     """
     What was asked for makes no sense for this certificate.

@@ -9,11 +9,11 @@ never ends the process it lives in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredLock, fail, maybeDeferred, succeed
@@ -26,7 +26,15 @@ from ..config.selection import homebound
 from ..interfaces import IAccountStore, IPlane
 from .certificates import Certificates
 from .composition import Composition, Means
-from .errors import ChangeRefused, NotPossible, RestartNeeded, StartError, StoppedError, UpgradeRefused
+from .errors import (
+    ChangeRefused,
+    NotPossible,
+    NotProvisioned,
+    RestartNeeded,
+    StartError,
+    StoppedError,
+    UpgradeRefused,
+)
 from .events import Events
 from .gathering import gathered
 from .life import Life
@@ -53,6 +61,8 @@ if TYPE_CHECKING:
     from .watch import Watch
 
 __all__ = ["SmartProxy"]
+
+_T = TypeVar("_T")
 
 
 class SmartProxy(MultiService):
@@ -252,6 +262,68 @@ class SmartProxy(MultiService):
             raise NotPossible(f"There is no certificate by ACME for {name}.")
         return tuple(key for key in keys if known.renew(key, force=force))
 
+    def certificateStatus(self, route: str) -> tuple[CertificateStatus, ...]:
+        """
+        How it stands with the certificates of a route.
+
+        @param route: Its name.
+        @return: As of L{status}; none for a route without TLS that ends here.
+        @raise NotPossible: There is no such route, or the proxy does not run.
+        """
+        if self.certificates is None:
+            raise NotPossible("The proxy does not run.")
+        keys = set(self.certificates.ofRoute(route))
+        return tuple(each for each in self.status() if each.key in keys)
+
+    def provisionCertificate(self, route: str) -> Deferred[tuple[CertificateStatus, ...]]:
+        """
+        Have the certificates of a route by ACME ordered that are not there or due, and wait for
+        them.  At the start that is done by itself for all routes.
+
+        @param route: Its name.
+        @return: Fires with how it stands, as soon as all are served; at once when they are.  Fails
+            with L{NotProvisioned<smartproxy_tw.service.errors.NotProvisioned>} when an order came
+            to nothing, with L{NotNow<smartproxy_tw.service.errors.NotNow>} when none may be placed now,
+            with L{NotPossible<smartproxy_tw.service.errors.NotPossible>} when there is no such
+            route, or it has no certificate by ACME, and as L{whenReady}.  Cancelling it stops
+            nothing but the waiting.
+        """
+        return self._shielded(self._provisioned(route, isRenewal=False, force=False))
+
+    def renewCertificate(self, route: str, *, force: bool = False) -> Deferred[tuple[CertificateStatus, ...]]:
+        """
+        Have successors of the certificates of a route, due or not, and wait for them.
+
+        @param route: Its name.
+        @param force: As of L{renew}.
+        @return: As of L{provisionCertificate}.
+        """
+        return self._shielded(self._provisioned(route, isRenewal=True, force=force))
+
+    def _shielded(self, doing: Coroutine[Any, Any, _T]) -> Deferred[_T]:
+        outcome: Deferred[_T] = Deferred()
+        Deferred.fromCoroutine(doing).chainDeferred(outcome)
+        return outcome
+
+    async def _provisioned(
+        self, route: str, *, isRenewal: bool, force: bool
+    ) -> tuple[CertificateStatus, ...]:
+        await self.whenReady()
+        known = self.certificates
+        keys = [] if known is None else [key for key in known.ofRoute(route) if key in known.renewable]
+        if known is None or not keys:
+            raise NotPossible(f"The route {route!r} has no certificate by ACME.")
+        await gathered(
+            [maybeDeferred(known.provision, key, isRenewal=isRenewal, force=force) for key in keys]
+        )
+        found = self.certificateStatus(route)
+        failed = [each for each in found if each.state not in ("valid", "unsaved")]
+        if failed:
+            raise NotProvisioned(
+                "; ".join(f"{', '.join(each.names)}: {each.problem or each.state}" for each in failed)
+            )
+        return found
+
     def reopenLogs(self) -> None:
         """
         Open the access log anew: whoever rotates it has moved it away.
@@ -433,9 +505,7 @@ class SmartProxy(MultiService):
         return readAside(self._reactor, path)
 
     def _inTurn(self, make: Callable[[Config], Config]) -> Deferred[Changes]:
-        outcome: Deferred[Changes] = Deferred()
-        Deferred.fromCoroutine(self._turn(make)).chainDeferred(outcome)
-        return outcome
+        return self._shielded(self._turn(make))
 
     async def _turn(self, make: Callable[[Config], Config]) -> Changes:
         await self._turns.acquire()

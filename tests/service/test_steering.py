@@ -9,10 +9,11 @@ from typing import Any
 
 from smartproxy_tw.config.changes import Changes
 from smartproxy_tw.config.model import Dynamic, Forward
-from smartproxy_tw.service.errors import NotPossible
+from smartproxy_tw.service.errors import NotNow, NotPossible, NotProvisioned
 from smartproxy_tw.service.tree import SmartProxy
 
 from .configurations import BLOG, route
+from .test_automatic import refusal
 from .test_turnover import PLAIN, ReloadTests
 
 DYNAMIC = replace(PLAIN, name="dynamic", ports=(8081,), action=Forward((), dynamic=Dynamic(len)))
@@ -69,6 +70,52 @@ class SteeringTests(ReloadTests):
         why = self.failureResultOf(self.proxy.renew("elsewhere.example"), NotPossible).value
         self.assertIn("elsewhere.example", str(why))
         self.failureResultOf(self.proxy.renew("a b"), ValueError)
+
+    def test_byRoute(self) -> None:
+        """
+        Certificates can be asked for, had renewed and looked at by the name of their route.
+        """
+        self.assertRaises(NotPossible, self.proxy.certificateStatus, "blog")
+        early = self.proxy.provisionCertificate("blog")
+        self.assertNoResult(early)
+        self.begin()
+        # There is no such route at the start.
+        self.assertIn("'blog'", str(self.failureResultOf(early, NotPossible).value))
+        self.authority.thinks()
+        self.successResultOf(self.proxy.addRoute(route("blog", BLOG)))
+        self.successResultOf(self.proxy.addRoute(replace(PLAIN, name="plain", ports=(8099,))))
+        self.assertEqual(self.proxy.certificateStatus("plain"), ())
+        [status] = self.proxy.certificateStatus("blog")
+        self.assertEqual((status.key, status.state), (BLOG.key, "ordering"))
+        # Whoever does not wait any longer does not end the order.
+        self.proxy.provisionCertificate("blog").addErrback(lambda _: None).cancel()
+        asked = self.proxy.provisionCertificate("blog")
+        self.assertNoResult(asked)
+        self.authority.decides()
+        [status] = self.successResultOf(asked)
+        self.assertEqual((status.key, status.state), (BLOG.key, "valid"))
+        # It is there.
+        asking = "asked for blog.example www.blog.example"
+        before = self.story.lines.count(asking)
+        [again] = self.successResultOf(self.proxy.provisionCertificate("blog"))
+        self.assertEqual((again, self.story.lines.count(asking)), (status, before))
+        [renewed] = self.successResultOf(self.proxy.renewCertificate("blog"))
+        self.assertEqual((renewed.state, self.story.lines.count(asking)), ("valid", before + 1))
+        self.assertNotEqual(renewed.serial, status.serial)
+        self.authority.refuses(refusal())
+        why = self.failureResultOf(self.proxy.renewCertificate("blog"), NotProvisioned)
+        self.assertIn("blog.example, www.blog.example: ", str(why.value))
+        self.assertIn("wrong answer", str(why.value))
+        # Nobody is asked before its time, but where that is forced.
+        self.failureResultOf(self.proxy.renewCertificate("blog"), NotNow)
+        self.failureResultOf(self.proxy.provisionCertificate("blog"), NotNow)
+        self.authority.agrees()
+        [renewed] = self.successResultOf(self.proxy.renewCertificate("blog", force=True))
+        self.assertEqual(renewed.state, "valid")
+        for name in ("plain", "nowhere"):
+            self.failureResultOf(self.proxy.provisionCertificate(name), NotPossible)
+            self.failureResultOf(self.proxy.renewCertificate(name), NotPossible)
+        self.assertRaises(NotPossible, self.proxy.certificateStatus, "nowhere")
 
     def test_function(self) -> None:
         """
