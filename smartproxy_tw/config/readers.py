@@ -235,6 +235,30 @@ class RouteReader(_Reader):
             self.wrong(below, why)
         return made
 
+    def filesOf(self, written: Any) -> None:
+        """
+        Look just for the files that TLS needs.
+
+        @param written: What stands as C{tls} of an action.
+        """
+        if not isinstance(written, (tlssection.Terminate, tlssection.Reencrypt)):
+            return
+        if isinstance(written.certificate, tlssection.KeyPair):
+            self.keyPair(("action", "tls", "certificate"), written.certificate)
+        self._policy(("action", "tls"), written)
+        if isinstance(written, tlssection.Reencrypt) and written.caFile is not None:
+            self._files.existing((*self._path, "action", "tls", "ca_file"), written.caFile)
+
+    def deed(self, written: routesection.Route) -> None:
+        """
+        Look just at what is done, where nothing is forwarded.
+
+        @param written: A route, of which the match and the action count.
+        """
+        parameters = blanks.parameters(written.match.path)
+        reader = RevisionReader(self._findings, self._files, self._path, parameters)
+        self._action(written.action, written.match, reader, ())
+
     def _conditions(self, match: matching.Match, action: Any) -> model.Conditions:
         versions = tuple(listed(match.tlsVersion))
         if versions and action.tls is None:

@@ -46,6 +46,7 @@ from .errors import ConfigError
 from .findings import Findings
 from .locations import Locations
 from .readers import RouteReader, SiteReader, listed, portsOf
+from .remainder import Remainder
 from .revisionreader import PageReader, inherited
 from .safeguards import Safeguards, misplaced
 from .safeguards import inherited as guarded
@@ -140,7 +141,7 @@ def resolve(
             written = schema.File.model_validate(left)
         except ValidationError:
             raise ConfigError(findings.problems) from None
-    made = _Resolver(findings, directories, environ, source).config(written, kept, isWhole)
+    made = _Resolver(findings, directories, environ, source).config(written, kept, None if isWhole else value)
     if findings.problems:
         raise ConfigError(findings.problems)
     return made
@@ -165,12 +166,15 @@ class _Resolver:
         # Where it is wrong it was left out, and is not missed once more.
         self._isDNSWrong = any(path[:2] == ("acme", "dns") for path in findings.places)
 
-    def config(self, written: schema.File, kept: list[int], isWhole: bool) -> model.Config:
+    def config(
+        self, written: schema.File, kept: list[int], value: Mapping[str, Any] | None = None
+    ) -> model.Config:
         """
         @param written: What the file says.
         @param kept: The index in the file of each route.
-        @param isWhole: Whether nothing had to be left out.
+        @param value: All that stands there, where some of it had to be left out; L{None}: nothing had to.
         """
+        isWhole = value is None
         acme = self._acme(written.acme)
         usual = Safeguards(self._findings, self._files, ("defaults",))
         self._usual = usual.security(written.defaults.security)
@@ -179,6 +183,10 @@ class _Resolver:
         self._files.modules = self._modules(written.pythonPath)
         placed = self._routes(written.routes, kept, acme)
         ofSites = self._sites(written.sites, acme)
+        if value is not None:
+            # What is wrong in acme may be what would be missed.
+            byDNS = "dns-01" in acme.challenges or any(each[0] == "acme" for each in wrong if each)
+            self._remainders(value, kept, written.sites, byDNS=byDNS)
         if not wrong & {("acme",), ("acme", "http_port"), ("acme", "tls_port")}:
             placed += ofSites
         for path, message in checks.conflicts(placed):
@@ -465,6 +473,21 @@ class _Resolver:
             hmacKey=key,
             hmacKeyFile=None if file is None else self._files.existing((*path, "hmac_key_file"), file),
         )
+
+    def _remainders(
+        self, value: Mapping[str, Any], kept: Sequence[int], sites: Mapping[str, Any], *, byDNS: bool
+    ) -> None:
+        """
+        Routes and sites that were left out may have more that is wrong.
+        """
+        routes, named = value.get("routes"), value.get("sites")
+        known = set(kept)
+        for index, each in enumerate(routes if isinstance(routes, list) else ()):
+            if index not in known:
+                Remainder(self._findings, self._files, ("routes", index), byDNS=byDNS).tellOfRoute(each)
+        for name, each in named.items() if isinstance(named, dict) else ():
+            if name not in sites:
+                Remainder(self._findings, self._files, ("sites", name)).tellOfSite(each)
 
     def _routes(
         self, written: list[routesection.Route], kept: list[int], acme: model.Acme
