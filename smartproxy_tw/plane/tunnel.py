@@ -60,18 +60,19 @@ class Half:
     @ivar isHot: Whether the source may have something.
     @ivar isDone: Whether the source's end was read, and passed on.
     @ivar moved: Bytes passed on.
+    @ivar patient: Waits for a stream that flows; L{None} for all others.
     @ivar back: The other direction.
     """
 
     __slots__ = (
         "_isHushed",
-        "_patient",
         "_streak",
         "_tunnel",
         "back",
         "isDone",
         "isHot",
         "moved",
+        "patient",
         "sink",
         "source",
     )
@@ -85,7 +86,7 @@ class Half:
         self.isHot = isHot
         self.isDone = self._isHushed = False
         self.moved = 0
-        self._patient: Patient | None = None
+        self.patient: Patient | None = None
         # Below zero: never to be spliced.  Then: full reads in a row.  From _BULK on: spliced, and counts
         # down by small ones.
         self._streak = 0 if isinstance(source, PlainWire) and isinstance(sink, PlainWire) else -1
@@ -214,9 +215,9 @@ class Half:
         """
         It is over.
         """
-        if self._patient is not None:
-            self._patient.rest()
-            self._patient = None
+        if self.patient is not None:
+            self.patient.rest()
+            self.patient = None
 
     def crash(self) -> None:
         """
@@ -245,9 +246,9 @@ class Half:
             # No pipe, or the end: reading tells which end it is.
             self._streak = 0
             return True
-        patient = self._patient
+        patient = self.patient
         if patient is None:
-            patient = self._patient = Patient(tunnel.engine.patience, self.source.sock, self.look, self)
+            patient = self.patient = Patient(tunnel.engine.patience, self.source.sock, self.look, self)
         if moved >= MUCH:
             self._streak = _BULK + _SMALL
         elif moved < READ:
@@ -270,7 +271,8 @@ class Half:
 
     def _end(self) -> None:
         self.isDone = True
-        self.leave()
+        if self.patient is not None:
+            self.leave()
         tunnel = self._tunnel
         back = self.back
         # When this was the last of the two, closing a plain wire says it too.
@@ -410,8 +412,9 @@ class Tunnel:
         handlers.pop(up.source.fd, None)
         handlers.pop(up.sink.fd, None)
         self.engine.leave(self)
-        up.leave()
-        down.leave()
+        for each in (up, down):
+            if each.patient is not None:
+                each.leave()
         # Without the circle nothing is left to the garbage collector, which would run every fifty tunnels.
         del self._up, self._down, up.back, down.back
         self._done(up.moved, down.moved)
