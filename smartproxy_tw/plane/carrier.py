@@ -24,6 +24,7 @@ from ..wire.http2 import ServerSession
 from .arrears import Arrears
 from .forwarding import plainMarks
 from .outflow import Outflow
+from .remnants import LINGER, Remnants
 
 if TYPE_CHECKING:
     from ..facts import ConnectionFacts
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Carrier"]
 
-# How long a close lingers for what is still on its way, in seconds.
-_LINGER = 2.0
 # How long a client may take to hear that there is to be an end, in seconds: there and back to the far side of
 # the world takes a third of it.
 _LAST_CALL = 1.0
@@ -52,6 +51,7 @@ class Carrier:
     @ivar allowance: For each body on its way, what the client has sent meanwhile divided by the
         requests that there were: bodies take turns, and none is slow because others had theirs.
     @ivar outflow: What is to be sent.
+    @ivar remnants: Of requests that were answered early; L{None} where there never was one.
     @ivar isOpen: Whether it is listened to; then what there is to be said is said, and then it lingers.
     @ivar isLeaving: Whether the client was told that there is to be an end.
     @ivar isGone: Whether nothing can be sent or received any more.
@@ -71,6 +71,7 @@ class Carrier:
         "isOpen",
         "marks",
         "outflow",
+        "remnants",
         "session",
         "wire",
     )
@@ -91,6 +92,7 @@ class Carrier:
         self.allowance = 0.0
         self.outflow = Outflow(self)
         self._arrears: Arrears | None = None
+        self.remnants: Remnants | None = None
         self._isLingering = self.isGone = self.isLeaving = False
         self.isOpen = True
         self.deadline = engine.poller.now + engine.timeouts.head
@@ -129,6 +131,14 @@ class Carrier:
         """
         self.session.credit(stream, size)
         self.outflow.touch()
+
+    def dismiss(self, stream: int) -> None:
+        """
+        What is still to come of a request is not wanted: its answer is under way.
+        """
+        if self.remnants is None:
+            self.remnants = Remnants(self)
+        self.remnants.add(stream)
 
     def left(self, channel: Channel) -> None:
         """
@@ -203,8 +213,9 @@ class Carrier:
             self.close()
         elif self.channels:
             self.deadline = float("inf")
-        elif self.session.isWaiting:
-            # The last answers have not been taken yet, for which there is another deadline.
+        elif self.session.isWaiting or (self.remnants is not None and not self.remnants.isEmpty):
+            # The last answers have not been taken yet, or bodies go on behind theirs; there are other
+            # deadlines for that.
             self.rest()
         else:
             self.session.goAway()
@@ -217,6 +228,8 @@ class Carrier:
         if self.isOpen and not self.isLeaving:
             self.isLeaving = True
             self.session.drain()
+            if self.remnants is not None:
+                self.remnants.hasten()
             self.door.engine.poller.after(_LAST_CALL, self._insist)
             self.outflow.touch()
 
@@ -252,7 +265,7 @@ class Carrier:
         """
         self.isOpen = False
         self._isLingering = True
-        self.deadline = self.door.engine.poller.now + _LINGER
+        self.deadline = self.door.engine.poller.now + LINGER
         self.wire.finish()
 
     def abandon(self) -> None:
@@ -283,6 +296,8 @@ class Carrier:
         self.isGone = True
         if self._arrears is not None:
             self._arrears.end()
+        if self.remnants is not None:
+            self.remnants.end()
         self.abandon()
         engine = self.door.engine
         engine.leave(self)

@@ -233,7 +233,7 @@ class Channel:
         self._exchange = None
         self._leave()
         if not self._hasEnded:
-            self.carrier.outflow.dismiss(self.number)
+            self.carrier.dismiss(self.number)
 
     def tunnel(
         self,

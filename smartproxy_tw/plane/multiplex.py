@@ -131,9 +131,10 @@ class Multiplex(Carrier):
                     self._request(event.stream, event.fields, event.isEnded)  # type: ignore[union-attr]
                 elif kind is Data:
                     channel = channels.get(event.stream)  # type: ignore[union-attr]
-                    # Without one it was answered already, and no more is wanted than was on its way.
                     if channel is not None:
                         channel.receive(event.data, event.credit, event.isEnded)  # type: ignore[union-attr]
+                    elif self.remnants is not None:
+                        self.remnants.receive(event.stream, event.isEnded)  # type: ignore[union-attr]
                 else:
                     self._other(event)
             except BaseException:
@@ -225,4 +226,4 @@ class Multiplex(Carrier):
         first = method + b" " + known.get(b":path", b"-") + b" HTTP/2.0"
         engine.recordRefusal(self.connection.client.host, first, status, len(body))
         if not isEnded:
-            self.outflow.dismiss(stream)
+            self.dismiss(stream)

@@ -49,8 +49,8 @@ class Outflow:
 
     def dismiss(self, stream: int) -> None:
         """
-        What is still to come of a request is not wanted: tell the client so, once its answer has
-        gone (RFC 9113 section 8.1).
+        No more of a request is taken: tell the client so, once its answer has gone (RFC 9113
+        section 8.1).
         """
         self._dismissed.append(stream)
         self.touch()

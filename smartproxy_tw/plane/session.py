@@ -33,6 +33,7 @@ from .forwarding import plainMarks
 from .outlet import Outlet, PlainOutlet
 from .pace import Pace, taken
 from .poller import BROKEN, ENDED, READABLE, WRITABLE
+from .remnants import LINGER, LINGER_BYTES, LINGER_MOST
 from .tunnel import Tunnel
 from .wires import READ
 
@@ -59,11 +60,6 @@ _READING, _ANSWERING, _CLOSING, _LINGERING, _GONE = range(5)
 
 # Pipelined requests answered at a time before others have their turn.
 _ROUNDS = 16
-# How long a close lingers, in seconds: for the next bytes, and in all; and how much it reads and drops, in
-# bytes.  (nginx lingers for 5 and 30 seconds.)
-_LINGER = 2.0
-_LINGER_MOST = 30.0
-_LINGER_BYTES = 1 << 26
 # An answer is looked after when it could not be sent for so long, in seconds.
 _LOOK = 1.0
 
@@ -468,8 +464,8 @@ class Session:
         self._state = _LINGERING
         self.buffer = b""
         now = self.door.engine.poller.now
-        self.deadline = now + _LINGER
-        self._lingersUntil = now + (_LINGER if self.door.engine.isDraining else _LINGER_MOST)
+        self.deadline = now + LINGER
+        self._lingersUntil = now + (LINGER if self.door.engine.isDraining else LINGER_MOST)
         self.wire.finish()
         if self.isHot:
             self._discard()
@@ -483,10 +479,10 @@ class Session:
             if not data:
                 return
             self._discarded += len(data)
-            if self._discarded > _LINGER_BYTES:
+            if self._discarded > LINGER_BYTES:
                 self.close()
                 return
-            self.deadline = min(self.door.engine.poller.now + _LINGER, self._lingersUntil)
+            self.deadline = min(self.door.engine.poller.now + LINGER, self._lingersUntil)
         self.door.engine.poller.later(self.pump)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from .endings import Ending
 from .events import Closed, Leaving, Pong, Reset, SettingsChanged
 from .floods import ASIDE, MOST_REPLIES, RESET, RETUNE
+from .flow import ENDED
 from .frames import (
     ACK,
     ENHANCE_YOUR_CALM,
@@ -199,9 +200,15 @@ class Connection(Ending):
             return
         self._drop(found)
         self._events.append(Reset(stream, code, False))
-        # A server may want no more of a body whose answer it has given (section 8.1).
-        if self._isServer or code != NO_ERROR or not found.hasEnded:
-            self._purse.spend(RESET, "RST_STREAM")
+        if self._isServer:
+            if found.sending == ENDED:
+                # It had its answer, and sends no more of a body that nobody wants any more.
+                self._departed += stream in self._ending
+                return
+        elif code == NO_ERROR and found.hasEnded:
+            # A server may want no more of a body whose answer it has given (section 8.1).
+            return
+        self._purse.spend(RESET, "RST_STREAM")
 
     def _takePriority(self, stream: int, payload: bytes) -> None:
         """

@@ -13,7 +13,7 @@ part in it; who has one fills a purse of a connection that is only held open
 The prices:
 
   - a frame that asks for nothing: 1; SETTINGS: 4, because all streams are gone through
-  - a stream that is reset, by the peer or because of it: 2
+  - a stream that is reset, by the peer or because of it: 2, unless it had its answer
   - WINDOW_UPDATE: nothing when it gives back at least L{USEFUL} bytes, and no more than
     what was sent and not yet given back; so a client that gives back every 4096 bytes of
     a download of any size pays nothing

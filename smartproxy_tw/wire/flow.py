@@ -177,6 +177,8 @@ class Sending:
         self._out: list[bytes | memoryview] = []
         # Bytes of data, finished streams and replies in it.
         self._direct = self._departed = self._replies = 0
+        # Streams whose end of ours is in it, while the peer's side goes on.
+        self._ending: set[int] = set()
         # The connection's window, and that of new streams.
         self._window = self._initial = USUAL_WINDOW
         # Streams that have data and a window, in the order of their turns.
@@ -273,6 +275,8 @@ class Sending:
         if self._ready and self._window > 0:
             self._share(limit)
         self._direct = self._departed = self._replies = 0
+        if self._ending:
+            self._ending.clear()
         data = b"".join(self._out)
         self._out.clear()
         return data
@@ -416,14 +420,19 @@ class Sending:
         """
         found.sending = ENDED
         if found.hasEnded:
-            self._complete(found)
+            self._complete(found, True)
+        else:
+            self._ending.add(found.number)
 
-    def _complete(self, found: Stream) -> None:
+    def _complete(self, found: Stream, isDeparting: bool) -> None:
         """
         Both sides of a stream have ended.
+
+        @param isDeparting: Whether our end of it has not been taken yet.
         """
         del self.streams[found.number]
-        self._departed += 1
+        if isDeparting:
+            self._departed += 1
         purse = self._purse
         if purse.left < FULL:
             purse.earn(FINISHED)

@@ -117,6 +117,7 @@ class Session(Connection):
         self._streamWindow = window
         self._left = max(CONNECTION_WINDOW, window)
         self._owed = 0
+        self._isWide = False
         self._enough = window >> 1
         self._out.append(settings({INITIAL_WINDOW_SIZE: window, **ours}))
         self._out.append(windowUpdate(0, self._left - USUAL_WINDOW))
@@ -191,6 +192,27 @@ class Session(Connection):
             found.left += owed
             owed = 0
         found.owed = owed
+
+    def spare(self, stream: int, size: int) -> None:
+        """
+        Let the peer send the rest of a body that nobody keeps, all of it at once: some peers hear
+        nothing any more when they have their answer, and would wait for windows for ever.
+
+        The connection's window is opened by as much, once for all.  What may be kept is
+        bounded by the windows of streams.
+
+        @param stream: Its number; on one that is closed, or has ended, nothing happens.
+        @param size: Bytes of the rest.  No L{Data.credit} of it is to be given back.
+        """
+        found = self.streams.get(stream)
+        if found is None or found.hasEnded:
+            return
+        found.left += size
+        self._out.append(windowUpdate(stream, size))
+        if not self._isWide:
+            self._isWide = True
+            self._left += size
+            self._out.append(windowUpdate(0, size))
 
     @property
     def isAmidst(self) -> bool:
@@ -371,7 +393,7 @@ class Session(Connection):
         """
         found.hasEnded = True
         if found.sending == ENDED:
-            self._complete(found)
+            self._complete(found, found.number in self._ending)
 
 
 def _unpadded(payload: bytes) -> bytes:

@@ -23,6 +23,7 @@ from twisted.web.server import Site
 
 from smartproxy_tw.config.model import (
     TLS,
+    Block,
     Forward,
     Redirect,
     Respond,
@@ -134,6 +135,17 @@ class CurlTests(LiveTests):
                     f"here-{number}", (number,), Respond(body="here"), "http", ("a.test",), "/here", tls=tls
                 ),
                 Route(f"to-{number}", (number,), Redirect("/here", 302), "http", ("a.test",), "/to", tls=tls),
+                Route(f"denied-{number}", (number,), Block(), "http", ("a.test",), "/denied", tls=tls),
+                Route(
+                    f"little-{number}",
+                    (number,),
+                    Forward((target,)),
+                    "http",
+                    ("a.test",),
+                    "/little",
+                    tls=tls,
+                    bodyBytes=1000,
+                ),
             ]
         await self.use(*routes)
 
@@ -207,9 +219,13 @@ class CurlTests(LiveTests):
                 ("--upload-file", str(file), "-H", "Expect:"),
             ):
                 self.assertEqual(await self.curl(*how, secret=secret), wanted, how)
-            # By HTTP/2 this curl takes the end of an upload that nobody wants for an error (7.88).
-            early = await self.curl("--http1.1", "--data-binary", f"@{file}", secret=secret, path="/here")
-            self.assertEqual(early, b"here")
+            for path, answer in (
+                ("/here", b"here"),
+                ("/denied", b"Forbidden\n"),
+                ("/little", b"413 Content Too Large\n"),
+            ):
+                early = await self.curl("--data-binary", f"@{file}", secret=secret, path=path)
+                self.assertTrue(early.startswith(answer), early)
 
     async def test_download(self) -> None:
         """

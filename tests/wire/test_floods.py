@@ -380,6 +380,19 @@ class UsefulTests(Conversation):
             self.says()
         self.assertFalse(self.session.isClosed)
 
+    def test_answered(self) -> None:
+        """
+        A client that resets what it has had its answer to, since that came before its body had ended,
+        pays nothing; one that has no answer yet does.
+        """
+        for stream in range(1, 3001, 2):
+            self.hears(head(stream))
+            self.session.head(stream, b"\x88", True)
+            self.hears(reset(stream, CANCEL))
+            self.says()
+        self.assertFalse(self.session.isClosed)
+        self.assertEqual(self.session.streams, {})
+
     def test_earlyAnswers(self) -> None:
         """
         A server may answer before it has read the whole of a request, and say so.

@@ -7,17 +7,19 @@ from __future__ import annotations
 from smartproxy_tw.wire.events import RequestBegan
 from smartproxy_tw.wire.flow import SESSION_QUEUE, STREAM_QUEUE, Waiting
 from smartproxy_tw.wire.frames import (
+    CANCEL,
     CONTINUATION,
     DATA,
     END_HEADERS,
     END_STREAM,
     HEADERS,
     RST_STREAM,
+    reset,
     settings,
     windowUpdate,
 )
 
-from .conversations import Conversation, Frame, head
+from .conversations import Conversation, Frame, data, head
 
 
 class FlowConversation(Conversation):
@@ -333,6 +335,21 @@ class BoundTests(FlowConversation):
         self.assertEqual(taken, 3)
         self.assertEqual([each.kind for each in self.says()], [HEADERS] * 3 + [RST_STREAM] * 7)
         self.assertEqual(len(self.hears(head(21, isEnd=True))), 1)
+
+    def test_departedEarly(self) -> None:
+        """
+        So does one that was answered before the client had ended it: when the answer has gone out, the
+        client's end, of either kind, makes room at once.
+        """
+        for end in (data(1, b"", True), reset(1, CANCEL)):
+            for isTaken in (True, False):
+                self.meetsClient(streams=1)
+                self.hears(head(1))
+                self.session.head(1, b"\x88", True)
+                if isTaken:
+                    self.says()
+                events = self.hears(end, head(3, isEnd=True))
+                self.assertEqual(RequestBegan in map(type, events), isTaken, end)
 
 
 class StallTests(FlowConversation):

@@ -325,6 +325,26 @@ class WindowTests(Conversation):
         self.session.credit(1, 100000)
         self.assertEqual(self.says(), [])
 
+    def test_spare(self) -> None:
+        """
+        Room for all of a body that nobody keeps comes at once, that of the connection only the first
+        time; what is beyond it is an error.
+        """
+        self.hears(head(1), head(3), data(3, bytes(9)))
+        for stream in (1, 3):
+            self.session.spare(stream, 1 << 22)
+        self.assertEqual(
+            [(each.stream, each.number) for each in self.says()], [(1, 1 << 22), (0, 1 << 22), (3, 1 << 22)]
+        )
+        self.hears(*[data(1, bytes(16384)) for _ in range(264)])
+        self.assertFalse(self.session.isClosed)
+        self.assertResets(FLOW_CONTROL_ERROR, 1, data(1, b"x"))
+        self.hears(data(3, b"", True))
+        self.says()
+        for stream in (1, 3, 5):
+            self.session.spare(stream, 10)
+        self.assertEqual(self.says(), [])
+
     def test_connection(self) -> None:
         """
         The connection's window is given back at once, so that a stream whose data nobody
