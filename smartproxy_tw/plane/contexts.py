@@ -40,6 +40,7 @@ _CIPHERS = (
 )
 # Targets may insist on these; a server would need parameters for them.
 _CLIENT_CIPHERS = _CIPHERS + ":DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305"
+_AEAD = ("GCM", "CCM", "CHACHA20")
 # Of the same profile; the first one withstands quantum computers and is not known to every OpenSSL.
 _GROUPS = "?X25519MLKEM768:X25519:P-256:P-384"
 _VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
@@ -60,6 +61,20 @@ def _offerHTTP(connection: SSL.Connection, offered: list[bytes]) -> Any:
 
 def _offerHTTP2(connection: SSL.Connection, offered: list[bytes]) -> Any:
     return b"h2" if b"h2" in offered else _offerHTTP(connection, offered)
+
+
+def _offerHTTP2WhereFit(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    # What TLS 1.2 has agreed on is not told yet, but nothing in 1.3 is forbidden.
+    isFit = connection.get_protocol_version() >= SSL.TLS1_3_VERSION
+    return _offerHTTP2(connection, offered) if isFit else _offerHTTP(connection, offered)
+
+
+def _isFit(cipher: str) -> bool:
+    """
+    Whether HTTP/2 may be spoken over a cipher of TLS 1.2: appendix A of RFC 9113 has all others than
+    those with an ephemeral key and AEAD.
+    """
+    return cipher.startswith(("ECDHE-", "DHE-")) and any(kind in cipher for kind in _AEAD)
 
 
 def _offerChallenge(connection: SSL.Connection, offered: list[bytes]) -> Any:
@@ -89,7 +104,9 @@ def serverContext(
     @param credential: What to show.
     @param isHTTP: Whether to agree on C{h2}, if the policy has it, or C{http/1.1} by
         ALPN; otherwise no protocol is agreed on.
-    @param policy: What the handshake has to be like; L{None} for the defaults.
+    @param policy: What the handshake has to be like; L{None} for the defaults.  Where it names
+        ciphers that are forbidden for HTTP/2 (RFC 9113 section 9.2.2), C{h2} is not agreed on with
+        TLS 1.2.
     @param twin: What to show to those who do not take that, with a key of
         another kind; the library chooses by the signature algorithms (RFC 8446
         section 4.2.3) and ciphers that are offered.
@@ -112,7 +129,13 @@ def serverContext(
         _show(context, twin, _useChainOfItsOwn)
     _show(context, credential, _useChain if twin is None else _useChainOfItsOwn)
     if isHTTP:
-        context.set_alpn_select_callback(_offerHTTP2 if policy is None or policy.http2 else _offerHTTP)
+        offer = _offerHTTP2
+        if policy is not None:
+            if not policy.http2:
+                offer = _offerHTTP
+            elif not all(map(_isFit, policy.ciphers)):
+                offer = _offerHTTP2WhereFit
+        context.set_alpn_select_callback(offer)
     return context
 
 

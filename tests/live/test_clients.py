@@ -5,6 +5,7 @@ library C{websockets}, and the HTTP servers of Python and Twisted.
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import hashlib
 import random
@@ -29,6 +30,7 @@ from smartproxy_tw.config.model import (
     Respond,
     Route,
     Target,
+    TLSPolicy,
     UpstreamTLS,
 )
 
@@ -311,6 +313,28 @@ class OpenSSLTests(LiveTests):
         self.assertIn(
             b"no application protocol", await self.shakes(port, "-servername", "a.test", "-alpn", "spdy/3")
         )
+
+    async def test_forbiddenCiphers(self) -> None:
+        """
+        Who has only a cipher that is forbidden for HTTP/2, where code allows it, is spoken to by HTTP/1.1;
+        there is no compression and no second handshake either way (RFC 9113 section 9.2).
+        """
+        port = await self.port()
+        await self.certify("a.test")
+        policy = TLSPolicy(ciphers=("ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"))
+        tls = dataclasses.replace(TERMINATE, policy=policy)
+        await self.use(Route("a", (port,), Respond(body="a"), "http", ("a.test",), tls=tls))
+        for more, agreed in (
+            (("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256"), b"ALPN protocol: http/1.1"),
+            (("-tls1_3",), b"ALPN protocol: h2"),
+        ):
+            said = await self.shakes(port, "-servername", "a.test", "-alpn", "h2,http/1.1", *more)
+            self.assertIn(agreed, said)
+            self.assertIn(b"Compression: NONE", said)
+        said = await self.shakes(
+            port, "-servername", "a.test", "-alpn", "h2", "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256"
+        )
+        self.assertIn(b"No ALPN negotiated", said)
 
     async def test_weakCiphers(self) -> None:
         """

@@ -4,11 +4,14 @@ Contexts: what they show, trust and agree to.
 
 from __future__ import annotations
 
+from typing import get_args, get_type_hints
+
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.x509 import acmeTLS, selfSigned
-from smartproxy_tw.config.model import UpstreamTLS
+from smartproxy_tw.config.model import TLSPolicy, UpstreamTLS
+from smartproxy_tw.config.schema import Terminate
 from smartproxy_tw.plane.contexts import challengeContext, clientContext, serverContext
 
 from .harness import shake
@@ -50,6 +53,34 @@ class ContextTests(SynchronousTestCase):
         old = [name for name in ciphers if not name.startswith(("TLS_", "ECDHE-", "DHE-"))]
         self.assertEqual(old, [])
         self.assertEqual([name for name in ciphers if "CBC" in name or name.endswith("-SHA")], [])
+
+    def test_forbiddenCiphers(self) -> None:
+        """
+        RFC 9113 section 9.2.2: a policy by which TLS 1.2 may agree on a cipher that is forbidden for HTTP/2
+        agrees on HTTP/2 with TLS 1.3 only; nothing that a file can name is one of these.
+        """
+        named = get_args(get_type_hints(Terminate)["ciphers"])
+        fit = [each for each in str(named).split("'") if each.startswith("ECDHE-")]
+        self.assertEqual(len(fit), 6)
+        for ciphers, older in (
+            ((), b"h2"),
+            (tuple(fit), b"h2"),
+            (("ECDHE-ECDSA-AES128-CCM",), b"h2"),
+            (("ECDHE-ECDSA-AES128-GCM-SHA256", "AES128-GCM-SHA256"), b"http/1.1"),
+            (("ECDHE-ECDSA-AES128-SHA256",), b"http/1.1"),
+            (("HIGH",), b"http/1.1"),
+        ):
+            context = serverContext(selfSigned(("a.test",)), True, TLSPolicy(ciphers=ciphers))
+            for highest, agreed in ((SSL.TLS1_2_VERSION, older), (SSL.TLS1_3_VERSION, b"h2")):
+                mine = SSL.Context(SSL.TLS_CLIENT_METHOD)
+                mine.set_max_proto_version(highest)
+                mine.set_cipher_list(b"ALL")
+                mine.set_alpn_protos([b"h2", b"http/1.1"])
+                client, server = SSL.Connection(mine, None), SSL.Connection(context, None)
+                client.set_connect_state()
+                server.set_accept_state()
+                self.assertTrue(shake(client, server), ciphers)
+                self.assertEqual(client.get_alpn_proto_negotiated(), agreed, (ciphers, highest))
 
     def test_challenge(self) -> None:
         """
