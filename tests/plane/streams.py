@@ -40,6 +40,7 @@ class Answer:
     What came on a stream.
 
     @ivar fields: Without the status.
+    @ivar lines: All of them, in their order.
     @ivar interim: The statuses of interim answers.
     @ivar reset: The code that it was reset with.
     @ivar isWhole: Whether it has ended.
@@ -47,6 +48,7 @@ class Answer:
 
     status: int = 0
     fields: dict[str, str] = field(default_factory=dict)
+    lines: list[tuple[str, str]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
     trailers: dict[str, str] = field(default_factory=dict)
     interim: list[int] = field(default_factory=list)
@@ -102,6 +104,7 @@ class Client:
             elif isinstance(event, InformationalResponseReceived):
                 answer.interim.append(int(_text(event.headers)[":status"]))
             elif isinstance(event, ResponseReceived):
+                answer.lines = _pairs(event.headers)[1:]
                 answer.fields = _text(event.headers)
                 answer.status = int(answer.fields.pop(":status"))
             elif isinstance(event, DataReceived):
@@ -203,10 +206,14 @@ def _text(fields: Any) -> dict[str, str]:
     Fields as hyper's library has them, which may be either.
     """
 
+    return dict(_pairs(fields))
+
+
+def _pairs(fields: Any) -> list[tuple[str, str]]:
     def text(part: Any) -> str:
         return part if isinstance(part, str) else str(part, "latin-1")
 
-    return {text(name): text(value) for name, value in fields}
+    return [(text(name), text(value)) for name, value in fields]
 
 
 class StreamTests(SessionTests):
