@@ -20,7 +20,7 @@ from smartproxy_tw.service.usage import Usage
 
 CHECKOUT = Path(os.environ.get("SMARTPROXY_TW_CHECKOUT") or Path(__file__).parent.parent)
 
-_NAME = re.compile(r"\b((?:smartproxy|process)_[a-z_]+)\b")
+_NAME = re.compile(r"\b((?:smartproxy|process)_[a-z0-9_]+)\b")
 _LABELS = re.compile(r"\b(?:by \(([a-z_, ]+)\)|([a-z_]+)=~?\")")
 #: Those that Prometheus itself adds.
 _ADDED = {"job", "instance", "le"}
@@ -86,7 +86,7 @@ class DashboardTests(SynchronousTestCase):
         named: set[str] = set()
         for row in re.findall(r"(?m)^   \* - (``.*)$", text):
             whole = ""
-            for word in re.findall(r"``(?:…)?([a-z_]+)", row):
+            for word in re.findall(r"``(?:…)?([a-z0-9_]+)", row):
                 if word.startswith(("smartproxy_", "process_")):
                     whole = word
                     named.add(word)

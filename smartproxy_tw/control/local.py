@@ -22,6 +22,7 @@ from ..actions.plugged import Plugged
 from ..guards.gatehouse import Gatehouse
 from ..interfaces import IPlane
 from ..plane.accept import Acceptor
+from ..plane.carrier import Carrier
 from ..plane.census import cell
 from ..plane.engine import Engine
 from ..plane.link import Link
@@ -364,11 +365,14 @@ class LocalPlane:
 
     def _counting(self) -> Steps[dict[str, int]]:
         counts = self.engine.counts
-        standing = {"open": self.engine.open}
+        standing = {"open": self.engine.open, "http2_open": 0, "http2_streams": 0}
         for link, isPause in paused(list(self._poller.mortals)):
             if isinstance(link, (Link, Vigil)) and link.busy:
                 name = cell("target_busy", "-", link.target)
                 standing[name] = standing.get(name, 0) + link.busy
+            elif isinstance(link, Carrier):
+                standing["http2_open"] += 1
+                standing["http2_streams"] += len(link.channels)
             if isPause:
                 yield
         for group, isPause in paused(list(self._groups.values())):

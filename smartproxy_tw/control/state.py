@@ -47,6 +47,8 @@ __all__ = [
 #: than since the start, by the first word: of a worker that has ended it is nothing.
 GAUGES = frozenset(
     {
+        "http2_open",
+        "http2_streams",
         "open",
         "target_away",
         "target_busy",

@@ -381,7 +381,10 @@ class Channel:
             self.drop()
 
     def _leave(self) -> None:
-        self._isOver = True
+        if not self._isOver:
+            self._isOver = True
+            # Counted as its record is made, and by nobody who speaks HTTP/1.
+            self.door.engine.counts["http2_requests"] += 1
         self.door.engine.poller.mortals.pop(self, None)
         self.carrier.left(self)
 

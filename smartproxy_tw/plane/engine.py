@@ -54,6 +54,7 @@ _LAST_CALL = 1.0
 _COUNTS = (
     "connections",
     "requests",
+    "http2_requests",
     "misses",
     "refusals",
     "greeting_failures",

@@ -225,5 +225,6 @@ class Multiplex(Carrier):
         self.session.data(stream, body, True)
         first = method + b" " + known.get(b":path", b"-") + b" HTTP/2.0"
         engine.recordRefusal(self.connection.client.host, first, status, len(body))
+        engine.counts["http2_requests"] += 1
         if not isEnded:
             self.dismiss(stream)

@@ -116,6 +116,7 @@ def measures(figures: Figures) -> Iterator[Family | None]:
     yield _one(
         "gauge", "connections_open", "Connections of clients that are open.", Sample(tally.get("open", 0))
     )
+    yield from _protocols(tally)
     for word, name, text in _PLAIN:
         yield _one("counter", name, text, Sample(tally.get(word, 0)))
     yield _lag(tally)
@@ -124,6 +125,22 @@ def measures(figures: Figures) -> Iterator[Family | None]:
     yield from _targets(figures)
     yield from _routes(figures)
     yield from _certificates(figures.certificates)
+
+
+def _protocols(tally: Mapping[str, int]) -> Iterator[Family]:
+    text = "Requests by what clients speak."
+    newer = tally.get("http2_requests", 0)
+    both = (("http/1", tally.get("requests", 0) - newer), ("h2", newer))
+    yield _family(
+        "counter",
+        "requests_by_protocol_total",
+        text,
+        [Sample(number, {"protocol": protocol}) for protocol, number in both],
+    )
+    text = "Connections of clients that speak HTTP/2 and are open."
+    yield _one("gauge", "http2_connections_open", text, Sample(tally.get("http2_open", 0)))
+    text = "Requests by HTTP/2 that are in flight."
+    yield _one("gauge", "http2_requests_in_flight", text, Sample(tally.get("http2_streams", 0)))
 
 
 def _routes(figures: Figures) -> Iterator[Family | None]:

@@ -19,6 +19,7 @@ from twisted.internet.task import deferLater
 
 from ..config.model import Config
 from ..control.slices import inSlices
+from ..control.state import isGauge
 from ..facts import WorkerFacts
 from ..interfaces import IPlane, IWorkers
 from ..routing.explain import Circumstances, explaining
@@ -222,7 +223,7 @@ class Overview:
     async def _figures(self, tally: Mapping[str, int]) -> dict[str, Any]:
         limit = self._life.config.limits.connections
         found = await inSlices(figures(tally), self._clock)
-        since = {name: value for name, value in found.counts.items() if name != "open"}
+        since = {name: value for name, value in found.counts.items() if not isGauge(name)}
         return {
             "open": found.counts.get("open", 0),
             "limit": limit,

@@ -433,6 +433,7 @@ class PlaneContract(_Base):
             {
                 "connections": 1,
                 "requests": 4,
+                "http2_requests": 0,
                 "misses": 1,
                 "refusals": 1,
                 "greeting_failures": 0,
@@ -440,6 +441,8 @@ class PlaneContract(_Base):
                 "repeats": 0,
                 "overflows": 0,
                 "open": 0,
+                "http2_open": 0,
+                "http2_streams": 0,
                 "log_lines_lost": 0,
             },
         )

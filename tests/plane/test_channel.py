@@ -356,6 +356,52 @@ class LeavingTests(StreamTests):
         self.assertEqual((answer.body, answer.isWhole), (b"hello", True))
 
 
+class CountTests(StreamTests):
+    """
+    What is counted.
+    """
+
+    async def test_requests(self) -> None:
+        """
+        Each request counts once as one of HTTP/2, however it ends: answered, refused, reset, or
+        broken off; those of HTTP/1 do not, nor does what is malformed.
+        """
+        port, origin = await self.begin(HERE, limits=Limits(urlBytes=2048))
+        client = await self.http2(port)
+        plain = await self.client(port)
+        plain.sends(GET.replace(b" / ", b" /here "))
+        await plain.message()
+        for stream in (
+            client.asks("/here"),
+            client.asks("/" + "x" * 3000),
+            client.asks("/", host="a b"),
+            client.asks("/", method="TRACE"),
+            client.asks("/", ("connection", "close")),
+        ):
+            await client.answer(stream)
+        gone, broken = client.asks("/gone"), client.asks("/broken")
+        servers = [await origin.accepts() for _ in range(2)]
+        tally = await self.plane.tally()
+        self.assertEqual([tally[name] for name in ("open", "http2_open", "http2_streams")], [2, 1, 2])
+        self.assertEqual((tally["requests"], tally["http2_requests"]), (5, 4))
+        for server in servers:
+            head = await server.head()
+            if b"/broken" in head:
+                server.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+                await client.begun(broken)
+                server.breaks()
+        await client.answer(broken)
+        client.resets(gone)
+        (carrier,) = [each for each in alive(self) if hasattr(each, "channels")]
+        await self.settles(lambda: not carrier.channels, "all have ended")
+        tally = await self.plane.tally()
+        self.assertEqual((tally["requests"], tally["http2_requests"], tally["http2_streams"]), (7, 6, 0))
+        client.peer.leaves()
+        plain.leaves()
+        await self.isIdle()
+        self.assertEqual((await self.plane.tally())["http2_open"], 0)
+
+
 class ActionTests(DeedTests):
     """
     What actions do with an exchange.

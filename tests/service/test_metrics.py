@@ -78,7 +78,14 @@ class MeasuresTests(SynchronousTestCase):
         forward = Forward((Target("127.0.0.1", 3000), Target("/run/x", 0)))
         routes = (Route("my shop", (80,), forward, "http"), Route("new", (81,), Respond(), "http"))
         self.config = Config(routes, "/nowhere")
-        self.tally: dict[str, int] = {"open": 2, "requests": 5, "misses": 1}
+        self.tally: dict[str, int] = {
+            "open": 2,
+            "requests": 5,
+            "misses": 1,
+            "http2_requests": 3,
+            "http2_open": 1,
+            "http2_streams": 4,
+        }
         self.workers: dict[int, Usage] = {}
         self.statuses = [
             STATUS,
@@ -100,6 +107,8 @@ class MeasuresTests(SynchronousTestCase):
         for name, value in (
             ("smartproxy_connections_open", 2),
             ("smartproxy_unrouted_total", 1),
+            ("smartproxy_http2_connections_open", 1),
+            ("smartproxy_http2_requests_in_flight", 4),
             ("smartproxy_upstream_failures_total", 0),
             ("process_cpu_seconds_total", 12.5),
             ("process_open_fds", 7),
@@ -108,6 +117,9 @@ class MeasuresTests(SynchronousTestCase):
             ("smartproxy_reactor_lag_seconds_count", 0),
         ):
             self.assertEqual(told[name, ()], value, name)
+        for protocol, value in (("http/1", 2), ("h2", 3)):
+            name = "smartproxy_requests_by_protocol_total"
+            self.assertEqual(told[name, (("protocol", protocol),)], value, protocol)
         self.assertEqual(told["smartproxy_build_info", (("python", "3.11"), ("version", "1.0"))], 1)
         self.assertFalse([name for name, _ in told if "worker" in name])
 
