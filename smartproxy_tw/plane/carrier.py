@@ -24,7 +24,7 @@ from ..wire.http2 import ServerSession
 from .arrears import Arrears
 from .forwarding import plainMarks
 from .outflow import Outflow
-from .remnants import LINGER, Remnants
+from .remnants import LINGER, LINGER_BYTES, Remnants
 
 if TYPE_CHECKING:
     from ..facts import ConnectionFacts
@@ -132,10 +132,17 @@ class Carrier:
         self.session.credit(stream, size)
         self.outflow.touch()
 
-    def dismiss(self, stream: int) -> None:
+    def dismiss(self, stream: int, isRefused: bool) -> None:
         """
         What is still to come of a request is not wanted: its answer is under way.
+
+        @param isRefused: Whether that says that it has failed: then clients stop by themselves.
         """
+        found = self.session.streams.get(stream)
+        if not isRefused and found is not None and found.length > LINGER_BYTES:
+            # It would come to that in the end.
+            self.outflow.dismiss(stream)
+            return
         if self.remnants is None:
             self.remnants = Remnants(self)
         self.remnants.add(stream)

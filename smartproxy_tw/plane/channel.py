@@ -230,10 +230,10 @@ class Channel:
         """
         See L{ClientHalf}.
         """
-        self._exchange = None
+        exchange, self._exchange = self._exchange, None
         self._leave()
         if not self._hasEnded:
-            self.carrier.dismiss(self.number)
+            self.carrier.dismiss(self.number, exchange is not None and exchange.isRefused)
 
     def tunnel(
         self,

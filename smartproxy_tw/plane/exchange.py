@@ -309,6 +309,13 @@ class Exchange:
         return wire
 
     @property
+    def isRefused(self) -> bool:
+        """
+        Whether the answer says that the request has failed.
+        """
+        return self._status >= 400
+
+    @property
     def target(self) -> str:
         """
         Who answers, by the name of the target; empty: nobody just now.

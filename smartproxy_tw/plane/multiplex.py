@@ -227,4 +227,4 @@ class Multiplex(Carrier):
         engine.recordRefusal(self.connection.client.host, first, status, len(body))
         engine.counts["http2_requests"] += 1
         if not isEnded:
-            self.dismiss(stream)
+            self.dismiss(stream, True)

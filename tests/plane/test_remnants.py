@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from smartproxy_tw.config.model import Limits, Respond, Route, Timeouts
+from smartproxy_tw.config.model import Block, Limits, Respond, Route, Timeouts
 from smartproxy_tw.plane import remnants as theRoom
 from smartproxy_tw.plane.remnants import LINGER_BYTES, LINGER_MOST
 from smartproxy_tw.wire.frames import NO_ERROR, PREFACE, REFUSED_STREAM, frame, settings
@@ -144,6 +144,25 @@ class RemnantTests(StreamTests):
         await self.passes(2.5)
         await client.until(lambda: answer.reset is not None, "a reset")
         self.assertEqual(answer.reset, NO_ERROR)
+
+    async def test_longer(self) -> None:
+        """
+        Who has said that more is to come than will be taken is told at once that it is not wanted, but
+        not when it is refused, since it stops by itself then.
+        """
+        no = Route("no", (1,), Block(), "http", path="/no")
+        port, _ = await self.begin(HERE, no)
+        client = await self.http2(port)
+        for size, path, isReset in (
+            (LINGER_BYTES, "/here", False),
+            (LINGER_BYTES + 1, "/here", True),
+            (LINGER_BYTES + 1, "/no", False),
+        ):
+            stream = client.asks(path, ("content-length", str(size)), method="POST", isEnd=False)
+            answer = await client.answer(stream)
+            self.assertTrue(answer.isWhole)
+            await turns(10)
+            self.assertEqual(answer.reset, NO_ERROR if isReset else None, (size, path))
 
     async def test_counted(self) -> None:
         """
