@@ -96,7 +96,13 @@ class Remnants:
         if isEnded:
             self._remove(stream)
             return
-        remnant.deadline = min(self._carrier.door.engine.poller.now + LINGER, remnant.until)
+        carrier = self._carrier
+        found = carrier.session.streams.get(stream)
+        if found is not None and found.left <= 0:
+            # All the room is used up.
+            self._dismiss(stream)
+            return
+        remnant.deadline = min(carrier.door.engine.poller.now + LINGER, remnant.until)
 
     def hasten(self) -> None:
         """
