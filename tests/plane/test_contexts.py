@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.x509 import acmeTLS, selfSigned
 from smartproxy_tw.config.model import TLSPolicy, UpstreamTLS
-from smartproxy_tw.config.schema import Terminate
+from smartproxy_tw.config.tlssection import Terminate
 from smartproxy_tw.plane.contexts import challengeContext, clientContext, serverContext
 
 from .harness import shake
