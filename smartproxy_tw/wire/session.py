@@ -119,7 +119,8 @@ class Session(Connection):
         self._owed = 0
         self._isWide = False
         self._enough = window >> 1
-        self._out.append(settings({INITIAL_WINDOW_SIZE: window, **ours}))
+        self._first = settings({INITIAL_WINDOW_SIZE: window, **ours})
+        self._out.append(self._first)
         self._out.append(windowUpdate(0, self._left - USUAL_WINDOW))
 
     def receive(self, data: bytes) -> list[Event]:
@@ -196,7 +197,8 @@ class Session(Connection):
     def spare(self, stream: int, size: int) -> None:
         """
         Let the peer send the rest of a body that nobody keeps, all of it at once: some peers hear
-        nothing any more when they have their answer, and would wait for windows for ever.
+        nothing any more when they have their answer, and would wait for windows for ever.  So
+        this goes before all that is to be sent, as the end of the answer may be.
 
         The connection's window is opened by as much, once for all.  What may be kept is
         bounded by the windows of streams.
@@ -208,11 +210,14 @@ class Session(Connection):
         if found is None or found.hasEnded:
             return
         found.left += size
-        self._out.append(windowUpdate(stream, size))
+        out = self._out
+        # Nothing comes before our settings (section 3.4).
+        at = 1 if out and out[0] is self._first else 0
+        out.insert(at, windowUpdate(stream, size))
         if not self._isWide:
             self._isWide = True
             self._left += size
-            self._out.append(windowUpdate(0, size))
+            out.insert(at, windowUpdate(0, size))
 
     @property
     def isAmidst(self) -> bool:

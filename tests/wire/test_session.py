@@ -325,6 +325,24 @@ class WindowTests(Conversation):
         self.session.credit(1, 100000)
         self.assertEqual(self.says(), [])
 
+    def test_spareAhead(self) -> None:
+        """
+        It goes before the end of the answer, and behind our settings.
+        """
+        room = [WINDOW_UPDATE, WINDOW_UPDATE]
+        for isFirst, kinds in (
+            (False, [*room, HEADERS, DATA]),
+            (True, [SETTINGS, *room, WINDOW_UPDATE, SETTINGS, HEADERS, DATA]),
+        ):
+            if isFirst:
+                self.session = ServerSession(HyperFields())
+                self.hears(PREFACE, settings({}))
+            self.hears(head(1))
+            self.session.head(1, b"\x88")
+            self.session.data(1, b"no", True)
+            self.session.spare(1, 1 << 22)
+            self.assertEqual([each.kind for each in self.says()], kinds)
+
     def test_spare(self) -> None:
         """
         Room for all of a body that nobody keeps comes at once, that of the connection only the first
@@ -334,7 +352,7 @@ class WindowTests(Conversation):
         for stream in (1, 3):
             self.session.spare(stream, 1 << 22)
         self.assertEqual(
-            [(each.stream, each.number) for each in self.says()], [(1, 1 << 22), (0, 1 << 22), (3, 1 << 22)]
+            [(each.stream, each.number) for each in self.says()], [(3, 1 << 22), (0, 1 << 22), (1, 1 << 22)]
         )
         self.hears(*[data(1, bytes(16384)) for _ in range(264)])
         self.assertFalse(self.session.isClosed)
