@@ -11,11 +11,11 @@ import importlib
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -45,12 +45,73 @@ print(json.dumps(found))
 """
 
 
-@cache
-def parsed(path: Path) -> ast.Module:
+#: What a file has to have in it before it can import the global reactor, or something of the
+#: live tests.  Only such a file is parsed: parsing all of them takes seconds.
+MAY_MEET_THE_REACTOR = re.compile(r"twisted\.internet(\.reactor\b|\s+import\b)")
+MAY_BORROW = re.compile(r"\bfrom[\s\\.\w]*\blive\b")
+
+#: The beginning of a test, and the beginning of one that has its sentence for sure.
+TEST = re.compile(r"\bdef\s+test_")
+TEST_THAT_SAYS = re.compile(r'\bdef test_\w+\([^()]*\)(?: -> [\w.\[\], ]+)?:\n +r?"""\n? *\w')
+
+FUTURE = "from __future__ import annotations\n"
+
+
+def meetsTheReactor(text: str) -> bool:
     """
-    A file of Python, which several tests look through.
+    Whether a file imports the global reactor.
     """
-    return ast.parse(path.read_text())
+    if not MAY_MEET_THE_REACTOR.search(text):
+        return False
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names = {alias.name for alias in node.names}
+        else:
+            continue
+        if "twisted.internet.reactor" in names:
+            return True
+    return False
+
+
+def borrows(text: str) -> bool:
+    """
+    Whether a file imports from the live tests.
+    """
+    return bool(MAY_BORROW.search(text)) and any(
+        isinstance(node, ast.ImportFrom) and "live" in (node.module or "").split(".")
+        for node in ast.walk(ast.parse(text))
+    )
+
+
+def silent(text: str) -> list[str]:
+    """
+    The tests of a file that do not say what they tell, with their lines.
+    """
+    if len(TEST.findall(text)) == len(TEST_THAT_SAYS.findall(text)):
+        return []
+    return [
+        f"{node.lineno} {node.name}"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.name.startswith("test_")
+        and not (ast.get_docstring(node) or "").strip()
+    ]
+
+
+def badlyOpened(text: str) -> str | None:
+    """
+    What is wrong with the beginning of a module, which is parsed as far as the future import,
+    or wholly where there is none.
+    """
+    head, future, _ = text.partition(FUTURE)
+    tree = ast.parse(head)
+    if not tree.body and not future:
+        return None
+    if not ast.get_docstring(tree):
+        return "does not say what it is for"
+    return None if len(tree.body) == 1 else "does not open with the future import"
 
 
 def moduleNames() -> Iterator[str]:
@@ -151,17 +212,9 @@ class PackageTests(SynchronousTestCase):
         """
         The global reactor is named in the composition root and nowhere else.
         """
-        offenders = set()
-        for path in sorted(ROOT.rglob("*.py")):
-            for node in ast.walk(parsed(path)):
-                if isinstance(node, ast.ImportFrom):
-                    names = {f"{node.module}.{alias.name}" for alias in node.names}
-                elif isinstance(node, ast.Import):
-                    names = {alias.name for alias in node.names}
-                else:
-                    continue
-                if "twisted.internet.reactor" in names:
-                    offenders.add(str(path.relative_to(ROOT)))
+        offenders = {
+            str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py") if meetsTheReactor(path.read_text())
+        }
         self.assertEqual(offenders - MEET_THE_REACTOR, set())
 
     def test_testsAlone(self) -> None:
@@ -169,13 +222,11 @@ class PackageTests(SynchronousTestCase):
         The tests that need nothing but Python borrow nothing from the live ones,
         which are not beside them where the wheel is tested.
         """
-        offenders = set()
-        for path in sorted(TESTS.rglob("*.py")):
-            if TESTS / "live" in path.parents:
-                continue
-            for node in ast.walk(parsed(path)):
-                if isinstance(node, ast.ImportFrom) and "live" in (node.module or "").split("."):
-                    offenders.add(str(path.relative_to(TESTS)))
+        offenders = {
+            str(path.relative_to(TESTS))
+            for path in TESTS.rglob("*.py")
+            if TESTS / "live" not in path.parents and borrows(path.read_text())
+        }
         self.assertEqual(offenders, set())
 
     def test_otherSystems(self) -> None:
@@ -192,15 +243,7 @@ class PackageTests(SynchronousTestCase):
         has any code.
         """
         for path in sorted(ROOT.rglob("*.py")):
-            tree = parsed(path)
-            if not tree.body:
-                continue
-            where = str(path.relative_to(ROOT))
-            self.assertTrue(ast.get_docstring(tree), f"{where} does not say what it is for")
-            if len(tree.body) > 1:
-                opens = tree.body[1]
-                isFuture = isinstance(opens, ast.ImportFrom) and opens.module == "__future__"
-                self.assertTrue(isFuture, f"{where} does not open with the future import")
+            self.assertIsNone(badlyOpened(path.read_text()), path.relative_to(ROOT))
 
     def test_everythingIsListedAndDescribed(self) -> None:
         """
@@ -224,12 +267,73 @@ class PackageTests(SynchronousTestCase):
         """
         Each test has its sentence.
         """
-        silent = [
-            f"{path.relative_to(TESTS)}:{node.lineno} {node.name}"
+        found = [
+            f"{path.relative_to(TESTS)}:{each}"
             for path in sorted(TESTS.rglob("test_*.py"))
-            for node in ast.walk(parsed(path))
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-            and node.name.startswith("test_")
-            and not ast.get_docstring(node)
+            for each in silent(path.read_text())
         ]
-        self.assertEqual(silent, [])
+        self.assertEqual(found, [])
+
+
+class LookingTests(SynchronousTestCase):
+    """
+    What is looked for in the files is found there.
+    """
+
+    def test_reactor(self) -> None:
+        """
+        The reactor is found wherever and however it is imported, and is not where
+        something else is.
+        """
+        for text in (
+            "from twisted.internet import reactor",
+            "def f():\n    from twisted.internet import (\n        defer,\n        reactor as r,\n    )",
+            "import twisted.internet.reactor",
+            "from twisted.internet.reactor import callLater\nimport twisted.internet.reactor as r",
+        ):
+            self.assertTrue(meetsTheReactor(text), text)
+        for text in ("from twisted.internet import defer  # no reactor", "x = 'twisted.internet.reactor'"):
+            self.assertFalse(meetsTheReactor(text), text)
+
+    def test_live(self) -> None:
+        """
+        So is what a test has from the live ones.
+        """
+        for text in (
+            "from tests.live import x",
+            "def f():\n    from .live.named import (\n        x,\n    )",
+            "from ..live import x",
+            "from \\\n    .live import x",
+            "from . live import x",
+        ):
+            self.assertTrue(borrows(text), text)
+        for text in ("from .lively import x", "'from .live import x'", "from .x import live"):
+            self.assertFalse(borrows(text), text)
+
+    def test_silent(self) -> None:
+        """
+        A test without a sentence is found among those that have one.
+        """
+        says = 'def test_a(self) -> None:\n    """\n    Says.\n    """\n'
+        for text in (
+            "def test_b(self) -> None:\n    pass\n",
+            'def test_b(self) -> None:\n    """\n    """\n',
+            'def test_b(self) -> None:\n    "" """\n    """\n',
+            "async def test_b(self):\n    pass\n",
+            "class B:\n    def  test_b(self):\n        pass\n",
+        ):
+            self.assertEqual([each.split()[1] for each in silent(says + text)], ["test_b"], text)
+        self.assertEqual(silent(says + "async " + says + "def other():\n    pass\n"), [])
+        self.assertEqual(silent('def test_a(self, how=(1, 2)) -> "x":\n    "Says."\n'), [])
+
+    def test_opening(self) -> None:
+        """
+        A module has a docstring and then the future import; one without code needs no
+        import, and an empty one nothing.
+        """
+        for text in ("", "# nothing\n", '"""\nSays.\n"""\n', '"""\nSays.\n"""\n\n' + FUTURE + "import os\n"):
+            self.assertIsNone(badlyOpened(text), text)
+        for text in ("import os\n", FUTURE, FUTURE + "import os\n"):
+            self.assertEqual(badlyOpened(text), "does not say what it is for")
+        for text in ('"""\nSays.\n"""\nimport os\n', '"""\nSays.\n"""\nimport os\n' + FUTURE):
+            self.assertEqual(badlyOpened(text), "does not open with the future import")
