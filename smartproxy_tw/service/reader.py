@@ -1,16 +1,13 @@
 """
-Reads a configuration for a process that serves, in a process of its own::
-
-    python -m smartproxy_tw.service.reader FILE
+Reads a configuration for a process that serves, in a process of its own, which is
+L{reading<smartproxy_tw.service.reading>}.
 
 Reading takes a while and much memory, which is gone afterwards, and nobody who is
-served waits for it.  That process is the same user, with the same environment, and
-writes what it has come to in a form that only L{readAside} understands.
+served waits for it.  That process is the same user, with the same environment.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import sys
@@ -22,22 +19,20 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from ..config.errors import ConfigError
-from ..control.packing import packed, unpacking
+from ..control.packing import unpacking
 from ..control.processes import environment
 from ..control.slices import inSlices
 from ..control.state import UseTable
 from .errors import ChangeRefused
+from .reading import CONFIG, PROBLEMS, RESULT
 
 if TYPE_CHECKING:
     from ..config.model import Config
 
-__all__ = ["main", "readAside"]
+__all__ = ["readAside"]
 
-#: The descriptor that is written to.
-_RESULT = 3
-
-#: What is written first.
-_CONFIG, _PROBLEMS = b"c", b"p"
+#: What the process runs.
+_PROGRAM = "smartproxy_tw.service.reading"
 
 #: Reading ten thousand routes takes a few seconds; this is for a disk that does not answer.
 _PATIENCE = 120.0
@@ -67,9 +62,9 @@ async def _readAside(reactor: Any, path: str) -> Config:
             reactor.spawnProcess(
                 reading,
                 sys.executable,
-                [sys.executable, "-P", "-m", __name__, path],
+                [sys.executable, "-P", "-m", _PROGRAM, path],
                 env={**os.environ, "PYTHONPATH": environment({})["PYTHONPATH"]},
-                childFDs={0: nothing.fileno(), 1: "r", 2: "r", _RESULT: "r"},
+                childFDs={0: nothing.fileno(), 1: "r", 2: "r", RESULT: "r"},
             )
         except OSError as why:
             raise ChangeRefused(f"No process can be begun to read {path}: {why}.") from why
@@ -78,9 +73,9 @@ async def _readAside(reactor: Any, path: str) -> Config:
     except TimeoutError as why:
         raise ChangeRefused(f"{path} could not be read within {_PATIENCE:g} s.") from why
     kind, data = reading.result[:1], bytes(reading.result[1:])
-    if kind == _PROBLEMS:
+    if kind == PROBLEMS:
         raise ConfigError(pickle.loads(data))
-    if kind != _CONFIG or reading.hasFailed:
+    if kind != CONFIG or reading.hasFailed:
         said = reading.said.decode("utf-8", "backslashreplace").strip()
         raise ChangeRefused(
             f"The process that was to read {path} came to nothing: {said or 'it said nothing'}."
@@ -102,7 +97,7 @@ class _Reading(ProcessProtocol):
         self.ended: Deferred[None] = Deferred(self._kill)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        if childFD == _RESULT:
+        if childFD == RESULT:
             self.result += data
         else:
             self.said = (self.said + data)[-_TOLD:]
@@ -117,25 +112,3 @@ class _Reading(ProcessProtocol):
             self.transport.signalProcess("KILL")  # type: ignore[union-attr]
         except ProcessExitedAlready:
             pass
-
-
-def main(path: str, descriptor: int = _RESULT) -> None:
-    """
-    Be that process.
-
-    @param path: Of the file.
-    @param descriptor: Where to write to.
-    """
-    from ..config.loading import load
-
-    try:
-        result = _CONFIG + packed((UseTable(load(path)),))
-    except ConfigError as why:
-        result = _PROBLEMS + pickle.dumps(why.problems)
-    with os.fdopen(descriptor, "wb") as pipe:
-        pipe.write(result)
-
-
-if __name__ == "__main__":
-    gc.disable()
-    main(sys.argv[1])

@@ -5,7 +5,6 @@ Tests for L{smartproxy_tw.service.reader}, with real processes.
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.process import ProcessReader
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import TestCase
 
 from smartproxy_tw.config.errors import ConfigError
 from smartproxy_tw.config.loading import load
 from smartproxy_tw.service import reader
 from smartproxy_tw.service.errors import ChangeRefused
-from smartproxy_tw.service.reader import main, readAside
+from smartproxy_tw.service.reader import readAside
 
 reactor: Any = _reactor
 
@@ -88,7 +87,7 @@ class ReadAsideTests(TestCase):
 
     async def _fails(self) -> None:
         self.path.write_text(GOOD)
-        self.patch(reader, "__name__", "smartproxy_tw.nowhere")
+        self.patch(reader, "_PROGRAM", "smartproxy_tw.nowhere")
         why = await self.assertFailure(readAside(reactor, str(self.path)), ChangeRefused)
         self.assertIn(f"The process that was to read {self.path} came to nothing", str(why))
         self.assertIn("No module named smartproxy_tw.nowhere", str(why))
@@ -103,7 +102,7 @@ class ReadAsideTests(TestCase):
         return Deferred.fromCoroutine(self._fails())
 
     async def _slow(self) -> None:
-        self.patch(reader, "__name__", "http.server")
+        self.patch(reader, "_PROGRAM", "http.server")
         self.patch(reader, "_PATIENCE", 0.3)
         why = await self.assertFailure(readAside(reactor, "0"), ChangeRefused)
         self.assertIn("could not be read within 0.3 s", str(why))
@@ -117,21 +116,3 @@ class ReadAsideTests(TestCase):
         One that takes too long, and one that nobody waits for any more, is ended.
         """
         return Deferred.fromCoroutine(self._slow())
-
-
-class MainTests(SynchronousTestCase):
-    """
-    What that process does.
-    """
-
-    def test_problems(self) -> None:
-        """
-        What is wrong is written, too.
-        """
-        source, sink = os.pipe()
-        main("/nowhere/at.yaml", sink)
-        with os.fdopen(source, "rb") as pipe:
-            data = pipe.read()
-        self.assertEqual(data[:1], b"p")
-        (problem,) = pickle.loads(data[1:])
-        self.assertEqual(problem.file, "/nowhere/at.yaml")
