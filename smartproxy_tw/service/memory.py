@@ -41,7 +41,9 @@ class Memory:
         self._known = attempts.load()
         self.uses: Uses = uses.load()
         self._failures = Writing(run, attempts.save, lambda: dict(self._known), self._unsaved)
-        self._budget = Writing(run, uses.save, lambda: self.uses, self._unsaved)
+        self._budget = Writing(run, uses.save, lambda: self.uses, self._usesUnsaved)
+        #: Whether the budget is in its file, or on its way there.
+        self._areUsesSaved = False
 
     def recall(self, key: str) -> Attempt | None:
         """
@@ -65,9 +67,14 @@ class Memory:
 
     def noteUses(self, uses: Uses) -> None:
         """
-        Of the budget, this is used.
+        Of the budget, this is used.  What is written already is not written again: an
+        authority that is away, or a disk that has no room for an account, makes orders
+        that come to nothing every few seconds, for days.
         """
+        if self._areUsesSaved and uses == self.uses:
+            return
         self.uses = uses
+        self._areUsesSaved = True
         self._budget.write()
 
     def whenWritten(self) -> Deferred[None]:
@@ -77,6 +84,10 @@ class Memory:
         return gathered([self._failures.whenWritten(), self._budget.whenWritten()]).addCallback(
             lambda _: None
         )
+
+    def _usesUnsaved(self, why: Exception) -> None:
+        self._areUsesSaved = False
+        self._unsaved(why)
 
     def _unsaved(self, why: Exception) -> None:
         self._log.warn(

@@ -96,3 +96,49 @@ class MemoryTests(SynchronousTestCase):
         memory.noteUses(uses)
         self.successResultOf(memory.whenWritten())
         self.assertEqual(Memory(self.attempts, self.uses, maybeDeferred).uses, uses)
+
+    def test_sameBudget(self) -> None:
+        """
+        A budget that has not changed is written once; after a write that failed it is
+        written all the same.
+        """
+        writes: list[Uses] = []
+        isFull = True
+
+        def run(function: Any, uses: Uses) -> Deferred[None]:
+            writes.append(uses)
+            return maybeDeferred(failing if isFull else function, uses)
+
+        def failing(_: Uses) -> None:
+            raise OSError(28, "No space left on device")
+
+        memory = Memory(self.attempts, self.uses, run)
+        first, second = Uses(), Uses({"orders": 5.0})
+        memory.noteUses(first)
+        memory.noteUses(first)
+        self.assertEqual(writes, [first, first])
+        isFull = False
+        for uses in (Uses(), Uses(), second, Uses({"orders": 5.0}), first, first):
+            memory.noteUses(uses)
+            self.successResultOf(memory.whenWritten())
+            self.assertEqual(self.uses.load(), uses)
+        self.assertEqual(writes[2:], [first, second, first])
+
+    def test_budgetThatFailsLate(self) -> None:
+        """
+        So is one whose write was under way when it was noted again, and then failed.
+        """
+        writes: list[Deferred[None]] = []
+
+        def slowly(function: Any, uses: Uses) -> Deferred[None]:
+            writes.append(Deferred())
+            return writes[-1].addCallback(lambda _: function(uses))
+
+        memory = Memory(self.attempts, self.uses, slowly)
+        memory.noteUses(Uses({"orders": 5.0}))
+        memory.noteUses(Uses({"orders": 5.0}))
+        writes[0].errback(OSError(28, "No space left on device"))
+        self.assertEqual((len(writes), self.uses.load()), (1, Uses()))
+        memory.noteUses(Uses({"orders": 5.0}))
+        writes[1].callback(None)
+        self.assertEqual(self.uses.load(), Uses({"orders": 5.0}))
