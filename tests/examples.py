@@ -15,11 +15,19 @@ import os
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-__all__ = ["anyText", "examples"]
+__all__ = ["anyText", "awkwardText", "examples", "textOf"]
 
 _PART = float(os.environ.get("SMARTPROXY_TW_EXAMPLES", "0.4"))
 # Below this a property has hardly left its simplest examples.
 _FEWEST = 25
+
+#: ASCII with its control characters, and of the rest what has broken a program somewhere: ends of
+#: lines, spaces, digits and stops that are none of ASCII's, letters that change their number with
+#: their case, marks that join or turn round, and those at the ends of planes.
+_AWKWARD = "".join(map(chr, range(128))) + (
+    "\x80\x85\x9b\xa0\xad\xb2\xdf\xe9\xff\u0130\u0131\u017f\u0301\u0660\u200b\u200d\u200e\u202e\u2028\u2029"
+    "\u212a\u2460\u3002\ud7ff\ue000\ufeff\uff0e\uff0f\uff11\ufffd\uffff\U0001f600\U000e0001\U0010ffff"
+)
 
 
 def examples(count: int = 100) -> settings:
@@ -44,3 +52,23 @@ def anyText(most: int) -> st.SearchStrategy[str]:
     @param most: In characters.
     """
     return st.binary(max_size=2 * most).map(lambda data: data.decode("utf-16-le", "replace"))
+
+
+def textOf(letters: str, most: int, least: int = 0) -> st.SearchStrategy[str]:
+    """
+    Text of some letters, without those tables.
+
+    @param most: In characters.
+    @param least: Likewise.
+    """
+    return st.lists(st.sampled_from(letters), min_size=least, max_size=most).map("".join)
+
+
+def awkwardText(most: int, least: int = 0) -> st.SearchStrategy[str]:
+    """
+    Text of letters that mean something to somebody, most of them in ASCII, likewise.
+
+    @param most: In characters.
+    @param least: Likewise.
+    """
+    return textOf(_AWKWARD, most, least)

@@ -33,7 +33,7 @@ from smartproxy_tw.config.model import (
 from smartproxy_tw.config.schema import jsonSchema
 from smartproxy_tw.routes import RouteError
 
-from .examples import examples
+from .examples import awkwardText, examples
 
 APP = "127.0.0.1:3000"
 TARGET = Target("127.0.0.1", 3000)
@@ -339,7 +339,7 @@ ROUTES = st.builds(
     lambda name, ports, target, path, priority: Route(
         name, ports, Forward((), dynamic=Dynamic(target)), "http", path=path, priority=priority
     ),
-    st.text(min_size=1),
+    awkwardText(20, 1),
     st.tuples(st.integers(1, 65535)),
     st.sampled_from([pick, Reference("a.b"), len]),
     st.none() | st.sampled_from(["/a", "/b/*"]),
@@ -352,7 +352,7 @@ class CombiningTests(SynchronousTestCase):
     L{routes.clone}, L{routes.merge} and L{routes.together}.
     """
 
-    @given(ROUTES, st.text(min_size=1))
+    @given(ROUTES, awkwardText(20, 1))
     @examples()
     def test_clone(self, route: Route, name: str) -> None:
         """

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.commands.arguments import addOperations
 
-from ..examples import examples
+from ..examples import awkwardText, examples
 
 
 class OperationTests(SynchronousTestCase):
@@ -60,7 +60,7 @@ class OperationTests(SynchronousTestCase):
         assert not isinstance(found, str), found
         self.assertEqual((found.delay, found.wait), (2.5, False))
 
-    @given(st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.floats().map(str)))
+    @given(st.one_of(awkwardText(20), st.floats().map(str)))
     @examples(50)
     def test_delay(self, text: str) -> None:
         """

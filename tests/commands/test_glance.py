@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.commands.admin import Answer
 from smartproxy_tw.commands.glance import Paint, duration, isWell, plain, show
 
+from ..examples import anyText, awkwardText, examples
 from .standings import FAILING, Asked, standing
 
 
@@ -198,7 +199,8 @@ class WordTests(SynchronousTestCase):
         ):
             self.assertEqual(duration(seconds), told)
 
-    @given(st.text())
+    @given(st.one_of(anyText(50), awkwardText(50)))
+    @examples(200)
     def test_plain(self, text: str) -> None:
         """
         Whatever comes, what is shown is printable.

@@ -27,6 +27,7 @@ import smartproxy_tw
 from smartproxy_tw.commands.admin import Answer, ProxyAway
 from smartproxy_tw.commands.top import Terminal, Top, frame, rate
 
+from ..examples import examples
 from .standings import FAILING, Asked, standing
 
 
@@ -114,6 +115,7 @@ class FrameTests(SynchronousTestCase):
         self.assertTrue("\n".join(lines).isascii())
         self.assertIn("up to 8      .@", lines)
 
+    @examples()
     @given(st.integers(1, 250), st.integers(1, 60), st.lists(st.floats(0, 1e9), max_size=200))
     def test_anySize(self, width: int, height: int, history: list[float]) -> None:
         """

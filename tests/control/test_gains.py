@@ -5,14 +5,14 @@ Tests for L{smartproxy_tw.control.gains}.
 from __future__ import annotations
 
 from hypothesis import given
-from hypothesis.strategies import dictionaries, integers, lists, text
+from hypothesis.strategies import dictionaries, integers, lists
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.control.gains import Gains, gained
 from smartproxy_tw.control.messages import INLINE, tallied, tallyText
 from smartproxy_tw.routing.steps import finish
 
-from ..examples import examples
+from ..examples import awkwardText, examples
 
 
 class GainsTests(SynchronousTestCase):
@@ -106,9 +106,7 @@ class GainsTests(SynchronousTestCase):
         self.assertEqual(self.known, tally)
 
     @examples()
-    @given(
-        lists(dictionaries(text(max_size=3), integers(0, 2**53), max_size=5), max_size=6), integers(40, 200)
-    )
+    @given(lists(dictionaries(awkwardText(3), integers(0, 2**53), max_size=5), max_size=6), integers(40, 200))
     def test_follows(self, tallies: list[dict[str, int]], most: int) -> None:
         """
         Whatever happens, in whatever pieces it is told, what is known in the end is how

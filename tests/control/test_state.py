@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -33,6 +33,8 @@ from smartproxy_tw.control.state import (
     takesAway,
 )
 from smartproxy_tw.facts import HTTP01, TLSALPN01, Credential, Verdict
+
+from ..examples import examples
 
 ONE, TWO = Config((), "/one"), Config((), "/two")
 OLD, NEW = Credential(b"old", b"key"), Credential(b"new", b"key")
@@ -111,7 +113,7 @@ class StateTests(SynchronousTestCase):
         self.assertEqual((state.letter(), state.adoptions()), ((), ()))
 
     @given(st.lists(CHANGES, max_size=20))
-    @settings(derandomize=True, deadline=None, max_examples=100)
+    @examples(100)
     def test_letterIsEverything(self, changes: list[Change]) -> None:
         """
         Whoever is given the letter and the ports knows what the others know.
@@ -120,7 +122,7 @@ class StateTests(SynchronousTestCase):
         self.assertEqual(after(*state.letter(), *state.adoptions()), state)
 
     @given(st.lists(CHANGES, max_size=12), CHANGES, CHANGES)
-    @settings(derandomize=True, deadline=None, max_examples=200)
+    @examples(200)
     def test_subjects(self, before: list[Change], one: Change, other: Change) -> None:
         """
         Changes about different subjects may come in any order.

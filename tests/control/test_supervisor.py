@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -25,6 +25,7 @@ from smartproxy_tw.control.supervisor import Supervisor
 from smartproxy_tw.facts import HTTP01, Credential, WorkerFacts
 from smartproxy_tw.interfaces import IPlane, IWorkers
 
+from ..examples import examples
 from .workers import FakeWorker, FakeWorkers, HerePort
 
 CONFIG = Config((), "/x", timeouts=Timeouts(drain=20))
@@ -646,7 +647,7 @@ class InterleavingTests(SynchronousTestCase):
     """
 
     @given(STEPS)
-    @settings(derandomize=True, deadline=None, max_examples=400)
+    @examples(400)
     def test_nothingIsMissed(self, steps: list[tuple[str, int]]) -> None:
         """
         However changes, answers, deaths and successions are mixed: a worker that

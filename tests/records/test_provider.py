@@ -11,11 +11,12 @@ import sys
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.lexicon import isThere
 from smartproxy_tw.records.provider import veiled
+
+from ..examples import awkwardText, examples
 
 
 class VeilTests(SynchronousTestCase):
@@ -33,7 +34,8 @@ class VeilTests(SynchronousTestCase):
         self.assertEqual(veiled(text, [secret, "1234"]), "*** *** *** *** one two 1234")
         self.assertEqual(veiled("secret-longer", ["secret", "secret-longer"]), "***")
 
-    @given(st.text(), st.text(min_size=5), st.text())
+    @examples()
+    @given(awkwardText(20), awkwardText(20, 5), awkwardText(20))
     def test_anything(self, before: str, secret: str, after: str) -> None:
         """
         Wherever it stands, it is not told, and the message is one line.

@@ -10,7 +10,6 @@ import time
 from tempfile import TemporaryDirectory
 
 from hypothesis import given
-from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.routing.steps import Steps
 from smartproxy_tw.service.announcer import EVERY, PAUSE, Announcer, Notifier, Wish, wishIn
 
-from ..examples import examples
+from ..examples import awkwardText, examples
 
 
 class WishTests(SynchronousTestCase):
@@ -71,7 +70,7 @@ class WishTests(SynchronousTestCase):
             self.assertEqual(wishIn(environ, 12), Wish("@x", 12, None, room))
             self.assertEqual(environ, {})
 
-    @given(st.text(), st.text(), st.text())
+    @given(awkwardText(20), awkwardText(9), awkwardText(9))
     @examples(100)
     def test_nonsense(self, path: str, microseconds: str, pid: str) -> None:
         """

@@ -13,6 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.service.desk import Desk, Question, Refusal, Reply
 
+from ..examples import awkwardText, examples
+
 
 async def _echo(question: Question) -> Reply:
     question.only("names", "all", "q")
@@ -94,13 +96,14 @@ class DeskTests(SynchronousTestCase):
     @given(
         some.binary(max_size=200)
         | some.recursive(
-            some.none() | some.booleans() | some.floats() | some.text(max_size=5),
+            some.none() | some.booleans() | some.floats() | awkwardText(5),
             lambda inner: (
-                some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3)
+                some.lists(inner, max_size=3) | some.dictionaries(awkwardText(5), inner, max_size=3)
             ),
             max_leaves=8,
         ).map(lambda each: json.dumps(each).encode())
     )
+    @examples()
     def test_anything(self, body: bytes) -> None:
         """
         Whatever is sent, there is an answer.

@@ -15,6 +15,8 @@ from smartproxy_tw.config.model import CertificateHook
 from smartproxy_tw.service.errands import Errand, Errands
 from smartproxy_tw.service.events import CertificateEvent
 
+from ..examples import examples
+
 
 def errand(key: str, hook: str = "a", kind: str = "issued", serial: str = "1") -> Errand:
     """
@@ -213,6 +215,7 @@ class AnythingTests(SynchronousTestCase):
     Whatever happens, in whichever order.
     """
 
+    @examples()
     @given(st.lists(st.tuples(st.sampled_from("pfndam"), st.integers(0, 3), st.integers(1, 3)), max_size=60))
     def test_bounds(self, steps: list[tuple[str, int, int]]) -> None:
         """

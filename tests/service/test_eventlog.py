@@ -16,7 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.service.eventlog import jsonLine, jsonLines, textLines, worthTelling
 
-from ..examples import examples
+from ..examples import anyText, awkwardText, examples
+
+OTHERS = st.floats() | st.binary() | st.none()
 
 
 class JSONTests(SynchronousTestCase):
@@ -126,7 +128,7 @@ class JSONTests(SynchronousTestCase):
         )
 
     @examples()
-    @given(st.dictionaries(st.text(min_size=1), st.text() | st.floats() | st.binary() | st.none()))
+    @given(st.dictionaries(awkwardText(9, 1), awkwardText(20) | anyText(20) | OTHERS))
     def test_alwaysJSON(self, fields: dict[str, object]) -> None:
         """
         Whatever an event holds, its line is one JSON object.

@@ -7,14 +7,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from math import inf, isnan, nan
+from string import ascii_lowercase
 
 from hypothesis import given
-from hypothesis.strategies import dictionaries, floats, from_regex, lists, text, tuples
+from hypothesis.strategies import dictionaries, floats, lists, tuples
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.service.exposition import Family, Sample, exposed, histogram
 
-from ..examples import examples
+from ..examples import awkwardText, examples, textOf
+
+NAMES = textOf(f"{ascii_lowercase}_", 5, 1)
 
 _SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)\n')
 _LABEL = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\.)*)"')
@@ -94,10 +97,10 @@ class ExpositionTests(SynchronousTestCase):
     @examples()
     @given(
         lists(
-            tuples(floats(), dictionaries(from_regex("[a-z_]{1,5}", fullmatch=True), text(), max_size=3)),
+            tuples(floats(), dictionaries(NAMES, awkwardText(20), max_size=3)),
             min_size=1,
         ),
-        text(),
+        awkwardText(20),
     )
     def test_anything(self, numbers: list[tuple[float, dict[str, str]]], about: str) -> None:
         """

@@ -9,7 +9,6 @@ import socket
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,7 +16,7 @@ from smartproxy_tw.facts import Address
 from smartproxy_tw.service import inherited as module
 from smartproxy_tw.service.inherited import FIRST, Handed, Inherited, inherit
 
-from ..examples import examples
+from ..examples import awkwardText, examples
 
 
 class InheritedCase(SynchronousTestCase):
@@ -96,7 +95,7 @@ class InheritTests(InheritedCase):
             inherited, _ = self.take(LISTEN_FDS=number)
             self.assertEqual(dict(inherited.addresses), {})
 
-    @given(st.text(), st.text(), st.text())
+    @given(awkwardText(9), awkwardText(9), awkwardText(20))
     @examples(100)
     def test_nonsense(self, pid: str, number: str, names: str) -> None:
         """

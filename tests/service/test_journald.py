@@ -7,16 +7,21 @@ from __future__ import annotations
 import os
 import socket
 from io import StringIO
+from string import ascii_uppercase, digits
 from typing import Any
 
 from hypothesis import given
-from hypothesis.strategies import from_regex, lists, text, tuples
+from hypothesis.strategies import builds, lists, sampled_from, tuples
 from twisted.logger import Logger, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.service.journald import Journal, datagram, isJournal
 
-from ..examples import examples
+from ..examples import anyText, awkwardText, examples, textOf
+
+NAMES = builds(str.__add__, sampled_from(ascii_uppercase), textOf(f"{ascii_uppercase}{digits}_", 9))
+#: What a file name that is no UTF-8 becomes in a message.
+LONE = sampled_from(["\udc80", "a\udcffb\n"])
 
 
 def fields(entry: bytes) -> list[tuple[str, bytes]]:
@@ -44,7 +49,7 @@ class DatagramTests(SynchronousTestCase):
     """
 
     @examples()
-    @given(lists(tuples(from_regex("[A-Z][A-Z0-9_]{0,9}", fullmatch=True), text()), max_size=8))
+    @given(lists(tuples(NAMES, awkwardText(20) | anyText(20) | LONE), max_size=8))
     def test_anything(self, given_: list[tuple[str, str]]) -> None:
         """
         Whatever is in a value, it is read back, and none can pretend to be another.

@@ -14,7 +14,7 @@ from smartproxy_tw.routing.steps import finish
 from smartproxy_tw.service.notices import ready, reloading, removed, status, stopping, stored, summary
 from smartproxy_tw.service.status import CertificateState, CertificateStatus
 
-from ..examples import examples
+from ..examples import anyText, awkwardText, examples
 
 NOW = 1_000_000.0
 
@@ -59,7 +59,7 @@ class NoticeTests(SynchronousTestCase):
         self.assertEqual(stored("a/b", isPolled=False), b"FDSTORE=1\nFDNAME=a/b\nFDPOLL=0")
         self.assertEqual(removed("a/b"), b"FDSTOREREMOVE=1\nFDNAME=a/b")
 
-    @given(st.text())
+    @given(st.one_of(anyText(50), awkwardText(50)))
     @examples(200)
     def test_oneLine(self, text: str) -> None:
         """

@@ -12,13 +12,12 @@ import sys
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.store.directory import Lock, SecureDirectory, StateError
 
-from ..examples import examples
+from ..examples import awkwardText, examples, textOf
 from .fakes import FrailFiles, PowerCut
 
 
@@ -142,7 +141,7 @@ class NameTests(SynchronousTestCase):
                 self.assertRaises(ValueError, act, name)
 
     @examples()
-    @given(st.text(max_size=300))
+    @given(awkwardText(300) | textOf("./a", 9))
     def test_everyNameStaysInside(self, name: str) -> None:
         """
         Whatever the name, the path is directly in the directory, or refused.
