@@ -11,6 +11,7 @@ names.  C{SMARTPROXY_TW_EXAMPLES=10} tries ten times the number, which is for th
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -28,6 +29,16 @@ _AWKWARD = "".join(map(chr, range(128))) + (
     "\x80\x85\x9b\xa0\xad\xb2\xdf\xe9\xff\u0130\u0131\u017f\u0301\u0660\u200b\u200d\u200e\u202e\u2028\u2029"
     "\u212a\u2460\u3002\ud7ff\ue000\ufeff\uff0e\uff0f\uff11\ufffd\uffff\U0001f600\U000e0001\U0010ffff"
 )
+
+# Hypothesis tries numbers and texts that stand in the code, too: of every module that is imported
+# and not installed.  In a checkout the examples then are others when other tests ran before, and
+# parsing all our modules takes longer than many properties; where the wheel is tested there were
+# none of them ever.  A later version may have all this elsewhere, and then only takes longer.
+with suppress(ImportError):
+    from hypothesis.internal.conjecture.providers import HypothesisProvider
+    from hypothesis.internal.constants_ast import Constants
+
+    HypothesisProvider._local_constants = Constants()  # type: ignore[assignment]
 
 
 def examples(count: int = 100) -> settings:
