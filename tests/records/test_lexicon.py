@@ -9,18 +9,23 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as _reactor
-from twisted.internet.defer import CancelledError, Deferred, gatherResults, inlineCallbacks
+from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults, inlineCallbacks, succeed
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from smartproxy_tw.config.lexicon import isThere
 from smartproxy_tw.config.model import Lexicon
 from smartproxy_tw.facts import DNS01, Address
+from smartproxy_tw.programs.running import ProgramFailed
+from smartproxy_tw.records import provider
 from smartproxy_tw.records.errors import RecordFailed
 from smartproxy_tw.records.lexicon import Providers
 from smartproxy_tw.testing.names import FakeNames
@@ -72,8 +77,9 @@ class Provider(Base):
     def create_record(self, rtype, name, content):
         with open(self._get_provider_option("file")) as file:
             records = json.load(file)
-        # Whoever else comes now is lost.
-        time.sleep(0.2)
+        if self._get_provider_option("how") == "slow":
+            # Whoever else comes now is lost.
+            time.sleep(0.2)
         view, ttl = self._get_provider_option("view"), self._get_lexicon_option("ttl")
         records.append([self.domain, rtype, name, content, view, ttl])
         with open(self._get_provider_option("file"), "w") as file:
@@ -91,6 +97,37 @@ class Provider(Base):
         with open(self._get_provider_option("file"), "w") as file:
             json.dump([each for each in records if each[1:4] != [rtype, name, content]], file)
 """
+
+
+class Here:
+    """
+    Runs the program in this process, where a process of its own, which imports the whole
+    library, would tell nothing more.
+    """
+
+    def __init__(self, test: TestCase, directory: str) -> None:
+        import dns.resolver
+        import lexicon._private.providers as known
+
+        test.patch(known, "__path__", [*known.__path__, directory])
+        # The program changes it for good.
+        test.patch(dns.resolver, "zone_for_name", None)
+        test.addCleanup(sys.modules.pop, "lexicon._private.providers.ours", None)
+        self._test = test
+
+    def run(
+        self, command: Sequence[str], environment: Mapping[str, str], timeout: float, sent: bytes
+    ) -> Deferred[bytes]:
+        """
+        As L{Programs.run<smartproxy_tw.programs.running.Programs.run>}.
+        """
+        self._test.assertEqual(command, (sys.executable, "-P", "-m", provider.__name__))
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            try:
+                provider.change(json.loads(sent))
+            except Exception as why:
+                return fail(ProgramFailed(f"wrote {type(why).__name__}"))
+        return succeed(b"")
 
 
 class ProvidersTests(TestCase):
@@ -117,7 +154,20 @@ class ProvidersTests(TestCase):
 
     def providers(self, *options: tuple[str, str | bool], **settings: Any) -> Providers:
         """
-        Somebody who has the provider.
+        Somebody who has the provider, and works here.
+        """
+        return self.here(self.providersAside(*options, **settings))
+
+    def here(self, providers: Providers) -> Providers:
+        """
+        Let somebody work in this process from now on.
+        """
+        providers._programs = Here(self, str(self.directory / "providers"))  # type: ignore[assignment]
+        return providers
+
+    def providersAside(self, *options: tuple[str, str | bool], **settings: Any) -> Providers:
+        """
+        Somebody who has the provider, and works in processes.
         """
         given = (("file", str(self.file)), ("auth_token", "hush hush"), *options)
         whole: dict[str, Any] = {"resolvers": (SERVER,), "nameServers": (SERVER,), "patience": 1.0}
@@ -138,12 +188,13 @@ class ProvidersTests(TestCase):
         Two values are side by side, though each is put there by changing all; each is
         removed alone.
         """
-        providers = self.providers()
+        providers = self.providersAside(("how", "slow"))
         other = DNS01("a.test", "other")
         yield gatherResults([providers.present(RECORD), providers.present(other)])
         owner = "_acme-challenge.a.test"
         both = [["a.test", "TXT", owner, value, "usual", 3600] for value in ("text", "other")]
         self.assertEqual(self.records, both)
+        self.here(providers)
         yield providers.recall(RECORD)
         yield providers.withdraw(RECORD)
         self.assertEqual(self.records, both[1:])
@@ -180,7 +231,7 @@ class ProvidersTests(TestCase):
             ("url", "wrote: ValueError: 401 for url: https://dns.test/?token=***&x=1"),
             ("exit", "wrote: SystemExit: no such thing"),
         ):
-            why = yield self.assertFailure(self.providers(("how", how)).present(RECORD), RecordFailed)
+            why = yield self.assertFailure(self.providersAside(("how", how)).present(RECORD), RecordFailed)
             beginning = "dns-lexicon, asked to add the record at _acme-challenge.a.test with ours, ended with"
             self.assertEqual(str(why), f"{beginning} status 1, and {told}")
         self.file.unlink()
@@ -206,7 +257,7 @@ class ProvidersTests(TestCase):
         One that hangs is ended when its time is over, or when the order is; nothing of
         it is left, and the next change to the zone is made.
         """
-        providers = self.providers(("how", "hang"), timeout=0.3)
+        providers = self.providersAside(("how", "hang"), timeout=0.3)
         why = yield self.assertFailure(providers.present(RECORD), RecordFailed)
         self.assertIn("was ended after 0.3 s", str(why))
         self.file.write_text("")
@@ -220,7 +271,7 @@ class ProvidersTests(TestCase):
         yield Deferred.fromCoroutine(self.gone(pid))
         self.file.write_text("[]")
         providers._settings = self.providers()._settings
-        yield providers.present(RECORD)
+        yield self.here(providers).present(RECORD)
         self.assertEqual(len(self.records), 1)
 
     async def gone(self, pid: int) -> None:
