@@ -442,12 +442,9 @@ class ProcessTests(SynchronousTestCase):
         """
         The status of the process is that of the command.
         """
-        path = self.mktemp() + ".yaml"
-        with open(path, "w", encoding="ascii") as opened:
-            opened.write(BAD)
-        ended = self.start("check", path)
+        ended = self.start("check", self.mktemp())
         self.assertEqual((ended.returncode, ended.stdout), (CONFIGURATION, ""))
-        self.assertEqual(len(ended.stderr.splitlines()), 3)
+        self.assertEqual(len(ended.stderr.splitlines()), 2, ended.stderr)
 
     def test_closedPipe(self) -> None:
         """
@@ -455,7 +452,7 @@ class ProcessTests(SynchronousTestCase):
         """
         code = (
             "import os, sys; r, w = os.pipe(); os.close(r); os.dup2(w, 1); "
-            "from smartproxy_tw.cli import main; sys.exit(main(['schema']))"
+            "from smartproxy_tw.cli import main; sys.exit(main(['completion', 'bash']))"
         )
         ended = self.start(code=code)
         self.assertEqual((ended.returncode, ended.stderr), (TROUBLE, ""))

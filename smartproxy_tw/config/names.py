@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 __all__ = [
@@ -202,9 +203,13 @@ def registeredDomain(name: str) -> str:
     @return: The last two labels; an IPv4 address itself; the /64 of an IPv6
         address.
     """
-    try:
-        found = ip_address(name)
-    except ValueError:
+    found = None
+    # Looked up again and again for each order, and finding out that something is no address takes
+    # long: it would end with a digit, or have a colon.
+    if ":" in name or name[-1:].isdigit():
+        with suppress(ValueError):
+            found = ip_address(name)
+    if found is None:
         return ".".join(name.removeprefix("*.").split(".")[-2:])
     return name if found.version == 4 else str(ip_network(f"{name}/64", strict=False))
 

@@ -18,6 +18,7 @@ import errno
 import os
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address
@@ -458,7 +459,6 @@ class FakeAuthority:
         self._problems: dict[str | None, Exception] = {}
         self.orders: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.twins: defaultdict[tuple[str, ...], int] = defaultdict(int)
-        self._keyOfTwins = b""
         self.probes = 0
         self.questions = 0
         self.replaced: list[bytes] = []
@@ -633,14 +633,13 @@ class FakeAuthority:
     def _issue(self, names: tuple[str, ...], isTwin: bool) -> Credential:
         if not isTwin:
             return self._signer.issue(names, lifetime=self._lifetime, now=self._seconds())
-        from ..acme.x509 import certificateRequest, newKey
+        from ..acme.x509 import certificateRequest
         from ..facts import Credential
 
-        # Once for all: it takes a tenth of a second.
-        self._keyOfTwins = self._keyOfTwins or newKey("rsa")
-        request = certificateRequest(names, self._keyOfTwins)
+        key = _keyOfTwins()
+        request = certificateRequest(names, key)
         chain = self._signer.sign(request, names, lifetime=self._lifetime, now=self._seconds())
-        return Credential(chain, self._keyOfTwins)
+        return Credential(chain, key)
 
     def _decision(self, names: tuple[str, ...]) -> Deferred[None]:
         if not self._thinking:
@@ -648,6 +647,16 @@ class FakeAuthority:
         waiting: Deferred[None] = Deferred()
         self._waiting.append((names, waiting))
         return waiting
+
+
+@cache
+def _keyOfTwins() -> bytes:
+    """
+    One for all authorities of a process: it takes a tenth of a second and more.
+    """
+    from ..acme.x509 import newKey
+
+    return newKey("rsa")
 
 
 def _kind(challenge: Challenge) -> str:

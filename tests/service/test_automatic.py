@@ -587,7 +587,7 @@ class AutoCertificateTests(SynchronousTestCase):
         self.successResultOf(self.certificate.load(Stock({})))
         self.authority.refuses(AccountNotKept("https://ca.test/", "No space left on device"))
         self.successResultOf(self.certificate.provision())
-        self.clock.pump([1.0] * 3 * 3600)
+        self.clock.pump([1.0] * 1800)
         status = self.certificate.status()
         self.assertEqual((status.state, status.failures), ("failed", 0))
         self.assertIn("No space left", status.problem or "")

@@ -16,6 +16,7 @@ from smartproxy_tw.acme.errors import AuthorityUnreachable
 from smartproxy_tw.acme.x509 import describe
 from smartproxy_tw.config.model import Auto, CertificateSource, Internal
 from smartproxy_tw.preflight.facts import Absent, NameFacts
+from smartproxy_tw.service import inquiries
 from smartproxy_tw.service.caution import Preflight
 from smartproxy_tw.service.certificates import Certificates
 from smartproxy_tw.service.desk import Desk, Reply
@@ -166,13 +167,14 @@ class InquiriesTests(DemandCase):
         """
         from smartproxy_tw.config.model import Auto
 
-        self.served_(*(Auto((f"a{number}.example",)) for number in range(120)))
+        self.patch(inquiries, "_AT_ONCE", 5)
+        self.served_(*(Auto((f"a{number}.example",)) for number in range(12)))
         asked = Deferred.fromCoroutine(
             self.desk.answer("POST", "/v1/certificates/renew", {}, b'{"all": true}', "user 7")
         )
         self.assertNoResult(asked)
         self.clock.advance(0)
-        self.assertEqual(len(self.listed(self.successResultOf(asked))), 120)
+        self.assertEqual(len(self.listed(self.successResultOf(asked))), 12)
 
     def test_whichToRenew(self) -> None:
         """
