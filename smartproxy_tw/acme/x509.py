@@ -83,7 +83,14 @@ _BITS = {"rsa": 2048, "rsa-3072": 3072}
 #: A PEM block (RFC 7468).
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----")
 
+#: So many keys are remembered as valid, 32 bytes each.
+_MOST_VALID = 10_000
+
 _PrivateKey = EllipticCurvePrivateKey | RSAPrivateKey
+
+#: The digests of PEM texts of RSA keys that are valid, so that nobody finds that out again: it
+#: takes forty milliseconds, in which nobody is served, and an order looks at its key four times.
+_valid: set[bytes] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,9 @@ def newKey(kind: KeyType = "ecdsa") -> bytes:
     bits = _BITS.get(kind)
     if bits is None:
         return _keyPEM(generate_private_key(SECP256R1()))
-    return _keyPEM(rsa.generate_private_key(65537, bits))
+    key = _keyPEM(rsa.generate_private_key(65537, bits))
+    _remember(hashlib.sha256(key).digest())
+    return key
 
 
 def certificateRequest(names: Iterable[str], key: bytes) -> bytes:
@@ -583,13 +592,22 @@ def _loadChain(chain: bytes) -> list[x509.Certificate]:
         raise ValueError(f"No certificate can be read from the PEM text: {why}") from why
 
 
+def _remember(digest: bytes) -> None:
+    if len(_valid) >= _MOST_VALID:
+        _valid.clear()
+    _valid.add(digest)
+
+
 def _loadKey(key: bytes) -> _PrivateKey:
+    digest = hashlib.sha256(key).digest()
     try:
-        private = load_pem_private_key(key, password=None)
+        private = load_pem_private_key(key, password=None, unsafe_skip_rsa_key_validation=digest in _valid)
     except (ValueError, TypeError) as why:
         raise ValueError(f"No private key can be read from the PEM text: {why}") from why
     if not isinstance(private, _PrivateKey):
         raise ValueError("The private key is neither EC nor RSA.")
+    if isinstance(private, RSAPrivateKey) and digest not in _valid:
+        _remember(digest)
     return private
 
 

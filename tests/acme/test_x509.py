@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPrivateNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
@@ -16,6 +18,7 @@ from hypothesis import given
 from hypothesis.strategies import binary
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.acme import x509 as module
 from smartproxy_tw.acme.x509 import (
     ACME_IDENTIFIER,
     Signer,
@@ -253,6 +256,46 @@ class CredentialTests(SynchronousTestCase):
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         why = self.assertRaises(ValueError, checkCredential, Credential(self.good.chain, pem))
         self.assertIn("neither EC nor RSA", str(why))
+
+    def test_examinedOnce(self) -> None:
+        """
+        Whether a key of RSA is a valid one, which takes long, is found out once: not
+        for one that we made, and again after a great many others.  One that is
+        invalid is refused each time.
+        """
+        examined: list[bytes] = []
+        load = module.load_pem_private_key
+
+        def loading(key: bytes, password: None, *, unsafe_skip_rsa_key_validation: bool) -> Any:
+            if not unsafe_skip_rsa_key_validation:
+                examined.append(key)
+            return load(key, password, unsafe_skip_rsa_key_validation=unsafe_skip_rsa_key_validation)
+
+        self.patch(module, "load_pem_private_key", loading)
+        self.patch(module, "_valid", set())
+        self.patch(module, "_MOST_VALID", 2)
+        ours = newKey("rsa")
+        private = load(ours, None)
+        assert isinstance(private, RSAPrivateKey)
+        numbers = private.private_numbers()
+        # The same key in another form, and one that only seems to be it.
+        others = private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        crt = numbers.dmp1, numbers.dmq1, numbers.iqmp
+        wrong = RSAPrivateNumbers(
+            numbers.p, numbers.q, numbers.d + 2, *crt, numbers.public_numbers
+        ).private_key(unsafe_skip_rsa_key_validation=True)
+        invalid = wrong.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        chain = self.root.sign(certificateRequest(["a.example"], ours), ["a.example"], lifetime=HOUR)
+        for key in (ours, others, others, ours):
+            checkCredential(Credential(chain, key))
+        self.assertEqual(examined, [others])
+        for _ in range(2):
+            self.assertRaises(ValueError, checkCredential, Credential(chain, invalid))
+        self.assertEqual(examined[1:], [invalid, invalid])
+        third = ours + b"\n"
+        for key in (third, ours):
+            checkCredential(Credential(chain, key))
+        self.assertEqual(examined[3:], [third, ours])
 
 
 class PlaceholderTests(SynchronousTestCase):
