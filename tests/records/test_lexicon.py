@@ -126,7 +126,7 @@ class Here:
             try:
                 provider.change(json.loads(sent))
             except Exception as why:
-                return fail(ProgramFailed(f"wrote {type(why).__name__}"))
+                return fail(ProgramFailed(f"wrote {type(why).__name__}: {why}"))
         return succeed(b"")
 
 
@@ -248,7 +248,8 @@ class ProvidersTests(TestCase):
         told in the words of the library.
         """
         made = Lexicon("nobody", resolvers=(SERVER,), nameServers=(SERVER,))
-        why = yield self.assertFailure(Providers(reactor, made, self.names.ask).present(RECORD), RecordFailed)
+        providers = self.here(Providers(reactor, made, self.names.ask))
+        why = yield self.assertFailure(providers.present(RECORD), RecordFailed)
         self.assertIn("ProviderNotAvailableError: This provider (nobody) is not supported", str(why))
 
     @inlineCallbacks
