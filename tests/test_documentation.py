@@ -14,6 +14,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -204,13 +205,21 @@ def isConfiguration(snippet: Snippet) -> bool:
         return False
     if snippet.language in CONFIGURATIONS:
         return True
-    from smartproxy_tw.config.schema import jsonSchema
-
     try:
         found = yaml.safe_load(snippet.text)
     except yaml.YAMLError:
         return False
-    return isinstance(found, dict) and found.keys() <= jsonSchema()["properties"].keys()
+    return isinstance(found, dict) and found.keys() <= options()
+
+
+@cache
+def options() -> frozenset[str]:
+    """
+    The options of a configuration, at its top.
+    """
+    from smartproxy_tw.config.schema import jsonSchema
+
+    return frozenset(jsonSchema()["properties"])
 
 
 def scalars(node: Any, key: str = "") -> Iterator[tuple[str, str]]:

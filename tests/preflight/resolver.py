@@ -76,9 +76,10 @@ class Resolver(DatagramProtocol):
     @property
     def settings(self) -> NameServers:
         """
-        How to ask it.
+        How to ask it: with patience, however busy the machine is, but not for nothing.
         """
-        return NameServers((("127.0.0.1", self._ports[0].getHost().port),), timeouts=(1,))
+        seconds: Any = 0.05 if self._isSilent else 10
+        return NameServers((("127.0.0.1", self._ports[0].getHost().port),), timeouts=(seconds,))
 
     def has(self, name: str, *payloads: Any, kind: int | None = None) -> None:
         """
