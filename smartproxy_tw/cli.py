@@ -14,6 +14,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from . import __version__
@@ -74,7 +75,9 @@ To run a configuration: twistd -n smartproxy --config smartproxy.yaml
 """
 
 
+@cache
 def _parser() -> argparse.ArgumentParser:
+    # Nothing of it depends on where and when, and whoever calls main again does not wait for it.
     parser = argparse.ArgumentParser(
         prog="smartproxy",
         description="Look at configurations of smartproxy: check them, explain them, begin one. Look at "

@@ -258,9 +258,9 @@ class ProvidersTests(TestCase):
         One that hangs is ended when its time is over, or when the order is; nothing of
         it is left, and the next change to the zone is made.
         """
-        providers = self.providersAside(("how", "hang"), timeout=0.3)
+        providers = self.providersAside(("how", "hang"), timeout=0.05)
         why = yield self.assertFailure(providers.present(RECORD), RecordFailed)
-        self.assertIn("was ended after 0.3 s", str(why))
+        self.assertIn("was ended after 0.05 s", str(why))
         self.file.write_text("")
         providers._settings = replace(providers._settings, timeout=50.0)
         presenting = providers.present(RECORD)
