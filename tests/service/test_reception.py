@@ -64,6 +64,7 @@ class FakeComposition:
         self.accounts = object()
         self.issuers: dict[str, Any] = {}
         self.berths: Any = None
+        self.diverted: dict[str, float] = {}
 
 
 class FakeCertificates:
