@@ -218,7 +218,9 @@ class PipeTests(PlaneTests):
             await self.stuck(reader, writer, reader.received)
             if turn < 2:
                 reader.breaks()
+                # A client has an answer, and is listened to for a while if it does not leave.
                 await writer.loses()
+                writer.breaks()
             else:
                 writer.breaks()
                 await turns(5)

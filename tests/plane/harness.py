@@ -30,6 +30,7 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
+    IDelayedCall,
     IHalfCloseableProtocol,
     IHostnameResolver,
     IHostResolution,
@@ -52,6 +53,7 @@ from smartproxy_tw.config.model import (
 )
 from smartproxy_tw.control.local import LocalPlane
 from smartproxy_tw.facts import Credential
+from smartproxy_tw.plane.poller import Poller
 
 __all__ = [
     "Gone",
@@ -453,13 +455,13 @@ class Peer(Protocol):
         return head, b""
 
     async def _chunks(self) -> bytes:
-        body = b""
+        pieces = []
         while size := int((await self.through(b"\r\n")).split(b";")[0], 16):
-            body += await self.takes(size)
+            pieces.append(await self.takes(size))
             await self.expects(b"\r\n")
         while await self.through(b"\r\n") != b"\r\n":
             pass
-        return body
+        return b"".join(pieces)
 
     async def ends(self) -> bytes:
         """
@@ -699,14 +701,23 @@ class _Connect(ClientFactory):
         self.connected.errback(reason)
 
 
-async def turns(count: int) -> None:
+async def turns(count: int, pause: float = 0.0) -> None:
     """
     Let the reactor turn so many times.
+
+    @param pause: How long each of them lasts at least, in seconds.
     """
     for _ in range(count):
         turn: Deferred[None] = Deferred()
-        reactor.callLater(0, turn.callback, None)
+        reactor.callLater(pause, turn.callback, None)
         await turn
+
+
+def isSoon(call: IDelayedCall) -> bool:
+    """
+    Whether a call is one of L{Poller.soon}.
+    """
+    return call.func.__qualname__.startswith(Poller.soon.__qualname__)  # type: ignore[attr-defined]
 
 
 class PlaneTests(TestCase):
@@ -744,6 +755,10 @@ class PlaneTests(TestCase):
         self.assertEqual(self.plane.engine.open, 0)
         self.assertEqual(self.plane.engine.poller.mortals, {})
         self.assertEqual(self.plane.engine.poller.handlers, {})
+        # This cannot be cancelled: it comes in a moment, and finds nothing.
+        await self.settles(
+            lambda: not any(map(isSoon, reactor.getDelayedCalls())), "all that was soon is over"
+        )
         await self.settles(lambda: descriptors() <= self.before, "no descriptor is left")
 
     async def _stop(self, port: Any) -> None:
@@ -756,10 +771,13 @@ class PlaneTests(TestCase):
         Turn the reactor until something is the case.
         """
         end = reactor.seconds() + PATIENCE
+        turn = 0
         while not condition():
             if reactor.seconds() > end:
                 self.fail(f"it never came about that {what}: {self.before} then, {descriptors()} now")
-            await turns(1)
+            # What does not come in a few turns waits for a time, which is no reason to keep a processor busy.
+            await turns(1, 0.0 if turn < 20 else 0.001)
+            turn += 1
 
     async def swept(self) -> None:
         """
@@ -823,7 +841,8 @@ class PlaneTests(TestCase):
         if interface.startswith("/"):
             origin.port = reactor.listenUNIX(interface, origin.factory)
         else:
-            origin.port = reactor.listenTCP(0, origin.factory, interface=interface)
+            # Whom a full queue keeps out asks again a second later.
+            origin.port = reactor.listenTCP(0, origin.factory, backlog=1024, interface=interface)
         self._origins.append(origin)
         return origin
 

@@ -187,6 +187,8 @@ class RelayTests(StreamTests):
         client.line.end_stream(stream)
         client.flush()
         await server.ends()
+        # The last words that it may still have.
+        self.world.advance(1)
         await client.peer.until(lambda: client.peer.isOver, "the end")
         client.peer.leaves()
         await self.isIdle()

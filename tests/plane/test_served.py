@@ -244,6 +244,7 @@ class ServedTests(PlaneTests):
         await client.expects(b"EHLO a.test\r\n")
         client.sends(b"leave\r\n")
         self.assertEqual(await client.ends(), b"last words")
+        client.leaves()
         await self.isIdle()
 
     async def test_tls(self) -> None:

@@ -308,14 +308,14 @@ class BulkTests(TunnelTests):
 
     async def test_fullDuplex(self) -> None:
         """
-        40 MiB both ways, ends at different times.
+        More than all buffers on the way hold, both ways, with ends at different times.
         """
         port, origin = await self.begin()
         for up, down, early in (
-            (40 * MIB, 40 * MIB - 1, 7 * MIB),
-            (0, 40 * MIB, 0),
-            (20 * MIB, 3, 0),
-            (5 * MIB + 1, 20 * MIB, 0),
+            (16 * MIB, 16 * MIB - 1, 3 * MIB),
+            (0, 16 * MIB, 0),
+            (16 * MIB, 3, 0),
+            (2 * MIB + 1, 16 * MIB, 0),
         ):
             await self.flows(*await self.pair(port, origin), up, down, early)
 
@@ -328,7 +328,7 @@ class BulkTests(TunnelTests):
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             listening.setsockopt(socket.SOL_SOCKET, option, 4096)
             origin.port.socket.setsockopt(socket.SOL_SOCKET, option, 4096)  # type: ignore[attr-defined]
-        for up, down, early in ((3 * MIB, 3 * MIB, 0), (2 * MIB, 3 * MIB - 7, 65536), (1, 3 * MIB, 0)):
+        for up, down, early in ((MIB, MIB, 0), (MIB // 2, MIB - 7, 65536), (1, MIB, 0)):
             await self.flows(*await self.pair(port, origin), up, down, early)
 
     async def test_overTLS(self) -> None:
