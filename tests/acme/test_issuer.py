@@ -18,7 +18,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Request
 
-from smartproxy_tw.acme import issuance
+from smartproxy_tw.acme import issuance, schedule
 from smartproxy_tw.acme.errors import (
     AuthorityNonsense,
     AuthorityProblem,
@@ -140,6 +140,7 @@ class PassingFaultTests(FaultStory):
         An authority that stumbles at any step, and does nothing, is asked
         again.
         """
+        self.patch(schedule, "_FIRST_LOOK", 0.004)
         for what in ("authorization", "challenge", "finalize", "certificate"):
             await self.opens()
             self.authority.fails(what, 2)
@@ -174,6 +175,7 @@ class PassingFaultTests(FaultStory):
         An authority that does what it is asked, and whose answer is lost, is
         understood all the same.
         """
+        self.patch(schedule, "_FIRST_LOOK", 0.004)
         for what in ("authorization", "challenge", "finalize", "certificate"):
             await self.opens()
             self.authority.forgets(what, 2)
@@ -234,7 +236,7 @@ class LastingFaultTests(FaultStory):
         Errors that last, at whatever step, are given up after a while: the
         authority is as good as away.
         """
-        self.patch(issuance, "_OUTAGE", 0.3)
+        self.patch(issuance, "_OUTAGE", 0.1)
         for what in (
             *("directory", "nonce", "account", "order"),
             *("authorization", "challenge", "finalize", "certificate"),
