@@ -191,7 +191,7 @@ class LayoutTests(SynchronousTestCase):
         why = self.assertRaises(LayoutMissing, laidOut, "a: 1\n", "x")
         self.assertIn("smartproxy_tw[fmt]", str(why))
 
-    @examples(150)
+    @examples(80)
     @given(_VALUES, st.booleans(), st.integers(2, 7), st.booleans())
     def test_anything(self, value: Any, isFlow: bool, indent: int, isCommented: bool) -> None:
         """

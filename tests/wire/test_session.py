@@ -491,6 +491,9 @@ class SplitTests(Conversation):
             wanted = heard(begin(), [whole])
             self.assertTrue(wanted[1])
             for at in range(1, len(whole)):
+                if at > 1000 and at % 1000:
+                    # Within the one long frame a place is as good as another.
+                    continue
                 found = heard(begin(), [whole[:at], whole[at:]])
                 self.assertEqual([*map(repr, found)], [*map(repr, wanted)], (whole, at))
             found = heard(begin(), [whole[at : at + 1] for at in range(len(whole))])
