@@ -21,7 +21,7 @@ from smartproxy_tw.acme.objects import (
     readRetryAfter,
 )
 
-from ..examples import examples
+from ..examples import anyText, examples
 
 HERE = "https://ca.example/thing"
 
@@ -53,8 +53,8 @@ AUTHORIZATION: dict[str, Any] = {
 }
 
 anything = some.recursive(
-    some.none() | some.booleans() | some.integers() | some.text(max_size=9),
-    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
+    some.none() | some.booleans() | some.integers() | anyText(9),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(anyText(5), inner, max_size=3),
     max_leaves=6,
 )
 
@@ -268,7 +268,7 @@ class RetryAfterTests(SynchronousTestCase):
         self.assertEqual(readRetryAfter(date, 784111777.0 + 60), 0.0)
 
     @examples(60)
-    @given(some.text(max_size=40))
+    @given(anyText(40))
     def test_anything(self, value: str) -> None:
         """
         What cannot be read is as if it were not there.

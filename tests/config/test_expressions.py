@@ -16,7 +16,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from smartproxy_tw.config.expressions import Exactly, expression, shown
 
-from ..examples import examples
+from ..examples import anyText, examples
 
 
 class GlobTests(SynchronousTestCase):
@@ -137,7 +137,10 @@ class RegularTests(SynchronousTestCase):
         self.assertLess(process_time() - begin, 1.0)
 
     @examples(200)
-    @given(st.text(max_size=12), st.text(max_size=12))
+    @given(
+        anyText(12) | st.text(alphabet="^$.*+?()[]{}|\\ab1,-:<>", max_size=12),
+        anyText(12) | st.text("ab1", max_size=12),
+    )
     def test_anything(self, text: str, value: str) -> None:
         """
         Whatever is written, it is one, or a ValueError; and no value is too

@@ -14,7 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.config.document import MAX_DEPTH, find, plain
 from smartproxy_tw.config.jsonfile import read
 
-from ..examples import examples
+from ..examples import anyText, examples
+
+_TEXTS = anyText(12) | st.text(alphabet='ab"\\/\n\0\x7f\u2028', max_size=12)
 
 
 class JSONTests(SynchronousTestCase):
@@ -125,8 +127,8 @@ class JSONTests(SynchronousTestCase):
             | st.booleans()
             | st.integers()
             | st.floats(allow_nan=False, allow_infinity=False)
-            | st.text(),
-            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            | _TEXTS,
+            lambda inner: st.lists(inner) | st.dictionaries(_TEXTS, inner),
             max_leaves=20,
         ),
         st.sampled_from([None, 1]),

@@ -20,7 +20,7 @@ from smartproxy_tw.config.layout import LayoutMissing, Unkept, laidOut
 from smartproxy_tw.config.template import TEMPLATE
 from smartproxy_tw.config.yamlfile import read
 
-from ..examples import examples
+from ..examples import anyText, examples
 
 UNTIDY = """\
 # head
@@ -78,7 +78,11 @@ acme: &a {email: a@b.c}
 """
 
 
-_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029\ufeff"), max_size=30)
+_OTHERS = dict.fromkeys(map(ord, "\x85\u2028\u2029\ufeff"))
+_TEXTS = st.one_of(
+    anyText(30).map(lambda text: text.translate(_OTHERS)),
+    st.text(alphabet="ab1 :#-'\"\n,[]{}&*!|>%@`~\t\\", max_size=30),
+)
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-1000, 1000) | _TEXTS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXTS, inner, max_size=4),

@@ -30,7 +30,7 @@ from smartproxy_tw.config.model import (
     Timeouts,
 )
 
-from ..examples import examples
+from ..examples import anyText, examples
 from .reading import ENVIRONMENT, understood
 
 #: Much of the language at once.
@@ -327,7 +327,10 @@ class LoadsTests(SynchronousTestCase):
         self.assertLess(time.process_time() - began, 5)
 
     @examples(100)
-    @given(st.text(max_size=80), st.sampled_from(["yaml", "toml", "json"]))
+    @given(
+        anyText(80) | st.text(alphabet="ab: -[]{}&*'\"#,.=\n", max_size=80),
+        st.sampled_from(["yaml", "toml", "json"]),
+    )
     def test_anyText(self, text: str, format: str) -> None:
         """
         Any text is a configuration or a configuration error.

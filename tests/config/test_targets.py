@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.config.model import Target
 from smartproxy_tw.config.targets import Place, parse
 
-from ..examples import examples
+from ..examples import anyText, examples
 
 
 class ParseTests(SynchronousTestCase):
@@ -80,7 +80,7 @@ class ParseTests(SynchronousTestCase):
             self.assertIn(why, str(error), text)
 
     @examples(150)
-    @given(st.text(max_size=20) | st.text(alphabet="ab.:/[]1unixhtps@?#", max_size=24))
+    @given(anyText(20) | st.text(alphabet="ab.:/[]1unixhtps@?#", max_size=24))
     def test_anything(self, text: str) -> None:
         """
         Any text is a target whose own text is the same target, or is refused.

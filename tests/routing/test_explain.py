@@ -31,7 +31,7 @@ from smartproxy_tw.facts import Address, ConnectionFacts, RequestFacts
 from smartproxy_tw.routing.explain import Circumstances, Explanation, explain, explaining
 from smartproxy_tw.routing.table import Chosen, compileTable
 
-from ..examples import examples
+from ..examples import anyText, examples
 from ..plugins.given import given as givenPlugins
 from .routes import configure, http, https, passthrough, tcp, tlsTCP
 from .test_table import View, configurations, views
@@ -564,7 +564,7 @@ class URLTests(SynchronousTestCase):
             self.assertTrue(str(error).isprintable())
 
     @steady
-    @given(st.sampled_from(["https://", "http://", "tls://", "tcp://", ""]), st.text(max_size=20))
+    @given(st.sampled_from(["https://", "http://", "tls://", "tcp://", ""]), anyText(20))
     def test_anything(self, scheme: str, text: str) -> None:
         """
         Whatever is typed, the answer is an explanation or a ValueError.

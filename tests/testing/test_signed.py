@@ -19,7 +19,7 @@ from smartproxy_tw.acme.jose import AccountKey
 from smartproxy_tw.acme.x509 import newKey
 from smartproxy_tw.testing.signed import AccountPublicKey, Nonces, Refused, SignedRequest, decoded, readSigned
 
-from ..examples import examples
+from ..examples import anyText, examples
 
 URL = "https://127.0.0.1:14000/order"
 ACCOUNT = "https://127.0.0.1:14000/account/1"
@@ -197,9 +197,7 @@ class SignedTests(SynchronousTestCase):
             self.refused(noise, "malformed")
 
     @examples(60)
-    @given(
-        some.dictionaries(some.sampled_from(["payload", "protected", "signature"]), some.text(max_size=12))
-    )
+    @given(some.dictionaries(some.sampled_from(["payload", "protected", "signature"]), anyText(12)))
     def test_noise(self, members: dict[str, str]) -> None:
         """
         Nothing but the declared refusal comes of noise.

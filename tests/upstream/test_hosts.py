@@ -8,12 +8,11 @@ import os
 from pathlib import Path
 
 from hypothesis import given
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.upstream.hosts import HostsFile, parseHosts
 
-from ..examples import examples
+from ..examples import anyText, examples
 
 TEXT = """
 # a comment
@@ -48,7 +47,7 @@ class ParseTests(SynchronousTestCase):
         )
 
     @examples()
-    @given(st.text())
+    @given(anyText(40))
     def test_anything(self, text: str) -> None:
         """
         Whatever the file holds, it is read.

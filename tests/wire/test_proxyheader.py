@@ -36,7 +36,7 @@ from smartproxy_tw.wire.proxyheader import (
     renderSecured,
 )
 
-from ..examples import examples
+from ..examples import anyText, examples
 
 steady = examples(150)
 
@@ -315,7 +315,7 @@ _addresses = st.builds(
 _tlvs = st.lists(
     st.one_of(
         st.tuples(st.just(ALPN), st.binary(max_size=20)),
-        st.tuples(st.just(AUTHORITY), st.text(max_size=20).map(lambda text: text.encode("utf-8"))),
+        st.tuples(st.just(AUTHORITY), anyText(20).map(lambda text: text.encode("utf-8"))),
         st.tuples(st.just(UNIQUE_ID), st.binary(max_size=128)),
         st.tuples(st.integers(0xE0, 0xFF), st.binary(max_size=40)),
         st.builds(
