@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,7 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePrivateNumbers,
     EllipticCurvePublicNumbers,
 )
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    RSAPrivateNumbers,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -24,6 +29,7 @@ from joserfc.jwk import import_key
 from joserfc.jws import JWSRegistry, deserialize_json
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.acme import jose
 from smartproxy_tw.acme.jose import AccountKey, RequestKey, keyAuthorization
 
 # The key of RFC 7515 appendix A.3.1.
@@ -49,6 +55,21 @@ def number(text: str) -> int:
 PUBLIC = EllipticCurvePublicNumbers(number(X), number(Y), SECP256R1())
 PRIVATE = EllipticCurvePrivateNumbers(number(D), PUBLIC).private_key()
 PEM = PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@cache
+def _rsa() -> RSAPrivateKey:
+    """
+    A key of RSA, which takes its time to be made.
+    """
+    return generate_private_key(65537, 2048)
+
+
+def _pem(private: RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    """
+    A key, as it is kept.
+    """
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 class AccountKeyTests(SynchronousTestCase):
@@ -118,11 +139,16 @@ class AccountKeyTests(SynchronousTestCase):
         """
         short = generate_private_key(65537, 1024)
         other = ec.generate_private_key(ec.SECP521R1())
+        good = _rsa().private_numbers()
+        wrong = RSAPrivateNumbers(
+            good.p, good.q, good.d + 2, good.dmp1, good.dmq1, good.iqmp, good.public_numbers
+        )
         for pem in (
             b"",
             b"nonsense",
-            short.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-            other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            _pem(short),
+            _pem(other),
+            _pem(wrong.private_key(unsafe_skip_rsa_key_validation=True)),
         ):
             why = self.assertRaises(ValueError, AccountKey, pem)
             self.assertIn("account's key", str(why))
@@ -131,23 +157,32 @@ class AccountKeyTests(SynchronousTestCase):
         """
         An account that another program made may have a key of RSA.
         """
-        private = generate_private_key(65537, 2048)
-        key = AccountKey(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        key = AccountKey(_pem(_rsa()))
         self.assertEqual((key.algorithm, key.jwk["kty"]), ("RS256", "RSA"))
+
+    def test_readOnce(self) -> None:
+        """
+        Which kind it is of is not found out by reading it as the wrong one: each time takes
+        as long as a hundred signatures.
+        """
+
+        def read(pem: bytes) -> None:
+            raise AssertionError("it was read as a key of another kind")
+
+        self.patch(jose.ECKey, "import_key", read)
+        self.assertEqual(RequestKey(_pem(_rsa())).algorithm, "RS256")
 
     def test_certificateKeys(self) -> None:
         """
         Keys of certificates sign what is asked in their name, those of RSA and on
         P-384 too; each has just its public half in the request.
         """
-        rsa = generate_private_key(65537, 2048)
         for private, algorithm, members in (
             (PRIVATE, "ES256", {"crv", "kty", "x", "y"}),
             (ec.generate_private_key(ec.SECP384R1()), "ES384", {"crv", "kty", "x", "y"}),
-            (rsa, "RS256", {"e", "kty", "n"}),
+            (_rsa(), "RS256", {"e", "kty", "n"}),
         ):
-            pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            key = RequestKey(pem)
+            key = RequestKey(_pem(private))
             message = json.loads(key.sign("https://ca.example/revoke", "nonce", {}))
             header = json.loads(plain(message["protected"]))
             self.assertEqual((header["alg"], set(header["jwk"])), (algorithm, members))
