@@ -30,7 +30,6 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
-    IDelayedCall,
     IHalfCloseableProtocol,
     IHostnameResolver,
     IHostResolution,
@@ -53,7 +52,6 @@ from smartproxy_tw.config.model import (
 )
 from smartproxy_tw.control.local import LocalPlane
 from smartproxy_tw.facts import Credential
-from smartproxy_tw.plane.poller import Poller
 
 __all__ = [
     "Gone",
@@ -713,13 +711,6 @@ async def turns(count: int, pause: float = 0.0) -> None:
         await turn
 
 
-def isSoon(call: IDelayedCall) -> bool:
-    """
-    Whether a call is one of L{Poller.soon}.
-    """
-    return call.func.__qualname__.startswith(Poller.soon.__qualname__)  # type: ignore[attr-defined]
-
-
 class PlaneTests(TestCase):
     """
     A plane, and that nothing of it is left at the end.
@@ -755,10 +746,6 @@ class PlaneTests(TestCase):
         self.assertEqual(self.plane.engine.open, 0)
         self.assertEqual(self.plane.engine.poller.mortals, {})
         self.assertEqual(self.plane.engine.poller.handlers, {})
-        # This cannot be cancelled: it comes in a moment, and finds nothing.
-        await self.settles(
-            lambda: not any(map(isSoon, reactor.getDelayedCalls())), "all that was soon is over"
-        )
         await self.settles(lambda: descriptors() <= self.before, "no descriptor is left")
 
     async def _stop(self, port: Any) -> None:
