@@ -76,7 +76,8 @@ class CostTests(PlaneTests):
                 await once()
             await turns(5)
         most, mostOf = BOUNDS[what]
-        calls = count.calls.total() / _MANY
+        # What comes with the time, as the flush of the log does, comes oftener on a busy machine.
+        calls = sum(number for number in count.calls.values() if number > _MANY / 4) / _MANY
         grown = [
             f"{name}: {number / _MANY:.2f} system calls, {mostOf.get(name, 0):g} at most"
             for name, number in count.system.items()
