@@ -269,7 +269,7 @@ class ISeenAction(IAction):
 class IExchange(Interface):
     """
     One HTTP request and its answer, as an action sees it.  Exactly one of
-    C{respond}, C{begin}, C{forward} and C{abort} is to be called, once, at any time
+    C{respond}, C{begin}, C{accept}, C{forward} and C{abort} is to be called, once, at any time
     until the exchange has ended; after that they do nothing.
 
     Whoever stands before an action (a guard, a rewriting) calls the others first
@@ -338,6 +338,22 @@ class IExchange(Interface):
         @param fields: As for C{respond}.
         @param length: Of the body in bytes; L{None} when it is not known.
         @return: Where the pieces go.
+        """
+
+    def accept(fields: bytes, factory: IProtocolFactory) -> None:
+        """
+        Agree to the protocol that the request asks to change to (C{RequestFacts.changesTo}), and
+        hand the bytes that follow to a protocol of this process, as L{IStream.serve} does: over
+        HTTP/1.1 those of the connection, over HTTP/2 those of the stream.  The handshake is completed
+        here; that it is a valid one is for the action to see to.  From then on it may last as
+        long as the route lets a WebSocket, or a tunnel where it is another protocol, and the
+        exchange ends when the protocol's connection does.
+
+        @param fields: Whole header lines, as for C{respond}, without Upgrade and
+            Sec-WebSocket-Accept.
+        @param factory: As for L{IStream.serve}.  The transport has a method C{hold} as well, for
+            who keeps what has come: see L{Served.hold<smartproxy_tw.plane.served.Served.hold>}.
+        @raise ValueError: The request asks for no other protocol.
         """
 
     def forward(upstream: IUpstream) -> None:

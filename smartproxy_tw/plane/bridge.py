@@ -20,9 +20,10 @@ from .wires import READ, PlainWire
 if TYPE_CHECKING:
     from ..wire.http1 import Response
     from .exchange import Exchange
+    from .poller import Poller
     from .strand import Strand
 
-__all__ = ["Bridge"]
+__all__ = ["Bridge", "pair"]
 
 # Reads at a time before others have their turn.
 _ROUNDS = 8
@@ -55,13 +56,9 @@ class Bridge:
         @raise OSError: There are no sockets to be had.
         """
         exchange = self._exchange
-        here, there = socket.socketpair()
-        here.setblocking(False)
-        there.setblocking(False)
+        here, there = pair(self._poller)
         self._wire = PlainWire(here)
-        self._poller.add(here.fileno(), self.ready)
-        # Whoever tunnels puts itself in place of this one.
-        self._poller.add(there.fileno(), _unheard)
+        self._poller.handlers[here.fileno()] = self.ready
         fields = response.head[response.head.index(b"\n") + 1 :]
         head = _SWITCHING + fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
         key = _KEY.search(exchange.request.fields)
@@ -144,6 +141,20 @@ class Bridge:
         if wire is not None:
             self._poller.forget(wire.fd)
             wire.close()
+
+
+def pair(poller: Poller) -> tuple[socket.socket, socket.socket]:
+    """
+    Two sockets that are one another's other end, registered with the poller: whoever has one
+    puts itself in place of the handler.
+
+    @raise OSError: There are no sockets to be had.
+    """
+    both = socket.socketpair()
+    for each in both:
+        each.setblocking(False)
+        poller.add(each.fileno(), _unheard)
+    return both
 
 
 def _unheard(event: int) -> None:

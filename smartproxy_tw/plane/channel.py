@@ -22,23 +22,31 @@ from ..wire.frames import CANCEL, INTERNAL_ERROR, NO_ERROR
 from ..wire.hpack import encodeLines, encodeStatus
 from ..wire.http1 import CHUNKED
 from .answers import plainAnswer
+from .bridge import pair
 from .exchange import Exchange
 from .outlet import Outlet
 from .relay import Relay
+from .served import Served
+from .spell import Spell
+from .wires import PlainWire
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
+
+    from twisted.internet.interfaces import IProtocolFactory
 
     from ..facts import AnswerHead, ConnectionFacts
     from ..wire.http1 import Response
     from .carrier import Carrier
     from .door import Door, Prepared
-    from .spell import Spell
     from .wires import Wire
 
 __all__ = ["Channel"]
 
 _LAST_CHUNK = b"0\r\n"
+# So long may a protocol of this process read the last words of a stream that has ended, in seconds.
+_REST = 60.0
 # RFC 6455 section 4.
 _KEY = re.compile(rb"(?im)^sec-websocket-key:[\t ]*+([^\t\r ]*+)")
 _ACCEPT = re.compile(rb"(?im)^sec-websocket-accept:[\t ]*+([^\t\r ]*+)[\t ]*+\r\n")
@@ -62,6 +70,7 @@ class Channel:
         "_isOver",
         "_queue",
         "_relay",
+        "_served",
         "buffer",
         "carrier",
         "connection",
@@ -88,6 +97,7 @@ class Channel:
         self._isChunked = self._isOver = False
         self._exchange: Exchange | None = None
         self._relay: Relay | None = None
+        self._served: Served | None = None
         self.deadline = self._idle = float("inf")
 
     def begin(self, prepared: Prepared) -> None:
@@ -265,6 +275,32 @@ class Channel:
         self.answer(200, _ACCEPT.sub(b"", head[head.index(b"\n") + 1 : -2]), None, False)
         relay.begin(data, isHot)
 
+    def serve(
+        self, head: bytes, factory: IProtocolFactory, done: Callable[[int, int], None], spell: Spell
+    ) -> None:
+        """
+        See L{ClientHalf}.  The protocol has one end of a pair of sockets for the client's
+        connection, and the other one is tunnelled to.
+
+        @raise OSError: There are no sockets to be had.
+        """
+        engine = self.door.engine
+        here, there = pair(engine.poller)
+        self.tunnel(PlainWire(there), head, b"", False, done, spell)
+        near = _NearWire(here, self)
+        self._served = served = Served(
+            engine, near, self.connection, True, lambda received, sent: None, Spell(float("inf")), b"", False
+        )
+        served.begin(factory)
+
+    def forsaken(self) -> None:
+        """
+        Who is served here has closed its end.
+        """
+        self._served = None
+        if self._relay is not None:
+            self._relay.forsake()
+
     def drop(self) -> None:
         """
         Break off.
@@ -355,11 +391,14 @@ class Channel:
             return
         exchange, self._exchange = self._exchange, None
         relay, self._relay = self._relay, None
+        served, self._served = self._served, None
         self._leave()
         if exchange is not None:
             exchange.abandon()
         if relay is not None:
             relay.end()
+        if served is not None:
+            served.crash()
 
     def cancelled(self) -> None:
         """
@@ -394,9 +433,38 @@ class Channel:
         """
         self._relay = None
         self._leave()
+        if self._served is not None:
+            # It has said all that it has to say, and may read the rest.
+            self.door.engine.poller.after(_REST, self._served.crash)
         if not self._hasEnded:
             self.carrier.session.reset(self.number, NO_ERROR)
             self.carrier.outflow.touch()
+
+
+class _NearWire(PlainWire):
+    """
+    What a protocol of this process has for a client's connection: how it ends, the stream does.
+    """
+
+    __slots__ = ("_channel",)
+
+    def __init__(self, sock: socket.socket, channel: Channel) -> None:
+        super().__init__(sock)
+        self._channel = channel
+
+    def close(self) -> None:
+        """
+        See L{PlainWire}: what was written still arrives.
+        """
+        super().close()
+        self._channel.forsaken()
+
+    def reset(self) -> None:
+        """
+        See L{PlainWire}: the stream is reset.
+        """
+        super().reset()
+        self._channel.drop()
 
 
 class ChannelOutlet(Outlet):

@@ -17,12 +17,14 @@ This is hot: one is made for each request.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zope.interface import implementer
 
 from ..facts import Amendment, AnswerHead, RequestFacts
 from ..interfaces import IExchange, ILens, IOutlet, IUpstream
+from ..wire.downgrade import acceptFor
 from ..wire.http1 import UNTIL_CLOSE
 from ..wire.lines import pairs
 from .amending import amendedFields, amendedHead
@@ -31,11 +33,13 @@ from .forwarding import believedLines
 from .intake import Intake
 from .link import UpstreamFailure
 from .outlet import LateOutlet, Outlet
-from .spell import spellOf
+from .spell import Spell, spellOf
 from .wires import isConnected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from twisted.internet.interfaces import IProtocolFactory
 
     from ..facts import ConnectionFacts
     from ..wire.http1 import Request, Response
@@ -47,6 +51,9 @@ __all__ = ["Exchange"]
 
 # Those that may be sent twice (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+_SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
+# RFC 6455 section 4.
+_KEY = re.compile(rb"(?im)^sec-websocket-key:[\t ]*+([^\t\r ]*+)")
 # What the access log says of a request whose client did not wait for the answer (nginx's number).
 _CLIENT_LEFT = 499
 
@@ -252,6 +259,29 @@ class Exchange:
         self._outlet = outlet = self.session.outlet(self, head)
         return outlet
 
+    def accept(self, fields: bytes, factory: IProtocolFactory) -> None:
+        """
+        See L{IExchange}.
+        """
+        request = self.request
+        if not request.upgrade:
+            raise ValueError("the request asks for no other protocol")
+        if self._isAnswered():
+            return
+        self._ended: Callable[[], None] | None = None
+        head = _SWITCHING + self.session.door.engine.dateLine() + fields
+        head += b"Connection: Upgrade\r\nUpgrade: " + request.upgrade + b"\r\n"
+        key = _KEY.search(request.fields)
+        if key is not None and self._isWebSocket:
+            head += b"Sec-WebSocket-Accept: " + acceptFor(key[1]) + b"\r\n"
+        self._status = 101
+        try:
+            self.session.serve(head + b"\r\n", factory, self._tunnelled, self._spell())
+        except OSError:
+            # There are no sockets to be had, and nothing has been said yet.
+            self._status = 0
+            self.respond(*plainAnswer(503))
+
     def forward(self, upstream: IUpstream) -> None:
         """
         See L{IExchange}.
@@ -436,13 +466,18 @@ class Exchange:
         @param isHot: Whether it may have said more.
         @param ended: Called when its connection has ended.
         """
-        prepared = self._prepared
-        isWebSocket = prepared.request.upgrade.lower() == b"websocket"
-        spell = spellOf(prepared.route, self.session.door.engine.timeouts, isWebSocket=isWebSocket)
         self._status = 101
         self.link = None
         self._ended = ended
-        self.session.tunnel(target, head, data, isHot, self._tunnelled, spell)
+        self.session.tunnel(target, head, data, isHot, self._tunnelled, self._spell())
+
+    @property
+    def _isWebSocket(self) -> bool:
+        return self.request.upgrade.lower() == b"websocket"
+
+    def _spell(self) -> Spell:
+        timeouts = self.session.door.engine.timeouts
+        return spellOf(self._prepared.route, timeouts, isWebSocket=self._isWebSocket)
 
     def _tunnelled(self, sent: int, received: int) -> None:
         if self._ended is not None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from twisted.internet.interfaces import IProtocolFactory
+
     from ..facts import AnswerHead, ConnectionFacts
     from ..wire.http1 import Response
     from .door import Door, Prepared
@@ -133,6 +135,18 @@ class ClientHalf(Protocol):
         @param data: What the target has said already.
         @param isHot: Whether it may have said more.
         @param done: Called at the end with the bytes to the target, and those from it.
+        @param spell: How long it may last.
+        """
+
+    def serve(
+        self, head: bytes, factory: IProtocolFactory, done: Callable[[int, int], None], spell: Spell
+    ) -> None:
+        """
+        Hand the bytes to a protocol of this process from now on.
+
+        @param head: The answer that agreed to it.
+        @param factory: Makes the protocol.
+        @param done: Called at the end with the bytes to the protocol, and those from it.
         @param spell: How long it may last.
         """
 

@@ -144,6 +144,15 @@ class Relay:
             self._leave()
             self._wire.close()
 
+    def forsake(self) -> None:
+        """
+        The target takes nothing more; what it has said still goes on.
+        """
+        self._hasFinished = True
+        if self._wire.pending:
+            self._wire.flush()
+        self._endIfDone()
+
     def end(self) -> None:
         """
         Break off: the client has, or may not go on.

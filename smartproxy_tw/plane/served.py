@@ -65,6 +65,8 @@ class Served(Ends):
         isHot: bool,
         done: Callable[[int, int], None],
         spell: Spell,
+        early: bytes = b"",
+        isCounted: bool = True,
     ) -> None:
         """
         Take over a wire that is registered with the poller.
@@ -72,6 +74,8 @@ class Served(Ends):
         @param isHot: Whether there may be something to read for which no event will come.
         @param done: Called once at the end with the bytes that were received and sent.
         @param spell: How long it may last.
+        @param early: What was read already.
+        @param isCounted: Whether it is a client's connection.
         """
         self._engine = engine
         self._wire = wire
@@ -88,7 +92,12 @@ class Served(Ends):
         self.connected = True
         self.disconnecting = False
         self.deadline = engine.poller.now + spell.idle
-        engine.enter(self)
+        self._early = early
+        self._held = 0
+        if isCounted:
+            engine.enter(self)
+        else:
+            engine.poller.mortals[self] = None
         engine.poller.handlers[wire.fd] = self.ready
 
     def begin(self, factory: IProtocolFactory) -> None:
@@ -102,7 +111,7 @@ class Served(Ends):
                 return
             self._protocol = protocol
             protocol.makeConnection(self)
-            if self._isHot:
+            if self._isHot or self._early:
                 self._pump()
         except (Exception, SystemExit):
             self._engine.poller.crashed(factory.buildProtocol, self)
@@ -130,24 +139,27 @@ class Served(Ends):
             if (
                 self._isOver
                 or self._hasEnded
-                or not self._isHot
+                or not (self._isHot or self._early)
                 or (self._isPaused and not self._isLingering)
             ):
                 return
-            try:
-                data = wire.recv(READ)
-            except BlockingIOError:
-                self._isHot = False
-                return
-            except OSError as why:
-                self._end(ConnectionLost(str(why)))
-                return
-            if not data:
-                self._hasEnded = True
-                self._ended()
-                return
-            if len(data) < READ and wire.isShort and not wire.isEnding:
-                self._isHot = False
+            if self._early:
+                data, self._early = self._early, b""
+            else:
+                try:
+                    data = wire.recv(READ)
+                except BlockingIOError:
+                    self._isHot = False
+                    return
+                except OSError as why:
+                    self._end(ConnectionLost(str(why)))
+                    return
+                if not data:
+                    self._hasEnded = True
+                    self._ended()
+                    return
+                if len(data) < READ and wire.isShort and not wire.isEnding:
+                    self._isHot = False
             self._received += len(data)
             if not self._isLingering and self._protocol is not None:
                 self._moved()
@@ -229,6 +241,7 @@ class Served(Ends):
         if self._isOver:
             return
         self._isOver = True
+        self.hold(0)
         self._engine.poller.forget(self._wire.fd)
         self._engine.leave(self)
         if isReset:
@@ -240,6 +253,26 @@ class Served(Ends):
         except (Exception, SystemExit):
             self._engine.poller.crashed(self._lose, None)
         self._done(self._received, self._sent)
+
+    def hold(self, size: int) -> bool:
+        """
+        Count what the protocol keeps of what has come, beside what all others keep
+        (C{limits.held_bytes}).  Nothing is counted any more when the connection has ended.
+
+        @param size: So much in all, in bytes, in place of what was said before.
+        @return: Whether there is room; if not, it counts as before, and the protocol is not to
+            keep it.
+        """
+        if self._isOver:
+            size = 0
+        hoard = self._engine.hoard
+        more = size - self._held
+        if more > 0 and not hoard.take(more):
+            return False
+        if more < 0:
+            hoard.give(-more)
+        self._held = size
+        return True
 
     # What the poller and the engine say.
 

@@ -34,11 +34,14 @@ from .outlet import Outlet, PlainOutlet
 from .pace import Pace, taken
 from .poller import BROKEN, ENDED, READABLE, WRITABLE
 from .remnants import LINGER, LINGER_BYTES, LINGER_MOST
+from .served import Served
 from .tunnel import Tunnel
 from .wires import READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from twisted.internet.interfaces import IProtocolFactory
 
     from ..facts import AnswerHead, ConnectionFacts
     from ..wire.http1 import Response
@@ -412,14 +415,33 @@ class Session:
         """
         See L{ClientHalf}.
         """
-        self.wire.write(head + data)
+        early = self._yield(head + data)
+        Tunnel(self.door.engine, self.wire, target, early, self.isHot, isHot, done, spell)
+
+    def serve(
+        self, head: bytes, factory: IProtocolFactory, done: Callable[[int, int], None], spell: Spell
+    ) -> None:
+        """
+        See L{ClientHalf}.
+        """
+        early = self._yield(head)
+        engine = self.door.engine
+        Served(engine, self.wire, self.connection, self.isHot, done, spell, early).begin(factory)
+
+    def _yield(self, data: bytes) -> bytes:
+        """
+        Leave the wire to somebody else.
+
+        @param data: What is still said.
+        @return: What was read already and belongs to whoever follows.
+        """
+        self.wire.write(data)
         early, self.buffer = self.buffer, b""
         self._state = _GONE
         self._exchange = None
         self._endPace()
-        engine = self.door.engine
-        engine.leave(self)
-        Tunnel(engine, self.wire, target, early, self.isHot, isHot, done, spell)
+        self.door.engine.leave(self)
+        return early
 
     def writeRefusal(self, status: int, more: bytes = b"") -> int:
         """
