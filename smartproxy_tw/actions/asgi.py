@@ -1,5 +1,6 @@
 """
-Answers from an ASGI application (version 3.0: HTTP and lifespan).
+Answers from an ASGI application (version 3.0: HTTP and lifespan; a WebSocket is a
+L{Dialogue<smartproxy_tw.actions.dialogue.Dialogue>}).
 
 Such applications live on asyncio, and the data path does not: whichever reactor there is, each
 application has a loop and a thread of its own, so that one that blocks its loop keeps no other
@@ -16,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -23,13 +25,15 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ..guards.sockets import objection
 from ..plane.faults import Faults
-from .asked import BUSY, Asked, answerLines, ask
+from .asked import BUSY, NO_WEBSOCKET, Asked, answerLines, ask
 from .delivery import Delivery
 
 if TYPE_CHECKING:
     from ..config.application import Application
     from ..interfaces import IExchange
+    from .dialogue import Dialogue
 
 __all__ = ["ASGIApplication", "scope"]
 
@@ -41,6 +45,10 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _VERSION = {"version": "3.0", "spec_version": "2.4"}
+_MISSING = (
+    "ASGI application {name} was asked to speak WebSocket, which needs the library websockets:"
+    " pip install 'smartproxy_tw[websocket]'"
+)
 #: How long an application may still be busy with a request whose client has left, or whose time is over,
 #: in seconds.
 GRACE = 5.0
@@ -134,6 +142,7 @@ class ASGIApplication:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: Deferred[None] = Deferred()
         self._busy = 0
+        self._hasTold = False
         self._faults = Faults(reactor.callLater)
 
     def begin(self) -> None:
@@ -145,7 +154,7 @@ class ASGIApplication:
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], _Run | Dialogue] = {}
         self._lifespan = _Lifespan(self._application, self._settings.factory)
         life = loop.create_task(self._lifespan.run())
         try:
@@ -194,6 +203,8 @@ class ASGIApplication:
 
     async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
         tasks = list(self._tasks)
+        for run in self._tasks.values():
+            run.leave()
         if tasks:
             await asyncio.wait(tasks, timeout=_FAREWELL)
         for task in self._tasks:
@@ -209,7 +220,7 @@ class ASGIApplication:
         """
         Answer a request.
         """
-        ask(exchange, self._settings.bodyBytes, self._isBusy, self._asked)
+        ask(exchange, self._settings.bodyBytes, self._isBusy, self._asked, self._opens)
 
     def _isBusy(self) -> bool:
         return self._loop is None or self._busy >= self._settings.threads + self._settings.queue
@@ -224,23 +235,46 @@ class ASGIApplication:
         run = _Run(self._reactor, loop, asked)
         loop.call_soon_threadsafe(self._begin, run)
 
-    def _begin(self, run: _Run) -> None:
+    def _opens(self, asked: Asked) -> None:
+        """
+        Somebody asks to speak WebSocket.
+        """
+        wrong = objection(asked.facts.method, asked.values)
+        if wrong is not None:
+            asked.exchange.respond(wrong.status, wrong.fields, wrong.body)
+            return
+        if find_spec("websockets") is None:
+            if not self._hasTold:
+                self._hasTold = True
+                _log.error(_MISSING, name=self._settings.factory)
+            asked.exchange.respond(*NO_WEBSOCKET)
+            return
+        # Few applications speak it.
+        from .dialogue import Dialogue
+
+        loop = self._loop
+        assert loop is not None
+        self._busy += 1
+        run = _Run(self._reactor, loop, asked)
+        dialogue = Dialogue(self._reactor, loop, run, self._settings.bodyBytes, self._counted)
+        loop.call_soon_threadsafe(self._begin, dialogue)
+
+    def _begin(self, run: _Run | Dialogue) -> None:
         """
         On the loop.
         """
         if run.isOver:
-            self._reactor.callFromThread(self._answered)
+            self._reactor.callFromThread(self._counted, -1)
             return
         run.task = task = asyncio.get_running_loop().create_task(self._answer(run))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = run
+        task.add_done_callback(self._tasks.pop)
 
-    async def _answer(self, run: _Run) -> None:
+    async def _answer(self, run: _Run | Dialogue) -> None:
         try:
             if await self._lifespan.begun():
                 await self._application(run.scope(dict(self._lifespan.state)), run.receive, run.send)
-                if not run.isWhole:
-                    raise RuntimeError("the application ended before its answer did")
+                run.end()
             else:
                 run.fail()
         except (Exception, SystemExit):
@@ -251,19 +285,23 @@ class ASGIApplication:
             run.fail()
             raise
         finally:
-            self._reactor.callFromThread(self._answered)
+            self._reactor.callFromThread(self._counted, -1)
 
     def _failed(self, failure: Failure) -> None:
         self._faults.add(failure, "ASGI application {name} failed", name=self._settings.factory)
 
-    def _answered(self) -> None:
-        self._busy -= 1
+    def _counted(self, more: int) -> None:
+        """
+        So many more requests are under way.
+        """
+        self._busy += more
 
 
 class _Run:
     """
     One request.  Made on the reactor, then used on the loop.
 
+    @ivar asked: The request.
     @ivar isWhole: Whether the application has given the whole answer, or was told that nobody takes it.
     @ivar task: It, answering; L{None} before it was asked.
     """
@@ -271,7 +309,7 @@ class _Run:
     def __init__(self, reactor: Any, loop: asyncio.AbstractEventLoop, asked: Asked) -> None:
         self._reactor = reactor
         self._loop = loop
-        self._asked = asked
+        self.asked = asked
         self._delivery = Delivery(asked.exchange, self._ended)
         self._isHead = asked.facts.method == "HEAD"
         self._head: tuple[int, bytes, int | None] | None = None
@@ -291,7 +329,7 @@ class _Run:
         """
         What the application is called with.
         """
-        return scope(self._asked, state)
+        return scope(self.asked, state)
 
     def _ended(self) -> None:
         # Who has given the whole answer is not waited for.
@@ -320,13 +358,27 @@ class _Run:
         """
         self._reactor.callFromThread(self._delivery.fail)
 
+    def end(self) -> None:
+        """
+        The application has returned.
+
+        @raise RuntimeError: Its answer has not ended.
+        """
+        if not self.isWhole:
+            raise RuntimeError("the application ended before its answer did")
+
+    def leave(self) -> None:
+        """
+        The application is about to end: what has been asked is answered.
+        """
+
     async def receive(self) -> Message:
         """
         The body, then that the client has left.
         """
         if not self._hasReceived:
             self._hasReceived = True
-            return {"type": "http.request", "body": self._asked.body, "more_body": False}
+            return {"type": "http.request", "body": self.asked.body, "more_body": False}
         await self._gone.wait()
         return {"type": "http.disconnect"}
 
@@ -365,7 +417,7 @@ class _Run:
         self._hasBegun = True
         if data or head:
             taken = self._loop.create_future()
-            deliver(self._deliverPiece, head, bytes(data), lambda: self._tell(taken))
+            deliver(self._deliverPiece, head, bytes(data), lambda: self.tell(taken))
             await taken
         if not hasMore:
             deliver(self._delivery.finish)
@@ -377,7 +429,11 @@ class _Run:
             self._delivery.begin(*head)
         self._delivery.write(data, then)
 
-    def _tell(self, taken: asyncio.Future[None]) -> None:
+    def tell(self, taken: asyncio.Future[None]) -> None:
+        """
+        On the reactor: what the application waits for has happened.
+        """
+
         def tell() -> None:
             if not taken.done():
                 taken.set_result(None)

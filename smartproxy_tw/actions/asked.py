@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..facts import RequestFacts
     from ..interfaces import IExchange
 
-__all__ = ["BUSY", "FAILED", "Asked", "answerLines", "ask"]
+__all__ = ["BUSY", "FAILED", "NO_WEBSOCKET", "Asked", "answerLines", "ask"]
 
 _TEXT = b"Content-Type: text/plain; charset=utf-8\r\n"
 #: What is answered when code fails before it has answered.
@@ -23,7 +23,8 @@ FAILED = (500, _TEXT, b"Internal Server Error\n")
 #: What is answered where no more can be taken.
 BUSY = (503, _TEXT + b"Retry-After: 1\r\n", b"Service Unavailable\n")
 _TOO_LARGE = (413, _TEXT, b"Content Too Large\n")
-_NO_UPGRADE = (501, _TEXT, b"This application is not reached by WebSocket\n")
+#: What is answered where no WebSocket is spoken.
+NO_WEBSOCKET = (501, _TEXT, b"This application is not reached by WebSocket\n")
 
 # What frames a message on its way is the data path's.
 _OURS = frozenset(
@@ -60,6 +61,14 @@ class Asked:
         """
         return self.facts.host or "localhost", self.facts.connection.port
 
+    def values(self, name: str) -> list[str]:
+        """
+        What a header field says, each time that it is there.
+
+        @param name: In lower case.
+        """
+        return [value for each, value in self.fields if each == name]
+
     @property
     def scheme(self) -> str:
         """
@@ -68,20 +77,32 @@ class Asked:
         return "https" if self.facts.connection.isTLS else "http"
 
 
-def ask(exchange: IExchange, most: int, isBusy: Callable[[], bool], then: Callable[[Asked], None]) -> None:
+def ask(
+    exchange: IExchange,
+    most: int,
+    isBusy: Callable[[], bool],
+    then: Callable[[Asked], None],
+    opens: Callable[[Asked], None] | None = None,
+) -> None:
     """
     Read a request to its end.
 
     @param most: So long may its body be, in bytes.
     @param isBusy: Whether no more can be taken; asked before the body is read.
     @param then: Called with it, unless it is refused.
+    @param opens: Called instead with one that asks to speak WebSocket; L{None}: nobody does here.
     """
     fields = tuple(exchange.fields())
-    if any(name == "sec-websocket-key" for name, _ in fields):
-        exchange.respond(*_NO_UPGRADE)
+    facts = exchange.facts()
+    isOpening = facts.changesTo == "websocket"
+    if isOpening and opens is None:
+        exchange.respond(*NO_WEBSOCKET)
         return
     if isBusy():
         exchange.respond(*BUSY)
+        return
+    if isOpening and opens is not None:
+        opens(Asked(exchange, facts, fields, b""))
         return
 
     def collected(body: bytes | None) -> None:
@@ -89,7 +110,6 @@ def ask(exchange: IExchange, most: int, isBusy: Callable[[], bool], then: Callab
             exchange.respond(*_TOO_LARGE)
             return
         kept = [each for each in fields if each[0] not in ("content-length", "transfer-encoding", "expect")]
-        facts = exchange.facts()
         if body or facts.method in ("POST", "PUT", "PATCH"):
             kept.append(("content-length", str(len(body))))
         then(Asked(exchange, facts, tuple(kept), body))

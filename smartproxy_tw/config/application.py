@@ -26,8 +26,9 @@ class Application:
         where Python looks by itself, and before those of the configuration.
     @ivar threads: How many requests a WSGI application answers at a time.
     @ivar queue: How many more wait for a thread, or may be under way in an ASGI
-        application; others get 503.
-    @ivar bodyBytes: Of one request, in bytes; longer ones get 413.
+        application, WebSockets that last not among them; others get 503.
+    @ivar bodyBytes: Of one request, in bytes; longer ones get 413.  So long may a message of a
+        WebSocket be; a longer one ends it with 1009.
     """
 
     factory: str

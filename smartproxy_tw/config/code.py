@@ -47,10 +47,11 @@ class Code(Section):
     queue: Annotated[int, Field(ge=0, le=100000), BeforeValidator(number)] = Field(
         default=64,
         description="How many more requests may wait for that, in each process; others are answered with "
-        "503. For ASGI: so many beside `threads` may be under way.",
+        "503. For ASGI: so many beside `threads` may be under way, WebSockets that last not among them.",
     )
     bodyBytes: Annotated[int, Field(ge=0, le=1 << 32), BeforeValidator(number)] = Field(
         default=1 << 23,
         description="How long the body of a request may be; a longer one is answered with 413. It is read "
-        "as a whole before the code sees the request.",
+        "as a whole before the code sees the request. As long may a message of a WebSocket be; a longer one "
+        "ends it with 1009.",
     )

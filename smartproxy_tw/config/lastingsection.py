@@ -6,11 +6,13 @@ L{smartproxy_tw.config.lasting} makes of that.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from . import lasting
+from .application import Application
 from .lasting import NEVER, WebSocket
 from .origins import origin
 from .section import TAG, Claim, Seconds, Section, byShape, number, unique
@@ -153,12 +155,18 @@ def misplaced(route: Route) -> Iterator[tuple[Path, str]]:
     """
     kind = type(route.action).__name__
     isAnswer = kind in ("Redirect", "Respond", "FileTree", "Block")
+    # What code is that does not say it is found out when it is imported.
+    isCode = isinstance(route.action, Application)
+    speaks = isinstance(route.action, Application) and route.action.kind in (None, "asgi")
     if route.webSocket is not None:
         if route.protocol == "tcp":
             why = "needs HTTP, which this route does not speak: add protocol: http to match, or leave it out"
             yield ("websocket",), why
-        elif isAnswer or kind == "Application":
+        elif isAnswer or (isCode and not speaks):
             yield ("websocket",), "has no effect: nothing that this action does is a WebSocket"
+        elif isCode and route.webSocket.isAllowed and find_spec("websockets") is None:
+            why = "needs the library websockets, which is not there: pip install 'smartproxy_tw[websocket]'"
+            yield ("websocket",), why
     timeouts = route.timeouts
     if timeouts is None:
         return
@@ -166,5 +174,5 @@ def misplaced(route: Route) -> Iterator[tuple[Path, str]]:
         yield ("timeouts", "idle"), "has no effect: there is nobody that this action waits for"
     if timeouts.connect is not None and kind != "Forward":
         yield ("timeouts", "connect"), "has no effect: this action connects to no target"
-    if timeouts.lifetime is not None and (isAnswer or (kind == "Application" and route.protocol == "http")):
+    if timeouts.lifetime is not None and (isAnswer or (isCode and route.protocol == "http" and not speaks)):
         yield ("timeouts", "lifetime"), "has no effect: nothing that this action does is a tunnel"

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from twisted.internet.interfaces import IProtocolFactory
 from zope.interface import implementer
 
 from smartproxy_tw.facts import Address, Amendment, AnswerHead, ConnectionFacts, RequestFacts
@@ -88,12 +89,14 @@ class RecordingExchange(_Recording):
         method: str = "GET",
         isTLS: bool = False,
         body: bytes | None = b"",
+        changesTo: str = "",
     ) -> RecordingExchange:
         """
         One for a host and a path.
         """
         connection = ConnectionFacts(port, Address("127.0.0.1", 1), isTLS=isTLS)
-        return cls(RequestFacts(connection, method, host, path, query, "192.0.2.1", "number"), fields, body)
+        facts = RequestFacts(connection, method, host, path, query, "192.0.2.1", "number", changesTo)
+        return cls(facts, fields, body)
 
     def fields(self) -> list[tuple[str, str]]:
         """What the test gave."""
@@ -122,6 +125,10 @@ class RecordingExchange(_Recording):
         self.asked.append(("begin", status, fields, length))
         self.outlet = RecordingOutlet(self)
         return self.outlet
+
+    def accept(self, fields: bytes, factory: IProtocolFactory) -> None:
+        """Asked for."""
+        self.asked.append(("accept", fields, factory))
 
     def seen(self, head: AnswerHead, *pieces: bytes) -> tuple[AnswerHead, bytes]:
         """

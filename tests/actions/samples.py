@@ -15,7 +15,21 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-__all__ = ["Loud", "Page", "Pieces", "asgi", "bare", "failing", "go", "happened", "loud", "page", "wsgi"]
+__all__ = [
+    "Loud",
+    "Page",
+    "Pieces",
+    "Talk",
+    "asgi",
+    "bare",
+    "failing",
+    "go",
+    "happened",
+    "loud",
+    "page",
+    "talking",
+    "wsgi",
+]
 
 StartResponse = Callable[..., Callable[[bytes], None]]
 
@@ -173,6 +187,178 @@ async def forever(send: Any, times: int) -> None:
                 raise
     await send({"type": "http.response.start", "status": 200})
     await send({"type": "http.response.body"})
+
+
+async def talking(scope: Any, receive: Any, send: Any) -> None:
+    """
+    Speaks WebSocket, and does with it what the path says; what it meets has happened.
+    """
+    if scope["type"] == "lifespan":
+        await asgi(scope, receive, send)
+        return
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"no WebSocket"})
+        return
+    path = scope["path"][1:]
+    happened.append((await receive())["type"])
+    try:
+        await Talk(scope, receive, send).does(path)
+    except (OSError, RuntimeError, ValueError) as why:
+        happened.append(f"{path}: {why}")
+        raise
+
+
+class Talk:
+    """
+    One WebSocket.
+
+    @cvar sent: How many messages were sent in a flood.
+    """
+
+    sent: ClassVar[int] = 0
+
+    def __init__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+
+    async def does(self, path: str) -> None:
+        """
+        What it says.
+        """
+        refusing = getattr(self, f"refuses_{path}", None)
+        if refusing is not None:
+            await refusing()
+            return
+        offered = self.scope["subprotocols"]
+        await self.send(
+            {
+                "type": "websocket.accept",
+                "subprotocol": offered[-1] if offered else None,
+                "headers": [(b"x-name", b"value")],
+            }
+        )
+        await getattr(self, path)()
+
+    async def say(self, **message: Any) -> None:
+        """
+        Send a message.
+        """
+        await self.send({"type": "websocket.send", **message})
+
+    # Before it has accepted.
+
+    async def refuses_closing(self) -> None:
+        """Says no, and has nothing more to say."""
+        await self.send({"type": "websocket.close", "code": 4000})
+        await self.say(text="never sent")
+
+    async def refuses_answering(self) -> None:
+        """Says why."""
+        start = {"status": 401, "headers": [(b"www-authenticate", b"Basic")]}
+        await self.send({"type": "websocket.http.response.start", **start})
+        await self.send({"type": "websocket.http.response.body", "body": b"who ", "more_body": True})
+        await self.send({"type": "websocket.http.response.body", "body": b"are you"})
+
+    async def refuses_succeeding(self) -> None:
+        """Would be consent over HTTP/2."""
+        await self.send({"type": "websocket.http.response.start", "status": 200})
+
+    async def refuses_halfway(self) -> None:
+        """Does not end its answer."""
+        await self.send({"type": "websocket.http.response.start", "status": 401})
+        await self.send({"type": "websocket.http.response.body", "body": b"who", "more_body": True})
+
+    async def refuses_silent(self) -> None:
+        """Says nothing."""
+
+    async def refuses_failing(self) -> None:
+        """Fails."""
+        raise RuntimeError("a bug of the application")
+
+    async def refuses_early(self) -> None:
+        """Does not wait."""
+        await self.say(text="too early")
+
+    async def refuses_inventing(self) -> None:
+        """Chooses what nobody has offered."""
+        await self.send({"type": "websocket.accept", "subprotocol": "mine"})
+
+    async def refuses_forging(self) -> None:
+        """Writes a part of the handshake."""
+        await self.send({"type": "websocket.accept", "headers": [(b"Sec-WebSocket-Accept", b"x")]})
+
+    async def refuses_waiting(self) -> None:
+        """Waits for the client to leave."""
+        happened.append(await self.receive())
+
+    # After it has accepted.
+
+    async def echo(self) -> None:
+        """Says everything again."""
+        while (message := await self.receive())["type"] == "websocket.receive":
+            await self.say(text=message["text"], bytes=message["bytes"])
+        happened.append((message["code"], message["reason"]))
+
+    async def scoped(self) -> None:
+        """Says what it knows."""
+        scope = self.scope
+        facts = scope["extensions"]["smartproxy.facts"]["facts"]
+        names = sorted(name.decode() for name, _ in scope["headers"] if b"websocket" not in name)
+        told = (scope["type"], scope["scheme"], scope["query_string"], scope["client"][0], scope["state"])
+        await self.say(text=repr((*told, "method" in scope, facts.host, names)))
+        await self.receive()
+
+    async def returns(self) -> None:
+        """Has said all."""
+        await self.say(text="bye")
+
+    async def fails(self) -> None:
+        """Fails."""
+        raise RuntimeError("a bug in the middle")
+
+    async def exits(self) -> None:
+        """Wants the end of the process."""
+        raise SystemExit(1)
+
+    async def closes(self) -> None:
+        """Closes, and says something after that."""
+        await self.send({"type": "websocket.close", "code": 4001, "reason": "enough"})
+        happened.append((await self.receive())["code"])
+        await self.say(text="never sent")
+
+    async def errs(self) -> None:
+        """Sends what is none, and goes on."""
+        for message in (
+            *({}, {"text": "a", "bytes": b"b"}, {"text": None}, {"text": b"a"}, {"text": "\ud800"}),
+            {"type": "websocket.close", "code": 1006},
+            {"type": "websocket.close", "code": 1000, "reason": "x" * 124},
+            {"type": "websocket.accept"},
+            {"type": "websocket.http.response.start", "status": 404},
+        ):
+            try:
+                await self.say(**message)
+            except (RuntimeError, ValueError) as why:
+                happened.append(type(why).__name__)
+        await self.say(text="alive")
+
+    async def floods(self) -> None:
+        """Says as much as it may."""
+        type(self).sent = 0
+        while True:
+            await self.say(bytes=bytes(65536))
+            type(self).sent += 1
+
+    async def deaf(self) -> None:
+        """Receives nothing before it is told to."""
+        await asyncio.to_thread(go.wait, 10)
+        await self.echo()
+
+    async def stays(self) -> None:
+        """Wants more than there is."""
+        while True:
+            await self.receive()
 
 
 def orphan() -> None:

@@ -59,10 +59,23 @@ class AskTests(SynchronousTestCase):
             ({"method": "POST", "body": None}, (), 413),
             ({"method": "POST", "body": bytes(11)}, (), 413),
             ({"isBusy": True}, (), 503),
-            ({}, (("sec-websocket-key", "x"),), 501),
+            ({"changesTo": "websocket"}, (), 501),
         ):
             found, ((verb, answered, *_),) = self.asked(*fields, **request)  # type: ignore[arg-type]
             self.assertEqual((found, verb, answered), ([], "respond", status))
+
+    def test_opens(self) -> None:
+        """
+        Who speaks WebSocket is handed what asks for one, unless it is busy.
+        """
+        for isBusy in (False, True):
+            exchange = RecordingExchange.to("a.test", "/", "", 80, ("a", "b"), changesTo="websocket")
+            found: list[Asked] = []
+            ask(exchange, 10, lambda isBusy=isBusy: isBusy, self.fail, found.append)  # type: ignore[misc]
+            self.assertEqual([each.fields for each in found], [] if isBusy else [(("a", "b"),)])
+            self.assertEqual([each[1] for each in exchange.asked], [503] if isBusy else [])
+        (asked,) = found or [Asked(exchange, exchange.facts(), (("a", "b"), ("c", "d"), ("a", "e")), b"")]
+        self.assertEqual(asked.values("a"), ["b", "e"])
 
 
 class LineTests(SynchronousTestCase):

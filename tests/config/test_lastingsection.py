@@ -5,10 +5,12 @@ Tests for L{smartproxy_tw.config.lastingsection}.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import util
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.config import lastingsection
 from smartproxy_tw.config.lasting import NEVER, RouteTimeouts, WebSocket
 from smartproxy_tw.config.model import Config
 
@@ -125,14 +127,30 @@ class MisplacedTests(SynchronousTestCase):
 
     def test_applications(self) -> None:
         """
-        Applications may take their time, and speak no WebSocket; a protocol of one's own is a tunnel.
+        Applications may take their time, and speak no WebSocket but by ASGI; a protocol of one's own is
+        a tunnel.
         """
         text = "timeouts: {idle: 1, lifetime: 1, connect: 1}, websocket: true"
-        found = complaints(route(text, APPLICATION % "asgi"))
+        found = complaints(route(text, APPLICATION % "wsgi"))
         self.assertEqual(len(found), 3, found)
         self.assertFalse([each for each in found if "idle" in each])
+        text = "timeouts: {idle: 1, lifetime: 1}, websocket: {idle: 2, lifetime: 3}"
+        for action in (APPLICATION % "asgi", "{type: socket, factory: json.dumps}"):
+            made = understood(route(text, action))
+            self.assertEqual(made.routes[0].webSocket, WebSocket(idle=2.0, lifetime=3.0))
         made = understood(route("timeouts: {idle: 1, lifetime: 1}", APPLICATION % "protocol", "ports: 8"))
         self.assertEqual(waits(made), RouteTimeouts(1.0, None, 1.0))
+
+    def test_missing(self) -> None:
+        """
+        An application that is to speak WebSocket needs the library for it; one that is not does not.
+        """
+        real = util.find_spec
+        self.patch(lastingsection, "find_spec", lambda name: None if name == "websockets" else real(name))
+        (why,) = complaints(route("websocket: {idle: 1}", APPLICATION % "asgi"))
+        self.assertIn("needs the library websockets, which is not there: pip install", why)
+        understood(route("websocket: false", APPLICATION % "asgi"))
+        understood(route("websocket: true"))
 
     def test_tcp(self) -> None:
         """
