@@ -16,12 +16,11 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
 from ..plane.answers import plainAnswer
 from .asked import answerLines
-from .websocket import LOST, WebSocket, checkClose
+from .websocket import LOST, WebSocket, accept, checkClose
 
 if TYPE_CHECKING:
     from .asgi import Message
@@ -275,7 +274,7 @@ class Dialogue:
 
     def _open(self, lines: bytes, then: Callable[[], None]) -> None:
         self._socket = socket = WebSocket(self._reactor, self, self._most)
-        self._guarded(lambda: self._exchange.accept(lines, _One(socket)))
+        self._guarded(lambda: accept(self._exchange, socket, lines))
         self._counted(-1)
         self._exchange.onEnd(lambda: self._counted(1))
         then()
@@ -362,23 +361,6 @@ class Dialogue:
 
     def _tell(self, done: asyncio.Future[None]) -> None:
         self._run.tell(done)
-
-
-class _One(Factory):
-    """
-    Has one protocol.
-    """
-
-    noisy = False
-
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
-
-    def buildProtocol(self, addr: Any) -> WebSocket:
-        """
-        That one.
-        """
-        return self._socket
 
 
 def subprotocols(asked: Asked) -> tuple[str, ...]:

@@ -20,12 +20,16 @@ from websockets.protocol import Protocol as Frames
 from websockets.protocol import Side, State
 from zope.interface import implementer
 
+from ..guards.sockets import objection
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twisted.python.failure import Failure
 
-__all__ = ["LOST", "Listener", "WebSocket", "checkClose"]
+    from ..interfaces import IExchange
+
+__all__ = ["LOST", "Listener", "WebSocket", "accept", "checkClose"]
 
 #: The code of a WebSocket that has ended without a word (RFC 6455 section 7.1.5).
 LOST = 1006
@@ -57,6 +61,24 @@ class Listener(Protocol):
 
         @param code: That of the client; of what it did wrong; or L{LOST}.
         """
+
+
+def accept(exchange: IExchange, socket: WebSocket, fields: bytes = b"") -> None:
+    """
+    Agree to speak WebSocket, or answer what is no opening handshake of one with 400.
+
+    @param exchange: Not answered yet; it ends when the WebSocket does.
+    @param socket: Speaks it; its listener is told nothing if there is none.
+    @param fields: Further header lines, Sec-WebSocket-Protocol among them.
+    """
+    facts = exchange.facts()
+    lines = exchange.fields()
+    isAsked = facts.changesTo == "websocket"
+    wrong = objection(facts.method, lambda name: [value for each, value in lines if each == name and isAsked])
+    if wrong is None:
+        exchange.accept(fields, _One(socket))
+    else:
+        exchange.respond(wrong.status, wrong.fields, wrong.body)
 
 
 def checkClose(code: int, reason: str) -> None:
@@ -352,6 +374,23 @@ class WebSocket(protocol.Protocol):
         waiting, self._waiting = self._waiting, []
         for then in waiting:
             then()
+
+
+class _One(protocol.Factory):
+    """
+    Has one protocol.
+    """
+
+    noisy = False
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    def buildProtocol(self, addr: Any) -> WebSocket:
+        """
+        That one.
+        """
+        return self._socket
 
 
 def _always(size: int) -> bool:

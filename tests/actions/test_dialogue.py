@@ -587,6 +587,10 @@ class HandshakeTests(ApplicationTests):
         await speaker.asks(b"/scoped")
         self.assertEqual(speaker.status, 101)
         self.assertIn(b"'wss'", (await speaker.hearing())[1])
+        second = Second(Client(await self.tls(port, alpn=(b"h2",))))
+        await second.asks(b"/scoped")
+        self.assertEqual(second.status, 101)
+        self.assertIn(b"'wss'", (await second.hearing())[1])
 
 
 class SubprotocolTests(SynchronousTestCase):

@@ -14,15 +14,19 @@ from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Factory, Protocol
+from websockets.protocol import Protocol as Frames
+from websockets.protocol import Side
 
+from smartproxy_tw.actions.websocket import WebSocket as WebSocketProtocol
+from smartproxy_tw.actions.websocket import accept
 from smartproxy_tw.config.lasting import WebSocket
 from smartproxy_tw.config.model import TLS, AccessLog, Limits, Respond, Route
 from smartproxy_tw.interfaces import IExchange
 from smartproxy_tw.wire.downgrade import acceptFor
 from smartproxy_tw.wire.frames import CANCEL, NO_ERROR
 
-from .conversation import Doing, alive
-from .harness import TERMINATE, Peer, field, turns
+from .conversation import DeedTests, Doing, alive, status
+from .harness import TERMINATE, Peer, field, reactor, turns
 from .streams import Client, StreamTests
 from .test_served import Digest, Echo, Refusing, Slow, Source
 from .test_tunnel import MIB, noise
@@ -370,3 +374,80 @@ class AcceptedTests(StreamTests):
         self.assertTrue(first.hold(60))
         self.assertEqual(held.held, 0)
         self.assertIsInstance(Echo.made[0].why, (ConnectionDone, ConnectionLost))
+
+
+class Parrot:
+    """
+    Says every message again, as fast as the client takes it.
+    """
+
+    def __init__(self, exchange: IExchange, ends: list[int]) -> None:
+        self._ends = ends
+        self._socket = WebSocketProtocol(reactor, self, 1000)
+        accept(exchange, self._socket, b"X-Parrot: yes\r\n")
+
+    def received(self, message: str | bytes) -> None:
+        """Say it again."""
+        self._socket.send(message)
+        if not self._socket.isTaking:
+            self._socket.pause()
+            self._socket.whenTaking(self._socket.resume)
+
+    def closed(self, code: int, reason: str) -> None:
+        """Keep the code."""
+        self._ends.append(code)
+
+
+class WebSocketTests(DeedTests):
+    """
+    An action that speaks WebSocket by what built-in ones speak it by, as a plug-in may.
+    """
+
+    async def test_parrot(self) -> None:
+        """
+        It hears messages and sends some; a client that takes nothing slows it down, and everything
+        arrives.
+        """
+        ends: list[int] = []
+        port = await self.begin(lambda exchange: Parrot(exchange, ends))
+        client = await self.client(port)
+        client.sends(ASKS)
+        self.assertIn(b"X-Parrot: yes\r\n", await client.head())
+        client.transport.pauseProducing()  # type: ignore[union-attr]
+        line = Frames(Side.CLIENT, max_size=None)
+        for _ in range(20000):
+            line.send_binary(bytes(1000))
+        client.sends(b"".join(line.data_to_send()))
+        await turns(200)
+        (alone,) = alive(self)
+        self.assertLess(alone._received, 16 * MIB)
+        count = 0
+
+        def hears(data: bytes) -> None:
+            nonlocal count
+            line.receive_data(data)
+            count += len(line.events_received())
+
+        client.watch = hears
+        client.transport.resumeProducing()  # type: ignore[union-attr]
+        await client.until(lambda: count == 20000)
+        line.send_close(4000)
+        client.sends(b"".join(line.data_to_send()))
+        await client.until(lambda: client.isEnded)
+        self.assertEqual((ends, count), ([4000], 20001))
+
+    async def test_noHandshake(self) -> None:
+        """
+        What is no handshake is answered with 400.
+        """
+        ends: list[int] = []
+        port = await self.begin(lambda exchange: Parrot(exchange, ends))
+        client = await self.client(port)
+        for request in (
+            b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            ASKS.replace(b"13", b"12"),
+            ASKS.replace(b"Upgrade: websocket", b"Upgrade: other"),
+        ):
+            client.sends(request)
+            self.assertEqual(status((await client.message())[0]), 400)
+        self.assertEqual(ends, [])
