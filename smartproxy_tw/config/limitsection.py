@@ -91,6 +91,6 @@ class Limits(Section):
     )
     heldBytes: Annotated[int, Field(ge=65536), BeforeValidator(number)] = Field(
         default=_LIMITS.heldBytes,
-        description="Bytes of request bodies that are kept in memory at a time, because Python code wants "
-        "them whole (`type: socket`), in each process; beyond: 503.",
+        description="Bytes of request bodies, and of messages of WebSockets, that are kept in memory at a "
+        "time, because Python code wants them whole (`type: socket`), in each process; beyond: 503, or 1013.",
     )

@@ -601,8 +601,8 @@ class Limits:
         and to take of an answer.  0: whatever it likes.
     @ivar connections: Client connections at a time; shared by the workers.
     @ivar streams: Requests at a time on one connection of HTTP/2.
-    @ivar heldBytes: Of request bodies that are kept whole at a time, for code that wants them
-        so, in each process; 503 beyond.
+    @ivar heldBytes: Of request bodies, and of messages of WebSockets, that are kept whole at a
+        time, for code that wants them so, in each process; 503 or 1013 beyond.
     """
 
     headBytes: int = 65536

@@ -1,7 +1,8 @@
 """
-What is kept of request bodies for code that wants them whole, in all of a process.
+What is kept of request bodies, and of messages of WebSockets, for code that wants them whole,
+in all of a process.
 
-One body is bounded by whoever asks for it; this bounds them together, so that many clients
+One of them is bounded by whoever asks for it; this bounds them together, so that many clients
 cannot have a process hold what it has not got.  Only bytes that have come count: a client
 that has announced many and sends none takes no room from others.
 """
