@@ -304,6 +304,8 @@ class Dialogue:
         except Exception:
             _log.failure("A WebSocket met a bug on its way to the client")
             self._exchange.abort()
+            if self._socket is not None:
+                self._socket.abort()
 
     def received(self, message: str | bytes) -> None:
         """

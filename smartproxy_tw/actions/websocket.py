@@ -164,6 +164,13 @@ class WebSocket(protocol.Protocol):
         self._write()
         self.resume()
 
+    def abort(self) -> None:
+        """
+        Break it off without a word, if it has begun.
+        """
+        if self.transport is not None:
+            self._transport.abortConnection()
+
     def keep(self, size: int) -> None:
         """
         Count what the listener keeps of messages beside what is kept here.

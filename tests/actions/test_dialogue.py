@@ -18,6 +18,7 @@ from websockets.protocol import Protocol, Side
 from smartproxy_tw.actions import asgi
 from smartproxy_tw.actions.asked import Asked
 from smartproxy_tw.actions.dialogue import subprotocols
+from smartproxy_tw.actions.websocket import WebSocket
 from smartproxy_tw.config.model import Application, Limits, Route
 from smartproxy_tw.wire.downgrade import acceptFor
 
@@ -528,6 +529,25 @@ class DialogueTests(ApplicationTests):
         self.assertEqual(await speaker.ended(), (1012, ""))
         await self.settles(lambda: "shutdown" in samples.happened, "it has ended")
         self.assertIn((1012, ""), samples.happened)
+
+    async def test_ourBug(self) -> None:
+        """
+        A bug on the way to the client ends that WebSocket, and nothing else.
+        """
+        port = await self.talks()
+        other = await self.speaks(port, b"/echo")
+        speaker = await self.speaks(port, b"/echo")
+
+        def bug(socket: Any, message: Any) -> None:
+            raise RuntimeError("a bug of ours")
+
+        patched = self.patch(WebSocket, "send", bug)
+        await speaker.says("x")
+        await self.settles(lambda: (1006, "") in samples.happened, "it is told")
+        patched.restore()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        await other.says("still here")
+        self.assertEqual(await other.hearing(), (TEXT, b"still here"))
 
     async def test_missing(self) -> None:
         """

@@ -65,6 +65,14 @@ class Transport(StringTransport):
         self.most = max(self.most, size)
         return True
 
+    def abortConnection(self) -> None:
+        """
+        The protocol is told, as by a real one.
+        """
+        super().abortConnection()
+        assert self.protocol is not None
+        self.protocol.connectionLost(Failure(ConnectionLost()))  # type: ignore[no-untyped-call]
+
 
 class Conversation:
     """
@@ -80,6 +88,7 @@ class Conversation:
         self.ends: list[tuple[int, str]] = []
         self.socket = WebSocket(self.clock, self, most)
         self.transport = Transport()
+        self.transport.protocol = self.socket
         self.socket.makeConnection(self.transport)
 
     def received(self, message: str | bytes) -> None:
@@ -260,6 +269,15 @@ class WebSocketTests(SynchronousTestCase):
         talk.socket.connectionLost(Failure(ConnectionLost()))  # type: ignore[no-untyped-call]
         self.assertEqual((talk.ends, talk.transport.held), ([(LOST, "")], 0))
         self.assertEqual(talk.clock.getDelayedCalls(), [])
+
+    def test_aborted(self) -> None:
+        """
+        It may be broken off, and has ended without a word then; one that has not begun is none.
+        """
+        talk = Conversation()
+        talk.socket.abort()
+        self.assertEqual((talk.transport.disconnected, talk.ends, talk.said()), (True, [(LOST, "")], []))
+        WebSocket(talk.clock, talk, 1).abort()
 
     def test_codes(self) -> None:
         """

@@ -142,6 +142,49 @@ class AcceptedTests(StreamTests):
         await client.breaksOff()
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
+    async def test_paused(self) -> None:
+        """
+        What came along with the request waits as well for a protocol that reads nothing yet.
+        """
+        port = await self.accepts(Slow)
+        client = await self.opens(port, False, b"early")
+        client.sends(b"late")
+        await turns(20)
+        (slow,) = Slow.made
+        transport: Any = slow.transport
+        self.assertEqual(slow.received, 0)
+        transport.resumeProducing()
+        await self.settles(lambda: slow.received == 9, "everything has come")
+
+    async def test_tooLate(self) -> None:
+        """
+        What has been answered is not accepted any more, and what was accepted is not answered.
+        """
+        port = await self.accepts(Echo)
+        factory: Any = Factory.forProtocol(Echo)
+        factory.noisy = False
+
+        def answers(exchange: IExchange) -> None:
+            exchange.respond(403, b"", b"no")
+            exchange.accept(b"", factory)
+
+        def accepts(exchange: IExchange) -> None:
+            exchange.accept(b"", factory)
+            exchange.accept(b"", factory)
+            exchange.respond(403, b"", b"no")
+            exchange.begin(200, b"", None).write(b"no")
+
+        for deed, wanted in ((answers, 403), (accepts, 101)):
+            for entrance in self.plane.engine._entrances.values():
+                entrance.actions["own"] = Doing(deed)
+            client = await self.client(port)
+            client.sends(ASKS)
+            self.assertEqual(status(await client.head()), wanted)
+            if wanted == 101:
+                client.sends(b"x\r\n")
+                await client.expects(b"x\r\n")
+        self.assertEqual(len(Echo.made), 1)
+
     async def test_record(self) -> None:
         """
         One record, of a 101, with the bytes that went each way.
