@@ -5,9 +5,11 @@ C{websockets}, over TLS, and through a reload.
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from ..ports import freePorts
+from .test_http2 import NEEDS_CHROMIUM
 from .test_process import HERE, TWISTD, ProcessCase
 
 _FILE = """
@@ -32,14 +35,41 @@ routes:
     action:
       {{type: socket, kind: asgi, factory: chat_of_this_test.app, python_path: app, body_bytes: 1048576,
        tls: {{mode: terminate, certificate: internal}}}}
-    websocket: {{origins: ["https://a.localhost"]}}
+    websocket: {{origins: ["https://a.localhost", "https://a.localhost:{port}"]}}
 {more}
 """
 
-_CODE = """
-import os
+_PAGE = """<!doctype html><title>chat</title><script>
+const chat = new WebSocket(`wss://${location.host}/browser`, ["a", "b"]);
+const long = "x".repeat(100000);
+chat.binaryType = "arraybuffer";
+chat.onmessage = ({data}) => {
+  if (typeof data !== "string") {
+    chat.close(4002, `${chat.protocol} ${chat.extensions} ${data.byteLength}`);
+  } else {
+    chat.send(data === long ? new Uint8Array(70000) : long);
+  }
+};
+</script><img src="/told">"""
+
+_CODE = (
+    f"""
+import asyncio, os
+
+page = {_PAGE!r}
+"""
+    """
+told = asyncio.Event()
 
 async def app(scope, receive, send):
+    if scope["type"] == "http":
+        if scope["path"] == "/told":
+            # The page is not whole before this has come.
+            await asyncio.wait_for(told.wait(), 20)
+        kind = [(b"content-type", b"text/html")]
+        await send({"type": "http.response.start", "status": 200, "headers": kind})
+        await send({"type": "http.response.body", "body": page.encode()})
+        return
     if scope["type"] != "websocket":
         raise RuntimeError("only WebSockets are spoken here")
     await receive()
@@ -61,15 +91,19 @@ async def app(scope, receive, send):
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
+            with open("told", "a") as file:
+                file.write(f"{path} {message['code']} {message['reason']}\\n")
+            told.set()
             return
         if message.get("text") == "close":
             await send({"type": "websocket.close", "code": 4005, "reason": "as you like"})
             return
         await send({**message, "type": "websocket.send"})
 """
+)
 
 
-class DialogueTests(ProcessCase):
+class DialogueCase(ProcessCase):
     """
     One process that serves it.
     """
@@ -85,6 +119,12 @@ class DialogueTests(ProcessCase):
         Write the configuration.
         """
         (self.directory / "c.yaml").write_text(_FILE.format(workers=workers, port=self.port, more=more))
+
+
+class DialogueTests(DialogueCase):
+    """
+    The library for a client.
+    """
 
     @contextmanager
     def chat(self, path: str = "/", **options: Any) -> Iterator[Any]:
@@ -221,3 +261,40 @@ class DialogueTests(ProcessCase):
         See L{speaks}, where each of two workers has an application of its own.
         """
         self.speaks(2)
+
+
+class BrowserTests(DialogueCase):
+    """
+    A browser.
+    """
+
+    skip = NEEDS_CHROMIUM
+    timeout = 120
+
+    def test_browser(self) -> None:
+        """
+        A page opens a WebSocket by the connection of HTTP/2 that it came by, says and hears something,
+        and closes it.
+        """
+        self.write(1)
+        with self.going([*TWISTD, "-n", "smartproxy", "--config", "c.yaml"]) as process:
+            self.until(process, "Admin socket at")
+            ran = subprocess.run(
+                [
+                    *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+                    *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+                    *("--disable-sync", "--disable-dev-shm-usage", "--ignore-certificate-errors"),
+                    *(f"--user-data-dir={self.directory / 'browser'}", "--dump-dom"),
+                    f"https://a.localhost:{self.port}/",
+                ],
+                capture_output=True,
+                check=False,
+                timeout=90,
+            )
+            self.assertIn(b"<title>chat</title>", ran.stdout, ran.stderr[-2000:])
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+        self.assertEqual((self.directory / "told").read_text(), "/browser 4002 a  70000\n")
+        entries = [json.loads(line) for line in (self.directory / "access.log").read_text().splitlines()]
+        (entry,) = [each for each in entries if each["status"] == 101]
+        self.assertEqual((entry["target"], entry["version"]), ("/browser", "HTTP/2.0"))
