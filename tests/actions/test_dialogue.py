@@ -516,6 +516,8 @@ class DialogueTests(ApplicationTests):
             await each.closes()
             await each.ended()
         await self.settles(lambda: len(samples.happened) == 7, "they have ended")
+        (running,) = self.plane._applications.running.values()
+        await self.settles(lambda: running._busy == 0, "nothing is under way")  # type: ignore[attr-defined]
         speaker = await self.speaks(port, b"/echo")
         self.assertEqual(speaker.status, 101)
 
