@@ -251,6 +251,12 @@ class DialogueTests(ApplicationTests):
         await self.use(Route("app", (port,), action, "http"), http2PriorKnowledge=True, **self.others)
         return port
 
+    def mayLog(self) -> None:
+        """
+        What an application says too late is logged, unless the client has left before.
+        """
+        self.addCleanup(self.flushLoggedErrors, RuntimeError)
+
     async def speaks(self, port: int, path: bytes, *lines: bytes) -> Any:
         """
         A client that has asked.
@@ -316,12 +322,12 @@ class DialogueTests(ApplicationTests):
         """
         An application may refuse, by 403 or by an answer of its own.
         """
+        self.mayLog()
         port = await self.talks()
         speaker = await self.speaks(port, b"/closing")
         self.assertEqual((speaker.status, await speaker.body()), (403, b"403 Forbidden\n"))
         await self.settles(lambda: len(samples.happened) == 3, "it was told that it has said no")
         self.assertIn("is closed", samples.happened[2])
-        self.flushLoggedErrors(RuntimeError)
         speaker = await self.speaks(port, b"/answering")
         self.assertEqual(speaker.status, 401)
         if self.speaker is Second:
@@ -367,12 +373,12 @@ class DialogueTests(ApplicationTests):
         """
         An application that closes is told when the client has agreed, and may say nothing more.
         """
+        self.mayLog()
         speaker = await self.speaks(await self.talks(), b"/closes")
         self.assertEqual(await speaker.ended(), (4001, "enough"))
         await self.settles(lambda: len(samples.happened) == 4, "it was told")
         self.assertEqual(samples.happened[2], 4001)
         self.assertIn("is closed", samples.happened[3])
-        self.flushLoggedErrors(RuntimeError)
 
     async def test_errs(self) -> None:
         """
