@@ -355,6 +355,21 @@ class Talk:
         await asyncio.to_thread(go.wait, 10)
         await self.echo()
 
+    async def lingers(self) -> None:
+        """Does not ask whether the client is there."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            happened.append("cancelled")
+            raise
+
+    async def farewells(self) -> None:
+        """Has something to do after the end."""
+        await self.send({"type": "websocket.close"})
+        await asyncio.to_thread(go.wait, 10)
+        await asyncio.sleep(0.2)
+        happened.append("done")
+
     async def stays(self) -> None:
         """Wants more than there is."""
         while True:

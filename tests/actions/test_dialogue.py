@@ -241,6 +241,13 @@ class DialogueTests(ApplicationTests):
 
     speaker: Any = First
     others: dict[str, Any] = {}
+    _mayLog = False
+
+    async def tearDown(self) -> None:
+        """Everything has been logged that will be."""
+        await super().tearDown()
+        if self._mayLog:
+            self.flushLoggedErrors(RuntimeError)
 
     async def talks(self, **settings: Any) -> int:
         """
@@ -255,7 +262,7 @@ class DialogueTests(ApplicationTests):
         """
         What an application says too late is logged, unless the client has left before.
         """
-        self.addCleanup(self.flushLoggedErrors, RuntimeError)
+        self._mayLog = True
 
     async def speaks(self, port: int, path: bytes, *lines: bytes) -> Any:
         """
@@ -405,6 +412,23 @@ class DialogueTests(ApplicationTests):
         speaker = await self.speaks(port, b"/stays")
         await speaker.closes()
         await self.happens("stays: there is nothing to receive after websocket.disconnect")
+
+    async def test_goesOn(self) -> None:
+        """
+        An application that goes on when the client has left is cancelled after a while, one that has ended
+        the WebSocket itself is not.
+        """
+        self.patch(asgi, "GRACE", 0.02)
+        port = await self.talks()
+        speaker = await self.speaks(port, b"/lingers")
+        await speaker.closes()
+        await speaker.ended()
+        await self.happens("cancelled")
+        samples.happened[1:] = []
+        speaker = await self.speaks(port, b"/farewells")
+        await speaker.ended()
+        samples.go.set()
+        await self.happens("done")
 
     async def test_flood(self) -> None:
         """
