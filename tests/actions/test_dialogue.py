@@ -423,10 +423,12 @@ class DialogueTests(ApplicationTests):
         speaker = await self.speaks(port, b"/lingers")
         await speaker.closes()
         await speaker.ended()
+        speaker.leaves()
         await self.happens("cancelled")
         samples.happened[1:] = []
         speaker = await self.speaks(port, b"/farewells")
         await speaker.ended()
+        speaker.leaves()
         samples.go.set()
         await self.happens("done")
 
@@ -545,6 +547,7 @@ class DialogueTests(ApplicationTests):
         for each in speakers:
             await each.closes()
             await each.ended()
+            each.leaves()
         await self.settles(lambda: len(samples.happened) == 7, "they have ended")
         (running,) = self.plane._applications.running.values()
         await self.settles(lambda: running._busy == 0, "nothing is under way")  # type: ignore[attr-defined]
