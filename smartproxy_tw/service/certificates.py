@@ -27,25 +27,24 @@ from ..acme.choices import Choices
 from ..acme.journal import Journal
 from ..acme.reasons import REASONS
 from ..config.division import divided
-from ..config.model import Auto, CertificateSource, Config, Files, Internal, twinOf
+from ..config.model import Config, twinOf
 from ..control.slices import inSlices
 from ..interfaces import IPlane
-from ..routing.steps import Steps, finish, paused
+from ..routing.steps import finish
 from .admission import Probe
-from .alarm import Timetable
 from .authorities import Asked, Authorities
 from .automatic import AutoCertificate, Obtain
 from .caution import Identify, Preflight
 from .crowd import Crowd
 from .errors import NotNow, NotPossible
 from .events import CertificateEvent, Events
-from .files import FileCertificate, interval
-from .gathering import gathered
 from .holdings import Holdings
-from .internal import InternalCertificate
+from .leaving import Leaving
 from .loading import Loading
+from .making import Making
 from .memory import Memory
 from .presenting import Presenter
+from .provisioning import Provisioning
 from .readiness import Readiness
 from .rehearsal import Rehearsal
 from .renewal import Advise
@@ -143,14 +142,10 @@ class Certificates:
         @param unattended: Has no garbage collected while very many are asked for, where that
             is ours to decide: see L{smartproxy_tw.control.garbage}.
         """
-        self._unattended = unattended
         self._gate = gate
         self._plane = plane
         self._memory = memory
-        self._storage = storage
-        self._events = events
         self._clock = clock
-        self._chance = chance
         self._choices = choices
         self._rehearsal = rehearsal
         self._preflight = preflight
@@ -175,48 +170,28 @@ class Certificates:
         self._isStopped = False
         self._dividing: Readiness | None = None
         self._division: Deferred[None] = succeed(None)
-        self._background: Deferred[None] = succeed(None)
-        self._dismissing: Deferred[None] = succeed(None)
-        self._leaving: dict[str, Readiness] = {}
-        self._timetable = Timetable(clock)
         self._crowd = Crowd(plane, clock, lambda: self._authorities.isBusy, self._touch)
         self._standIns = StandIns(plane, clock)
         self._loading = Loading(self._authorities, storage, self._standIns, clock)
         self._turns = DeferredLock()
         self._holdings = Holdings()
-        self._initial = finish(self._successionOf(self.config))
+        self._making = Making(
+            plane,
+            storage,
+            self._authorities,
+            memory,
+            clock,
+            chance,
+            self._had,
+            self._divideSoon,
+            rehearsal=rehearsal,
+            preflight=preflight,
+            events=events,
+        )
+        self._leaving = Leaving(plane, self._holdings, self._standIns)
+        self._provisioning = Provisioning(self._holdings, self._leaving, self._authorities, clock, unattended)
+        self._initial = finish(self._making.succession(self.config, self._holdings))
         self._holdings.admit(self._initial)
-
-    def _successionOf(self, config: Config) -> Steps[Succession]:
-        """
-        What a configuration needs that is not there, and what is there that it does
-        not need.
-        """
-        sources = _sources(config)
-        gone = self._holdings.unneeded({source.key for source in sources})
-        succession = Succession(config, config, gone=gone)
-        seconds = interval(sum(isinstance(source, Files) for source in sources))
-        for source, isPause in paused(sources):
-            if not self._holdings.has(source.key):
-                self._add(source, succession, seconds)
-            if isPause:
-                yield
-        return succession
-
-    def _add(self, source: CertificateSource, succession: Succession, seconds: float) -> None:
-        clock, plane = self._clock, self._plane
-        if isinstance(source, Auto):
-            self._addAuto(source, succession)
-        elif isinstance(source, Internal):
-            authority = self._storage.authority
-            succession.internal.append(InternalCertificate(source, plane, authority, clock, self._timetable))
-        else:
-            succession.files.append(FileCertificate(source, plane, clock, seconds))
-
-    def _addAuto(self, auto: Auto, succession: Succession) -> None:
-        if self._authorities.hasTwins:
-            succession.twins[auto.key] = self._made(replace(auto, isTwin=True))
-        succession.first.append(self._made(auto, lambda: self._had(auto.key)))
 
     def _had(self, key: str) -> None:
         """
@@ -237,7 +212,7 @@ class Certificates:
                 return
             gone = self._standIns.drop(key)
             await self._plane.useTable(self.shown)
-            await self._removeStandIns(gone)
+            await self._leaving.removeStandIns(gone)
 
     def _notShown(self, failure: Failure) -> None:
         if not failure.check(CancelledError):  # type: ignore[no-untyped-call]
@@ -253,32 +228,6 @@ class Certificates:
             yield
         finally:
             self._turns.release()
-
-    def _made(self, auto: Auto, then: Callable[[], object] | None = None) -> AutoCertificate:
-        own, *fallbacks = self._authorities.ways(auto)
-        return AutoCertificate(
-            auto,
-            self._plane,
-            own.obtain,
-            own.save,
-            self._clock,
-            admission=own.admission,
-            timetable=self._timetable,
-            memory=self._memory,
-            chance=self._chance,
-            advise=own.advise,
-            directory=own.directory,
-            fallbacks=fallbacks,
-            rehearsal=self._rehearsal,
-            preflight=self._preflight,
-            identify=own.identify,
-            events=self._events,
-            fileOf=own.fileOf,
-            revoke=own.revoke,
-            disown=own.disown,
-            then=then,
-            divide=self._divideSoon,
-        )
 
     def load(self) -> Deferred[None]:
         """
@@ -512,7 +461,7 @@ class Certificates:
             self._turns.release()
 
     async def _prepared(self, config: Config) -> Succession:
-        succession = await inSlices(self._successionOf(config), self._clock)
+        succession = await inSlices(self._making.succession(config, self._holdings), self._clock)
         try:
             await self._have(succession, _AT_ONCE)
         except BaseException:
@@ -525,15 +474,10 @@ class Certificates:
         served = [each.auto.key for each in self._holdings.first]
         return self._loading.have(some, served, atOnce)
 
-    def _pause(self) -> Deferred[None]:
-        return deferLater(self._clock, 0.0)
-
     async def _takeBack(self, succession: Succession) -> None:
         for each in succession.every:
-            gone = self._standIns.drop(each.key)
             await each.stop()
-            await self._remove(each.key)
-            await self._removeStandIns(gone)
+            await self._leaving.remove(each.key)
 
     async def _replace(self, succession: Succession) -> None:
         self.config = succession.config
@@ -547,61 +491,13 @@ class Certificates:
             keys = [each.key for each in portion]
             with self._authorities.gathering():
                 for each in portion:
-                    self._leave(each)
+                    self._leaving.begin(each)
             for key in keys:
-                await self._remove(key)
-                await self._removeStandIns(self._standIns.drop(key))
+                await self._leaving.remove(key)
             if len(portion) == _AT_ONCE:
-                await self._pause()
+                await deferLater(self._clock, 0.0)
         if self._isOpen and succession.first:
-            self._background = Deferred.fromCoroutine(self._ask(self._background, succession.first))
-
-    def _leave(self, certificate: AnyCertificate) -> None:
-        """
-        Have one end; its order, if there is one, takes its time.
-        """
-        key = certificate.key
-        self._holdings.forget(key)
-        left = self._leaving[key] = Readiness()
-
-        def end(_: object) -> None:
-            if self._leaving.get(key) is left:
-                del self._leaving[key]
-            if isinstance(certificate, AutoCertificate):
-                certificate.dismantle()
-            left.happen()
-
-        certificate.stop().addErrback(self._defect).addBoth(end)
-
-    def _defect(self, failure: Failure) -> None:
-        self._log.failure("A defect while ending a certificate", failure=failure)
-
-    async def _remove(self, key: str) -> None:
-        if self._standIns.needs(key):
-            # It is shown for another one.
-            return
-        try:
-            await self._plane.uninstall(key)
-        except Exception:
-            self._log.failure("The certificate {key} is served still, and not needed", key=key)
-
-    async def _removeStandIns(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            if not self._holdings.has(key):
-                await self._remove(key)
-
-    async def _ask(self, before: Deferred[None], coming: Sequence[AutoCertificate]) -> None:
-        await before
-        attended = self._unattended()
-        try:
-            for portion in portions(coming, _AT_ONCE):
-                with self._authorities.gathering():
-                    for each in portion:
-                        Deferred.fromCoroutine(self._provision(each)).addErrback(self._defect)
-                if len(portion) == _AT_ONCE:
-                    await self._pause()
-        finally:
-            attended()
+            self._provisioning.soon(succession.first, _AT_ONCE)
 
     async def _load(self) -> None:
         await self._have(self._initial, sys.maxsize)
@@ -613,39 +509,16 @@ class Certificates:
             summary=", ".join(f"{count} {_WORDS[state]}" for state, count in states.items()) or "none wanted",
         )
 
-    async def _dismiss(self) -> None:
-        first, twins = self._holdings.first, self._holdings.twins.values()
-        await self._authorities.dismiss(
-            (each.auto.names for each in first if each.isWanting),
-            (each.auto.names for each in twins if each.isWanting),
-        )
-
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
         self._isOpen = not self._isStopped
-        # In the background: records in the DNS take their time.
-        self._dismissing = Deferred.fromCoroutine(self._dismiss())
+        self._provisioning.begin()
         self._crowd.watch()
-        with self._authorities.gathering():
-            ended = gathered([Deferred.fromCoroutine(self._provision(each)) for each in self._holdings.first])
-        await ended
+        await self._provisioning.all()
         while self._dividing is not None:
             await self._dividing.when()
-            await gathered([Deferred.fromCoroutine(self._provision(each)) for each in self._holdings.first])
+            await self._provisioning.all()
         return self.status()
-
-    async def _provision(self, certificate: AutoCertificate) -> None:
-        for key in (certificate.auto.key, twinOf(certificate.auto.key)):
-            while (left := self._leaving.get(key or "")) is not None:
-                # The one that was there for these names before is still at it.
-                await left.when()
-                if self._holdings.byACME(certificate.key) is not certificate:
-                    return
-        await certificate.provision()
-        twin = self._holdings.twins.get(certificate.auto.key)
-        # Names that cannot be proved are not tried twice.
-        if twin is not None and certificate.isIssued:
-            await twin.provision()
 
     def _divideSoon(self) -> None:
         if self._dividing is None and not self._isStopped:
@@ -688,7 +561,7 @@ class Certificates:
         await self._replace(succession)
         for key in succession.gone:
             self._memory.forget(key)
-        await self._dismiss()
+        await self._provisioning.dismiss()
 
     def _touch(self, key: str, asked: float) -> None:
         for each in (key, twinOf(key)):
@@ -700,13 +573,10 @@ class Certificates:
         self._isOpen, self._isStopped = False, True
         self._division.cancel()
         self._crowd.stop()
-        for each in (self._dismissing, self._background):
-            each.addErrback(_cancelled)
-            each.cancel()
+        self._provisioning.stop()
         for certificate in self._holdings:
             await certificate.stop()
-        for left in tuple(self._leaving.values()):
-            await left.when()
+        await self._leaving.allOver()
         self._authorities.stop()
         if self._rehearsal is not None:
             await self._rehearsal.stop()
@@ -715,15 +585,3 @@ class Certificates:
 
 def _hasBegun(certificate: AnyCertificate) -> bool:
     return not (isinstance(certificate, AutoCertificate) and certificate.isQueued)
-
-
-def _cancelled(failure: Failure) -> None:
-    failure.trap(CancelledError)  # type: ignore[no-untyped-call]
-
-
-def _sources(config: Config) -> tuple[CertificateSource, ...]:
-    found: dict[str, CertificateSource] = {}
-    for route in config.routes:
-        for source in () if route.tls is None else route.tls.sources:
-            found.setdefault(source.key, source)
-    return tuple(found.values())
