@@ -39,7 +39,8 @@ class Leaving:
         self._plane = plane
         self._holdings = holdings
         self._standIns = standIns
-        self._under: dict[str, Readiness] = {}
+        # Of one identity there are several, where names came and went again meanwhile.
+        self._under: dict[str, list[Readiness]] = {}
 
     def begin(self, certificate: AnyCertificate) -> None:
         """
@@ -47,10 +48,13 @@ class Leaving:
         """
         key = certificate.key
         self._holdings.forget(key)
-        left = self._under[key] = Readiness()
+        left = Readiness()
+        under = self._under.setdefault(key, [])
+        under.append(left)
 
         def end(_: object) -> None:
-            if self._under.get(key) is left:
+            under.remove(left)
+            if not under:
                 del self._under[key]
             if isinstance(certificate, AutoCertificate):
                 certificate.dismantle()
@@ -66,19 +70,17 @@ class Leaving:
 
     async def over(self, key: str) -> None:
         """
-        Wait until one has ended, if there is one that does; meanwhile the next of the same
-        identity may have begun to.
+        Wait until all of this identity have ended that have begun to.
         """
-        left = self._under.get(key)
-        if left is not None:
-            await left.when()
+        while under := self._under.get(key):
+            await under[0].when()
 
     async def allOver(self) -> None:
         """
         Wait until all that have begun to end have ended.
         """
-        for left in tuple(self._under.values()):
-            await left.when()
+        for key in tuple(self._under):
+            await self.over(key)
 
     async def remove(self, key: str) -> None:
         """

@@ -115,11 +115,13 @@ class Provisioning:
             attended()
 
     async def _one(self, certificate: AutoCertificate) -> None:
-        for key in (certificate.auto.key, twinOf(certificate.auto.key)):
+        # One that has to go itself meanwhile is taken apart: it knows nothing then.
+        own = certificate.key
+        for key in (own, twinOf(own)):
             while key is not None and self._leaving.isUnderWay(key):
                 # The one that was there for these names before is still at it.
                 await self._leaving.over(key)
-                if self._holdings.byACME(certificate.key) is not certificate:
+                if self._holdings.byACME(own) is not certificate:
                     return
         await certificate.provision()
         twin = self._holdings.twins.get(certificate.auto.key)

@@ -105,17 +105,20 @@ class LeavingTests(SynchronousTestCase):
 
     def test_oneAfterTheOther(self) -> None:
         """
-        Where the next of the same identity leaves before the first has ended, the end of the
-        first is not taken for its own.
+        Where the next of the same identity leaves before the first has ended, it is under way
+        until both have: an order of the first may be at an authority still.
         """
-        first, second = self.begins(), self.begins()
-        waiting = self.over()
-        first.ending.callback(None)
-        self.assertTrue(self.leaving.isUnderWay(SHOP.key))
-        self.assertNoResult(waiting)
-        second.ending.callback(None)
-        self.successResultOf(waiting)
-        self.assertFalse(self.leaving.isUnderWay(SHOP.key))
+        for early, late in ((0, 1), (1, 0)):
+            certificates = [self.begins(), self.begins()]
+            waiting = [self.over(), Deferred.fromCoroutine(self.leaving.allOver())]
+            certificates[early].ending.callback(None)
+            self.assertTrue(self.leaving.isUnderWay(SHOP.key))
+            for each in waiting:
+                self.assertNoResult(each)
+            certificates[late].ending.callback(None)
+            self.assertFalse(self.leaving.isUnderWay(SHOP.key))
+            for each in waiting:
+                self.successResultOf(each)
 
     def test_defect(self) -> None:
         """

@@ -519,6 +519,24 @@ class OrderTests(ReloadTests):
         (status,) = self.proxy.status()
         self.assertEqual(status.state, "valid")
 
+    def test_comesAndGoes(self) -> None:
+        """
+        A new order waits for one that is ending also where its names came and went again
+        meanwhile, and so does the end of the proxy.
+        """
+        self.begin()
+        self.plane.holds("withdraw")
+        shop = route("route0", SHOP)
+        for routes in ((PLAIN,), (shop,), (PLAIN,), (shop,)):
+            self.successResultOf(self.proxy.updateRoutes(routes))
+        self.assertEqual(sum(self.authority.orders.values()), 1)
+        assert self.proxy.certificates is not None
+        ending = self.proxy.certificates.stop()
+        self.assertNoResult(ending)
+        self.plane.finishes("withdraw")
+        self.successResultOf(ending)
+        self.assertEqual(sum(self.authority.orders.values()), 1)
+
     def test_failing(self) -> None:
         """
         What is to be tried again later is not, when nobody wants it any more.
