@@ -9,28 +9,21 @@ cannot be had, nothing is asked of any authority at all.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from ..acme.choices import Choices
 from ..acme.journal import Journal
 from ..acme.reasons import REASONS
-from ..config.division import divided
 from ..config.model import Config, twinOf
-from ..control.slices import inSlices
 from ..interfaces import IPlane
-from ..routing.steps import finish
 from .admission import Probe
 from .authorities import Asked, Authorities
 from .automatic import AutoCertificate, Obtain
@@ -45,13 +38,13 @@ from .making import Making
 from .memory import Memory
 from .presenting import Presenter
 from .provisioning import Provisioning
-from .readiness import Readiness
 from .rehearsal import Rehearsal
 from .renewal import Advise
+from .replacing import Replacing
 from .standins import StandIns
 from .status import CertificateStatus
 from .storage import Storage
-from .succession import AnyCertificate, Succession, portions
+from .succession import Succession
 
 if TYPE_CHECKING:
     from ..preflight.findings import Finding
@@ -67,10 +60,6 @@ _WORDS = {
     "valid": "valid",
 }
 
-#: After so many certificates others have their turn, while the proxy serves: making one
-#: takes up to half a millisecond.
-_AT_ONCE = 16
-
 
 def _leftAlone() -> Callable[[], None]:
     """
@@ -83,9 +72,6 @@ class Certificates:
     """
     Sees to it that every terminating route has something to show, and that it
     is as good as can be had.
-
-    @ivar config: The configuration, its routes with as many certificates as the
-        authorities demand.
     """
 
     _log = Logger()
@@ -143,9 +129,6 @@ class Certificates:
             is ours to decide: see L{smartproxy_tw.control.garbage}.
         """
         self._gate = gate
-        self._plane = plane
-        self._memory = memory
-        self._clock = clock
         self._choices = choices
         self._rehearsal = rehearsal
         self._preflight = preflight
@@ -165,17 +148,9 @@ class Certificates:
         self._authorities = Authorities(
             [own, *fallbacks], config.acme, presenter or Presenter(plane, None), clock, chance
         )
-        self.config = divided(config, self._authorities.learned)
-        self._isOpen = False
-        self._isStopped = False
-        self._dividing: Readiness | None = None
-        self._division: Deferred[None] = succeed(None)
         self._crowd = Crowd(plane, clock, lambda: self._authorities.isBusy, self._touch)
-        self._standIns = StandIns(plane, clock)
-        self._loading = Loading(self._authorities, storage, self._standIns, clock)
-        self._turns = DeferredLock()
         self._holdings = Holdings()
-        self._making = Making(
+        making = Making(
             plane,
             storage,
             self._authorities,
@@ -183,15 +158,27 @@ class Certificates:
             clock,
             chance,
             self._had,
-            self._divideSoon,
+            self._tooMany,
             rehearsal=rehearsal,
             preflight=preflight,
             events=events,
         )
-        self._leaving = Leaving(plane, self._holdings, self._standIns)
+        standIns = StandIns(plane, clock)
+        self._leaving = Leaving(plane, self._holdings, standIns)
         self._provisioning = Provisioning(self._holdings, self._leaving, self._authorities, clock, unattended)
-        self._initial = finish(self._making.succession(self.config, self._holdings))
-        self._holdings.admit(self._initial)
+        self._replacing = Replacing(
+            config,
+            plane,
+            self._holdings,
+            self._authorities,
+            making,
+            Loading(self._authorities, storage, standIns, clock),
+            standIns,
+            self._leaving,
+            self._provisioning,
+            clock,
+            memory.forget,
+        )
 
     def _had(self, key: str) -> None:
         """
@@ -200,34 +187,10 @@ class Certificates:
         twin = self._holdings.twins.get(key)
         if twin is not None:
             twin.provision()
-        if self._standIns.has(key):
-            Deferred.fromCoroutine(self._showAnew(key)).addErrback(self._notShown)
+        self._replacing.showWhole(key)
 
-    async def _showAnew(self, key: str) -> None:
-        """
-        Nothing needs to stand in any more.
-        """
-        async with self._turn():
-            if self._isStopped or not self._standIns.has(key):
-                return
-            gone = self._standIns.drop(key)
-            await self._plane.useTable(self.shown)
-            await self._leaving.removeStandIns(gone)
-
-    def _notShown(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):  # type: ignore[no-untyped-call]
-            self._log.failure("The routes could not be shown anew", failure=failure, event="table-unused")
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """
-        Change what is shown: one after the other.
-        """
-        await self._turns.acquire()
-        try:
-            yield
-        finally:
-            self._turns.release()
+    def _tooMany(self) -> None:
+        self._replacing.divideSoon()
 
     def load(self) -> Deferred[None]:
         """
@@ -241,12 +204,19 @@ class Certificates:
         return Deferred.fromCoroutine(self._load())
 
     @property
+    def config(self) -> Config:
+        """
+        The configuration, its routes with as many certificates as the authorities demand.
+        """
+        return self._replacing.config
+
+    @property
     def shown(self) -> Config:
         """
         The configuration that the data path is to go by: L{config}, but for the
         certificates that stand in for others.
         """
-        return self._standIns.into(self.config)
+        return self._replacing.shown
 
     def prepare(self, config: Config) -> Deferred[Succession]:
         """
@@ -257,13 +227,13 @@ class Certificates:
             L{abandon} has to be called with: until then nothing else is shown anew.
             Fails as L{load}; all is as before then.
         """
-        return Deferred.fromCoroutine(self._prepare(config))
+        return Deferred.fromCoroutine(self._replacing.prepare(config))
 
     def abandon(self, succession: Succession) -> Deferred[None]:
         """
         Take back what was prepared.
         """
-        return Deferred.fromCoroutine(self._abandon(succession))
+        return Deferred.fromCoroutine(self._replacing.abandon(succession))
 
     def settle(self, succession: Succession) -> Deferred[None]:
         """
@@ -274,7 +244,9 @@ class Certificates:
         @return: Fires when the data path has let go of what nobody needs; the orders
             go on.
         """
-        return Deferred.fromCoroutine(self._settle(succession))
+        if self._choices is not None:
+            self._choices.prefer(succession.config.challenges)
+        return Deferred.fromCoroutine(self._replacing.settle(succession))
 
     def provisionAll(self) -> Deferred[tuple[CertificateStatus, ...]]:
         """
@@ -411,8 +383,9 @@ class Certificates:
         return certificate.revoke(reason)
 
     def _chosen(self, key: str) -> AutoCertificate:
-        if not self._isOpen:
-            code: Literal["starting", "stopping"] = "stopping" if self._isStopped else "starting"
+        asking = self._provisioning
+        if not asking.isOpen:
+            code: Literal["starting", "stopping"] = "stopping" if asking.isStopped else "starting"
             raise NotNow(code, f"The proxy is {code}.")
         found = self._holdings.byACME(key)
         if found is None:
@@ -440,68 +413,8 @@ class Certificates:
         """
         return Deferred.fromCoroutine(self._stop())
 
-    async def _prepare(self, config: Config) -> Succession:
-        await self._turns.acquire()
-        try:
-            return await self._prepared(divided(config, self._authorities.learned))
-        except BaseException:
-            self._turns.release()
-            raise
-
-    async def _abandon(self, succession: Succession) -> None:
-        try:
-            await self._takeBack(succession)
-        finally:
-            self._turns.release()
-
-    async def _settle(self, succession: Succession) -> None:
-        try:
-            await self._replace(succession)
-        finally:
-            self._turns.release()
-
-    async def _prepared(self, config: Config) -> Succession:
-        succession = await inSlices(self._making.succession(config, self._holdings), self._clock)
-        try:
-            await self._have(succession, _AT_ONCE)
-        except BaseException:
-            await self._takeBack(succession)
-            raise
-        succession.shown = self._standIns.into(config)
-        return succession
-
-    def _have(self, some: Succession, atOnce: int) -> Coroutine[Deferred[Any], Any, None]:
-        served = [each.auto.key for each in self._holdings.first]
-        return self._loading.have(some, served, atOnce)
-
-    async def _takeBack(self, succession: Succession) -> None:
-        for each in succession.every:
-            await each.stop()
-            await self._leaving.remove(each.key)
-
-    async def _replace(self, succession: Succession) -> None:
-        self.config = succession.config
-        self._holdings.admit(succession)
-        if self._choices is not None:
-            self._choices.prefer(succession.config.challenges)
-        gone = self._holdings.release(succession.gone)
-        # Those whose turn has not come end first, so that it does not come while the others end.
-        gone.sort(key=_hasBegun)
-        for portion in portions(gone, _AT_ONCE):
-            keys = [each.key for each in portion]
-            with self._authorities.gathering():
-                for each in portion:
-                    self._leaving.begin(each)
-            for key in keys:
-                await self._leaving.remove(key)
-            if len(portion) == _AT_ONCE:
-                await deferLater(self._clock, 0.0)
-        if self._isOpen and succession.first:
-            self._provisioning.soon(succession.first, _AT_ONCE)
-
     async def _load(self) -> None:
-        await self._have(self._initial, sys.maxsize)
-        self._initial = Succession(self.config, self.config)
+        await self._replacing.load()
         states = Counter(status.state for status in self.status())
         self._log.info(
             "Loaded the certificates: {summary}",
@@ -511,57 +424,13 @@ class Certificates:
 
     async def _provisionAll(self) -> tuple[CertificateStatus, ...]:
         await self._gate()
-        self._isOpen = not self._isStopped
         self._provisioning.begin()
         self._crowd.watch()
         await self._provisioning.all()
-        while self._dividing is not None:
-            await self._dividing.when()
+        while self._replacing.isDividing:
+            await self._replacing.divided()
             await self._provisioning.all()
         return self.status()
-
-    def _divideSoon(self) -> None:
-        if self._dividing is None and not self._isStopped:
-            self._dividing = Readiness()
-            self._division = Deferred.fromCoroutine(self._divide(self._dividing))
-
-    async def _divide(self, dividing: Readiness) -> None:
-        try:
-            # The order that was refused is to end first.
-            await deferLater(self._clock, 0.0)
-            async with self._turn():
-                while (config := divided(self.config, self._authorities.learned)) != self.config:
-                    await self._use(config)
-        except CancelledError:
-            pass
-        except Exception:
-            self._log.failure("The names of a route could not be divided anew", event="division-failed")
-        finally:
-            self._dividing = None
-            dividing.happen()
-
-    async def _use(self, config: Config) -> None:
-        """
-        Have other certificates for the same names.
-        """
-        succession = await self._prepared(config)
-        try:
-            # First there is something to be shown, then it is.
-            await self._plane.useTable(succession.shown)
-        except BaseException:
-            await self._takeBack(succession)
-            raise
-        before = sum(each.auto.key in succession.gone for each in self._holdings.first)
-        self._log.info(
-            "{before} certificates become {after}, for the names were too many for an authority",
-            event="names-divided",
-            before=before,
-            after=len(succession.first),
-        )
-        await self._replace(succession)
-        for key in succession.gone:
-            self._memory.forget(key)
-        await self._provisioning.dismiss()
 
     def _touch(self, key: str, asked: float) -> None:
         for each in (key, twinOf(key)):
@@ -570,8 +439,7 @@ class Certificates:
                 certificate.touch(asked)
 
     async def _stop(self) -> None:
-        self._isOpen, self._isStopped = False, True
-        self._division.cancel()
+        self._replacing.stop()
         self._crowd.stop()
         self._provisioning.stop()
         for certificate in self._holdings:
@@ -581,7 +449,3 @@ class Certificates:
         if self._rehearsal is not None:
             await self._rehearsal.stop()
         await self._authorities.close()
-
-
-def _hasBegun(certificate: AnyCertificate) -> bool:
-    return not (isinstance(certificate, AutoCertificate) and certificate.isQueued)

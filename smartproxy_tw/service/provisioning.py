@@ -30,6 +30,9 @@ __all__ = ["Provisioning"]
 class Provisioning:
     """
     Of the certificates of one proxy.
+
+    @ivar isOpen: Whether it has begun, and goes on.
+    @ivar isStopped: Whether it has ended.
     """
 
     _log = Logger()
@@ -55,14 +58,16 @@ class Provisioning:
         self._authorities = authorities
         self._clock = clock
         self._unattended = unattended
+        self.isOpen = self.isStopped = False
         self._coming: Deferred[None] = succeed(None)
         self._dismissing: Deferred[None] = succeed(None)
 
     def begin(self) -> None:
         """
-        Forget the orders that nobody will go on with, in the background: records in the
-        DNS take their time.
+        Certificates may be asked for from now on, unless that has ended.  Forget the orders
+        that nobody will go on with, in the background: records in the DNS take their time.
         """
+        self.isOpen = not self.isStopped
         self._dismissing = Deferred.fromCoroutine(self.dismiss())
 
     async def dismiss(self) -> None:
@@ -86,17 +91,20 @@ class Provisioning:
 
     def soon(self, coming: Sequence[AutoCertificate], atOnce: int) -> None:
         """
-        Ask for some, after those before have been asked for.
+        Ask for some, after those before have been asked for; without effect unless
+        L{isOpen}: who begins asks for all.
 
         @param coming: Of L{Holdings.first}.
         @param atOnce: After so many of them others have their turn.
         """
-        self._coming = Deferred.fromCoroutine(self._some(self._coming, coming, atOnce))
+        if self.isOpen:
+            self._coming = Deferred.fromCoroutine(self._some(self._coming, coming, atOnce))
 
     def stop(self) -> None:
         """
         Ask for nothing more.  What was asked for is for others to end.
         """
+        self.isOpen, self.isStopped = False, True
         for each in (self._dismissing, self._coming):
             each.addErrback(_cancelled)
             each.cancel()

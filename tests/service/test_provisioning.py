@@ -109,6 +109,13 @@ class ProvisioningTests(SynchronousTestCase):
         self.holdings.admit(coming)
         return made
 
+    def begin(self) -> None:
+        """
+        Certificates may be asked for.
+        """
+        self.provisioning.begin()
+        self.story.clear()
+
     def all(self) -> Deferred[None]:
         """
         Ask for all.
@@ -180,6 +187,7 @@ class ProvisioningTests(SynchronousTestCase):
         garbage is collected meanwhile.
         """
         coming = self.have(*(Auto((f"{letter}.example",)) for letter in "abc"))
+        self.begin()
         self.provisioning.soon(coming, 2)
         begun = ["unattended", "[", "asked for auto:a.example", "asked for auto:b.example", "]"]
         self.assertEqual(self.story, begun)
@@ -191,6 +199,7 @@ class ProvisioningTests(SynchronousTestCase):
         Those that come next have their turn after all that came before.
         """
         coming = self.have(*(Auto((f"{letter}.example",)) for letter in "abc"))
+        self.begin()
         self.provisioning.soon(coming[:1], 1)
         self.provisioning.soon(coming[1:], 9)
         self.assertEqual(self.story[-2:], ["asked for auto:a.example", "]"])
@@ -203,9 +212,26 @@ class ProvisioningTests(SynchronousTestCase):
         A defect with one of those that come is told, and concerns no other.
         """
         shop, blog = self.have(SHOP, BLOG)
+        self.begin()
         self.provisioning.soon([shop, blog], 9)
         shop.breaks()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_open(self) -> None:
+        """
+        Nothing that comes is asked for before it has begun, when all are, nor after its end,
+        which is final.
+        """
+        coming = self.have(SHOP)
+        self.provisioning.soon(coming, 9)
+        self.assertEqual((self.story, self.provisioning.isOpen), ([], False))
+        self.begin()
+        self.assertEqual((self.provisioning.isOpen, self.provisioning.isStopped), (True, False))
+        self.provisioning.stop()
+        self.begin()
+        self.provisioning.soon(coming, 9)
+        self.assertEqual(self.story, [])
+        self.assertEqual((self.provisioning.isOpen, self.provisioning.isStopped), (False, True))
 
     def test_dismissed(self) -> None:
         """
