@@ -32,6 +32,7 @@ from ..control.errors import PlaneLost
 from ..interfaces import IPlane
 from ..store.directory import StateError
 from .certificates import Certificates
+from .changing import Changing
 from .errors import ChangeRefused, ListenError, StartError, StoppedError, UpgradeRefused
 from .gathering import gathered
 from .listeners import Listeners
@@ -142,9 +143,7 @@ class Life:
         self._stopped: Readiness | None = None
         self._ended: Readiness | None = None
         self._error: BaseException | None = None
-        self._turnover: Turnover | None = None
-        self._turning: Deferred[None] | None = None
-        self._turned = Readiness()
+        self._changing = Changing()
 
     @property
     def config(self) -> Config:
@@ -406,8 +405,7 @@ class Life:
 
     async def _rest(self) -> None:
         self._isResting = True
-        if self._turning is not None:
-            await self._turned.when()
+        await self._changing.over()
         if self.hooks is not None:
             await self._quietly("the hooks", self.hooks.stop)
         if self.certificates is not None:
@@ -459,37 +457,16 @@ class Life:
             raise StoppedError("The proxy is stopping.")
         if self._isResting:
             raise ChangeRefused("Another process is about to take over; it has read its configuration.")
-        turnover = Turnover(self._config, config, self.listeners, self.certificates, self._plane, self._clock)
-        self._turnover = turnover
-        turned = Readiness()
-        self._turned = turned
-        self._turning = Deferred.fromCoroutine(self._turn(self._plane, config, turnover))
-        try:
-            await self._turning
-            self._config, self._loaded = config, self._clock.seconds()
-            if self.checkups is not None:
-                self.checkups.use(config)
-        except CancelledError as why:
-            raise StoppedError("The proxy was stopped, and its configuration is the one before.") from why
-        except (StartError, StateError, PlaneLost) as why:
-            raise ChangeRefused(str(why)) from why
-        except (ValueError, OSError) as why:
-            raise ChangeRefused(f"The configuration cannot be put to use: {why}") from why
-        finally:
-            self._turnover = self._turning = None
-            turned.happen()
+        plane = self._plane
+        turnover = Turnover(self._config, config, self.listeners, self.certificates, plane, self._clock)
+        await self._changing.run(
+            turnover, lambda: self._sign(plane, config), lambda: self._haveChanged(config)
+        )
 
-    async def _turn(self, plane: IPlane, config: Config, turnover: Turnover) -> None:
-        await self._sign(plane, config)
-        await turnover.run()
-
-    async def _endTurnover(self) -> None:
-        if self._turnover is None or self._turning is None:
-            return
-        turned = self._turned
-        if not self._turnover.isDecided:
-            self._turning.cancel()
-        await turned.when()
+    def _haveChanged(self, config: Config) -> None:
+        self._config, self._loaded = config, self._clock.seconds()
+        if self.checkups is not None:
+            self.checkups.use(config)
 
     async def _prepare(self, plane: IPlane, config: Config) -> None:
         try:
@@ -548,7 +525,7 @@ class Life:
             return
         stopped = self._stopped = Readiness()
         self._gate.fail(StoppedError("The proxy was stopped before its ports were served."))
-        await self._quietly("the change of the configuration", self._endTurnover)
+        await self._quietly("the change of the configuration", self._changing.end)
         if not self._hasDeparted:
             await self._closeDoors()
         # They have as long as everything else takes, and a little more.
