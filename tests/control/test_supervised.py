@@ -50,7 +50,7 @@ class SupervisedPlaneTests(PlaneContract, PlaneTests):
         """
         A worker is killed.
         """
-        self.supervisor._hands[number].process.kill()
+        self.supervisor._crew.hands[number].process.kill()
 
     async def test_successor(self) -> None:
         """
@@ -69,7 +69,7 @@ class SupervisedPlaneTests(PlaneContract, PlaneTests):
             await self.until(
                 lambda: (
                     len(self.workers.planes) > before  # noqa: B023
-                    and all(hand.isSettled for hand in self.supervisor._hands.values())
+                    and all(hand.isSettled for hand in self.supervisor._crew.hands.values())
                 ),
                 "it is replaced",
             )
@@ -117,7 +117,7 @@ class SupervisedPlaneTests(PlaneContract, PlaneTests):
         """
         port = await self.port()
         await self.use(Route("a", (port,), Respond(body="a"), "http"))
-        self.supervisor._hands[1].line.hangUp()
+        self.supervisor._crew.hands[1].line.hangUp()
         await self.until(lambda: len(self.workers.planes) == 3, "it is replaced")
         self.assertFalse(self.workers.planes[0]._isStarted)
 
@@ -125,7 +125,7 @@ class SupervisedPlaneTests(PlaneContract, PlaneTests):
         """
         The counts are asked for every few seconds.
         """
-        hand = self.supervisor._hands[1]
+        hand = self.supervisor._crew.hands[1]
         hand.counts = {}
         for _ in range(5):
             hand.tick()

@@ -1,7 +1,7 @@
 """
-Tests for L{smartproxy_tw.control.supervisor}, with workers that pretend.  Workers
-with real lines are in L{tests.control.test_supervised}, real processes in
-L{tests.live.test_workers}.
+Tests for L{smartproxy_tw.control.supervisor}, with workers that pretend: how they come and
+go is told in L{tests.control.test_crew}.  Workers with real lines are in
+L{tests.control.test_supervised}, real processes in L{tests.live.test_workers}.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -22,11 +21,11 @@ from smartproxy_tw.control.errors import Broken, PlaneLost, Refused
 from smartproxy_tw.control.hand import Patience
 from smartproxy_tw.control.state import Install, UseTable
 from smartproxy_tw.control.supervisor import Supervisor
-from smartproxy_tw.facts import HTTP01, Credential, WorkerFacts
+from smartproxy_tw.facts import HTTP01, Credential
 from smartproxy_tw.interfaces import IPlane, IWorkers
 
 from ..examples import examples
-from .workers import FakeWorker, FakeWorkers, HerePort
+from .workers import FakeWorker, FakeWorkers, HerePort, WorkersCase
 
 CONFIG = Config((), "/x", timeouts=Timeouts(drain=20))
 CHALLENGE = HTTP01("a.test", "token", "token.x")
@@ -39,7 +38,7 @@ def credential(version: int) -> Credential:
     return Credential(b"chain %d" % version, b"key")
 
 
-class SupervisorCase(SynchronousTestCase):
+class SupervisorCase(WorkersCase):
     """
     A supervisor and its workers.
     """
@@ -47,33 +46,10 @@ class SupervisorCase(SynchronousTestCase):
     count = 3
 
     def setUp(self) -> None:
-        self.clock = Clock()
-        self.workers = FakeWorkers()
+        super().setUp()
         self.plane: Any = Supervisor(
             self.clock, self.count, spawn=self.workers, patience=Patience(answer=5, start=20)
         )
-        self.events: list[dict[str, Any]] = []
-        globalLogPublisher.addObserver(self.observe)
-        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
-
-    def observe(self, event: dict[str, Any]) -> None:
-        """
-        The log.
-        """
-        if "event" in event:
-            self.events.append(event)
-
-    def logged(self, name: str) -> list[dict[str, Any]]:
-        """
-        The events of a name.
-        """
-        return [event for event in self.events if event["event"] == name]
-
-    def seconds(self, count: float) -> None:
-        """
-        Time passes.
-        """
-        self.clock.pump([0.25] * int(count * 4))
 
     def begun(self) -> list[FakeWorker]:
         """
@@ -96,9 +72,9 @@ class SupervisorCase(SynchronousTestCase):
         self.successResultOf(done)
 
 
-class StartTests(SupervisorCase):
+class InterfaceTests(SupervisorCase):
     """
-    The start.
+    What it is to everybody else.
     """
 
     def test_interface(self) -> None:
@@ -107,116 +83,6 @@ class StartTests(SupervisorCase):
         """
         verifyObject(IPlane, self.plane)
         verifyObject(IWorkers, self.plane)
-
-    def test_allAtOnce(self) -> None:
-        """
-        All workers are begun at once, and it is ready when each of them is.
-        """
-        starting = self.plane.start()
-        self.assertEqual([worker.hand.number for worker in self.workers.all], [1, 2, 3])
-        for worker in self.workers.all:
-            self.assertNoResult(starting)
-            worker.obeys()
-        self.successResultOf(starting)
-        (event,) = self.logged("workers-ready")
-        self.assertEqual((event["count"], event["pids"]), (3, "1001, 1002, 1003"))
-        self.assertEqual(self.plane.pids, {1: 1001, 2: 1002, 3: 1003})
-
-    def test_oneFails(self) -> None:
-        """
-        One that cannot start does not hold up the others for long, and is tried
-        again later, less and less often.
-        """
-        starting = self.plane.start()
-        first, second, third = self.workers.all
-        first.obeys()
-        third.obeys()
-        second.dies("ended with status 1 (no luck)")
-        self.seconds(0.25)
-        self.assertNoResult(starting)
-        self.workers.all[-1].dies()
-        self.successResultOf(starting)
-        self.assertEqual(self.logged("workers-ready")[0]["count"], 2)
-        begun = len(self.workers.all)
-        for _ in range(200):
-            self.seconds(1)
-            for worker in self.workers.living[2:]:
-                worker.dies()
-        self.assertLess(len(self.workers.all) - begun, 15)
-        died = self.logged("worker-died")
-        self.assertEqual({event["worker"] for event in died}, {2})
-        self.assertIn("no luck", died[0]["how"])
-        self.assertEqual(died[-1]["when"], "in 30 s")
-
-    def test_noneCanStart(self) -> None:
-        """
-        When none can, that is told once, with the reason, and soon.
-        """
-        starting = self.plane.start()
-        for _ in range(3):
-            for worker in self.workers.living:
-                worker.dies("ended with status 1 (ModuleNotFoundError: No module named 'x')")
-            self.seconds(0.25)
-        why = self.failureResultOf(starting, PlaneLost)
-        self.assertIn("No worker can be started: worker", str(why.value))
-        self.assertIn("No module named 'x'", str(why.value))
-        self.successResultOf(self.plane.drain(1))
-        self.seconds(60)
-        self.assertEqual(self.workers.living, [])
-
-    def test_noProcesses(self) -> None:
-        """
-        When there can be no more processes, likewise.
-        """
-        self.workers.broken = OSError(11, "Resource temporarily unavailable")
-        starting = self.plane.start()
-        self.seconds(1)
-        why = self.failureResultOf(starting, PlaneLost)
-        self.assertIn("Resource temporarily unavailable", str(why.value))
-
-    def test_neverReady(self) -> None:
-        """
-        One that hangs from its beginning is killed after its time.
-        """
-        starting = self.plane.start()
-        self.seconds(60)
-        self.assertIn("it did not answer for 20 s", str(self.failureResultOf(starting, PlaneLost).value))
-
-    def test_stoppedMeanwhile(self) -> None:
-        """
-        Stopped before it is ready, it ends every process at once and begins none.
-        """
-        starting = self.plane.start()
-        self.workers.all[0].obeys()
-        self.workers.all[1].dies()
-        drained = self.plane.drain(30)
-        assert self.workers.all[0].draining is not None
-        self.workers.all[0].draining.callback(0)
-        self.successResultOf(drained)
-        self.failureResultOf(starting, PlaneLost)
-        self.seconds(60)
-        self.assertEqual((self.workers.living, len(self.workers.all)), ([], 3))
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_givenUp(self) -> None:
-        """
-        Whoever stops waiting for the start may still drain.
-        """
-        starting = self.plane.start()
-        starting.cancel()
-        self.failureResultOf(starting, CancelledError)
-        self.workers.obey()
-        drained = self.plane.drain(1)
-        for worker in self.workers.all:
-            assert worker.draining is not None
-            worker.draining.callback(0)
-        self.successResultOf(drained)
-
-    def test_neverStarted(self) -> None:
-        """
-        What was never started has nothing to drain.
-        """
-        self.assertEqual(self.successResultOf(self.plane.drain(1)), 0)
 
 
 class ChangeTests(SupervisorCase):
@@ -466,48 +332,6 @@ class LifeTests(SupervisorCase):
         (serves,) = self.logged("worker-serves")
         self.assertEqual((serves["worker"], serves["pid"]), (2, 1004))
 
-    def test_workers(self) -> None:
-        """
-        How it stands with each place is told in each of its states, and with those that
-        are leaving.
-        """
-
-        def told() -> list[tuple[int, int | None, str]]:
-            found = self.plane.workers()
-            self.assertTrue(all(isinstance(each, WorkerFacts) for each in found))
-            return [(each.number, each.process, each.state) for each in found]
-
-        self.assertEqual(told(), [(number, None, "vacant") for number in (1, 2, 3)])
-        workers = self.begun()
-        self.assertEqual(told(), [(number, 1000 + number, "serving") for number in (1, 2, 3)])
-        workers[1].dies()
-        self.assertEqual(told()[1], (2, None, "vacant"))
-        self.seconds(0.25)
-        self.assertEqual(told()[1], (2, 1004, "starting"))
-        self.workers.obey()
-        workers[0].leaves()
-        self.workers.obey()
-        self.assertEqual(
-            told(),
-            [(1, 1005, "serving"), (2, 1004, "serving"), (3, 1003, "serving"), (1, 1001, "leaving")],
-        )
-
-    def test_asked(self) -> None:
-        """
-        A worker that was asked to end by somebody else is replaced while it still
-        drains.
-        """
-        workers = self.begun()
-        workers[0].leaves()
-        self.workers.obey()
-        self.assertEqual(self.plane.pids[1], 1004)
-        self.assertTrue(workers[0].alive)
-        self.seconds(23)
-        self.assertTrue(workers[0].alive)
-        self.seconds(5)
-        self.assertFalse(workers[0].alive)
-        self.assertEqual(self.logged("worker-died"), [])
-
     def test_askedWhileAsked(self) -> None:
         """
         One that leaves while it is asked for something is not waited for.
@@ -577,38 +401,6 @@ class LifeTests(SupervisorCase):
         tally = self.plane.tally()
         self.seconds(8)
         self.successResultOf(tally)
-
-    def test_drain(self) -> None:
-        """
-        Drained is when every process has ended; what each cut is added, one that
-        dies instead is not replaced, one that leaves already is waited for.
-        """
-        first, second, third = self.begun()
-        third.leaves()
-        drained = self.plane.drain(10)
-        self.assertFalse(self.workers.living[-1] not in (first, second, third))
-        assert first.draining is not None and second.draining is not None
-        first.draining.callback(4)
-        second.dies()
-        self.assertNoResult(drained)
-        third.dies("ended")
-        self.assertEqual(self.successResultOf(drained), 4)
-        self.assertTrue(first.hungUp)
-        self.seconds(60)
-        self.assertEqual(self.workers.living, [])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.successResultOf(self.plane.drain(1)), 0)
-
-    def test_drainOfOneThatHangs(self) -> None:
-        """
-        One that hangs holds up the end for a bounded time.
-        """
-        for worker in self.begun():
-            worker.isDeaf = True
-        drained = self.plane.drain(2)
-        self.seconds(15)
-        self.assertEqual(self.successResultOf(drained), 0)
-        self.assertEqual(self.workers.living, [])
 
     def test_drainWhileWaiting(self) -> None:
         """

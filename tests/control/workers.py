@@ -15,6 +15,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.control.duty import Duty
 from smartproxy_tw.control.errors import Broken
@@ -27,7 +30,39 @@ from smartproxy_tw.control.state import Change, State
 from smartproxy_tw.facts import Credential
 from smartproxy_tw.routing.steps import finish
 
-__all__ = ["FakeWorker", "FakeWorkers", "HerePort", "HereWorkers"]
+__all__ = ["FakeWorker", "FakeWorkers", "HerePort", "HereWorkers", "WorkersCase"]
+
+
+class WorkersCase(SynchronousTestCase):
+    """
+    Workers that pretend, the time, and the log.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.workers = FakeWorkers()
+        self.events: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(self.observe)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
+
+    def observe(self, event: dict[str, Any]) -> None:
+        """
+        The log.
+        """
+        if "event" in event:
+            self.events.append(event)
+
+    def logged(self, name: str) -> list[dict[str, Any]]:
+        """
+        The events of a name.
+        """
+        return [event for event in self.events if event["event"] == name]
+
+    def seconds(self, count: float) -> None:
+        """
+        Time passes.
+        """
+        self.clock.pump([0.25] * int(count * 4))
 
 
 class HerePort:

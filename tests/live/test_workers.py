@@ -149,7 +149,7 @@ class EmbeddedWorkerTests(TestCase):
         """
         Whether both workers serve.
         """
-        hands = self.plane._hands.values()
+        hands = self.plane._crew.hands.values()
         return len(hands) == 2 and all(hand.isSettled for hand in hands)
 
     async def _killed(self) -> None:
