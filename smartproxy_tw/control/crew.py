@@ -215,7 +215,8 @@ class Crew:
         """
         See L{Owner<smartproxy_tw.control.hand.Owner>}.
         """
-        if self.hands.get(hand.number) is not hand:
+        if self._isOver or self.hands.get(hand.number) is not hand:
+            # Where all end anyway one that is begun now would be ended by nobody.
             return
         hand.allow(self._drain())
         del self.hands[hand.number]

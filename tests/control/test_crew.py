@@ -313,6 +313,24 @@ class LifeTests(CrewCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(self.successResultOf(self.crew.end(1, 1)), 0)
 
+    def test_askedWhileEnding(self) -> None:
+        """
+        One that somebody else asks to end while all do, before it serves, has no successor:
+        nobody would end that one.
+        """
+        starting = self.crew.start()
+        for worker in self.workers.all:
+            # It takes a moment until its process has ended.
+            self.patch(worker, "kill", lambda: None)
+        ended = self.crew.end(1, 1)
+        self.failureResultOf(starting, PlaneLost)
+        for worker in self.workers.living:
+            worker.leaves()
+            worker.dies("ended by signal 9")
+        self.assertEqual(self.successResultOf(ended), 0)
+        self.assertEqual(len(self.workers.all), 3)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_drainOfOneThatHangs(self) -> None:
         """
         One that hangs holds up the end for a bounded time.
