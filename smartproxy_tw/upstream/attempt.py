@@ -129,16 +129,20 @@ class Attempt(Dial):
             means.poller.mortals[self] = None
         else:
             self._last = f"all connections to {self._names()} are in use, and {len(queue)} wait for one"
-            means.poller.later(self._turnAway)
+            means.poller.later(lambda: self._turnAway(False))
 
     def _names(self) -> str:
         return ", ".join(place.name for place in self._places)
 
-    def _turnAway(self) -> None:
+    def _turnAway(self, isTimeout: bool) -> None:
+        """
+        @param isTimeout: Whether a connection was not made in time, where it is not that all are in use.
+        """
         if self._isWaiting:
             self._isWaiting = False
             self._over()
-            self.giveUp(UpstreamFailure("; ".join([*self._failures, self._last]), isBusy=True))
+            reason = "; ".join([*self._failures, self._last])
+            self.giveUp(UpstreamFailure(reason, isTimeout, not isTimeout))
 
     def retry(self) -> bool:
         """
@@ -161,8 +165,9 @@ class Attempt(Dial):
         queue = self._means.queue
         if self._isWaiting and queue is not None:
             queue.leave(self)
-            self._last = f"no connection to {self._names()} came free in {queue.seconds:g} s"
-            self._turnAway()
+            what = "came free" if queue.isBounded else "was made"
+            self._last = f"no connection to {self._names()} {what} in {queue.seconds:g} s"
+            self._turnAway(not queue.isBounded)
         else:
             super().expire()
 

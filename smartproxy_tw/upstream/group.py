@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["Group"]
 
 _NEVER = float("inf")
-_ANY_NUMBER = 1 << 62
 
 
 @implementer(IUpstream)
@@ -97,7 +96,7 @@ class Group:
             self._queue = Queue(poller, pool.queue, pool.wait, partial(_isAnyFree, self._all))
         elif any(target.protocol != "http/1.1" for target in forward.targets):
             # They wait for a connection that is being made, and may be for all of them.
-            self._queue = Queue(poller, _ANY_NUMBER, connectSeconds, partial(_isAnyFree, self._all))
+            self._queue = Queue(poller, _NEVER, connectSeconds, partial(_isAnyFree, self._all))
         self._freed = _waking(self._queue)
         self._means = Means(reactor, poller, resolver, connectSeconds, secrecy, self._queue)
         self._targets = forward.targets

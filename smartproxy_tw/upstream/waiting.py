@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Queue", "Waiter"]
 
+_ANY_NUMBER = float("inf")
+
 
 class Waiter(Protocol):
     """
@@ -38,9 +40,10 @@ class Queue:
     @ivar seconds: How long anybody may wait.
     """
 
-    def __init__(self, poller: Poller, most: int, seconds: float, isAnyFree: Callable[[], bool]) -> None:
+    def __init__(self, poller: Poller, most: float, seconds: float, isAnyFree: Callable[[], bool]) -> None:
         """
-        @param most: How many may wait.
+        @param most: How many may wait; infinity where nothing bounds connections, so that who waits
+            does so for one that is being made.
         @param isAnyFree: Whether there is anything to be had at all.
         """
         self._poller = poller
@@ -55,6 +58,13 @@ class Queue:
         How many wait.
         """
         return len(self._waiters)
+
+    @property
+    def isBounded(self) -> bool:
+        """
+        Whether it is too many connections that are waited for, and not a slow one.
+        """
+        return self._most < _ANY_NUMBER
 
     def join(self, waiter: Waiter) -> bool:
         """

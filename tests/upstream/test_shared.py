@@ -107,7 +107,8 @@ class SharedTests(PlaneTests):
 
     async def test_slow(self) -> None:
         """
-        Who waits for a connection that cannot be made waits no longer than one may take.
+        Who waits for a connection that cannot be made waits no longer than one may take: that is 504
+        for all, since none is in use.
         """
         port = await self.begin("slow.test", timeouts=Timeouts(connect=3, idle=300))
         self.world.nameResolver.isSilent = True
@@ -118,7 +119,25 @@ class SharedTests(PlaneTests):
         self.world.advance(3.1)
         await self.swept()
         for client in clients:
-            self.assertIn((await client.head())[9:12], (b"503", b"504"))
+            self.assertEqual((await client.head())[9:12], b"504")
+
+    async def test_slowPool(self) -> None:
+        """
+        With a pool that is too small for them it is 503 for who waits, and 504 for whose connection it was.
+        """
+        port = await self.begin("slow.test", pool=Pool(1, 10, 2.0), timeouts=Timeouts(connect=3, idle=300))
+        self.world.nameResolver.isSilent = True
+        clients = [await self.client(port) for _ in range(3)]
+        for client in clients:
+            client.sends(GET)
+            await turns(10)
+        self.world.advance(2.1)
+        await self.swept()
+        for client in clients[1:]:
+            self.assertEqual((await client.head())[9:12], b"503")
+        self.world.advance(1)
+        await self.swept()
+        self.assertEqual((await clients[0].head())[9:12], b"504")
 
     async def test_waitersGo(self) -> None:
         """
