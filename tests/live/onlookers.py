@@ -76,9 +76,13 @@ def _origin(name: str) -> ThreadingHTTPServer:
             if not isLarge:
                 self.wfile.write(name.encode())
                 return
-            for _ in range(_PARTS):
-                self.wfile.write(_PART)
-                time.sleep(_PAUSE)
+            try:
+                for _ in range(_PARTS):
+                    self.wfile.write(_PART)
+                    time.sleep(_PAUSE)
+            except (BrokenPipeError, ConnectionResetError):
+                # Who downloads it has gone.
+                self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:
             pass

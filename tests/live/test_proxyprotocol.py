@@ -4,6 +4,7 @@ The PROXY protocol as HAProxy and curl speak it: HAProxy in front, HAProxy behin
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from twisted.internet.task import deferLater
 
 from smartproxy_tw.config.model import (
     TLS,
+    AccessLog,
     Forward,
     ProxyHeader,
     ProxyProtocol,
@@ -118,6 +120,42 @@ class InFrontTests(ProxyCase):
             self.assertEqual(await self.curl(ports[2 * index]), wanted)
             self.assertEqual(await self.curl(ports[2 * index + 1], scheme="https"), wanted)
         self.assertEqual(await self.curl(plain), f"GET / from {CLIENT}".encode())
+
+    async def test_multiplexed(self) -> None:
+        """
+        A client that speaks HTTP/2, agreed on by TLS or known before, is its client too: for the target
+        and in the access log.
+        """
+        plain, secret = await self.port(), await self.port()
+        await self.certify("a.test")
+        log = self.fresh()
+        target = self.mirror()
+        await self.use(
+            Route("p", (plain,), Forward((target,)), "http", ("a.test",)),
+            Route("s", (secret,), Forward((target,)), "http", ("a.test",), tls=TERMINATE),
+            proxyProtocol=replace(FRONT, ports=(plain, secret)),
+            http2PriorKnowledge=True,
+            accessLog=AccessLog("json", str(log)),
+        )
+        ports = freePorts(2)
+        text = ""
+        for front, number in zip(ports, (plain, secret), strict=True):
+            text += (
+                f"listen l{front}\n  mode tcp\n  bind 127.0.0.1:{front}\n"
+                f"  server s 127.0.0.1:{number} send-proxy-v2\n"
+            )
+        await self.runs(text, *ports)
+        version = ("-w", "|%{http_version}")
+        wanted = f"GET / from {CLIENT}|2".encode()
+        self.assertEqual(await self.curl(ports[0], "--http2-prior-knowledge", *version), wanted)
+        self.assertEqual(await self.curl(ports[1], "--http2", *version, scheme="https"), wanted)
+
+        def lines() -> list[str]:
+            return log.read_text().splitlines() if log.exists() else []
+
+        await self.settles(lambda: len(lines()) == 2, "both are in the log")
+        found = [json.loads(line) for line in lines()]
+        self.assertEqual([(each["version"], each["client"]) for each in found], [("HTTP/2.0", CLIENT)] * 2)
 
     async def test_checks(self) -> None:
         """

@@ -81,7 +81,7 @@ def isAlive(pid: int) -> bool:
         return False
 
 
-class UpgradeTests(ProcessCase):
+class UpgradeCase(ProcessCase):
     """
     C{twistd -n smartproxy --config} that is replaced.
     """
@@ -182,6 +182,12 @@ class UpgradeTests(ProcessCase):
         self.assertIn(why, self.log.read_text())
         self.assertEqual(self.main(), before)
         self.assertTrue(isAlive(before))
+
+
+class UpgradeTests(UpgradeCase):
+    """
+    With users of HTTP/1.1 and of WebSockets.
+    """
 
     def upgrades(self, workers: int) -> None:
         """
