@@ -3,15 +3,18 @@ Both ends of calls by gRPC, without a schema: messages are bytes.  Run as a prog
 the library has threads and descriptors of its own.
 
 C{remote.py serve 4711} serves until it is told to end; C{remote.py call 4711} calls each
-kind of method and prints what came of it, one line each.
+kind of method and prints what came of it, one line each; C{remote.py stay 4711} has conversations and
+calls that go on until a line is read, and prints how they ended.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, BrokenBarrierError, Event, Lock, Thread
 from typing import Any
 
 import grpc
@@ -108,5 +111,58 @@ def call(port: str) -> None:
                 print(method, known.code().name)
 
 
+def stay(port: str) -> None:
+    """
+    Say C{begun} when four conversations go on, each on a connection of its own, and calls beside them;
+    and when a line was read, end them and say what came of it.
+    """
+    over, ready = Event(), Barrier(5)
+    wrong: list[str] = []
+    counts = {"said": 0, "heard": 0, "called": 0}
+    lock = Lock()
+
+    def count(what: str) -> None:
+        with lock:
+            counts[what] += 1
+
+    def talk(index: int) -> None:
+        # Without a pool of their own they would all share one connection.
+        options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+            unary = channel.unary_unary("/t.T/Unary")
+
+            def asking() -> Iterator[bytes]:
+                while not over.is_set():
+                    count("said")
+                    yield b"%d" % index
+                    over.wait(0.01)
+
+            isFirst = True
+            try:
+                for each in channel.stream_stream("/t.T/Both")(asking(), timeout=120):
+                    if each != b"got %d" % index:
+                        wrong.append(repr(each))
+                    count("heard")
+                    if isFirst:
+                        isFirst = False
+                        ready.wait(30)
+                    if unary(b"abc", timeout=20) != b"cba":
+                        wrong.append("another answer")
+                    count("called")
+            except (grpc.RpcError, BrokenBarrierError) as error:
+                wrong.append(repr(error))
+
+    threads = [Thread(target=talk, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    ready.wait(30)
+    print("begun", flush=True)
+    sys.stdin.readline()
+    over.set()
+    for thread in threads:
+        thread.join(60)
+    print(json.dumps({"wrong": wrong, **counts}))
+
+
 if __name__ == "__main__":
-    {"serve": serve, "call": call}[sys.argv[1]](sys.argv[2])
+    {"serve": serve, "call": call, "stay": stay}[sys.argv[1]](sys.argv[2])
