@@ -28,6 +28,7 @@ def attacks(
     return {
         # Heads are cut after ten seconds, so all of them are there for some of the time.
         "slow": lambda: siege.slow(clients, 20.0),
+        "torrents": lambda: siege.torrents(clients // 8, 20.0),
         "mutations": lambda: siege.mutations(requests, seed=seed),
         "kept": lambda: siege.kept(minutes * 60, min(200, clients)),
         "lag": lambda: siege.lag(clients, 30.0),

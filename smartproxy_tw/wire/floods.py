@@ -14,6 +14,7 @@ The prices:
 
   - a frame that asks for nothing: 1; SETTINGS: 4, because all streams are gone through
   - a stream that is reset, by the peer or because of it: 2, unless it had its answer
+  - a head that unfolds to more than we take: 6, of which its answer brings back 4
   - WINDOW_UPDATE: nothing when it gives back at least L{USEFUL} bytes, and no more than
     what was sent and not yet given back; so a client that gives back every 4096 bytes of
     a download of any size pays nothing
@@ -36,6 +37,7 @@ __all__ = [
     "FULL",
     "MOST_CONTINUATIONS",
     "MOST_REPLIES",
+    "OVERSIZE",
     "RESET",
     "RETUNE",
     "USEFUL",
@@ -50,6 +52,8 @@ ASIDE: Final = 1
 RETUNE: Final = 4
 #: The price of a stream that comes to nothing.
 RESET: Final = 2
+#: The price of a head that is too large.
+OVERSIZE: Final = 6
 #: What an exchange that comes to its end brings.
 FINISHED: Final = 2
 #: From so many bytes on a frame of DATA or an update of a window is worth its while.

@@ -27,7 +27,7 @@ from collections import deque
 from typing import Final
 
 from .events import AnswerBegan, Fields, HeadTooLarge, RequestBegan, Trailers
-from .floods import ASIDE
+from .floods import ASIDE, OVERSIZE
 from .flow import UNANSWERED, UNANSWERED_BARE, UNKNOWN, Stream
 from .frames import (
     ENABLE_CONNECT_PROTOCOL,
@@ -148,6 +148,7 @@ class ServerSession(Session):
         elif self._opens(stream, isEnded):
             self.streams[stream] = Stream(stream, isEnded, self._streamWindow, self._initial, UNKNOWN)
             self._events.append(HeadTooLarge(stream, isEnded))
+            self._purse.spend(OVERSIZE, "a head that is too large")
 
     def _isNew(self, stream: int) -> bool:
         return stream > self._last or not stream & 1

@@ -22,14 +22,21 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from .torrents import TORRENTS, farewell
 
 __all__ = ["BASE", "Crowd", "mutated"]
 
 _ROOT = Path(__file__).parent.parent.parent
 _RESET = struct.pack("ii", 1, 0)
 _GOOD = b"GET / HTTP/1.1\r\nHost: good.test\r\nUser-Agent: good\r\n\r\n"
+# How long a torrent waits for an answer before it goes on, in seconds.
+_PACE = 0.005
+# As in /usr/include/netinet/tcp.h.
+_ESTABLISHED = 1
 _STATUS = re.compile(rb"HTTP/1\.1 (\d\d\d) ")
 
 #: What is mutated, cut and chopped: requests with every kind of body, some one after the other.
@@ -315,6 +322,43 @@ class _Clients:
             except TimeoutError:
                 return
 
+    async def torrent(self, name: str, told: Counter[str]) -> None:
+        """One of L{TORRENTS}, until it is over."""
+        loop = asyncio.get_running_loop()
+        torrent = TORRENTS[name]
+        said, count = bytearray(), 0
+        code: int | None = None
+        with await self.connected("http", not torrent.isReading) as sock:
+            await loop.sock_sendall(sock, torrent.first)
+            if not torrent.isReading:
+                # Whether anybody is there is all that it wants to know.
+                while True:
+                    await asyncio.sleep(0.2)
+                    await loop.sock_sendall(sock, b"")
+                    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or _isCut(sock):
+                        told["cut"] += 1
+                        return
+            while True:
+                if torrent.again is not None and code is None:
+                    more = b"".join(map(torrent.again, range(count, count + 50)))
+                    count += 50
+                    with contextlib.suppress(OSError):
+                        await loop.sock_sendall(sock, more)
+                try:
+                    data = await asyncio.wait_for(loop.sock_recv(sock, 65536), _PACE if code is None else 20)
+                except TimeoutError:
+                    continue
+                except OSError:
+                    data = b""
+                said += data
+                told["431"] += data.count(b"431")
+                found = farewell(said)
+                code = code if found is None else found
+                if not data:
+                    told["closed" if code is None else f"GOAWAY {code}"] += 1
+                    told["most"] = max(told["most"], count)
+                    return
+
     async def mutant(self, source: random.Random, told: Counter[str]) -> None:
         """Say what is almost a request, so many times."""
         loop = asyncio.get_running_loop()
@@ -347,12 +391,25 @@ class _Clients:
                     self.examples.append(f"{status.decode()}: {data!r}")
 
 
+def _isCut(sock: socket.socket) -> bool:
+    """Whether the other end has gone, whatever it has said before."""
+    state: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    return state != _ESTABLISHED
+
+
+async def _flooding(clients: _Clients, name: str, source: random.Random, told: Counter[str]) -> None:
+    await clients.torrent(name, told)
+
+
 async def _be(ports: dict[str, int], seconds: float, kinds: dict[str, int], **settings: Any) -> None:
     clients = _Clients(ports, seconds, **settings)
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     lives = []
     for kind, count in kinds.items():
-        life = getattr(clients, kind)
+        if kind in TORRENTS:
+            life = partial(_flooding, clients, kind)
+        else:
+            life = getattr(clients, kind)
         for index in range(count):
             if kind == "mutant":
                 life = clients.mutant(

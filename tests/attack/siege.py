@@ -15,11 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from smartproxy_tw.wire.frames import ENHANCE_YOUR_CALM
+
 from .crowd import Crowd
 from .origin import StrictOrigin
 from .subject import Subject
+from .torrents import TORRENTS
 
-__all__ = ["Siege", "exhausted", "full", "kept", "lag", "mutations", "slow"]
+__all__ = ["Siege", "exhausted", "full", "kept", "lag", "mutations", "slow", "torrents"]
 
 # So many pipes may rest, for the next transfers.
 _PIPES = 8
@@ -107,6 +110,50 @@ def slow(each: int, seconds: float, head: float = 10.0, pause: float = 2.0) -> d
     assert during["p99"] < max(0.15, 10 * before["p99"]), f"good requests waited: {found}"
     if seconds > head + 1:
         assert told["slowHead"].get("408"), f"no slow head was cut: {found}"
+    return found
+
+
+def torrents(each: int, seconds: float, write: float = 4.0) -> dict[str, Any]:
+    """
+    Enemies that speak HTTP/2, so many of each kind at the same time, while good requests go on, twice:
+    the second time takes no more memory than the first.
+
+    @param write: How long an answer may wait for its reader, in seconds.
+    """
+    with _besieged(head=2, write=write, knows=True) as siege:
+        before: dict[str, Any] = siege.crowd(seconds / 2, {"good": 8}).tells()["good"]
+        memory, told, during, turns = [], [], [], []
+        siege.subject.ask("watch")
+        for turn in range(2):
+            attackers = siege.crowd(seconds + write + 12, dict.fromkeys(TORRENTS, each), seed=turn)
+            good = siege.crowd(seconds + write, {"good": 8})
+            end = time.monotonic() + seconds + write
+            while time.monotonic() < end:
+                siege.subject.ask("reset")
+                time.sleep(0.5)
+                turns.append(siege.subject.ask("turns")["worst"])
+            during.append(good.tells()["good"])
+            told.append(attackers.tells())
+            facts = _quiet(siege)
+            memory.append(facts["memory"])
+        facts = siege.isUnharmed()
+        found = {"without": before, "with": during, "memory": memory, "turns": turns, "attackers": told}
+    for good in during:
+        for name in ("broken", "wrong"):
+            assert not good.get(name), f"good requests suffered: {found}"
+    # Good requests wait for each other's turns and those of enemies, in CPU time; by the clock much more
+    # of it is for the CPU that all of them share here, and others with them.
+    assert statistics.median(turns) < 0.05, f"good requests waited: {found}"
+    p50 = min(good.get("p50", seconds) for good in during)
+    assert p50 < max(0.25, 10 * before.get("p50", 0.0)), f"good requests waited: {found}"
+    assert facts["open"] == 0, f"connections are left: {found}"
+    assert memory[1] < memory[0] * 1.1 + 4_000_000, f"memory grew: {found}"
+    for kind in ("rapidReset", "pings", "continuation", "bomb"):
+        assert told[-1][kind].get(f"GOAWAY {ENHANCE_YOUR_CALM}"), f"{kind} was not told to be calm: {found}"
+    for kind in ("unbegun", "halfHead", "closedWindows"):
+        assert any(name.startswith(("GOAWAY", "closed")) for name in told[-1][kind]), f"{kind}: {found}"
+    assert told[-1]["bomb"].get("431"), f"no head was too large: {found}"
+    assert told[-1]["unread"].get("cut"), f"who reads nothing was not cut: {found}"
     return found
 
 

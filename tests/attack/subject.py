@@ -40,8 +40,9 @@ class Subject:
         """
         @param origin: Where origins listen: C{http}, C{echo} and C{tls}, and
             C{good}, for HTTP as C{good.test}.
-        @param settings: C{head} and C{idle} (timeouts, in seconds),
-            C{connections} (the limit), C{files} (the limit of descriptors).
+        @param settings: C{head}, C{idle} and C{write} (timeouts, in seconds),
+            C{connections} (the limit), C{files} (the limit of descriptors), C{knows} (whether
+            HTTP/2 is spoken without TLS).
         """
         self._directory = tempfile.TemporaryDirectory(prefix="attack")
         self._said = open(Path(self._directory.name) / "said", "wb")
@@ -207,9 +208,10 @@ def main(settings: dict[str, Any], directory: str) -> None:
         "/nowhere",
         accessLog=AccessLog("combined", str(Path(directory) / "access.log")),
         timeouts=replace(
-            Timeouts(), **{name: settings[name] for name in ("head", "idle") if name in settings}
+            Timeouts(), **{name: settings[name] for name in ("head", "idle", "write") if name in settings}
         ),
         limits=Limits(connections=settings.get("connections", 20000)),
+        http2PriorKnowledge=settings.get("knows", False),
     )
     larger = config
     signer = Signer.create("Test Authority")

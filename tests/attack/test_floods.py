@@ -209,6 +209,13 @@ class FloodTests(StreamTests):
         self.assertIn(b"431", attacker.data)
         attacker.breaks()
 
+    async def test_bombs(self) -> None:
+        """
+        Over and over again they are too much.
+        """
+        fields = block(*FIELDS) + b"\x40\x01a\x7f" + _integer(3900 - 127) + b"x" * 3900 + b"\xbe" * 100
+        await self.isCalmed(frame(HEADERS, END_HEADERS | 1, 0, fields)[:5] + b"STRM" + fields)
+
     async def test_memory(self) -> None:
         """
         Attacks that have ended leave nothing.

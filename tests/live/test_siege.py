@@ -25,6 +25,13 @@ class SiegeTests(SynchronousTestCase):
         self.assertGreater(found["open"], 200)
         self.assertGreater(found["with"]["answers"], 100)
 
+    def test_torrents(self) -> None:
+        """
+        Nor do enemies that speak HTTP/2: each is told to be calm, or cut, and nothing of them stays.
+        """
+        found = siege.torrents(each=4, seconds=3.0, write=1.5)
+        self.assertGreater(sum(each.get("answers", 0) for each in found["with"]), 50)
+
     def test_mutations(self) -> None:
         """
         What is almost a request gets an answer, never a traceback; and nothing

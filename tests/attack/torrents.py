@@ -1,0 +1,109 @@
+"""
+What enemies say by HTTP/2, made by hand: requests that nobody wants answered, answers that nobody
+takes, frames that ask for nothing, and heads that do not end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from smartproxy_tw.wire.frames import (
+    CANCEL,
+    CONTINUATION,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    INITIAL_WINDOW_SIZE,
+    LONG,
+    MOST_WINDOW,
+    PING,
+    PREFACE,
+    frame,
+    reset,
+    settings,
+    windowUpdate,
+)
+
+from ..wire.conversations import block, framesOf
+
+__all__ = ["TORRENTS", "Torrent", "farewell"]
+
+#: So many requests at a time may be on a connection.
+STREAMS = 100
+_FIELDS = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a.test")]
+_START = PREFACE + settings({})
+
+
+@dataclass(frozen=True)
+class Torrent:
+    """
+    @ivar first: What is said once.
+    @ivar again: What is said again and again, given a number that counts; nothing for who waits.
+    @ivar isReading: Whether what is answered is read.
+    """
+
+    first: bytes
+    again: Callable[[int], bytes] | None = None
+    isReading: bool = True
+
+
+def _asks(stream: int, path: bytes, more: bytes = b"") -> bytes:
+    fields = block(*_FIELDS, (b":path", path)) + more
+    return frame(HEADERS, END_HEADERS | END_STREAM, stream, fields)
+
+
+def _all(path: bytes) -> bytes:
+    return b"".join(_asks(2 * index + 1, path) for index in range(STREAMS))
+
+
+def _bomb(index: int) -> bytes:
+    """
+    A field of nearly 4 KiB is put into the table, and then named a thousand times (RFC 7541
+    sections 6.1 and 6.2.1).
+    """
+    size = 3900 - 127
+    entry = b"\x40\x01a\x7f" + bytes((size % 128 + 128, size >> 7)) + b"x" * 3900
+    return _asks(2 * index + 1, b"/", entry + b"\xbe" * 1000)
+
+
+#: By name.
+TORRENTS = {
+    # Connections that are begun and nothing more, in the preface and in a head.
+    "unbegun": Torrent(PREFACE[:10]),
+    "halfHead": Torrent(_START + frame(HEADERS, 0, 1, block(*_FIELDS))),
+    # All answers wait for windows that do not open, or for a reader.
+    "closedWindows": Torrent(PREFACE + settings({INITIAL_WINDOW_SIZE: 0}) + _all(b"/")),
+    "unread": Torrent(
+        PREFACE
+        + settings({INITIAL_WINDOW_SIZE: MOST_WINDOW})
+        + windowUpdate(0, 1 << 30)
+        + _all(b"/big/1000000"),
+        isReading=False,
+    ),
+    "rapidReset": Torrent(_START, lambda index: _asks(2 * index + 1, b"/") + reset(2 * index + 1, CANCEL)),
+    "pings": Torrent(_START, lambda index: frame(PING, 0, 0, b"%08d" % index)),
+    "continuation": Torrent(
+        _START + frame(HEADERS, 0, 1, block(*_FIELDS)),
+        lambda index: frame(CONTINUATION, 0, 1, block((b"x%d" % index, b"y"))),
+    ),
+    "bomb": Torrent(_START, _bomb),
+}
+
+
+def farewell(said: bytearray) -> int | None:
+    """
+    @param said: What a server has said, perhaps cut; whole frames are taken off.
+    @return: The code of its last GOAWAY.
+    """
+    end = 0
+    while len(said) - end >= 9:
+        after = end + 9 + int.from_bytes(said[end : end + 3], "big")
+        if after > len(said):
+            break
+        end = after
+    frames = framesOf(bytes(said[:end]))
+    del said[:end]
+    codes: list[int] = [LONG.unpack_from(each.payload, 4)[0] for each in frames if each.kind == GOAWAY]
+    return codes[-1] if codes else None
