@@ -37,13 +37,15 @@ from smartproxy_tw.acme.x509 import selfSigned
 
 from . import origin
 from .load import generator, load
-from .proxies import PROXIES, STREAMING, Place, installed, start
+from .proxies import PROXIES, SHARING, STREAMING, Place, installed, start
 
 #: What is asked for: of which port, the path, whether each time on a new connection.
 SCENARIOS = {
     "plain": ("http", "/", False),
     "tls": ("https", "/", False),
     "h2": ("https", "/", False),
+    "h1toh2": ("http", "/", False),
+    "h2toh2": ("https", "/", False),
     "handshake": ("https", "/", True),
     "big": ("http", "/big", False),
     "tlsbig": ("https", "/big", False),
@@ -55,9 +57,12 @@ SCENARIOS = {
 _STREAMS = frozenset(("tcp", "sni"))
 _SECRET = frozenset(("https", "sni"))
 # By HTTP/2, for which another generator is needed.
-_MULTIPLEXED = frozenset(("h2",))
+_MULTIPLEXED = frozenset(("h2", "h2toh2"))
+# To an origin that speaks HTTP/2, for which another one is needed.
+_SHARED = frozenset(("h1toh2", "h2toh2"))
 
 _PATIENCE = 30.0
+_PATH = os.environ.get("PATH", os.defpath) + ":/usr/sbin"
 
 
 def cpus() -> tuple[set[int], set[int]]:
@@ -150,12 +155,33 @@ class Origins:
 
     @ivar plain: Its port.
     @ivar secret: Its port for TLS.
+    @ivar shared: The port of the one that speaks HTTP/2.
     @ivar directory: Where its certificate is.
     """
 
     plain: int
     secret: int
+    shared: int
     directory: Path
+
+
+def sharing(origins: Origins) -> subprocess.Popen[bytes]:
+    """Start the origin that speaks HTTP/2, with the same answer."""
+    root = origins.directory / "root"
+    root.mkdir()
+    (root / "index.html").write_bytes(origin.ANSWERS[b"/"].partition(b"\r\n\r\n")[2])
+    program = shutil.which("nghttpd", path=_PATH) or "nghttpd"
+    command = [program, "--no-tls", "-d", str(root), "-a", "127.0.0.1", str(origins.shared)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def lacking(scenario: str) -> str | None:
+    """The program that a scenario needs and that is not installed."""
+    if scenario in _MULTIPLEXED and not shutil.which("h2load"):
+        return "h2load (Debian: nghttp2-client)"
+    if scenario in _SHARED and not shutil.which("nghttpd", path=_PATH):
+        return "nghttpd (Debian: nghttp2-server)"
+    return None
 
 
 @dataclass(frozen=True)
@@ -206,7 +232,9 @@ def measure(name: str, scenario: str, seconds: float, origins: Origins) -> Figur
         for file in ("cert.pem", "key.pem", "both.pem"):
             shutil.copy(origins.directory / file, directory)
         ports = [freePort() for _ in range(4)]
-        place = Place(Path(directory), *ports, origins.plain, origins.secret)
+        isShared = scenario in _SHARED
+        plain = origins.shared if isShared else origins.plain
+        place = Place(Path(directory), *ports, plain, origins.secret, isShared)
         with running(start(name, place), mine) as pid:
             awaitAnswer(name, place, kind, path)
             url = f"http{'s' * (kind in _SECRET)}://{hostFor(kind)}:{getattr(place, kind)}{path}"
@@ -264,7 +292,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.split("\n\n")[0].strip()
     )
-    usual = [name for name in SCENARIOS if name not in _MULTIPLEXED or shutil.which("h2load")]
+    usual = [name for name in SCENARIOS if lacking(name) is None]
     parser.add_argument("--scenarios", default=",".join(usual), help="default: %(default)s")
     parser.add_argument("--proxies", default=",".join(installed()), help="default, as installed: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
@@ -278,17 +306,20 @@ def main() -> None:
     for name in scenarios:
         if name not in SCENARIOS:
             parser.error(f"{name} is not one of the scenarios {', '.join(SCENARIOS)}")
-        if name in _MULTIPLEXED and not shutil.which("h2load"):
-            parser.error(f"{name} needs h2load (Debian: nghttp2-client)")
+        if (program := lacking(name)) is not None:
+            parser.error(f"{name} needs {program}")
     found: dict[str, dict[str, list[Figures]]] = {
         scenario: {
-            name: [] for name in proxies if name in STREAMING or SCENARIOS[scenario][0] not in _STREAMS
+            name: []
+            for name in proxies
+            if (name in STREAMING or SCENARIOS[scenario][0] not in _STREAMS)
+            and (name in SHARING or scenario not in _SHARED)
         }
         for scenario in scenarios
     }
     print(f"asking with {generator()}, {options.rounds} rounds", file=sys.stderr)
     with tempfile.TemporaryDirectory() as directory:
-        origins = Origins(freePort(), freePort(), Path(directory))
+        origins = Origins(freePort(), freePort(), freePort(), Path(directory))
         credential = selfSigned(["bench.test", "localhost"])
         for file, content in (
             ("cert.pem", credential.chain),
@@ -298,7 +329,10 @@ def main() -> None:
             (origins.directory / file).write_bytes(content)
         command = [sys.executable, origin.__file__, str(origins.plain), str(origins.secret)]
         command += [str(origins.directory / file) for file in ("cert.pem", "key.pem")]
-        with running(subprocess.Popen(command), cpus()[1]):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(running(subprocess.Popen(command), cpus()[1]))
+            if _SHARED.intersection(scenarios):
+                stack.enter_context(running(sharing(origins), cpus()[1]))
             for _ in range(options.rounds):
                 for scenario in scenarios:
                     for name, some in found[scenario].items():

@@ -28,6 +28,7 @@ class Place:
         C{both.pem}.
     @ivar origin: The origin's port.
     @ivar secret: The origin's port for TLS.
+    @ivar isShared: Whether the origin speaks HTTP/2, without TLS.
     """
 
     directory: Path
@@ -37,6 +38,7 @@ class Place:
     sni: int
     origin: int
     secret: int
+    isShared: bool = False
 
     def write(self, name: str, text: str) -> str:
         """Write a file of its own; its path."""
@@ -46,18 +48,20 @@ class Place:
 
 def ours(place: Place) -> list[str]:
     """C{twistd smartproxy}, of the package that this Python imports."""
-    forward = {"type": "forward", "targets": [{"host": "127.0.0.1", "port": place.origin}]}
+    target = {"host": "127.0.0.1", "port": place.origin}
+    forward = {"type": "forward", "targets": [target]}
+    web = {"type": "forward", "targets": [{**target, "protocol": "h2c" if place.isShared else "http/1.1"}]}
     certificate = {"cert": "cert.pem", "key": "key.pem"}
     configuration = {
         "bind": ["127.0.0.1"],
         "state_dir": "state",
         "access_log": {"format": "combined", "file": "access.log"},
         "routes": [
-            {"name": "http", "match": {"ports": place.http, "protocol": "http"}, "action": forward},
+            {"name": "http", "match": {"ports": place.http, "protocol": "http"}, "action": web},
             {
                 "name": "https",
                 "match": {"ports": place.https, "protocol": "http"},
-                "action": {**forward, "tls": {"mode": "terminate", "certificate": certificate}},
+                "action": {**web, "tls": {"mode": "terminate", "certificate": certificate}},
             },
             {"name": "tcp", "match": {"ports": place.tcp, "protocol": "tcp"}, "action": forward},
             {
@@ -103,6 +107,7 @@ def nginx(place: Place) -> list[str]:
 
 def haproxy(place: Place) -> list[str]:
     """One thread; the log goes to its standard output."""
+    share = " proto h2" if place.isShared else ""
     file = place.write(
         "haproxy.cfg",
         "global\n  nbthread 1\n  maxconn 8192\n  log stdout format raw local0\n  tune.ssl.cachesize 0\n"
@@ -111,7 +116,7 @@ def haproxy(place: Place) -> list[str]:
         f"frontend http\n  bind 127.0.0.1:{place.http} backlog 1024\n  default_backend origin\n"
         f"frontend https\n  bind 127.0.0.1:{place.https} ssl crt {place.directory}/both.pem no-tls-tickets"
         " alpn h2,http/1.1 backlog 1024\n  default_backend origin\n"
-        f"backend origin\n  server origin 127.0.0.1:{place.origin} maxconn 4096\n"
+        f"backend origin\n  server origin 127.0.0.1:{place.origin} maxconn 4096{share}\n"
         f"frontend tcp\n  mode tcp\n  option tcplog\n  bind 127.0.0.1:{place.tcp} backlog 1024\n"
         "  default_backend raw\n"
         f"backend raw\n  mode tcp\n  server origin 127.0.0.1:{place.origin}\n"
@@ -125,8 +130,10 @@ def haproxy(place: Place) -> list[str]:
 
 def caddy(place: Place) -> list[str]:
     """On one CPU, as it is when it is asked for nothing else."""
+    scheme = "h2c://" if place.isShared else ""
     forward = (
-        f"reverse_proxy 127.0.0.1:{place.origin}\nlog {{\noutput file {place.directory}/access.log\n}}\n"
+        f"reverse_proxy {scheme}127.0.0.1:{place.origin}\n"
+        f"log {{\noutput file {place.directory}/access.log\n}}\n"
     )
     file = place.write(
         "Caddyfile",
@@ -148,6 +155,9 @@ PROXIES: dict[str, Callable[[Place], list[str]]] = {
 
 #: Those of them that pass on what is not HTTP.
 STREAMING = frozenset(("ours", "haproxy"))
+
+#: Those of them that speak HTTP/2 to their origin.
+SHARING = frozenset(("ours", "haproxy", "caddy"))
 
 
 def installed() -> list[str]:

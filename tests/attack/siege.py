@@ -125,9 +125,11 @@ def torrents(each: int, seconds: float, write: float = 4.0) -> dict[str, Any]:
         memory, told, during, turns = [], [], [], []
         siege.subject.ask("watch")
         for turn in range(2):
-            attackers = siege.crowd(seconds + write + 12, dict.fromkeys(TORRENTS, each), seed=turn)
-            good = siege.crowd(seconds + write, {"good": 8})
-            end = time.monotonic() + seconds + write
+            # What is too late is seen every few seconds.
+            lasts = seconds + write + 8
+            attackers = siege.crowd(lasts, dict.fromkeys(TORRENTS, each), seed=turn)
+            good = siege.crowd(lasts - 1, {"good": 8})
+            end = time.monotonic() + lasts - 1
             while time.monotonic() < end:
                 siege.subject.ask("reset")
                 time.sleep(0.5)
@@ -141,11 +143,11 @@ def torrents(each: int, seconds: float, write: float = 4.0) -> dict[str, Any]:
     for good in during:
         for name in ("broken", "wrong"):
             assert not good.get(name), f"good requests suffered: {found}"
-    # Good requests wait for each other's turns and those of enemies, in CPU time; by the clock much more
-    # of it is for the CPU that all of them share here, and others with them.
+    # The first moment, when all of them come at once, is one turn; what matters is how long others wait for
+    # turns afterwards, in CPU time.  By the clock much of it is for the CPU that all of them share here.
     assert statistics.median(turns) < 0.05, f"good requests waited: {found}"
-    p50 = min(good.get("p50", seconds) for good in during)
-    assert p50 < max(0.25, 10 * before.get("p50", 0.0)), f"good requests waited: {found}"
+    p50 = max(good.get("p50", seconds) for good in during)
+    assert p50 < max(0.5, 10 * before.get("p50", 0.0)), f"good requests waited: {found}"
     assert facts["open"] == 0, f"connections are left: {found}"
     assert memory[1] < memory[0] * 1.1 + 4_000_000, f"memory grew: {found}"
     for kind in ("rapidReset", "pings", "continuation", "bomb"):

@@ -47,7 +47,16 @@ class DepartureTests(UpgradeCase):
         """
         Have h2load ask so many times.
         """
-        command = ["h2load", "-n", str(requests), "-c", "4", "-m", "10", f"http://{HERE}:{self.plain}/either?load"]
+        command = [
+            "h2load",
+            "-n",
+            str(requests),
+            "-c",
+            "4",
+            "-m",
+            "10",
+            f"http://{HERE}:{self.plain}/either?load",
+        ]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def curl(self, path: str, *more: str) -> subprocess.Popen[bytes]:
@@ -97,7 +106,7 @@ class DepartureTests(UpgradeCase):
                 time.sleep(0.5)
                 plain.mayEnd = secret.mayEnd = True
                 process.send_signal(signal.SIGTERM)
-                self.comesTrue(lambda: self.refuses(), "nobody listens")
+                self.comesTrue(self.refuses, "nobody listens")
                 # The download goes on all the while.
                 self.assertIsNone(process.poll())
                 counts = self.count(load)
@@ -212,7 +221,9 @@ class DepartureTests(UpgradeCase):
                     current = self.upgraded(current)
                     for _ in range(10):
                         curl = self.curl("/version")
-                        self.assertEqual((curl.communicate(timeout=60)[0], curl.returncode), (b"%d" % number, 0))
+                        self.assertEqual(
+                            (curl.communicate(timeout=60)[0], curl.returncode), (b"%d" % number, 0)
+                        )
                     succeeded.append(self.count(load)["succeeded"])
                 self.comesTrue(lambda: plain.done[b"%d" % _ROUNDS] > 20, "the last one is in use")
             self.assertEqual((plain.wrong, secret.wrong), ([], []))

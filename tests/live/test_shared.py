@@ -170,7 +170,9 @@ class SharedTests(ProcessCase):
         What curl gets.
         """
         command = ["curl", "-sS", "--noproxy", "*", "--max-time", "20", "-w", "|%{http_code}", *more]
-        done = subprocess.run([*command, f"http://{HERE}:{self.http}{path}"], capture_output=True, check=False)
+        done = subprocess.run(
+            [*command, f"http://{HERE}:{self.http}{path}"], capture_output=True, check=False
+        )
         return done.stdout
 
     def ended(self, process: subprocess.Popen[str]) -> None:
