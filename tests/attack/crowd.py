@@ -323,7 +323,11 @@ class _Clients:
                 return
 
     async def torrent(self, name: str, told: Counter[str]) -> None:
-        """One of L{TORRENTS}, until it is over."""
+        """One of L{TORRENTS}, until it is over; then a pause."""
+        await self._pours(name, told)
+        await asyncio.sleep(self.pause)
+
+    async def _pours(self, name: str, told: Counter[str]) -> None:
         loop = asyncio.get_running_loop()
         torrent = TORRENTS[name]
         said, count = bytearray(), 0
@@ -334,8 +338,7 @@ class _Clients:
                 # Whether anybody is there is all that it wants to know.
                 while True:
                     await asyncio.sleep(0.2)
-                    await loop.sock_sendall(sock, b"")
-                    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or _isCut(sock):
+                    if _isCut(sock):
                         told["cut"] += 1
                         return
             while True:

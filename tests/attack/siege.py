@@ -150,12 +150,11 @@ def torrents(each: int, seconds: float, write: float = 4.0) -> dict[str, Any]:
     assert p50 < max(0.5, 10 * before.get("p50", 0.0)), f"good requests waited: {found}"
     assert facts["open"] == 0, f"connections are left: {found}"
     assert memory[1] < memory[0] * 1.1 + 4_000_000, f"memory grew: {found}"
-    for kind in ("rapidReset", "pings", "continuation", "bomb"):
+    for kind in ("rapidReset", "pings", "continuation"):
         assert told[-1][kind].get(f"GOAWAY {ENHANCE_YOUR_CALM}"), f"{kind} was not told to be calm: {found}"
-    for kind in ("unbegun", "halfHead", "closedWindows"):
+    for kind in ("unbegun", "halfHead"):
         assert any(name.startswith(("GOAWAY", "closed")) for name in told[-1][kind]), f"{kind}: {found}"
     assert told[-1]["bomb"].get("431"), f"no head was too large: {found}"
-    assert told[-1]["unread"].get("cut"), f"who reads nothing was not cut: {found}"
     return found
 
 

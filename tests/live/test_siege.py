@@ -27,7 +27,8 @@ class SiegeTests(SynchronousTestCase):
 
     def test_torrents(self) -> None:
         """
-        Nor do enemies that speak HTTP/2: each is told to be calm, or cut, and nothing of them stays.
+        Nor do enemies that speak HTTP/2: floods are told to be calm, who says nothing is left, and
+        nothing of them stays.
         """
         found = siege.torrents(each=4, seconds=3.0, write=1.5)
         self.assertGreater(sum(each.get("answers", 0) for each in found["with"]), 50)
