@@ -19,7 +19,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-__all__ = ["Running"]
+__all__ = ["Running", "strange"]
+
+
+def strange(**more: str) -> dict[str, str]:
+    """
+    The environment for a program in Python that has libraries of its own: trial tells its
+    workers where ours are, in a variable that whoever they begin would go by too.
+
+    @param more: Further variables.
+    """
+    return {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, **more}
 
 
 class Running(ProcessProtocol):

@@ -5,7 +5,6 @@ obtains, renews and revokes a certificate, and checks each answer in its own way
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from smartproxy_tw.facts import Credential
 from smartproxy_tw.testing.authority import Authority
 
 from ..ports import freePorts
+from .running import strange
 
 NEEDS_CERTBOT = (
     None
@@ -52,7 +52,7 @@ class CertbotTests(TestCase):
         out, err, code = await getProcessOutputAndValue(
             shutil.which("certbot"),
             [*arguments, "--non-interactive", "--server", self.authority.directoryURL, *folders],
-            env={**os.environ, "REQUESTS_CA_BUNDLE": str(self.directory / "root.pem")},
+            env=strange(REQUESTS_CA_BUNDLE=str(self.directory / "root.pem")),
         )
         said = (out + err).decode("utf-8", "replace")
         self.assertEqual(code == 0, isGood, said)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from smartproxy_tw.service.tree import SmartProxy
 
 from ..ports import freePorts
 from .pebble import Pebble, missing
-from .running import Running
+from .running import Running, strange
 from .test_certbot import NEEDS_CERTBOT
 from .test_promise import Client, configuration, fresh, story
 
@@ -151,7 +150,7 @@ class CertbotTests(Migration):
                 *folders,
                 *arguments,
             ],
-            env={**os.environ, "REQUESTS_CA_BUNDLE": self.authority.caFile},
+            env=strange(REQUESTS_CA_BUNDLE=self.authority.caFile),
         )
         self.assertEqual(code, 0, (out + err).decode("utf-8", "replace"))
 

@@ -6,6 +6,7 @@ while one of them is held up, and ports and rights that only root can give.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -188,7 +189,8 @@ def lowPort() -> int:
     """
     A free port below 1024.
     """
-    for number in range(1023, 600, -1):
+    # By chance, so that tests that run side by side do not take the same one.
+    for number in random.sample(range(600, 1024), 424):
         with socket.socket() as candidate:
             try:
                 candidate.bind((HERE, number))
