@@ -224,17 +224,17 @@ class HandedOverTests(ManagedCase):
         port = manager.ports[0]
         with socket.create_connection((HERE, port), timeout=20) as early:
             early.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            with manager.service(words, self.log, watchdog=400_000) as process:
+            with manager.service(words, self.log, watchdog=1_200_000) as process:
                 self.assertTrue(early.recv(65536).startswith(b"HTTP/1.1 200 OK"), self.log.read_text())
                 *before, ready = manager.until("READY=1")
                 self.assertIn("STATUS=Starting", before)
                 self.assertEqual(ready, "READY=1")
                 manager.until(f"STATUS=Serving [::]:{port}")
-                # Twice as often as it has to.
+                # Twice as often as it has to, with seconds to spare on a busy machine.
                 began = time.monotonic()
                 for _ in range(3):
                     manager.until("WATCHDOG=1")
-                self.assertLess(time.monotonic() - began, 0.4 * 3)
+                self.assertLess(time.monotonic() - began, 1.2 * 3)
                 for host in (HERE, "::1"):
                     self.assertTrue(self.ask(port, host).endswith(b"ok"))
                 process.terminate()
@@ -332,6 +332,7 @@ class HandedOverTests(ManagedCase):
         with manager.service(self.configure(manager.ports), self.log, watchdog=400_000) as process:
             manager.until("READY=1")
             process.send_signal(signal.SIGSTOP)
+            os.waitpid(process.pid, os.WUNTRACED)
             manager.rest()
             manager.ear.settimeout(1.0)
             self.assertRaises(TimeoutError, manager.ear.recv, 65536)
