@@ -59,6 +59,8 @@ class DemandCase(TestCase):
             "bind": HERE,
             "workers": self.workers,
             "access_log": {"format": "off"},
+            # Whoever is connected first asks when the command has ended, whenever that is.
+            "timeouts": {"head": 120},
             "acme": {
                 "directory": self.authority.directoryURL,
                 "ca_file": self.authority.caFile,
