@@ -20,6 +20,8 @@ from pathlib import Path
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
+from .running import PATIENCE
+
 __all__ = ["HERE", "Onlookers", "Origins"]
 
 HERE = "127.0.0.1"
@@ -137,7 +139,7 @@ class Onlookers:
         finally:
             self._isOver.set()
             for thread in threads:
-                thread.join(30)
+                thread.join(PATIENCE)
                 if thread.is_alive():
                     self.wrong.append("somebody hangs")
 
@@ -155,14 +157,14 @@ class Onlookers:
     def _fresh(self) -> None:
         while not self._isOver.is_set():
             try:
-                connection = http.client.HTTPConnection(HERE, self._plain, timeout=20)
+                connection = http.client.HTTPConnection(HERE, self._plain, timeout=PATIENCE)
                 self._asks("fresh", connection)
                 connection.close()
             except (OSError, http.client.HTTPException) as why:
                 self._note("fresh", False, why)
 
     def _kept(self) -> None:
-        connection = http.client.HTTPConnection(HERE, self._plain, timeout=20)
+        connection = http.client.HTTPConnection(HERE, self._plain, timeout=PATIENCE)
         connection.connect()
         sock = connection.sock
         while not self._isOver.wait(0.002):
@@ -173,7 +175,7 @@ class Onlookers:
     def _secured(self) -> None:
         while not self._isOver.is_set():
             with (
-                socket.create_connection((HERE, self._secure), timeout=20) as plain,
+                socket.create_connection((HERE, self._secure), timeout=PATIENCE) as plain,
                 self._context.wrap_socket(plain, server_hostname="a.localhost") as secure,
             ):
                 secure.sendall(b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n")
@@ -183,25 +185,27 @@ class Onlookers:
                 self._note("secured", answer.endswith(b"\r\n\r\nsecure"), answer)
 
     def _chatting(self) -> None:
-        with connect(f"ws://{HERE}:{self._plain}/chat", ping_interval=None, open_timeout=20) as chat:
+        with connect(f"ws://{HERE}:{self._plain}/chat", ping_interval=None, open_timeout=PATIENCE) as chat:
             while not self._isOver.wait(0.005):
                 number = str(self.done.get("chatting", 0))
                 chat.send(number)
-                heard = chat.recv(timeout=20)
+                heard = chat.recv(timeout=PATIENCE)
                 self._note("chatting", heard == number, heard)
 
     def _tunnelled(self) -> None:
         # By a route that each reload changes: what is under way goes on.
-        with connect(f"ws://{HERE}:{self._plain}/changing", ping_interval=None, open_timeout=20) as chat:
+        with connect(
+            f"ws://{HERE}:{self._plain}/changing", ping_interval=None, open_timeout=PATIENCE
+        ) as chat:
             while not self._isOver.wait(0.02):
                 chat.send("x" * 100000)
-                heard = chat.recv(timeout=20)
+                heard = chat.recv(timeout=PATIENCE)
                 self._note("tunnelled", heard == "x" * 100000, len(heard))
 
     def _loading(self) -> None:
         wanted = hashlib.sha256(_PART * _PARTS).digest()
         while not self._isOver.is_set():
-            connection = http.client.HTTPConnection(HERE, self._plain, timeout=20)
+            connection = http.client.HTTPConnection(HERE, self._plain, timeout=PATIENCE)
             connection.request("GET", "/large")
             body = connection.getresponse().read()
             self._note("loading", hashlib.sha256(body).digest() == wanted, len(body))

@@ -19,7 +19,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-__all__ = ["Running", "strange"]
+__all__ = ["PATIENCE", "Running", "strange"]
+
+#: How long a test waits for what has to come, in seconds, where it is no question how long
+#: that takes: more than a machine needs on which much else is going on.
+PATIENCE = 90
 
 
 def strange(**more: str) -> dict[str, str]:

@@ -79,7 +79,7 @@ class LiveTests(PlaneTests):
     A plane, and programs that talk to it.
     """
 
-    timeout = 60
+    timeout = 240
 
     async def setUp(self) -> None:
         """The authority in a file."""
@@ -496,7 +496,7 @@ class LongTunnelTests(TunnelTests):
     More rounds of C{tests.plane.test_tunnel}.
     """
 
-    timeout = 120
+    timeout = 240
 
     async def test_fullDuplex(self) -> None:
         """

@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 from ..ports import freePorts
+from .running import PATIENCE
 from .test_process import HERE, TWISTD, ProcessCase
 
 _MISSING = [name for name in ("curl", "wget") if shutil.which(name) is None]
@@ -104,7 +105,7 @@ class ContentsTests(ProcessCase):
         """
         url = path if "://" in path else f"http://{HERE}:{self.plain}{path}"
         ran = subprocess.run(
-            ["curl", "-sS", "--path-as-is", "--max-time", "20", *options, url],
+            ["curl", "-sS", "--path-as-is", "--max-time", str(PATIENCE), *options, url],
             cwd=self.directory,
             capture_output=True,
             check=True,
@@ -130,7 +131,7 @@ class ContentsTests(ProcessCase):
         whole = self.directory / "large"
         whole.write_bytes(self.large[:300_000])
         resume = ["wget", "-q", "-c", f"http://{HERE}:{self.plain}/large"]
-        subprocess.run(resume, cwd=self.directory, check=True, timeout=20)
+        subprocess.run(resume, cwd=self.directory, check=True, timeout=PATIENCE)
         self.assertEqual(whole.read_bytes(), self.large)
         found = self.curl(
             f"https://a.localhost:{self.secure}/large",
@@ -142,7 +143,7 @@ class ContentsTests(ProcessCase):
         """
         Ask the protocol.
         """
-        with socket.create_connection((HERE, self.stream), timeout=10) as connection:
+        with socket.create_connection((HERE, self.stream), timeout=PATIENCE) as connection:
             connection.sendall(b"hello")
             return connection.recv(100)
 
@@ -164,14 +165,14 @@ class ContentsTests(ProcessCase):
             self.write(workers, more)
             process.send_signal(signal.SIGHUP)
             self.until(process, "route added: more")
-            with socket.create_connection((HERE, self.further), timeout=10) as connection:
+            with socket.create_connection((HERE, self.further), timeout=PATIENCE) as connection:
                 self.assertEqual(connection.recv(100), b"no")
             again = [self.curl("/wsgi").split() for _ in range(4)]
             # What is named as before has not begun anew.
             self.assertGreater(max(int(each[1]) for each in again), before)
             self.assertLessEqual(len({each[0] for each in (*asked, *again)}), workers)
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(PATIENCE)
         self.assertEqual(Path(self.directory, "ended").read_text(), "ended\n" * workers)
 
     def test_alone(self) -> None:

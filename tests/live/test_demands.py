@@ -41,7 +41,7 @@ class DemandCase(TestCase):
     """
 
     skip = missing
-    timeout = 180
+    timeout = 240
     workers = 1
 
     async def begin(self, keyType: str = "ecdsa") -> None:

@@ -14,6 +14,7 @@ import time
 from contextlib import ExitStack
 
 from smartproxy_tw.service.deposit import PREFIX
+from tests.live.running import PATIENCE
 from tests.live.test_process import freePort
 from tests.live.test_systemd import HERE, Crowd, ManagedCase
 from tests.live.test_upgrade import isAlive
@@ -40,7 +41,7 @@ class DepositCase(ManagedCase):
         As the kernel does for want of memory.
         """
         process.kill()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 class CrashTests(DepositCase):
@@ -61,7 +62,7 @@ class CrashTests(DepositCase):
             self.assertTrue(self.ask(self.plain).endswith(b"ok"))
             self.kill(process)
         for host in (HERE, "::1"):
-            with socket.create_connection((host, self.plain), timeout=20) as early:
+            with socket.create_connection((host, self.plain), timeout=PATIENCE) as early:
                 early.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 with self.store.service(words, self.log) as process:
                     answer = early.recv(65536)
@@ -96,11 +97,11 @@ class CrashTests(DepositCase):
             stack.callback(crowd.end)
             for number in range(8):
                 answered = crowd.answered
-                deadline = time.monotonic() + 20
+                deadline = time.monotonic() + PATIENCE
                 while crowd.answered < answered + 100 and time.monotonic() < deadline:
                     time.sleep(0.01)
                 process.send_signal(signal.SIGTERM if number < 5 else signal.SIGKILL)
-                process.wait(30)
+                process.wait(PATIENCE)
                 process = stack.enter_context(self.store.service(words, self.log))
                 self.store.until("READY=1")
                 if number == 4:
@@ -220,8 +221,8 @@ class BesideTests(DepositCase):
             process.send_signal(signal.SIGUSR2)
             pid = int(self.store.until("MAINPID=")[-1].partition("MAINPID=")[2])
             try:
-                self.assertEqual(process.wait(30), 0)
-                answered, deadline = crowd.answered, time.monotonic() + 20
+                self.assertEqual(process.wait(PATIENCE), 0)
+                answered, deadline = crowd.answered, time.monotonic() + PATIENCE
                 while crowd.answered < answered + 10 and time.monotonic() < deadline:
                     time.sleep(0.01)
                 crowd.end()
@@ -234,10 +235,10 @@ class BesideTests(DepositCase):
             while isAlive(pid):
                 time.sleep(0.01)
             self.assertEqual(set(self.store.store), expected)
-            asker.settimeout(20)
+            asker.settimeout(PATIENCE)
             asker.connect((HERE, names))
             asker.send(query)
-            with socket.create_connection((HERE, metrics), timeout=20) as early:
+            with socket.create_connection((HERE, metrics), timeout=PATIENCE) as early:
                 early.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
                 with self.store.service(words, self.log):
                     self.assertTrue(early.recv(65536).startswith(b"HTTP/1.1 200"), self.log.read_text())
@@ -263,7 +264,7 @@ class UpgradeTests(DepositCase):
             pid = int(self.store.until("MAINPID=")[-1].partition("MAINPID=")[2])
             self.assertNotEqual(pid, process.pid)
             try:
-                self.assertEqual(process.wait(30), 0)
+                self.assertEqual(process.wait(PATIENCE), 0)
                 while set(self.store.store) != self.names(self.plain):
                     self.store.hear()
                 self.assertTrue(self.ask(self.plain).endswith(b"ok"))
@@ -272,7 +273,7 @@ class UpgradeTests(DepositCase):
                 os.kill(pid, signal.SIGKILL)
             while isAlive(pid):
                 time.sleep(0.01)
-        with socket.create_connection((HERE, self.plain), timeout=20) as early:
+        with socket.create_connection((HERE, self.plain), timeout=PATIENCE) as early:
             early.sendall(b"GET / HTTP/1.0\r\n\r\n")
             with self.store.service(words, self.log):
                 self.assertTrue(early.recv(65536).startswith(b"HTTP/1.1 200 OK"), self.log.read_text())

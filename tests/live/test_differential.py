@@ -163,7 +163,7 @@ class DifferentialTests(TestCase):
     What the origin hears is what we understood.
     """
 
-    timeout = 120
+    timeout = 240
 
     async def setUp(self) -> None:
         """

@@ -24,6 +24,7 @@ from ..ports import freePorts
 from ..test_documentation import CHECKOUT
 from ..test_tap import environment
 from .onlookers import HERE, Origins
+from .running import PATIENCE
 from .test_process import TWISTD, ProcessCase
 
 _MODULE = """
@@ -81,7 +82,7 @@ def fetch(port: int, path: str = "/", **fields: str) -> tuple[int, str]:
     """
     One request, on a connection of its own.
     """
-    connection = http.client.HTTPConnection(HERE, port, timeout=10)
+    connection = http.client.HTTPConnection(HERE, port, timeout=PATIENCE)
     try:
         connection.request(
             "GET", path, headers={name.replace("_", "-"): value for name, value in fields.items()}
@@ -116,7 +117,7 @@ class ExtensionCase(ProcessCase):
             yield process
             process.terminate()
             # As twistd ends when it is told to.
-            self.assertEqual(process.wait(30), -signal.SIGTERM, self.log)
+            self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM, self.log)
         finally:
             process.kill()
             process.wait()
@@ -132,7 +133,7 @@ class ExtensionCase(ProcessCase):
         """
         Wait for it.
         """
-        end = time.monotonic() + 15
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             try:
                 if claim():
@@ -324,7 +325,7 @@ class ExamplePluginTests(ExtensionCase):
             env={**environment(str(self.place)), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
@@ -354,7 +355,7 @@ class BesideTests(ExtensionCase):
 
     def _secure(self, root: Path, path: str) -> tuple[int, str]:
         context = ssl.create_default_context(cafile=os.fspath(root))
-        with socket.create_connection((HERE, self.https), timeout=10) as plain:
+        with socket.create_connection((HERE, self.https), timeout=PATIENCE) as plain:
             with context.wrap_socket(plain, server_hostname="shop.localhost") as secure:
                 secure.sendall(
                     f"GET {path} HTTP/1.1\r\nHost: shop.localhost\r\nConnection: close\r\n\r\n".encode()

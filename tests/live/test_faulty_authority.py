@@ -60,7 +60,7 @@ FAULTS: dict[str, tuple[Callable[[Faults], None], str]] = {
 
 
 class FaultyAuthorityTests(TestCase):
-    timeout = 120
+    timeout = 240
 
     def hurry(self) -> None:
         """

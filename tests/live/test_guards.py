@@ -18,6 +18,7 @@ import bcrypt
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from .running import PATIENCE
 from .test_process import HERE, TWIST, ProcessCase, freePort
 
 _HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(5)).decode()
@@ -117,7 +118,7 @@ class GuardTests(ProcessCase):
         """
         One request on a connection of its own.
         """
-        connection = http.client.HTTPConnection(HERE, self.port, timeout=20)
+        connection = http.client.HTTPConnection(HERE, self.port, timeout=PATIENCE)
         try:
             connection.request("GET", path, headers={name.replace("_", "-"): fields[name] for name in fields})
             response = connection.getresponse()

@@ -62,7 +62,7 @@ class HooksTests(TestCase):
     """
 
     skip = missing
-    timeout = 90
+    timeout = 240
 
     def setUp(self) -> None:
         self.directory = Path(fresh(self))

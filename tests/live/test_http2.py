@@ -21,6 +21,7 @@ from ..plane.conversation import Doing
 from ..plane.harness import TERMINATE
 from ..plane.streams import Client
 from .onlookers import HERE, Origins
+from .running import PATIENCE
 from .test_clients import MIB, NEEDS_CURL, LiveTests
 from .test_process import TWISTD, ProcessCase
 
@@ -205,7 +206,7 @@ class ChromiumTests(HTTP2Tests):
     """
 
     skip = NEEDS_CHROMIUM
-    timeout = 120
+    timeout = 240
 
     async def test_page(self) -> None:
         """
@@ -286,7 +287,7 @@ class LoadTests(ProcessCase):
         """
         Until a program says something.
         """
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         said = ""
         while time.monotonic() < end:
             said = self.end(list(command)).stdout
@@ -308,7 +309,7 @@ class LoadTests(ProcessCase):
         """
         All were answered, and well.
         """
-        said, _ = load.communicate(timeout=60)
+        said, _ = load.communicate(timeout=PATIENCE)
         wanted = (
             f"requests: {requests} total, {requests} started, {requests} done, {requests} succeeded, 0 failed"
         )
@@ -322,7 +323,7 @@ class LoadTests(ProcessCase):
         self.write(0, workers)
         command = [*TWISTD, "-n", "--logfile", str(self.log), "smartproxy", "--config", str(self.path)]
         url = f"http://{HERE}:{self.http}/number"
-        curl = ("curl", "-sS", "--http2-prior-knowledge", "--noproxy", "*", "--max-time", "30")
+        curl = ("curl", "-sS", "--http2-prior-knowledge", "--noproxy", "*", "--max-time", str(PATIENCE))
         with self.going(command) as process:
             self.waits(*curl, url, wanted="0")
             load = self.load(url, 10000)
@@ -339,10 +340,10 @@ class LoadTests(ProcessCase):
             assert slow.stdout is not None
             first = slow.stdout.read(100000)
             process.send_signal(signal.SIGTERM)
-            rest, _ = slow.communicate(timeout=60)
+            rest, _ = slow.communicate(timeout=PATIENCE)
             self.assertEqual(slow.returncode, 0)
             self.assertGreater(len(first + rest), 100000)
-            self.assertEqual(process.wait(60), -signal.SIGTERM)
+            self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
         self.assertNotIn("Traceback", self.log.read_text())
 
     def test_oneProcess(self) -> None:

@@ -51,7 +51,7 @@ class Migration(TestCase):
     What is common to all whom one can come from.
     """
 
-    timeout = 120
+    timeout = 240
 
     async def opens(self) -> None:
         self.ports = freePorts(2)

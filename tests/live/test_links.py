@@ -66,7 +66,7 @@ class HeldTests(TestCase):
     """
 
     skip = missing
-    timeout = 60
+    timeout = 240
 
     @story
     async def test_stoppedAtTheChallenge(self) -> None:

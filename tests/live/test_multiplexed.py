@@ -32,7 +32,7 @@ class ServedTests(LiveTests):
     With a server of its own.
     """
 
-    timeout = 90
+    timeout = 240
     server: Running | None = None
 
     async def tearDown(self) -> None:

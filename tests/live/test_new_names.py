@@ -30,7 +30,7 @@ class NewNameTests(TestCase):
     """
 
     skip = missing
-    timeout = 120
+    timeout = 240
 
     async def begin(self, *, workers: int, sleep: bool) -> None:
         """

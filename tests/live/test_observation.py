@@ -19,6 +19,7 @@ from pathlib import Path
 from smartproxy_tw.commands.admin import _Connection
 
 from ..service.test_metrics import Numbers, numbers
+from .running import PATIENCE
 from .test_process import HERE, TWISTD, ProcessCase, freePort
 from .test_workers import ask, isThere, workersOf
 
@@ -60,13 +61,13 @@ class ObservationTests(ProcessCase):
             yield process, workersOf(process.pid)
             process.terminate()
             self.until(process, "Server Shut Down")
-            process.wait(30)
+            process.wait(PATIENCE)
 
     def told(self) -> Numbers:
         """
         What Prometheus is told.
         """
-        connection = HTTPConnection(HERE, self.figures, timeout=10)
+        connection = HTTPConnection(HERE, self.figures, timeout=PATIENCE)
         connection.request("GET", "/metrics")
         answer = connection.getresponse()
         self.assertEqual(answer.status, 200)
@@ -74,7 +75,7 @@ class ObservationTests(ProcessCase):
         connection.close()
         return numbers(text)
 
-    def waits(self, test: Callable[[], bool], seconds: float = 15.0) -> None:
+    def waits(self, test: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """
         Wait for something.
         """
@@ -116,7 +117,7 @@ class ObservationTests(ProcessCase):
             ask(self.http)
             ask(self.http, "/none")
             for connection in (
-                HTTPConnection(HERE, self.figures, timeout=10),
+                HTTPConnection(HERE, self.figures, timeout=PATIENCE),
                 _Connection(str(self.directory / "state" / "admin.sock"), 10),
             ):
                 connection.request("GET", "/metrics")
@@ -162,7 +163,7 @@ class ObservationTests(ProcessCase):
             self.waits((self.directory / "events.log.1").exists)
             self.waits(lambda: not self.isOpen(workers[0], moved))
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE)
             self.assertIn("Server Shut Down", events.read_text())
 
     def hasAsked(self, worker: int) -> bool:
@@ -185,7 +186,7 @@ class ObservationTests(ProcessCase):
         """
         trace = "4bf92f3577b34da6a3ce929d0e0e4736"
         with self.serving():
-            connection = HTTPConnection(HERE, self.http, timeout=10)
+            connection = HTTPConnection(HERE, self.http, timeout=PATIENCE)
             connection.request("GET", "/", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
             connection.getresponse().read()
             connection.close()

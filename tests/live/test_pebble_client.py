@@ -53,12 +53,12 @@ class PebbleClientTests(PebbleStory, AuthoritySuite, TestCase):
     """
 
     skip = missing
-    timeout = 120
+    timeout = 240
 
 
 class PebbleVariantTests(PebbleStory, TestCase):
     skip = missing
-    timeout = 120
+    timeout = 240
 
     async def test_badNoncesByDefault(self) -> None:
         """
@@ -125,7 +125,7 @@ class PebbleAccountTests(PebbleStory, TestCase):
     """
 
     skip = missing
-    timeout = 120
+    timeout = 240
 
     async def test_lifeOfAnAccount(self) -> None:
         """

@@ -54,7 +54,7 @@ class PluginTests(TestCase):
     A proxy that is handed both.
     """
 
-    timeout = 90
+    timeout = 240
 
     async def _plugin(self) -> Any:
         place = await deferToThread(installed, Path(self.mktemp()).absolute())

@@ -58,7 +58,7 @@ class PreflightTests(TestCase):
     """
 
     skip = missing
-    timeout = 120
+    timeout = 240
 
     async def world(self, **settings: Any) -> Pebble:
         """

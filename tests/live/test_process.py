@@ -24,6 +24,8 @@ import smartproxy_tw
 from tests.ports import freePorts
 from tests.test_tap import environment
 
+from .running import PATIENCE
+
 PACKAGE = Path(smartproxy_tw.__file__).parent
 HERE = "127.0.0.1"
 
@@ -107,7 +109,7 @@ class ProcessCase(SynchronousTestCase):
             env=environment(*further),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -149,7 +151,7 @@ class ProcessCase(SynchronousTestCase):
         See that HTTPS is served with a certificate of the local authority.
         """
         context = ssl.create_default_context(cafile=str(self.directory / "state" / "authority" / "root.pem"))
-        with socket.create_connection((HERE, self.https), timeout=10) as plain:
+        with socket.create_connection((HERE, self.https), timeout=PATIENCE) as plain:
             context.wrap_socket(plain, server_hostname="a.localhost").close()
 
     def assertPlain(self, text: str, port: int) -> None:
@@ -295,7 +297,7 @@ class RunningTests(ProcessCase):
             self.shakeHands()
             process.terminate()
             text = "".join([*lines, *self.until(process, "Server Shut Down")])
-            self.assertEqual(process.wait(30), -signal.SIGTERM)
+            self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
         for unwelcome in ("Traceback", "#debug]", "#warn]", "#error]"):
             self.assertNotIn(unwelcome, text)
         self.assertEqual(os.listdir(self.directory), ["state"])
@@ -312,7 +314,7 @@ class RunningTests(ProcessCase):
             self.shakeHands()
             process.terminate()
             rest = "".join(self.until(process, "Main loop terminated"))
-            self.assertEqual(process.wait(30), -signal.SIGTERM)
+            self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
         self.assertNotIn("Traceback", rest)
 
     def test_daemon(self) -> None:

@@ -145,7 +145,7 @@ class PromiseTests(TestCase):
     """
 
     skip = missing
-    timeout = 120
+    timeout = 240
 
     async def pebble(self, ports: tuple[int, int], **settings: Any) -> Pebble:
         """
@@ -340,7 +340,7 @@ class TwistdTests(TestCase):
     """
 
     skip = missing
-    timeout = 60
+    timeout = 240
 
     @story
     async def test_oneCommand(self) -> None:

@@ -47,7 +47,7 @@ class ProxyCase(LiveTests):
     """
 
     skip = NEEDS_CURL or NEEDS_HAPROXY
-    timeout = 60
+    timeout = 240
     haproxy: Running | None = None
 
     async def tearDown(self) -> None:

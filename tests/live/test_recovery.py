@@ -28,7 +28,7 @@ class RecoveryTests(TestCase):
     """
 
     skip = missing
-    timeout = 60
+    timeout = 240
 
     async def afterOutage(self, before: float) -> float:
         """

@@ -21,6 +21,7 @@ from pathlib import Path
 from ..ports import freePorts
 from ..test_tap import environment
 from .onlookers import HERE, Onlookers, Origins
+from .running import PATIENCE
 from .test_process import TWISTD, ProcessCase
 
 _RELOADS = 10
@@ -54,7 +55,7 @@ def fetch(port: int, path: str = "/") -> str:
     """
     One request.
     """
-    connection = http.client.HTTPConnection(HERE, port, timeout=10)
+    connection = http.client.HTTPConnection(HERE, port, timeout=PATIENCE)
     try:
         connection.request("GET", path)
         return connection.getresponse().read().decode()
@@ -99,7 +100,7 @@ class ReloadTests(ProcessCase):
         """
         Wait for it.
         """
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 if claim():
@@ -134,7 +135,7 @@ class ReloadTests(ProcessCase):
         name = f"n{number}.localhost"
         shown = subprocess.run(
             [
-                *("curl", "-sS", "--cacert", str(context), "--max-time", "10"),
+                *("curl", "-sS", "--cacert", str(context), "--max-time", str(PATIENCE)),
                 *("--resolve", f"{name}:{self.changing[number % 2]}:{HERE}"),
                 f"https://{name}:{self.changing[number % 2]}/",
             ],
@@ -170,7 +171,7 @@ class ReloadTests(ProcessCase):
             )
             self.refused(process)
             process.send_signal(signal.SIGTERM)
-            self.assertEqual(process.wait(30), -signal.SIGTERM)
+            self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
         text = self.log.read_text()
         self.assertEqual(text.count("Reloaded (SIGHUP): "), _RELOADS, text)
         self.assertNotIn("Traceback", text)
@@ -225,7 +226,7 @@ class HangupTests(ProcessCase):
         """
         Wait for something in the log.
         """
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while not self.log.exists() or text not in self.log.read_text():
             if time.monotonic() > end:
                 self.fail(f"{text!r} did not come")

@@ -38,7 +38,7 @@ class RenewalTests(TestCase):
     ARI, from end to end.
     """
 
-    timeout = 60
+    timeout = 240
 
     @story
     async def test_window(self) -> None:

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import brotli
 import zstandard
 
+from .running import PATIENCE
 from .test_process import HERE, TWISTD, ProcessCase
 
 _FILE = """
@@ -149,7 +150,7 @@ class RewritingTests(ProcessCase):
         """
         Until it has come about.
         """
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while not claim():
             self.assertLess(time.monotonic(), end, what)
             time.sleep(0.05)
@@ -213,7 +214,7 @@ class RewritingTests(ProcessCase):
         """
         url = f"http://{HERE}:{self.http}/api/u/stream"
         client = subprocess.Popen(
-            ["curl", "-sSN", "--compressed", "--max-time", "20", url], stdout=subprocess.PIPE
+            ["curl", "-sSN", "--compressed", "--max-time", str(PATIENCE), url], stdout=subprocess.PIPE
         )
         assert client.stdout is not None
         try:
@@ -262,7 +263,7 @@ class RewritingTests(ProcessCase):
             self.pages(b"<b>%b</b>")
             process.terminate()
             self.until(process, "Server Shut Down")
-            process.wait(30)
+            process.wait(PATIENCE)
 
     def test_oneProcess(self) -> None:
         """

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.live.running import PATIENCE
 from tests.live.test_process import TWISTD, freePort
 from tests.test_tap import environment
 
@@ -61,7 +62,7 @@ class Manager:
         self.room = room
         self.store: dict[str, socket.socket] = {}
         self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.ear.settimeout(20)
+        self.ear.settimeout(PATIENCE)
         self._short = TemporaryDirectory()
         if isAbstract:
             self.address = f"@smartproxy-live-{os.getpid()}"
@@ -157,7 +158,7 @@ class Manager:
         except BlockingIOError:
             return heard
         finally:
-            self.ear.settimeout(20)
+            self.ear.settimeout(PATIENCE)
 
 
 class ManagedCase(SynchronousTestCase):
@@ -196,7 +197,7 @@ class ManagedCase(SynchronousTestCase):
         """
         A request on a connection of its own, and all of the answer.
         """
-        with socket.create_connection((host, port), timeout=20) as client:
+        with socket.create_connection((host, port), timeout=PATIENCE) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
             answer = b""
             while part := client.recv(65536):
@@ -222,7 +223,7 @@ class HandedOverTests(ManagedCase):
         after, the manager knows that it serves; and it hears of the end.
         """
         port = manager.ports[0]
-        with socket.create_connection((HERE, port), timeout=20) as early:
+        with socket.create_connection((HERE, port), timeout=PATIENCE) as early:
             early.sendall(b"GET / HTTP/1.0\r\n\r\n")
             with manager.service(words, self.log, watchdog=1_200_000) as process:
                 self.assertTrue(early.recv(65536).startswith(b"HTTP/1.1 200 OK"), self.log.read_text())
@@ -239,7 +240,7 @@ class HandedOverTests(ManagedCase):
                     self.assertTrue(self.ask(port, host).endswith(b"ok"))
                 process.terminate()
                 self.assertIn("EXTEND_TIMEOUT_USEC=", manager.until("STOPPING=1")[-1])
-                self.assertEqual(process.wait(20), -signal.SIGTERM)
+                self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
         # Nothing was shut down: the next one would find it listening.
         socket.create_connection((HERE, port), timeout=5).close()
 
@@ -279,13 +280,13 @@ class HandedOverTests(ManagedCase):
             ready = manager.until("READY=1")[-1]
             pid = int((self.directory / "twistd.pid").read_text())
             try:
-                self.assertEqual(process.wait(20), 0)
+                self.assertEqual(process.wait(PATIENCE), 0)
                 self.assertEqual(ready, f"READY=1\nMAINPID={pid}")
                 self.assertTrue(self.ask(port).endswith(b"ok"))
             finally:
                 os.kill(pid, signal.SIGTERM)
             manager.until("STOPPING=1")
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE
             while (self.directory / "twistd.pid").exists() and time.monotonic() < deadline:
                 time.sleep(0.02)
             self.assertFalse((self.directory / "twistd.pid").exists())
@@ -319,7 +320,7 @@ class HandedOverTests(ManagedCase):
         with socket.create_server((HERE, 0)) as taken:
             number = taken.getsockname()[1]
             with manager.service(self.configure((number,), f"bind: [{HERE}]"), self.log) as process:
-                self.assertEqual(process.wait(20), 1)
+                self.assertEqual(process.wait(PATIENCE), 1)
         heard = manager.rest()
         self.assertTrue(heard[-1].startswith(f"STATUS=Cannot listen on {HERE}:{number}"), heard)
         self.assertFalse([each for each in heard if "READY" in each])
@@ -368,12 +369,12 @@ class Crowd:
         """
         self._isOver = True
         for each in self._threads:
-            each.join(30)
+            each.join(PATIENCE)
 
     def _come(self, pause: float) -> None:
         while not self._isOver:
             try:
-                with socket.create_connection((HERE, self.port), timeout=20) as client:
+                with socket.create_connection((HERE, self.port), timeout=PATIENCE) as client:
                     time.sleep(pause)
                     client.sendall(self._request)
                     answer = client.recv(65536)
@@ -404,11 +405,11 @@ class RestartTests(ManagedCase):
             stack.callback(crowd.end)
             for _ in range(5):
                 answered = crowd.answered
-                deadline = time.monotonic() + 20
+                deadline = time.monotonic() + PATIENCE
                 while crowd.answered < answered + 100 and time.monotonic() < deadline:
                     time.sleep(0.01)
                 process.terminate()
-                process.wait(30)
+                process.wait(PATIENCE)
                 process = stack.enter_context(manager.service(words, self.log))
                 manager.until("READY=1")
             crowd.end()

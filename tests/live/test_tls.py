@@ -75,7 +75,7 @@ class TLSTests(PlaneTests):
     A terminated name, met by other programs.
     """
 
-    timeout = 120
+    timeout = 240
 
     async def begin(self, credential: Credential | None = None, policy: TLSPolicy | None = None) -> int:
         """

@@ -25,6 +25,7 @@ from ..ports import freePorts
 from ..test_tap import environment
 from . import test_resume, test_systemd
 from .onlookers import HERE, Onlookers, Origins
+from .running import PATIENCE
 from .test_process import TWISTD, ProcessCase
 from .test_promise import story
 from .test_reload import fetch
@@ -61,7 +62,7 @@ class Users(Onlookers):
     """
 
     def _kept(self) -> None:
-        connection = http.client.HTTPConnection(HERE, self._plain, timeout=20)
+        connection = http.client.HTTPConnection(HERE, self._plain, timeout=PATIENCE)
         while not self._isOver.wait(0.002):
             try:
                 self._asks("kept", connection)
@@ -130,7 +131,7 @@ class UpgradeCase(ProcessCase):
         """
         Wait for it.
         """
-        end = time.monotonic() + 40
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 if claim():
@@ -216,7 +217,7 @@ class UpgradeTests(UpgradeCase):
             self.assertEqual(
                 set(users.done), {"fresh", "kept", "secured", "chatting", "tunnelled", "loading"}
             )
-            self.assertEqual(process.wait(40), 0)
+            self.assertEqual(process.wait(PATIENCE), 0)
             gone = self.pids - {current}
             self.comesTrue(lambda: not any(map(isAlive, gone)), "those before have ended")
             self.assertEqual(
@@ -444,13 +445,13 @@ class UpgradeTests(UpgradeCase):
             with socket.create_server((HERE, self.other)):
                 self.write(1, **{f"ports: {self.secure}": f"ports: [{self.secure}, {self.other}]"})
                 found = subprocess.run(
-                    command, env=environment(), capture_output=True, text=True, timeout=60, check=False
+                    command, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
                 )
             self.assertEqual((found.returncode, found.stdout), (1, ""))
             self.assertIn(f"Cannot listen on {HERE}:{self.other}", found.stderr)
             self.write(1)
             found = subprocess.run(
-                command, env=environment(), capture_output=True, text=True, timeout=60, check=False
+                command, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
             )
             self.assertEqual(found.returncode, 0, found.stderr)
             self.comesTrue(lambda: self.main() != before, "another process is the main one")
@@ -543,13 +544,13 @@ class ManagedTests(test_systemd.ManagedCase):
             try:
                 heard = manager.until("READY=1")
                 self.assertEqual(heard[-1], "READY=1")
-                self.assertEqual(process.wait(20), 0)
+                self.assertEqual(process.wait(PATIENCE), 0)
                 self.assertTrue(self.ask(port).endswith(b"ok"))
                 self.assertNotIn("STOPPING", "".join((*heard, *manager.rest())))
             finally:
                 os.kill(pid, signal.SIGTERM)
             manager.until("STOPPING=1")
-            end = time.monotonic() + 20
+            end = time.monotonic() + PATIENCE
             while isAlive(pid) and time.monotonic() < end:
                 time.sleep(0.02)
             self.assertFalse(isAlive(pid))

@@ -16,6 +16,7 @@ from typing import Any
 
 from smartproxy_tw.commands.admin import asking
 
+from .running import PATIENCE
 from .test_process import HERE, TWISTD, ProcessCase, freePort
 
 #: A server that answers each request in one piece, so that a kill falls between answers.
@@ -61,7 +62,8 @@ class Client(threading.Thread):
         Ask.
         """
         try:
-            with socket.create_connection((HERE, self._port), timeout=10) as sock:
+            # Nobody is to notice anything: who waits that long does.
+            with socket.create_connection((HERE, self._port), timeout=30) as sock:
                 while not self.isToStop:
                     sock.sendall(self._request)
                     answer = b""
@@ -157,7 +159,7 @@ class UpstreamTests(ProcessCase):
         """
         return [each["state"] for each in self.told()["upstreams"][1]["targets"]]
 
-    def waits(self, isSo: Callable[[], bool], seconds: float = 20.0) -> None:
+    def waits(self, isSo: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """
         Wait for something.
         """
@@ -195,7 +197,7 @@ class UpstreamTests(ProcessCase):
                 self.waits(lambda: self.states() == ["healthy"] * 3)
                 for each in clients:
                     each.isToStop = True
-                    each.join(20)
+                    each.join(PATIENCE)
                 self.assertEqual([each.problems for each in clients if each.problems], [])
                 process.terminate()
                 process.wait()
@@ -208,7 +210,7 @@ class UpstreamTests(ProcessCase):
         self.write(2)
         with self.going([*TWISTD, "-n", "--pidfile=", "smartproxy", "--config", "proxy.yaml"]) as process:
             self.until(process, "Admin socket at")
-            with socket.create_connection((HERE, self.https), timeout=10) as sock:
+            with socket.create_connection((HERE, self.https), timeout=PATIENCE) as sock:
                 sock.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
                 answer = sock.recv(65536).decode("ascii")
             cookie = answer.partition("Set-Cookie: ")[2].partition(";")[0]
@@ -243,7 +245,7 @@ class UpstreamTests(ProcessCase):
             client.start()
             self.waits(lambda: len(client.bodies) > 5 or bool(client.problems))  # noqa: B023
             client.isToStop = True
-            client.join(20)
+            client.join(PATIENCE)
             self.assertEqual(client.problems, [])
             found.update(client.bodies)
         return found

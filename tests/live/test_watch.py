@@ -28,7 +28,7 @@ class KernelTests(TestCase):
     A proxy that watches its files.
     """
 
-    timeout = 60
+    timeout = 240
 
     async def until(self, claim: Callable[[], object]) -> None:
         """

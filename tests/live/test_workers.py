@@ -29,12 +29,13 @@ from smartproxy_tw.facts import HTTP01
 from smartproxy_tw.service.errors import StartError
 from smartproxy_tw.service.tree import SmartProxy
 
+from .running import PATIENCE
 from .test_process import HERE, TWIST, TWISTD, ProcessCase, freePort
 
 reactor: Any = _reactor
 
 
-def ask(port: int, path: str = "/", *, timeout: float = 10.0) -> bytes:
+def ask(port: int, path: str = "/", *, timeout: float = PATIENCE) -> bytes:
     """
     One request on a connection of its own.
     """
@@ -90,7 +91,7 @@ class EmbeddedWorkerTests(TestCase):
     A proxy with two workers, in a program of somebody's own.
     """
 
-    timeout = 60
+    timeout = 240
 
     def setUp(self) -> None:
         self.port = freePort()
@@ -153,7 +154,9 @@ class EmbeddedWorkerTests(TestCase):
         return len(hands) == 2 and all(hand.isSettled for hand in hands)
 
     async def _killed(self) -> None:
+        began = time.monotonic()
         await self.begin()
+        start = time.monotonic() - began
         before = dict(self.plane.pids)
         victim = before[1]
         assert victim is not None
@@ -168,7 +171,7 @@ class EmbeddedWorkerTests(TestCase):
         for _ in range(5):
             self.assertIn(b"hello", await deferToThread(ask, self.port))
         took = await self.until(lambda: self.plane.pids.get(1) != victim and self.isWhole())
-        self.assertLess(took, 5.0, "far more than it needs on an idle machine")
+        self.assertLess(took, 5.0 + start, "nothing but its start is waited for, however slow that is here")
         alive = [await deferToThread(talk, each) for each in kept]
         self.assertEqual(sum(alive), held[1], "the other one keeps its connections, each of them")
         self.assertEqual(self.plane.pids[2], before[2])
@@ -413,7 +416,7 @@ class ProcessWorkerTests(ProcessCase):
                 self.assertIn(b"hello", ask(self.http))
             process.terminate()
             self.until(process, "Server Shut Down")
-            self.assertEqual(process.wait(30), -signal.SIGTERM)
+            self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
             self.assertFalse(any(map(isThere, workers)))
         lines = (self.directory / "access.log").read_text().splitlines()
         self.assertEqual([json.loads(line)["status"] for line in lines], [200] * 20)
@@ -425,7 +428,7 @@ class ProcessWorkerTests(ProcessCase):
         with self.serving([*TWIST]) as (process, workers):
             self.assertIn(b"hello", ask(self.http))
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
             self.assertFalse(any(map(isThere, workers)))
 
     def test_interrupt(self) -> None:
@@ -437,7 +440,7 @@ class ProcessWorkerTests(ProcessCase):
         with self.serving(["setsid", "env", "--default-signal=INT", *TWISTD, "-n"]) as (process, workers):
             os.killpg(process.pid, signal.SIGINT)
             rest = "".join(self.until(process, "Server Shut Down"))
-            process.wait(30)
+            process.wait(PATIENCE)
             self.assertFalse(any(map(isThere, workers)))
         for unwelcome in ("Traceback", "worker-died", "wrote:", "another takes its place"):
             self.assertNotIn(unwelcome, rest)
