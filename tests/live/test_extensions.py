@@ -169,7 +169,8 @@ class DynamicTests(ExtensionCase):
             self.assertEqual(fetch(self.http, "/nonsense")[0], 502)
             began = time.monotonic()
             self.assertEqual(fetch(self.http, "/later/late")[0], 504)
-            self.assertLess(time.monotonic() - began, 5)
+            # It takes half a minute to answer.
+            self.assertLess(time.monotonic() - began, 25)
             for _ in range(20):
                 self.assertEqual(fetch(self.http, "/boom")[0], 502)
             self.assertEqual(fetch(self.stream), (200, "first"))
