@@ -79,7 +79,7 @@ class DemandCase(TestCase):
         (self.directory / "smartproxy.json").write_text(json.dumps(settings))
         await self.start()
         ask = asking(str(self.directory / "state" / "admin.sock"))
-        for _ in range(600):
+        for _ in range(1800):
             found = (await deferToThread(ask, "GET", "/v1/certificates", {})).members["certificates"]
             if {each["state"] for each in found} == {"valid"}:
                 break
@@ -102,7 +102,7 @@ class DemandCase(TestCase):
         )
         log.close()
         self.addCleanup(self.end)
-        for _ in range(600):
+        for _ in range(1800):
             if self.log.count("Admin socket at") > before:
                 return
             await deferLater(reactor, 0.05)
@@ -278,7 +278,7 @@ class DemandsTests(Common, DemandCase):
         with self.assertRaises(ssl.SSLCertVerificationError):
             await deferToThread(self.leaf)
         os.kill(names, signal.SIGCONT)
-        for _ in range(1200):
+        for _ in range(1800):
             try:
                 after = await deferToThread(self.leaf)
                 break
@@ -292,7 +292,7 @@ class DemandsTests(Common, DemandCase):
         Of two certificates for the same name both are revoked and replaced.
         """
         await self.begin(keyType="both")
-        for _ in range(600):
+        for _ in range(1800):
             try:
                 twin = await deferToThread(self.leaf, isRSA=True)
                 break

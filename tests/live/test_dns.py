@@ -213,7 +213,7 @@ class WildcardTests(TestCase):
         proxy.startService()
         self.addCleanup(proxy.stopService)
         await proxy.whenReady()
-        for _ in range(400):
+        for _ in range(1800):
             (status,) = proxy.status()
             if status.state == "valid" and not status.problem:
                 break
@@ -223,7 +223,7 @@ class WildcardTests(TestCase):
         for name in ("a.test", "www.a.test"):
             (await client.connect(port, name)).close()
         lookup = Lookup(Questions(reactor).ask, [where])
-        for _ in range(100):
+        for _ in range(1800):
             if not (left := await lookup.texts(owner, where)):
                 break
             await deferLater(reactor, 0.05)

@@ -222,7 +222,7 @@ class ShellCase(TestCase):
         """
         Wait until it is so.
         """
-        for _ in range(1200):
+        for _ in range(1800):
             if await deferToThread(claim):
                 return
             await deferLater(reactor, 0.05)

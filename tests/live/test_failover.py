@@ -97,7 +97,7 @@ class FailoverTests(TestCase):
             try:
                 proxy.startService()
                 await proxy.whenReady()
-                for _ in range(200):
+                for _ in range(1800):
                     (status,) = proxy.status()
                     if status.state == "valid":
                         break
@@ -148,7 +148,7 @@ class FailoverTests(TestCase):
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
         reactor.spawnProcess(process, sys.executable, command, env=environment, path=str(directory))
         self.addCleanup(lambda: Deferred.fromCoroutine(process.end()))
-        for _ in range(400):
+        for _ in range(1800):
             if b"Serving a certificate for process.example by" in process.said or process.ended.called:
                 break
             await deferLater(reactor, 0.05)

@@ -111,7 +111,7 @@ class FaultyAuthorityTests(TestCase):
         """
         Wait for what is seen of a certificate, twenty seconds at most.
         """
-        for _ in range(400):
+        for _ in range(1800):
             (status,) = (each for each in proxy.status() if each.key == Auto((name,)).key)
             if isSo(status):
                 return status

@@ -93,7 +93,7 @@ class OperationsTests(DemandCase):
         self.assertEqual([each["state"] for each in workers], ["serving", "serving"])
         ask = asking(str(self.directory / "state" / "admin.sock"))
         os.kill(workers[0]["process"], signal.SIGKILL)
-        for _ in range(400):
+        for _ in range(1800):
             now = (await deferToThread(ask, "GET", "/v1/status", {})).members["workers"]
             if [each["state"] for each in now] == ["serving", "serving"] and now[0] != workers[0]:
                 break
@@ -118,7 +118,7 @@ class OperationsTests(DemandCase):
         await draining
         self.assertIn("NOT READY: it was asked to finish", await self.smartproxy("status", status=1))
         socket.create_connection((HERE, self.tls)).close()
-        for _ in range(400):
+        for _ in range(1800):
             try:
                 socket.create_connection((HERE, self.tls)).close()
             except ConnectionRefusedError:

@@ -69,7 +69,7 @@ class PluginTests(TestCase):
         proxy.startService()
         self.addCleanup(proxy.stopService)
         await proxy.whenReady()
-        for _ in range(400):
+        for _ in range(1800):
             (status,) = proxy.status()
             self.assertIsNone(status.problem)
             if status.state == "valid":

@@ -333,7 +333,7 @@ class RunningTests(ProcessCase):
             self.assertEqual((self.directory / "state").stat().st_mode & 0o777, 0o700)
         finally:
             os.kill(number, signal.SIGTERM)
-        for _ in range(600):
+        for _ in range(1800):
             if not pidfile.exists() and "Server Shut Down" in log.read_text():
                 break
             time.sleep(0.05)

@@ -304,7 +304,7 @@ class PromiseTests(TestCase):
         self.assertEqual(status.state, "failed")
         self.assertIn(authority.directoryURL, status.problem or "")
         await authority.start()
-        for _ in range(100):
+        for _ in range(900):
             await deferLater(reactor, 0.1)
             (status,) = proxy.status()
             if status.state == "valid":
@@ -363,7 +363,7 @@ class TwistdTests(TestCase):
         ]
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
         reactor.spawnProcess(running, sys.executable, words, env=environment, path=directory)
-        for _ in range(300):
+        for _ in range(900):
             await deferLater(reactor, 0.1)
             if b"Serving a certificate for one.example" in running.output or running.ended.called:
                 break

@@ -82,7 +82,7 @@ class RenewalTests(TestCase):
             proxy = SmartProxy(config, reactor, chance=NoChance())
             proxy.startService()
             await proxy.whenReady()
-            for _ in range(200):
+            for _ in range(1800):
                 (status,) = proxy.status()
                 if status.state == "valid" and authority.orders >= wanted:
                     break

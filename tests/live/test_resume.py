@@ -36,7 +36,7 @@ reactor: Any = _reactor
 STEPS = ("account", "order", "authorization", "challenge", "finalize", "certificate")
 
 #: More than anything takes on a busy machine, in seconds.
-PATIENCE = 40.0
+PATIENCE = 90.0
 
 
 class Process(ProcessProtocol):
