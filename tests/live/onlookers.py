@@ -10,19 +10,22 @@ import hashlib
 import http.client
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 from .running import PATIENCE
 
-__all__ = ["HERE", "Onlookers", "Origins"]
+__all__ = ["HERE", "Onlookers", "Origins", "QuietServer"]
 
 HERE = "127.0.0.1"
 
@@ -66,6 +69,19 @@ class Origins:
             thread.join(10)
 
 
+class QuietServer(ThreadingHTTPServer):
+    """
+    Has no traceback printed for a client that is gone.
+    """
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """
+        See L{socketserver.BaseServer.handle_error}.
+        """
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def _origin(name: str) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -89,14 +105,15 @@ def _origin(name: str) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer((HERE, 0), Handler)
+    server = QuietServer((HERE, 0), Handler)
     server.daemon_threads = True
     return server
 
 
 def _echo(connection: ServerConnection) -> None:
-    for message in connection:
-        connection.send(message)
+    with suppress(ConnectionClosed):
+        for message in connection:
+            connection.send(message)
 
 
 class Onlookers:

@@ -11,13 +11,14 @@ import signal
 import threading
 import time
 from base64 import b64encode
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import bcrypt
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from .onlookers import QuietServer
 from .running import PATIENCE
 from .test_process import HERE, TWIST, ProcessCase, freePort
 
@@ -107,7 +108,7 @@ class GuardTests(ProcessCase):
         """
         A server in a thread; its port.
         """
-        server = ThreadingHTTPServer((HERE, 0), handler)
+        server = QuietServer((HERE, 0), handler)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         self.addCleanup(server.server_close)

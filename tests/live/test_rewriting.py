@@ -13,11 +13,12 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import brotli
 import zstandard
 
+from .onlookers import QuietServer
 from .running import PATIENCE
 from .test_process import HERE, TWISTD, ProcessCase
 
@@ -107,7 +108,7 @@ class RewritingTests(ProcessCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.origin = ThreadingHTTPServer((HERE, 0), _Origin)
+        self.origin = QuietServer((HERE, 0), _Origin)
         self.origin.daemon_threads = True
         self.origin.heard = threading.Event()  # type: ignore[attr-defined]
         threading.Thread(target=self.origin.serve_forever, daemon=True).start()

@@ -24,7 +24,7 @@ SERVER = """
 import contextlib, socket, sys, threading
 def serve(sock):
     data = b""
-    with contextlib.suppress(ConnectionResetError), sock:
+    with contextlib.suppress(ConnectionError), sock:
         while True:
             while b"\\r\\n\\r\\n" not in data:
                 more = sock.recv(65536)
