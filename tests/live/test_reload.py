@@ -6,17 +6,13 @@ stays notices any of them, and each of them has taken effect.
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import pty
 import signal
 import socket
-import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from ..ports import freePorts
 from ..test_tap import environment
@@ -287,22 +283,3 @@ class HangupTests(ProcessCase):
             process.send_signal(signal.SIGHUP)
             self.reaches("There is no file to be read again")
             self.shakeHands()
-
-
-class LagTests(ProcessCase):
-    """
-    A thousand routes.
-    """
-
-    def test_thousandRoutes(self) -> None:
-        """
-        A reload that makes each of a thousand routes another one, with another
-        certificate, keeps nobody waiting for 50 ms.  (Of several the median counts: a
-        processor that is shared is slower at times.)
-        """
-        command = [sys.executable, "-m", "tests.live.lagging", "1000", "5", str(self.directory / "state")]
-        ran = self.end(command, str(Path(__file__).resolve().parents[2]))
-        self.assertEqual(ran.returncode, 0, ran.stderr)
-        found = json.loads(ran.stdout)
-        self.assertEqual([names for _, names in found], [1000] * 5)
-        self.assertLess(statistics.median(worst for worst, _ in found), 50.0, found)
