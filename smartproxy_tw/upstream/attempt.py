@@ -1,11 +1,13 @@
 """
 An attempt is the way to a connection to any target of a group: the places are
 dialled in turn until one answers.  Places whose breaker is open are passed over;
-when all that are left are full it waits.
+when all others that are left are full it waits.
 
-When every breaker is open the one that opened first is tried all the same, and
-just that one: a group of one target would otherwise turn away requests that
-might have been answered.
+When none is left but those the one of them that opened first is tried all the same, and
+just that one: at the beginning, since a group of one target would otherwise turn away
+requests that might have been answered; and after all others have failed, since the one that
+is passed over may be back by now, and the others have not failed often enough to be passed
+over themselves, or must not be.  One that is drained or unhealthy is none of these.
 """
 
 from __future__ import annotations
@@ -109,7 +111,7 @@ class Attempt(Dial):
             place.evict()
         if place.breaker is not None:
             if not place.breaker.admits(self._means.poller.now):
-                # All are open, and this one has its chance out of turn: no other after it.
+                # All that are left are open, and this one has its chance out of turn: no other after it.
                 self._places.clear()
             place.probed()
         if place.isCounted:
@@ -191,8 +193,8 @@ class Attempt(Dial):
         self._failures.append(f"{place.name}: {reason}")
         if place.isCounted:
             place.left()
-        now = self._means.poller.now
-        self._places = [each for each in self._places if each.admits(now)]
+        # They may have been drained meanwhile; those that are passed over are the last resort.
+        self._places = [each for each in self._places if not each.isHalted]
         if self._places:
             self._next()
         else:

@@ -11,6 +11,10 @@ all others pass it over until that has come to an end.  When the probe reaches t
 target the breaker closes, but the next failure opens it again; an answer closes it for
 good.  Where the terms say so the pause grows from one opening to the next.
 
+An attempt that has nowhere else to go may probe it before the pause is over, out of turn.  It says
+what any probe says when it gets there; when it does not the pause begins anew, and grows no
+longer, since otherwise every request that finds no target would make it so.
+
 A target that does what it should has no breaker at all, so that nothing is asked of
 one for each request.
 """
@@ -69,7 +73,7 @@ class _Life(Protocol):
         It has done what it should.
         """
 
-    def probed(self) -> None:
+    def probed(self, now: float) -> None:
         """
         Somebody tries it although it is passed over.
         """
@@ -91,6 +95,7 @@ class _Facts:
     openings: int = 0
     failures: int = 0
     until: float = 0.0
+    isOutOfTurn: bool = False
     state: Literal["closed", "open", "probing"] = "closed"
 
     def enter(self, state: Literal["closed", "open", "probing"]) -> None:
@@ -112,17 +117,20 @@ def _pass(life: _Life, facts: _Facts, now: float) -> None:
     Pass it over.
     """
     terms = facts.terms
-    pause = terms.seconds * 2.0 ** min(facts.openings, 30)
+    if not facts.isOutOfTurn:
+        facts.openings += 1
+    pause = terms.seconds * 2.0 ** min(facts.openings - 1, 30)
     facts.until = now + max(terms.seconds, min(pause, terms.longest))
-    facts.openings += 1
+    facts.isOutOfTurn = False
     facts.enter("open")
 
 
 @_open.upon(_Life.probed).to(_probing)
-def _probe(life: _Life, facts: _Facts) -> None:
+def _probe(life: _Life, facts: _Facts, now: float) -> None:
     """
     One attempt finds out whether it is back.
     """
+    facts.isOutOfTurn = now < facts.until
     facts.enter("probing")
 
 
@@ -133,6 +141,7 @@ def _trust(life: _Life, facts: _Facts) -> None:
     It has its turns, on probation.
     """
     facts.failures = facts.terms.failures - 1
+    facts.isOutOfTurn = False
     facts.enter("closed")
 
 
@@ -144,6 +153,7 @@ def _forgive(life: _Life, facts: _Facts) -> None:
     It has its turns.
     """
     facts.failures = 0
+    facts.isOutOfTurn = False
     facts.enter("closed")
 
 
@@ -152,7 +162,8 @@ def _letNext(life: _Life, facts: _Facts, now: float) -> None:
     """
     Nothing is known.
     """
-    facts.until = now
+    if not facts.isOutOfTurn:
+        facts.until = now
     facts.enter("open")
 
 
@@ -166,11 +177,17 @@ def _stay(life: _Life, facts: _Facts, now: float) -> None:
 
 
 @_closed.upon(_Life.reached).to(_closed)
-@_closed.upon(_Life.probed).to(_closed)
-@_probing.upon(_Life.probed).to(_probing)
 def _rest(life: _Life, facts: _Facts) -> None:
     """
     Nothing changes.
+    """
+
+
+@_closed.upon(_Life.probed).to(_closed)
+@_probing.upon(_Life.probed).to(_probing)
+def _join(life: _Life, facts: _Facts, now: float) -> None:
+    """
+    It is tried by somebody already, or by everybody.
     """
 
 
@@ -257,11 +274,12 @@ class Breaker:
         """
         self._life.answered()
 
-    def probed(self) -> None:
+    def probed(self, now: float) -> None:
         """
-        Somebody tries it although it is passed over.
+        Somebody tries it although it is passed over: in its turn when the pause is over, or
+        because there is no other.
         """
-        self._life.probed()
+        self._life.probed(now)
 
     def abandoned(self, now: float) -> None:
         """

@@ -305,7 +305,7 @@ class Place:
         Somebody tries it although its breaker is open.
         """
         if self.breaker is not None:
-            self.breaker.probed()
+            self.breaker.probed(self._poller.now)
 
     def abandoned(self) -> None:
         """
@@ -320,12 +320,6 @@ class Place:
         Whether it is passed over.
         """
         return self.breaker is not None and self.breaker.state != "closed"
-
-    def admits(self, now: float) -> bool:
-        """
-        Whether it may be tried now.
-        """
-        return self.breaker is None or self.breaker.admits(now)
 
     def halt(self, isHalted: bool) -> None:
         """

@@ -183,13 +183,6 @@ class SharedTests(ProcessCase):
         self.assertEqual(process.wait(30), -signal.SIGTERM)
         self.assertNotIn("Traceback", self.log.read_text())
 
-    def haveAll(self) -> bool:
-        """
-        Whether no target is passed over any more.
-        """
-        said = self.log.read_text()
-        return said.count("is passed over") == said.count("can be had again") > 0
-
     def known(self, port: int, protocol: str, tls: str = "false") -> str:
         """
         As a target.
@@ -302,8 +295,8 @@ class SharedTests(ProcessCase):
                 self.comesTrue(lambda done=done: visitors.done.total() > done + 200, "all are served")  # type: ignore[misc]
                 targets[index].send_signal(signal.SIGTERM)
                 targets[index].wait(30)
+                # It may be passed over still when the other one stops, and serves all the same.
                 targets[index] = begin(index)
-                self.comesTrue(self.haveAll, "it is back for both workers")
         self.assertEqual(visitors.wrong, [])
         self.ended(process)
         for index in (0, 1):

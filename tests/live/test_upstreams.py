@@ -19,9 +19,11 @@ from smartproxy_tw.commands.admin import asking
 from .running import PATIENCE
 from .test_process import HERE, TWISTD, ProcessCase, freePort
 
-#: A server that answers each request in one piece, so that a kill falls between answers.
+#: A server that answers each request in one piece, so that a kill falls between answers.  SIGTERM has it
+#: listen no more, and then cut what it has: who is killed may do that the other way round, so that a request
+#: meets the same end by its kept connection and by a new one, and has been sent twice then.
 SERVER = """
-import contextlib, socket, sys, threading
+import contextlib, os, signal, socket, sys, threading
 def serve(sock):
     data = b""
     with contextlib.suppress(ConnectionError), sock:
@@ -35,6 +37,10 @@ def serve(sock):
             body = sys.argv[2].encode()
             sock.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=512)
+def end(number, frame):
+    server.close()
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
 print("there", flush=True)
 while True:
     threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
@@ -73,6 +79,9 @@ class Client(threading.Thread):
                             self.problems.append(f"it hung up after {answer!r}")
                             return
                         answer += part
+                        if not b"HTTP/1.1 200 ".startswith(answer[:13]):
+                            # Who is told of an error does not say how that ends.
+                            break
                     head, _, body = answer.partition(b"\r\n\r\n")
                     if not head.startswith(b"HTTP/1.1 200 "):
                         self.problems.append(head.decode("latin-1"))
@@ -108,12 +117,12 @@ class UpstreamTests(ProcessCase):
         assert server.stdout is not None
         self.assertEqual(server.stdout.readline(), "there\n")
 
-    def killed(self, number: int) -> None:
+    def killed(self, number: int, how: int = signal.SIGKILL) -> None:
         """
         Kill one.
         """
         server = self.servers.pop(number)
-        server.send_signal(signal.SIGKILL)
+        server.send_signal(how)
         server.wait()
         assert server.stdout is not None
         server.stdout.close()
@@ -201,6 +210,58 @@ class UpstreamTests(ProcessCase):
                 self.assertEqual([each.problems for each in clients if each.problems], [])
                 process.terminate()
                 process.wait()
+
+    def test_inTurn(self) -> None:
+        """
+        One of two targets dies under load, and is back; while it is still ejected, for a minute, the
+        other one dies: no client notices, whatever the route says, and both have their turns in the end.
+        """
+        targets = ", ".join(f'"{HERE}:{port}"' for port in self.ports[:2])
+        for workers in (1, 2):
+            (self.directory / "proxy.yaml").write_text(
+                f"bind: {HERE}\nstate_dir: ./state\nworkers: {workers}\naccess_log: {{format: 'off'}}\n"
+                "timeouts: {drain: 1}\n"
+                "routes:\n"
+                f"  - match: {{ports: {self.http}, domains: '*'}}\n"
+                f"    action: {{type: forward, targets: [{targets}]}}\n"
+                f"  - match: {{ports: {self.https}, domains: '*'}}\n"
+                "    action:\n"
+                "      type: forward\n"
+                f"      targets: [{targets}]\n"
+                "      health: {passive: {failures: 3, eject_for: 60}}\n"
+            )
+            with self.going([*TWISTD, "-n", "--pidfile=", "smartproxy", "--config", "proxy.yaml"]) as process:
+                self.until(process, "Admin socket at")
+                clients = [Client(port) for port in (self.http, self.https) for _ in range(6)]
+                for each in clients:
+                    each.start()
+                self.waits(lambda: all(len(each.bodies) > 20 for each in clients))  # noqa: B023
+                for goes, stays in ((1, 0), (0, 1)):
+                    self.killed(goes, signal.SIGTERM)
+                    self.waits(lambda: self.areEjected(goes))  # noqa: B023
+                    self.begin(goes)
+                    self.assertTrue(self.areEjected(goes))
+                    self.killed(stays, signal.SIGTERM)
+                    counts = [len(each.bodies) for each in clients]
+                    self.waits(
+                        lambda: all(
+                            len(each.bodies) > before + 20 or each.problems
+                            for each, before in zip(clients, counts, strict=True)  # noqa: B023
+                        )
+                    )
+                    self.begin(stays)
+                for each in clients:
+                    each.isToStop = True
+                    each.join(20)
+                self.assertEqual([each.problems for each in clients if each.problems], [])
+                process.terminate()
+                process.wait()
+
+    def areEjected(self, number: int) -> bool:
+        """
+        Whether a target is in every route.
+        """
+        return all(each["targets"][number]["state"] == "ejected" for each in self.told()["upstreams"])
 
     def test_operated(self) -> None:
         """

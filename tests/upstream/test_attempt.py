@@ -10,14 +10,18 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
-from smartproxy_tw.config.model import Ejection, Target, UpstreamTLS
+from smartproxy_tw.config.model import Balance, Check, Ejection, Health, Target, UpstreamTLS, checkedOf
+from smartproxy_tw.facts import Verdict
 from smartproxy_tw.upstream.outcome import Failed, Found, Nothing
 from smartproxy_tw.upstream.place import Place
 
 from ..plane.harness import lacksIPv6
-from .groups import Caller, GroupCase, target
+from .groups import PORT, Caller, GroupCase, target
 
 FAILURES, PAUSE = Ejection().failures, Ejection().seconds
+#: Whoever is passed over again and again is for longer, and half of the targets at most are.
+GROWING = Ejection(FAILURES, PAUSE, 300.0, True)
+CHECKED = Health(Check())
 
 
 def standing(place: Place) -> tuple[Any, ...]:
@@ -320,3 +324,123 @@ class BreakerTests(GroupCase):
         self.drops(self.dial())
         back.accept()[0].close()
         self.assertIsNone(self.places()[0].breaker)
+
+    # The last resort.
+
+    def passedOver(self, number: int) -> Place:
+        """
+        A target is passed over from now on, whatever becomes of it.
+        """
+        self.group._placesFor(PORT)
+        place = self.places()[number]
+        for _ in range(FAILURES):
+            place.failed("no reason")
+        self.assertEqual(standing(place), ("open", self.poller.now + PAUSE))
+        return place
+
+    def test_lastResort(self) -> None:
+        """
+        One is still passed over, though it is back, and the other one is away: it is tried
+        before anybody is told of an error, whether the group bounds its connections, speaks
+        HTTP or not, or has rules; and then it has its turns again.
+        """
+        ways: list[dict[str, Any]] = [{}, {"most": 2}, {"balance": Balance("least-connections")}]
+        for more in ways:
+            for begin in (self.connects, self.dials, self.repeats):
+                self.begin(target(self.listens()), target(self.refuses()), **more)
+                back = self.passedOver(0)
+                for _ in range(2 * FAILURES):
+                    caller = begin()
+                    self.loop.turns()
+                    if begin == self.dials:
+                        self.drops(caller)
+                    else:
+                        self.answered(caller.link)
+                    self.assertEqual(standing(back), ())
+                    self.assertIn(self.open(), ([], [0, 0], [1, 0]))
+                    for link in list(back.idle):
+                        link.close()
+                self.group.close()
+
+    def repeats(self) -> Caller:
+        """
+        Somebody asks again, the second one of the targets having failed him.
+        """
+        return Caller(lambda then: self.group.repeat(PORT, self.group.names[1], True, then, self.whose))
+
+    def test_lastResortAway(self) -> None:
+        """
+        When that one is away too both are told, each once, and it is passed over no longer
+        than it would be by any failure.  Of several that are passed over one is tried.
+        """
+        self.begin(*(target(self.refuses()) for _ in range(3)), health=Health(None, GROWING))
+        place = self.passedOver(0)
+        for _ in range(3 * FAILURES):
+            caller = self.dials()
+            self.loop.turns()
+            self.assertEqual(caller.failure.reason.count("Connection refused"), 3)
+            self.assertTrue(caller.failure.reason.endswith(f"{place.name}: Connection refused"))
+            self.assertFalse(caller.failure.isTimeout or caller.failure.isBusy)
+            assert place.breaker is not None
+            self.assertEqual(
+                (standing(place), place.breaker.openings), (("open", self.poller.now + PAUSE), 1)
+            )
+        self.group.close()
+        self.begin(*(target(self.refuses()) for _ in range(3)))
+        self.passedOver(0)
+        self.passedOver(2)
+        caller = self.dials()
+        self.loop.turns()
+        self.assertEqual(caller.failure.reason.count("Connection refused"), 2)
+
+    def test_lastResortFull(self) -> None:
+        """
+        While those that do well are full one waits for them, and for nobody who is passed over.
+        """
+        self.begin(target(self.listens()), target(self.listens()), most=1)
+        self.passedOver(0)
+        link = self.linked()
+        waiting = self.connects()
+        self.loop.turns(1)
+        self.assertEqual((waiting.got, self.open()), ([], [0, 1]))
+        self.answered(link)
+        self.assertEqual(waiting.link, link)
+        link.close()
+
+    def test_lastResortLeft(self) -> None:
+        """
+        Whoever tries it out of turn and loses interest says nothing of it.
+        """
+        self.begin(target(self.ignores()), target(self.refuses()))
+        place = self.passedOver(0)
+        until = self.poller.now + PAUSE
+        caller = self.dials()
+        self.loop.turns(1)
+        self.assertEqual((caller.got, standing(place)), ([], ("probing",)))
+        caller.attempt.cancel()
+        self.assertEqual(standing(place), ("open", until))
+
+    def test_lastResortDrained(self) -> None:
+        """
+        One that is drained, or that checks have found unhealthy, is no resort at all, not even
+        when that has come about meanwhile.
+        """
+        for more in ({}, {"health": CHECKED}):
+            for isLate in (False, True):
+                back = self.listens()
+                self.begin(target(back), target(self.refuses()), **more)  # type: ignore[arg-type]
+                self.passedOver(0)
+                caller = self.dials() if isLate else None
+                if more:
+                    checked = checkedOf(self.forward, self.forward.targets[0])
+                    assert checked is not None
+                    self.standings.judge(checked, Verdict(False, "it answers with status 500", 1000.0))
+                else:
+                    self.standings.diverted.add(str(target(back)))
+                self.group.heed()
+                caller = caller or self.dials()
+                self.loop.turns()
+                self.assertEqual(caller.failure.reason.count(": Connection refused"), 1)
+                self.assertNotIn(str(target(back)), caller.failure.reason)
+                self.assertRaises(BlockingIOError, back.accept)
+                self.group.close()

@@ -67,16 +67,16 @@ class BreakerTests(SynchronousTestCase):
         it reaches the target one failure more opens it, an answer closes it.
         """
         breaker = self.after(5)
-        breaker.probed()
+        breaker.probed(110.0)
         self.assertFalse(breaker.admits(1000.0))
         breaker.failed(120.0)
         self.assertEqual((breaker.state, breaker.until), ("open", 130.0))
-        breaker.probed()
+        breaker.probed(130.0)
         breaker.reached()
         self.assertTrue(breaker.admits(131.0))
         breaker.failed(131.0)
         self.assertEqual((breaker.state, breaker.until), ("open", 141.0))
-        breaker.probed()
+        breaker.probed(141.0)
         breaker.reached()
         breaker.answered()
         self.assertEqual((breaker.state, breaker.failures), ("closed", 0))
@@ -89,7 +89,7 @@ class BreakerTests(SynchronousTestCase):
         breaker = self.after(5)
         breaker.abandoned(101.0)
         self.assertFalse(breaker.admits(101.0))
-        breaker.probed()
+        breaker.probed(119.0)
         breaker.abandoned(120.0)
         self.assertTrue(breaker.admits(120.0))
         closed = self.after(3)
@@ -102,11 +102,36 @@ class BreakerTests(SynchronousTestCase):
         """
         breaker = self.after(3, GROWING, Cohort(2))
         pauses = []
+        began = 100.0
         for _ in range(5):
-            pauses.append(breaker.until - 100.0)
-            breaker.probed()
-            breaker.failed(100.0)
+            pauses.append(breaker.until - began)
+            began = breaker.until
+            breaker.probed(began)
+            breaker.failed(began)
         self.assertEqual(pauses, [10.0, 20.0, 40.0, 60.0, 60.0])
+
+    def test_outOfTurn(self) -> None:
+        """
+        Who tries it before its pause is over, since there is no other, makes the next one no
+        longer when that fails, nor ends this one by losing interest; when it is reached it is
+        closed as ever, and what comes then counts.
+        """
+        breaker = self.after(3, GROWING, Cohort(2))
+        for now in (101.0, 102.0, 103.0):
+            breaker.probed(now)
+            self.assertTrue(breaker.failed(now + 0.5))
+            self.assertEqual((breaker.state, breaker.until, breaker.openings), ("open", now + 10.5, 1))
+        breaker.probed(104.0)
+        breaker.abandoned(105.0)
+        self.assertEqual((breaker.state, breaker.until), ("open", 113.5))
+        breaker.probed(106.0)
+        breaker.reached()
+        self.assertTrue(breaker.admits(106.0))
+        breaker.failed(107.0)
+        self.assertEqual((breaker.state, breaker.until, breaker.openings), ("open", 127.0, 2))
+        breaker.probed(127.0)
+        breaker.failed(127.0)
+        self.assertEqual((breaker.until, breaker.openings), (167.0, 3))
 
     def test_remembers(self) -> None:
         """
@@ -125,7 +150,7 @@ class BreakerTests(SynchronousTestCase):
         cohort = Cohort(3)
         first, second = self.after(3, GROWING, cohort), self.after(3, GROWING, cohort)
         self.assertEqual((first.state, second.state, cohort.absent), ("open", "closed", 1))
-        first.probed()
+        first.probed(110.0)
         self.assertEqual(cohort.absent, 1)
         first.answered()
         self.assertEqual(cohort.absent, 0)
@@ -150,7 +175,7 @@ class BreakerTests(SynchronousTestCase):
             elif what == "r":
                 breaker.reached()
             elif what == "p":
-                breaker.probed()
+                breaker.probed(0.0)
             else:
                 breaker.abandoned(0.0)
             absent = sum(each.state != "closed" for each in breakers)
@@ -176,7 +201,7 @@ class BreakerTests(SynchronousTestCase):
             elif each == "r":
                 breaker.reached()
             elif each == "p":
-                breaker.probed()
+                breaker.probed(now)
             else:
                 breaker.abandoned(now)
             if breaker.state == "open":

@@ -159,6 +159,57 @@ class RepeatTests(Cases):
             await self.status(await self.asks(port, POST))
         self.assertEqual(bad.count, 6)
 
+    async def test_lastResort(self) -> None:
+        """
+        One that is still passed over serves when the other one is away: what may not be sent
+        twice, what may, and what the other one has cut off; each of them is sent to nobody twice.
+        """
+        heads: list[bytes] = []
+        for cut in (False, True):
+            isBack = False
+            first, second = self.origin(), self.origin()
+
+            async def failing(peer: Peer) -> None:
+                while True:
+                    head, _ = await peer.message()
+                    if not isBack:  # noqa: B023
+                        peer.leaves()
+                        return
+                    heads.append(head)
+                    peer.sends(HELLO)
+
+            first.serves(failing)
+            second.answers(HELLO)
+            port = await self.begin(first.target, second.target)
+            for _ in range(10):
+                await self.status(client := await self.asks(port, POST))
+                client.leaves()
+            self.assertEqual(first.count, 5)
+            isBack = True
+            before = self.tally("repeats")
+            if cut:
+                # It has a connection that is kept, and ends with what comes by that.
+                async def ending(peer: Peer) -> None:
+                    await peer.message()
+                    second.port.stopListening()  # noqa: B023
+                    peer.leaves()
+
+                second.serves(ending)
+                for peer in second.peers:
+                    peer.leaves()
+                await turns(20)
+                self.assertEqual(await self.status(await self.asks(port)), 200)
+                self.assertEqual(self.tally("repeats"), before + 1)
+            else:
+                await second.port.stopListening()
+                for peer in second.peers:
+                    peer.leaves()
+                await turns(20)
+                for request in (POST, GET, POST.replace(b"POST", b"PUT")):
+                    self.assertEqual(await self.status(await self.asks(port, request)), 200)
+                self.assertEqual(self.tally("repeats"), before)
+        self.assertEqual([head.split()[0] for head in heads], [b"POST", b"GET", b"PUT", b"GET"])
+
     async def test_silence(self) -> None:
         """
         So is one that does not say a word for too long.
