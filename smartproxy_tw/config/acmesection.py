@@ -42,7 +42,7 @@ class ExternalAccount(Section):
         return self
 
 
-_EventName = Literal["issued", "renewed", "failed"]
+_EventName = Literal["issued", "renewed", "failed", "expiring"]
 _HOOK = model.CertificateHook(("",))
 
 
@@ -60,12 +60,12 @@ class CertificateHook(Section):
     events: Annotated[
         Annotated[_EventName, Tag(TAG + "text")]
         | Annotated[list[_EventName], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-        byShape("has to be issued, renewed or failed, or a list of them"),
+        byShape("has to be issued, renewed, failed or expiring, or a list of them"),
     ] = Field(
         default=list(_HOOK.events),
         description="After what it is run, one or a list: `issued`, the first certificate for just these "
         "names, or the first that this command is told of; `renewed`, one that follows; `failed`, an order "
-        "that came to nothing.",
+        "that came to nothing; `expiring`, what is served ends soon and its successor cannot be had.",
     )
     names: Annotated[
         Annotated[Domain, Tag(TAG + "text")]

@@ -725,7 +725,7 @@ class CertificateHook:
     """
 
     command: tuple[str, ...]
-    events: tuple[Literal["issued", "renewed", "failed"], ...] = ("issued", "renewed")
+    events: tuple[Literal["issued", "renewed", "failed", "expiring"], ...] = ("issued", "renewed")
     names: tuple[str, ...] = ()
     timeout: float = 120.0
 

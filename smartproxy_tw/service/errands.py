@@ -10,7 +10,8 @@ failures that it makes a matter of the past.
 
 Failures wait for everything else, and for their own pace: when a thousand orders fail
 at once, the first few are told, and the others little by little, each with the newest
-that is known of it, as long as that is still true.
+that is known of it, as long as that is still true.  That a certificate is expiring, which is said
+just once, goes before them at the same pace, and no failure takes the place of it.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Errands:
         self._alarms: list[tuple[float, int, str]] = []
         self._numbers = count()
         self._failures: dict[str, Sequence[Errand]] = {}
+        self._expiring: dict[str, Sequence[Errand]] = {}
         self._allowed = float(_AT_ONCE)
         self._since = 0.0
         self.underWay = 0
@@ -92,6 +94,7 @@ class Errands:
         line = self._lines.setdefault(key, _Line())
         line.ready, line.later = list(errands), []
         self._failures.pop(key, None)
+        self._expiring.pop(key, None)
         self._settle(key, line)
 
     def putFailure(self, key: str, errands: Sequence[Errand]) -> None:
@@ -105,6 +108,16 @@ class Errands:
         if errands:
             self._failures[key] = errands
 
+    def putExpiring(self, key: str, errands: Sequence[Errand]) -> None:
+        """
+        One is about to end, and there is no other.
+
+        @param key: The identity of the certificate.
+        @param errands: In this order.
+        """
+        if errands:
+            self._expiring[key] = errands
+
     def next(self, now: float) -> Errand | None:
         """
         Take the one that is to be run now.
@@ -115,7 +128,7 @@ class Errands:
         self._wake(now)
         if self.underWay >= self._most:
             return None
-        key = self._turns.popitem(last=False)[0] if self._turns else self._failureAt(now)
+        key = self._turns.popitem(last=False)[0] if self._turns else self._troubleAt(now)
         if key is None:
             return None
         line = self._lines[key]
@@ -129,7 +142,7 @@ class Errands:
         """
         self._refill(now)
         found = [self._alarms[0][0]] if self._alarms else []
-        if self._failures and self._allowed < 1.0:
+        if (self._failures or self._expiring) and self._allowed < 1.0:
             found.append(now + (1.0 - self._allowed) * _SECONDS)
         return min(found, default=None)
 
@@ -179,20 +192,21 @@ class Errands:
                 line.later = [(at, errand) for at, errand in line.later if at > now]
                 self._queue(key, line)
 
-    def _failureAt(self, now: float) -> str | None:
+    def _troubleAt(self, now: float) -> str | None:
         """
-        The certificate whose failure is told next, its errands ready.
+        The certificate whose end or failure is told next, its errands ready.
         """
         self._refill(now)
         if self._allowed < 1.0:
             return None
-        for key, errands in self._failures.items():
-            line = self._lines.setdefault(key, _Line())
-            if not line.isBusy:
-                self._allowed -= 1.0
-                line.ready += errands
-                del self._failures[key]
-                return key
+        for waiting in (self._expiring, self._failures):
+            for key, errands in waiting.items():
+                line = self._lines.setdefault(key, _Line())
+                if not line.isBusy:
+                    self._allowed -= 1.0
+                    line.ready += errands
+                    del waiting[key]
+                    return key
         return None
 
     def _refill(self, now: float) -> None:

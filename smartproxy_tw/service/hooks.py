@@ -5,8 +5,8 @@ Of a certificate that is there each program is told at least once: what it was t
 last is on the disk, and what it does not know yet it is told when the next process
 has its ports.  That holds for a program that is new, too.  One that fails is run
 again, later and later, until it ends well or there is a newer certificate.  Of an
-order that failed it is told once, or not at all when that has become a matter of the
-past before its turn.
+order that failed, and of a certificate that ends without a successor, it is told once, or not
+at all when that has become a matter of the past before its turn.
 
 Nobody waits for a program: not an order, not a renewal, not a connection.  At the end
 of the proxy those that run are asked to end (SIGTERM), and killed when they do not;
@@ -58,6 +58,9 @@ _LONGEST_PROBLEM = 2000
 #: What tells the proxy itself about its own start is of no use to its children, and a
 #: program that speaks to systemd would speak in its name.
 _OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
+
+#: Of what is told once, and not again when that fails.
+_TROUBLES = ("failed", "expiring")
 
 _PREFIX = "SMARTPROXY_"
 
@@ -176,16 +179,23 @@ class CertificateHooks:
 
     def _happened(self, event: CertificateEvent) -> None:
         if event.kind == "failed":
-            told = [
-                Errand(hook, identity, event)
-                for identity, hook in self._hooks.items()
-                if "failed" in hook.events and _concerns(hook, event)
-            ]
-            self._errands.putFailure(event.key, told)
-        elif event.kind not in ("revoked", "expiring"):
+            self._errands.putFailure(event.key, self._wanted(event))
+        elif event.kind == "expiring":
+            self._errands.putExpiring(event.key, self._wanted(event))
+        elif event.kind != "revoked":
             # Of what is revoked the successor is told, and of what has none that an order failed.
             self._owe(event)
         self._go()
+
+    def _wanted(self, event: CertificateEvent) -> list[Errand]:
+        """
+        What is to be run after an event that is told to those that want it, once.
+        """
+        return [
+            Errand(hook, identity, event)
+            for identity, hook in self._hooks.items()
+            if event.kind in hook.events and _concerns(hook, event)
+        ]
 
     def _owe(self, event: CertificateEvent) -> None:
         """
@@ -234,13 +244,14 @@ class CertificateHooks:
         For who has heard of no certificate before it is the first, whatever was before.
         """
         event = errand.event
-        if event.kind == "failed":
+        if event.kind in _TROUBLES:
             return event
         isFirst = event.kind == "issued" or errand.identity not in self._told.get(event.key, ())
         return replace(event, kind="issued" if isFirst else "renewed")
 
     def _know(self, errand: Errand) -> None:
-        if errand.event.serial is not None:
+        # An alarm about a certificate is not the certificate, which may still have to be told.
+        if errand.event.serial is not None and errand.event.kind not in _TROUBLES:
             self._told.setdefault(errand.event.key, {})[errand.identity] = errand.event.serial
             if self._unwritten is None:
                 self._unwritten = self._clock.callLater(_BEHIND, self._write)
@@ -280,7 +291,8 @@ class CertificateHooks:
             kind=_said(event),
             seconds=seconds,
         )
-        self._problems.get(event.key, {}).pop(errand.identity, None)
+        if event.kind not in _TROUBLES:
+            self._problems.get(event.key, {}).pop(errand.identity, None)
         self._know(errand)
 
     def _failed(self, errand: Errand, why: str) -> None:
@@ -288,7 +300,7 @@ class CertificateHooks:
         problem = f"the hook {hook.command[0]} {why}"
         if self._stopped is not None:
             then = "It was cut short, since the proxy stops"
-        elif event.kind == "failed":
+        elif event.kind in _TROUBLES:
             then = "It is not run again for this"
         else:
             again = replace(errand, failures=errand.failures + 1)

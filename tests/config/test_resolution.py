@@ -232,7 +232,7 @@ class WholeTests(SynchronousTestCase):
             ("command: []", "acme.hooks[0].command: is empty"),
             ("command: sh", "acme.hooks[0].command: has to be a list"),
             ("events: issued", "acme.hooks[0]: needs command"),
-            ("command: [sh], events: renewd", "has to be issued, renewed or failed, not 'renewd'"),
+            ("command: [sh], events: renewd", "has to be issued, renewed, failed or expiring, not 'renewd'"),
             ("command: [sh], events: []", "acme.hooks[0].events: is empty"),
             ("command: [sh], events: [failed, failed]", "lists failed twice"),
             ("command: [sh], names: 5", "acme.hooks[0].names: has to be a name or a list of names"),

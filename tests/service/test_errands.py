@@ -209,6 +209,44 @@ class FailureTests(SynchronousTestCase):
         self.errands.done(running)
         self.assertEqual(self.drained(0.0), ["x"])
 
+    def test_expiring(self) -> None:
+        """
+        That a certificate ends soon is told before all failures, and none of them takes its place;
+        both go by one pace, and a newer certificate makes both a matter of the past.
+        """
+        for key in "xyz":
+            self.errands.putFailure(key, [errand(key, kind="failed")])
+            self.errands.putExpiring(key, [errand(key, kind="expiring")])
+            self.errands.putFailure(key, [errand(key, "b", kind="failed")])
+        self.errands.put("z", [])
+        found = []
+        while (each := self.errands.next(0.0)) is not None:
+            found.append((each.event.key, each.event.kind, each.identity))
+            self.errands.done(each)
+        told = [("x", "expiring", "a"), ("y", "expiring", "a"), ("x", "failed", "b"), ("y", "failed", "b")]
+        self.assertEqual(found, told)
+        self.errands.putExpiring("x", [])
+        self.assertIsNone(self.errands.next(0.0))
+        self.assertEqual(self.errands._lines, {})
+        for number in range(20):
+            self.errands.putExpiring(f"k{number}", [errand(f"k{number}", kind="expiring")])
+        self.assertEqual(len(self.drained(0.0)), 6)
+        self.assertEqual(self.errands.nextAt(0.0), 60.0)
+        self.assertEqual(self.drained(60.0), ["k6"])
+
+    def test_expiringBusy(self) -> None:
+        """
+        It waits, too, for what runs for the same certificate, and lets a failure of another go before it.
+        """
+        running = errand("x")
+        self.errands.put("x", [running])
+        self.errands.next(0.0)
+        self.errands.putExpiring("x", [errand("x", kind="expiring")])
+        self.errands.putFailure("y", [errand("y", kind="failed")])
+        self.assertEqual(self.drained(0.0), ["y"])
+        self.errands.done(running)
+        self.assertEqual(self.drained(0.0), ["x"])
+
 
 class AnythingTests(SynchronousTestCase):
     """
@@ -216,7 +254,7 @@ class AnythingTests(SynchronousTestCase):
     """
 
     @examples()
-    @given(st.lists(st.tuples(st.sampled_from("pfndam"), st.integers(0, 3), st.integers(1, 3)), max_size=60))
+    @given(st.lists(st.tuples(st.sampled_from("pfendam"), st.integers(0, 3), st.integers(1, 3)), max_size=60))
     def test_bounds(self, steps: list[tuple[str, int, int]]) -> None:
         """
         No more are under way than may be, one for each certificate; in the end every
@@ -250,6 +288,8 @@ class AnythingTests(SynchronousTestCase):
                 errands.put(key, made)
             elif step == "f":
                 errands.putFailure(key, [errand(key, "abc"[size - 1], "failed")])
+            elif step == "e":
+                errands.putExpiring(key, [errand(key, "abc"[size - 1], "expiring", "none")])
             elif step == "n":
                 take()
             elif step == "d" and running:

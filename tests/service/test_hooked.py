@@ -41,7 +41,7 @@ class HookedTests(SynchronousTestCase):
         self.listen = FakeListen(self.story)
         self.plane = FakePlane(self.story)
         self.authority = FakeAuthority(self.story, self.plane, SIGNER, self.reactor.seconds)
-        hook = CertificateHook(("/bin/tell",), ("issued", "renewed", "failed"))
+        hook = CertificateHook(("/bin/tell",), ("issued", "renewed", "failed", "expiring"))
         self.config = configuration(os.path.abspath(self.mktemp()), SHOP, acme=Acme(hooks=(hook,)))
         self.proxy = self.begin()
 
@@ -142,6 +142,32 @@ class HookedTests(SynchronousTestCase):
         self.assertIn("CAA forbids it", told["SMARTPROXY_PROBLEM"])
         self.assertRegex(told["SMARTPROXY_NEXT_ATTEMPT"], r"\A2027-01-15T08:01:\d\dZ\Z")
         self.assertNotIn("SMARTPROXY_FILE", told)
+
+    def test_expiring(self) -> None:
+        """
+        It is told of a certificate that ends soon, once, and of none whose successor is had.
+        """
+        self.proxy.startService()
+        self.ends()
+        refusal = Problem("urn:ietf:params:acme:error:caa", "CAA forbids it", 403)
+        self.authority.refuses(AuthorityProblem("asking", refusal))
+        for _ in range(4 * 85):
+            self.reactor.advance(DAY / 4)
+            self.ends()
+        events = [each["SMARTPROXY_EVENT"] for each in self.reactor.environments]
+        self.assertEqual(events.count("expiring"), 1)
+        told = self.reactor.environments[events.index("expiring")]
+        served = describe(self.plane.installed[SHOP.key].chain)
+        self.assertEqual(told["SMARTPROXY_SERIAL"], f"{served.serial:x}")
+        self.assertEqual(told["SMARTPROXY_EXPIRES"], "2027-04-15T08:00:00Z")
+        self.assertIn("CAA forbids it", told["SMARTPROXY_PROBLEM"])
+        self.assertEqual(events[-1], "failed")
+        self.authority.agrees()
+        for _ in range(4 * 40):
+            self.reactor.advance(DAY / 4)
+            self.ends()
+        events = [each["SMARTPROXY_EVENT"] for each in self.reactor.environments]
+        self.assertEqual((events[-1], events.count("expiring")), ("renewed", 1))
 
     def test_none(self) -> None:
         """

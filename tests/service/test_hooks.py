@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import CertificateHook
@@ -43,6 +43,13 @@ def failure(name: str = "a.test", problem: str = "no") -> CertificateEvent:
     An order that came to nothing.
     """
     return CertificateEvent("failed", f"auto:{name}", (name,), NOW, problem=problem, nextAttempt=NOW + 60)
+
+
+def expiring(serial: str, name: str = "a.test") -> CertificateEvent:
+    """
+    One that ends soon, and its successor cannot be had.
+    """
+    return replace(failure(name), kind="expiring", serial=serial, expires=NOW + 86400)
 
 
 class FakePrograms:
@@ -244,10 +251,65 @@ class HooksTests(SynchronousTestCase):
         self.programs.ends()
         self.events.tell(certificate("1", kind="revoked"))
         self.events.tell(certificate("9", kind="revoked"))
-        self.events.tell(certificate("1", kind="expiring"))
+        self.events.tell(expiring("1"))
         self.assertEqual(self.programs.running, [])
         self.events.tell(certificate("2", kind="renewed"))
         self.assertEqual(self.programs.told("EVENT"), ["renewed"])
+
+    def test_expiring(self) -> None:
+        """
+        Of a certificate that ends soon without a successor those are told that want to be, once, with its
+        end, its number and the reason; no failure that comes meanwhile takes the place of it.
+        """
+        self.hooks(DEPLOY, CertificateHook(("alert",), ("expiring", "failed")))
+        self.events.tell(certificate("1"))
+        self.events.tell(failure())
+        self.events.tell(expiring("1"))
+        self.events.tell(failure(problem="again"))
+        self.programs.ends()
+        ((command, environment, sent, _),) = self.programs.running
+        self.assertEqual(command, ("alert",))
+        known = {name: value for name, value in environment.items() if name.startswith("SMARTPROXY_")}
+        self.assertEqual(
+            known,
+            {
+                "SMARTPROXY_EVENT": "expiring",
+                "SMARTPROXY_NAMES": "a.test",
+                "SMARTPROXY_EXPIRES": "2027-01-16T08:00:00Z",
+                "SMARTPROXY_SERIAL": "1",
+                "SMARTPROXY_PROBLEM": "no",
+                "SMARTPROXY_NEXT_ATTEMPT": "2027-01-15T08:01:00Z",
+            },
+        )
+        self.assertEqual(json.loads(sent)["event"], "expiring")
+        self.programs.ends("ended with status 1, and wrote nothing")
+        self.assertIn("It is not run again for this", self.logged[-1]["then"])
+        self.assertIn("is expiring", formatEvent(self.logged[-1]))
+        self.assertEqual(
+            (self.programs.told("EVENT"), self.programs.told("PROBLEM")), (["failed"], ["again"])
+        )
+        self.programs.ends()
+        self.clock.advance(1e6)
+        self.assertEqual(self.programs.running, [])
+
+    def test_expiringIsNoDelivery(self) -> None:
+        """
+        Who was told that a certificate ends, and failed when it was told of the certificate itself, is still
+        told of that, by the next process too.
+        """
+        both = CertificateHook(("both",), ("issued", "renewed", "expiring"))
+        hooks = self.hooks(both)
+        self.events.tell(certificate("1"))
+        self.programs.ends("ended with status 1, and wrote nothing")
+        self.events.tell(expiring("1"))
+        self.assertEqual(self.programs.told("EVENT"), ["expiring"])
+        self.programs.ends()
+        self.assertIn("ended with status 1", hooks.problemOf("auto:a.test") or "")
+        self.clock.advance(80)
+        self.assertEqual(self.programs.told("EVENT"), ["issued"])
+        self.dies()
+        self.hooks(both, kept=[certificate("1", kind="renewed")])
+        self.assertEqual(self.programs.told("EVENT"), ["issued"])
 
     def test_renewedBeforeTold(self) -> None:
         """
