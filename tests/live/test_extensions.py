@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
 
 from ..ports import freePorts
 from ..test_documentation import CHECKOUT
@@ -233,6 +235,9 @@ routes:
   - name: closed
     match: {{ports: {http}, path: /shop/*}}
     action: {{type: holiday, text: Away}}
+  - name: parrot
+    match: {{ports: {http}, path: /parrot}}
+    action: {{type: parrot, most: 70000}}
   - name: app
     match: {{ports: {http}, protocol: http}}
     action: {{type: forward, targets: {{source: listed, settings: {{file: {file}, every: 0.1}}}}}}
@@ -274,9 +279,24 @@ class ExamplePluginTests(ExtensionCase):
             self.comesTrue(lambda: fetch(self.http) == (200, "first"), "it serves")
             self.assertEqual(fetch(self.http, "/shop/a"), (503, "Away\n"))
             self.assertEqual(fetch(self.http, "/shop/a", X_User="me"), (200, "second"))
+            self.assertEqual(fetch(self.http, "/parrot")[0], 400)
+            for _ in range(2 * workers):
+                self._talk()
             file.write_text(f"{HERE}:{second}\n")
             self.comesTrue(lambda: all(fetch(self.http) == (200, "second") for _ in range(10)), "it follows")
         self.assertNotIn("Traceback", self.log)
+
+    def _talk(self) -> None:
+        """
+        Say things to the parrot.
+        """
+        with connect(f"ws://{HERE}:{self.http}/parrot", proxy=None, compression=None) as chat:
+            for message in ("hello", b"\0\xff", "", "x" * 70_000):
+                chat.send(message)
+                self.assertEqual(chat.recv(timeout=10), message)
+            chat.send(bytes(70_001))
+            self.assertRaises(ConnectionClosedError, chat.recv, timeout=10)
+            self.assertEqual(chat.close_code, 1009)
 
     def test_one(self) -> None:
         """
@@ -312,7 +332,7 @@ class ExamplePluginTests(ExtensionCase):
             "smartproxy.yaml:3:56: routes[0].match.canary.percent: has to be a whole number from 0 to 100",
             "routes[0].action.text: Field required",
             "routes[0].action.txt: Extra inputs are not permitted",
-            "not 'holyday'; plug-ins give holiday",
+            "not 'holyday'; plug-ins give holiday, parrot",
         ):
             self.assertIn(words, told)
 
