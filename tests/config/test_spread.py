@@ -1,5 +1,5 @@
 """
-Tests for L{smartproxy_tw.config.spread} and L{smartproxy_tw.config.spreading}.
+Tests for L{smartproxy_tw.config.spread}, and for whole files with what it says.
 """
 
 from __future__ import annotations
