@@ -512,8 +512,9 @@ class IUpstream(Interface):
         @param port: As for L{borrow}.
         @param target: The one that did not answer, as its link has it.
         @param isStale: Whether it most likely closed a kept connection before
-            the request came: it is the first to be tried again then, and the
-            budget is not asked.  Otherwise it is the last.
+            the request came: the budget is not asked then, and a client that is
+            bound to a target stays with it.  In all other cases that target is
+            the last to be tried again, since it may be going down.
         @param then: As for L{connect}.
         @param whose: As for L{connect}.
         @return: As for L{connect}; or L{None}, when too many requests have been

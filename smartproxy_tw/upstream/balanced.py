@@ -121,6 +121,14 @@ class BalancedGroup(Group):
             first += sorted((place for place in places if place not in known), key=_tier)
         return first
 
+    def _isBound(self, whose: Any) -> bool:
+        """
+        Whether it matters to the client which target it is.
+        """
+        if self._rule.isByClient:
+            return True
+        return self.crumbs is not None and whose is not None and bool(self.crumbs.shown(whose.fields()))
+
     def _prefer(self, places: list[Place], crumbs: Crumbs, whose: Any) -> None:
         """
         Have the client's own target come first, if it is among these.
@@ -185,7 +193,10 @@ class BalancedGroup(Group):
         order = self._order(port, whose)
         if not order:
             return self._denial(then)
-        order.sort(key=lambda place: (place.name == target) is not isStale)
+        if not isStale:
+            order.sort(key=lambda place: place.name == target)
+        elif not self._isBound(whose):
+            order.sort(key=lambda place: (place.tier, place.name == target))
         return LinkAttempt(self._means, order, then, True, whose)
 
     def dial(

@@ -208,7 +208,7 @@ class Group:
             return self._denial(then)
         turn = self._turn
         order = [*places[turn:], *places[:turn]]
-        order.sort(key=lambda place: (place.name == target) is not isStale)
+        order.sort(key=lambda place: place.name == target)
         return LinkAttempt(self._means, order, then, True, whose)
 
     def dial(

@@ -426,6 +426,35 @@ class StickyTests(BalancedCase):
         self.judges(1, WELL)
         self.assertEqual(self.asks(2), "11")
 
+    def test_closedOnce(self) -> None:
+        """
+        Whose kept connection was closed is sent to the same target again only if he is bound
+        to it, by a cookie or by where he comes from; to one that waits for the others to fail
+        (weight 0) nobody is sent for that.
+        """
+        bound = self.bearer(1)
+        self.assertEqual(self.again(bound, 1), "1")
+        for whose in (Asker(), Asker(cookie="sid=" + "A" * 24)):
+            self.assertNotEqual(self.again(whose, 1), "1")
+        self.group.close()
+        self.begin(*self.targets, balance=Balance("ip-hash"))
+        self.whose = Asker()
+        own = int(self.asks())
+        self.assertEqual(self.again(Asker(), own), str(own))
+        self.group.close()
+        self.begin(*self.weighted(1, 0), balance=Balance())
+        self.assertEqual(self.again(Asker(), 0), "0")
+
+    def again(self, whose: Asker, number: int) -> str:
+        """
+        What was sent to this server met a closed connection: where it is sent now.
+        """
+        name = str(self.targets[number])
+        caller = Caller(lambda then: self.group.repeat(PORT, name, True, then, whose))
+        self.loop.turns()
+        self.answered(caller.link)
+        return self.number(caller.link)
+
     def test_secret(self) -> None:
         """
         With a secret of its own a route knows the cookies of every proxy that has it, and no others.
