@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ..plane.harness import authority, credentialFor
@@ -109,12 +109,25 @@ class SharedTests(ProcessCase):
         """
         with open(self.directory / "said", "ab") as said:
             process = subprocess.Popen(
-                command, cwd=self.directory, env=environment(), stdout=said, stderr=said
+                command,
+                cwd=self.directory,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
             )
-        self.ends.callback(process.wait)
-        self.ends.callback(process.kill)
+        self.ends.callback(self.slain, process)
         self.comesTrue(lambda: self.listens(port), f"{command[0]} listens")
         return process
+
+    def slain(self, process: subprocess.Popen[bytes]) -> None:
+        """
+        End a target with all whom it has begun: nginx's workers survive a master that is killed.
+        """
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def nghttpd(self, port: int, isTLS: bool = False) -> subprocess.Popen[bytes]:
         """
