@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 from ..plane.harness import authority, credentialFor
@@ -125,8 +125,10 @@ class SharedTests(ProcessCase):
         """
         End a target with all whom it has begun: nginx's workers survive a master that is killed.
         """
-        with suppress(ProcessLookupError):
+        try:
             os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # All of them have ended.
         process.wait()
 
     def nghttpd(self, port: int, isTLS: bool = False) -> subprocess.Popen[bytes]:
