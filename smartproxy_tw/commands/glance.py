@@ -182,10 +182,10 @@ def _count(number: int, thing: str) -> str:
 
 def _counted(number: int, things: str) -> str:
     """
-    The same from the name of several: one upstream failure, one log line lost.
+    The same from the name of several: one upstream failure, one miss, one log line lost.
     """
     if number == 1:
-        things = " ".join(word.removesuffix("s") for word in things.split())
+        things = " ".join(word.removesuffix("es" if word.endswith("sses") else "s") for word in things.split())
     return f"{number} {things}"
 
 

@@ -80,6 +80,7 @@ class Gatherer:
     @ivar directories: For each file, by the name in its marks, the directory
         that relative paths in it count from.
     @ivar patterns: What with wildcards was included: absolute, as L{glob} has it.
+    @ivar unmatched: Those of them that nothing matches, as they were written, with their places.
     @ivar routeNumbers: For each route of the tree its number in its own file.
     """
 
@@ -91,6 +92,7 @@ class Gatherer:
         self.problems: list[Problem] = []
         self.directories: dict[str, str] = {}
         self.patterns: list[str] = []
+        self.unmatched: list[tuple[str, Mark]] = []
         self.routeNumbers: list[int] = []
         self._environ = environ
         self._seen: set[str] = set()
@@ -192,7 +194,10 @@ class Gatherer:
             self.file(path, mark)
             return
         self.patterns.append(os.path.join(glob.escape(os.path.abspath(beside)), pattern))
-        for found in sorted(glob.glob(os.path.join(glob.escape(beside), pattern))):
+        matching = sorted(glob.glob(os.path.join(glob.escape(beside), pattern)))
+        if not matching:
+            self.unmatched.append((pattern, mark))
+        for found in matching:
             self.file(found, mark)
 
     def _merge(self, added: Node) -> None:

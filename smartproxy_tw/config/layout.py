@@ -108,6 +108,8 @@ def _written(text: str) -> str:
     writer = YAML(typ="rt", pure=True)
     writer.preserve_quotes = True
     writer.width = _WIDTH
+    # [{a: 1}] is not to become [a: 1].
+    writer.brace_single_entry_mapping_in_flow_sequence = True
     writer.indent(mapping=2, sequence=4, offset=2)
     written = io.StringIO()
     try:

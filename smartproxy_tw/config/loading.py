@@ -75,6 +75,11 @@ def _finish(gatherer: Gatherer, environ: Mapping[str, str], source: str | None) 
     """
     if gatherer.root is None:
         raise ConfigError(gatherer.problems)
+    if not (gatherer.problems or {"routes", "sites"} & gatherer.root.value.keys()):
+        # That nothing matches is no mistake, but where nothing is served it is the reason.
+        for pattern, mark in gatherer.unmatched:
+            message = f"no file matches {pattern!r}, and there is nothing else to serve"
+            gatherer.problems.append(mark.problem("include", message))
     from .findings import Findings
     from .resolution import resolve
 

@@ -33,7 +33,7 @@ class Route(Section):
     )
     match: Match = Field(description="Which connections and requests it takes.")
     action: Action = Field(
-        description="What becomes of them; its `type` says which of the kinds below it is."
+        description="What becomes of them. Its `type` says which of the kinds below it is."
     )
     priority: Annotated[int, Field(ge=-1000000, le=1000000), BeforeValidator(number)] = Field(
         default=0, description="Higher is asked first."

@@ -39,6 +39,9 @@ _UNITS = (
     (re.compile(r"'\d+(\.\d+)? ?(ms|s|sec|m|min|h|d)'"), "durations are seconds, without a unit"),
     (re.compile(r"'\d+ ?[kmg](i?b)?'", re.IGNORECASE), "sizes are bytes, without a unit"),
 )
+#: What was to be a key with its value, and is one word for YAML.
+_JOINED = re.compile(r"'[^\s:]+:\S+'")
+_DIGITS = re.compile(r"[0-9]")
 _BOUNDS = {
     "greater_than": ("more than", "gt"),
     "greater_than_equal": ("at least", "ge"),
@@ -138,6 +141,16 @@ def _or(words: list[str]) -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
 
 
+def _near(word: str, allowed: list[str]) -> list[str]:
+    """
+    The one that was probably meant, if any.  A number is not mistyped: who writes C{http/2} does not mean
+    C{http/1.1}, though hardly a letter differs.
+    """
+    digits = _DIGITS.findall(word)
+    alike = [each for each in allowed if not digits or _DIGITS.findall(each) == digits]
+    return get_close_matches(word, alike, n=1, cutoff=0.6)
+
+
 def _unknown(key: str, siblings: Any, options: dict[str, Any]) -> str:
     """
     A key that no option has.
@@ -174,7 +187,10 @@ def _said(error: ErrorDetails, found: str, options: Options) -> str:
         demanded = options.demanded(error["loc"]) if _KINDS[kind] == "a mapping" else []
         parts = f" with {' and '.join(demanded)}" if demanded else ""
         unit = next((f": {words}" for unit, words in _UNITS if unit.fullmatch(found)), "")
-        return f"has to be {_KINDS[kind]}{parts}, not {found}" + (unit if "number" in _KINDS[kind] else "")
+        hint = unit if "number" in _KINDS[kind] else ""
+        if _KINDS[kind] == "a mapping" and _JOINED.fullmatch(found):
+            hint = ": a space after the colon is missing"
+        return f"has to be {_KINDS[kind]}{parts}, not {found}{hint}"
     if kind in _BOUNDS:
         phrase, key = _BOUNDS[kind]
         bound = context[key]
@@ -182,7 +198,7 @@ def _said(error: ErrorDetails, found: str, options: Options) -> str:
         return f"has to be {phrase} {bound}, not {found}"
     if kind == "literal_error":
         allowed = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
-        near = get_close_matches(found.strip("'").lower(), allowed, n=1, cutoff=0.6) if "'" in found else []
+        near = _near(found.strip("'").lower(), allowed) if "'" in found else []
         if near:
             return f"has to be {_or(allowed)}, not {found}; did you mean {near[0]}?"
         return f"has to be {_or([*allowed, *options.besides(error['loc'])])}, not {found}"

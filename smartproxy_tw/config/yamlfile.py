@@ -301,6 +301,9 @@ def _syntax(why: yaml.YAMLError, text: str, file: str) -> Problem:
         said = ", ".join(part for part in (why.context, why.problem) if part) or "cannot be understood"
         if "cannot start any token" in said:
             said += " (a tab? indent with spaces)"
+        elif "expected alphabetic or numeric character" in said:
+            # *.shop.example, which YAML takes for the name of something that was said before.
+            said += " (what begins with * or & stands in quotes)"
         if place is not None:
             return Mark(file, place.line + 1, place.column + 1).problem("", f"not valid YAML: {said}")
         return Mark(file).problem("", f"not valid YAML: {said}")

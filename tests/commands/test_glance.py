@@ -68,11 +68,12 @@ class ShowTests(SynchronousTestCase):
             "requests": 1,
             "upstream_failures": 1,
             "log_lines_lost": 1,
+            "misses": 1,
             "worker_restarts": 2,
         }
         connections = {"open": 0, "limit": 5, "counts": counts}
         self.assertIn(
-            "since start    1 request, 1 upstream failure, 1 log line lost, 2 worker restarts\n",
+            "since start    1 request, 1 upstream failure, 1 log line lost, 1 miss, 2 worker restarts\n",
             self.told(connections=connections),
         )
 

@@ -192,6 +192,18 @@ class InclusionTests(SynchronousTestCase):
                 opened.write(f"sites: {{{name}.b: 1}}")
         self.assertEqual([route.name for route in self.load().routes][::2], ["z.b", "a.b", "b.b"])
 
+    def test_nothingElse(self) -> None:
+        """
+        A pattern that nothing matches is told where it leaves nothing to serve.
+        """
+        self.write(main_yaml="log: {format: json}\ninclude: ['none.d/*', two.yaml]", two_yaml="workers: 2")
+        self.assertEqual(
+            self.complaints(),
+            ["main.yaml:2:11: include: no file matches 'none.d/*', and there is nothing else to serve"],
+        )
+        self.write(two_yaml="sites: {a.b: 1}")
+        self.assertEqual(len(self.load().routes), 2)
+
     def test_variables(self) -> None:
         """
         The name of an included file can have variables.

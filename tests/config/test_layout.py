@@ -136,6 +136,14 @@ class LayoutTests(SynchronousTestCase):
         text = "base: &base\n  a: 1\nother:\n  <<: *base\n  b: 2\nsame: *base\nalone: &alone [1]\n"
         self.assertEqual(laidOut(text, "x"), text)
 
+    def test_pairs(self) -> None:
+        """
+        A mapping of one key in a list on one line keeps its braces: without them it is read as the
+        same, and people take it for something else.
+        """
+        text = "404: [404.html, {body: x}, {body: y}]\na: [{b: 1}]\n"
+        self.assertEqual(laidOut(text, "x"), text)
+
     def test_nothing(self) -> None:
         """
         A text without a configuration keeps its comments.

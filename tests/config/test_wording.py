@@ -94,10 +94,7 @@ class WordTests(SynchronousTestCase):
             complaints("routes: [{}]"),
             [
                 "1:10: routes[0]: needs match (which connections and requests it takes)",
-                (
-                    "1:10: routes[0]: needs action (what becomes of them; its type says which of the kinds "
-                    "below it is)"
-                ),
+                "1:10: routes[0]: needs action (what becomes of them)",
             ],
         )
 
@@ -116,6 +113,10 @@ class WordTests(SynchronousTestCase):
             ("timeouts: {head: 30s}", "not '30s': durations are seconds, without a unit"),
             ("limits: {head_bytes: 64k}", "not '64k': sizes are bytes, without a unit"),
             ("limits: {head_bytes: 64 KiB}", "not '64 KiB': sizes are bytes, without a unit"),
+            ("limits:\n  head_bytes:9", "has to be a mapping, not 'head_bytes:9': a space after the colon is missing"),
+            ("limits: x", "has to be a mapping, not 'x'"),
+            ("limits: 'a: b'", "has to be a mapping, not 'a: b'"),
+            ("limits: {head_bytes: 'a:b'}", "has to be a whole number, not 'a:b'"),
             ("workers: many", "workers: has to be auto or a whole number, not 'many'"),
             ("proxy_protocol: true", "proxy_protocol: has to be a mapping with from, not true"),
             ("timeouts: 3", "timeouts: has to be a mapping, not 3"),
@@ -128,9 +129,26 @@ class WordTests(SynchronousTestCase):
             ("acme: {email: on}", "acme.email: 'on' is not an e-mail address"),
             ("acme: {challenges: http-01}", "acme.challenges: has to be a list, not 'http-01'"),
             ("log: {format: jsno}", "log.format: has to be text or json, not 'jsno'; did you mean json?"),
+            ("acme: {challenges: [http01]}", "not 'http01'; did you mean http-01?"),
             ("log: {format: 3}", "log.format: has to be text or json, not 3"),
         ):
             self.assertIn(told, only(text + "\n" + ROUTE))
+
+    def test_otherNumbers(self) -> None:
+        """
+        Nobody is told to mean another version than the one that they have written.
+        """
+        route = "routes: [{match: {ports: 8}, action: {type: forward, targets: 1, protocol: %s}}]"
+        for word, meant in (
+            ("http2", ""),
+            ("http/2", ""),
+            ("http/2.0", ""),
+            ("H2", "; did you mean h2?"),
+            ("http", "; did you mean http/1.1?"),
+            ("http1.1", "; did you mean http/1.1?"),
+        ):
+            line = only(route % word)
+            self.assertTrue(line.endswith(f"has to be http/1.1, h2, h2c or auto, not '{word}'{meant}"), line)
 
     def test_tags(self) -> None:
         """

@@ -220,6 +220,9 @@ class YAMLTests(SynchronousTestCase):
             (mistake,) = self.mistakes(text)
             self.assertTrue(mistake.startswith(place + "not valid YAML: "), mistake)
         self.assertIn("(a tab? indent with spaces)", self.mistakes("a:\n\tb: 1")[0])
+        for text in ("a: *.b.example", "a: [*, c]", "*.b.example: 1", "a: &.b"):
+            self.assertIn("(what begins with * or & stands in quotes)", self.mistakes(text)[0])
+        self.assertNotIn("quotes", self.mistakes("a: *b")[0])
 
     def test_documents(self) -> None:
         """
