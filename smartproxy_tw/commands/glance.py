@@ -185,7 +185,8 @@ def _counted(number: int, things: str) -> str:
     The same from the name of several: one upstream failure, one miss, one log line lost.
     """
     if number == 1:
-        things = " ".join(word.removesuffix("es" if word.endswith("sses") else "s") for word in things.split())
+        words = things.split()
+        things = " ".join(word.removesuffix("es" if word.endswith("sses") else "s") for word in words)
     return f"{number} {things}"
 
 

@@ -113,7 +113,10 @@ class WordTests(SynchronousTestCase):
             ("timeouts: {head: 30s}", "not '30s': durations are seconds, without a unit"),
             ("limits: {head_bytes: 64k}", "not '64k': sizes are bytes, without a unit"),
             ("limits: {head_bytes: 64 KiB}", "not '64 KiB': sizes are bytes, without a unit"),
-            ("limits:\n  head_bytes:9", "has to be a mapping, not 'head_bytes:9': a space after the colon is missing"),
+            (
+                "limits:\n  head_bytes:9",
+                "limits: has to be a mapping, not 'head_bytes:9': a space after the colon is missing",
+            ),
             ("limits: x", "has to be a mapping, not 'x'"),
             ("limits: 'a: b'", "has to be a mapping, not 'a: b'"),
             ("limits: {head_bytes: 'a:b'}", "has to be a whole number, not 'a:b'"),
