@@ -8,6 +8,13 @@ opens no window for one answer loses that one; who takes nothing of all of them 
 connection.  An answer that waits behind others, for a window that the connection lacks, is
 not counted for itself.
 
+For each of the three there is an account of its own, which rests while it is something else that
+is waited for, and goes on where it was: otherwise a client that has its answers wait for
+one thing and for the other in turns would have new time each time, and could hold them for ever
+by a byte now and then.  An account ends when what waited has all gone.  That of the connection's
+window is kept by the data that went out: what else a client takes, answers to its PINGs and answers
+without a body, needs no window.
+
 It begins when something waits, looks once a second, and ends when nothing does: those
 who are just not the fastest cost nothing.
 """
@@ -37,15 +44,17 @@ class Arrears:
     @ivar deadline: For the poller: of the next look.
     """
 
-    __slots__ = ("_carrier", "_streams", "_whole", "deadline")
+    __slots__ = ("_carrier", "_line", "_streams", "_window", "deadline")
 
     def __init__(self, carrier: Carrier) -> None:
         """
         Begin to look.
         """
         self._carrier = carrier
-        self._streams: dict[int, Pace] = {}
-        self._whole: Pace | None = None
+        # By what waits on a stream: when that has all gone, the next has another account.
+        self._streams: dict[object, Pace] = {}
+        self._line: Pace | None = None
+        self._window: Pace | None = None
         poller = carrier.door.engine.poller
         self.deadline = poller.now + _LOOK
         poller.mortals[self] = None
@@ -55,54 +64,58 @@ class Arrears:
         Look.
         """
         carrier = self._carrier
-        poller = carrier.door.engine.poller
-        self.deadline = poller.now + _LOOK
+        self.deadline = carrier.door.engine.poller.now + _LOOK
         session = carrier.session
-        starving = session.starving()
-        numbers = {each.number for each in starving}
-        for number in [each for each in self._streams if each not in numbers]:
-            self._streams.pop(number).end()
-        for each in starving:
-            if each.number not in self._streams:
-                self._streams[each.number] = self._paceOf(each)
-        if not (carrier.wire.pending or session.isHeldUp):
-            self._endWhole()
-        elif self._whole is None:
-            sock = carrier.wire.sock
-            self._whole = self._pace(lambda: taken(sock), self._unread)
-        if not (self._streams or self._whole or session.isWaiting):
+        wire = carrier.wire
+        queued = session.queued()
+        if not (queued or wire.pending):
             self.end()
             carrier.settled()
+            return
+        queues = {each.queue for each in queued}
+        for queue in [each for each in self._streams if each not in queues]:
+            self._streams.pop(queue).end()
+        for each in queued:
+            pace = self._streams.get(each.queue)
+            if pace is not None:
+                _turn(pace, each.window <= 0)
+            elif each.window <= 0:
+                self._streams[each.queue] = self._paceOf(each)
+        if self._line is not None:
+            _turn(self._line, bool(wire.pending))
+        elif wire.pending:
+            sock = wire.sock
+            self._line = self._pace(lambda: taken(sock), self._unread)
+        if self._window is not None:
+            _turn(self._window, session.isHeldUp)
+        elif session.isHeldUp:
+            self._window = self._pace(lambda: session.moved, self._unread)
 
     def _paceOf(self, stream: Stream) -> Pace:
-        return self._pace(lambda: stream.moved, lambda: self._starved(stream.number))
+        queue = stream.queue
+        return self._pace(lambda: stream.moved, lambda: self._starved(stream.number, queue))
 
     def _pace(self, count: Callable[[], int], tooSlow: Callable[[], None]) -> Pace:
         engine = self._carrier.door.engine
         seconds = engine.timeouts.write
         return Pace(engine.poller, seconds, seconds, engine.limits.minRate, count, tooSlow)
 
-    def _starved(self, number: int) -> None:
-        self._streams.pop(number, None)
+    def _starved(self, number: int, queue: object) -> None:
+        self._streams.pop(queue, None)
         self._carrier.starve(number)
 
     def _unread(self) -> None:
-        self._whole = None
         self._carrier.unread()
-
-    def _endWhole(self) -> None:
-        whole, self._whole = self._whole, None
-        if whole is not None:
-            whole.end()
 
     def end(self) -> None:
         """
         Look no more.
         """
         self._carrier.door.engine.poller.mortals.pop(self, None)
-        self._endWhole()
-        for each in self._streams.values():
-            each.end()
+        for each in (self._line, self._window, *self._streams.values()):
+            if each is not None:
+                each.end()
+        self._line = self._window = None
         self._streams.clear()
 
     def crash(self) -> None:
@@ -110,3 +123,13 @@ class Arrears:
         A bug: end the connection.
         """
         self._carrier.crash()
+
+
+def _turn(pace: Pace, isWaitedFor: bool) -> None:
+    """
+    Have an account go on, or rest.
+    """
+    if isWaitedFor:
+        pace.go()
+    else:
+        pace.hold()

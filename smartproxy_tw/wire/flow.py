@@ -168,10 +168,13 @@ class Sending:
     The sending half of a session.
 
     @ivar streams: Those that are not closed, by number.
+    @ivar moved: Bytes of data that have gone out after they had to wait, on all streams that there
+        ever were.
     """
 
     def __init__(self) -> None:
         self.streams: dict[int, Stream] = {}
+        self.moved = 0
         self._purse = Purse()
         # What is sent next, regardless of windows.
         self._out: list[bytes | memoryview] = []
@@ -312,11 +315,11 @@ class Sending:
         """
         return bool(self._ready) and self._window <= 0
 
-    def starving(self) -> list[Stream]:
+    def queued(self) -> list[Stream]:
         """
-        Show all streams on which data wait for a window of their own.
+        Show all streams on which data wait, for whatever reason.
         """
-        return [each for each in self.streams.values() if each.queue is not None and each.window <= 0]
+        return [each for each in self.streams.values() if each.queue is not None]
 
     def waiting(self) -> list[Waiting]:
         """
@@ -386,6 +389,7 @@ class Sending:
             self._window -= size
             self._queued -= size
             found.moved += size
+            self.moved += size
             self._mark += 1
             queue.mark = self._mark
             isLast = size == queue.size and found.sending == ENDING and not queue.trailers

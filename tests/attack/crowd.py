@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .torrents import TORRENTS, farewell
+from .torrents import TORRENTS, farewell, starved, whole
 
 __all__ = ["BASE", "Crowd", "mutated"]
 
@@ -332,6 +332,7 @@ class _Clients:
         torrent = TORRENTS[name]
         said, count = bytearray(), 0
         code: int | None = None
+        due = 0.0
         with await self.connected("http", not torrent.isReading) as sock:
             await loop.sock_sendall(sock, torrent.first)
             if not torrent.isReading:
@@ -342,9 +343,11 @@ class _Clients:
                         told["cut"] += 1
                         return
             while True:
-                if torrent.again is not None and code is None:
-                    more = b"".join(map(torrent.again, range(count, count + 50)))
-                    count += 50
+                if torrent.again is not None and code is None and time.monotonic() >= due:
+                    due = time.monotonic() + torrent.pause
+                    many = 1 if torrent.pause else 50
+                    more = b"".join(map(torrent.again, range(count, count + many)))
+                    count += many
                     with contextlib.suppress(OSError):
                         await loop.sock_sendall(sock, more)
                 try:
@@ -355,7 +358,9 @@ class _Clients:
                     data = b""
                 said += data
                 told["431"] += data.count(b"431")
-                found = farewell(said)
+                frames = whole(said)
+                told["starved"] += starved(frames)
+                found = farewell(frames)
                 code = code if found is None else found
                 if not data:
                     told["closed" if code is None else f"GOAWAY {code}"] += 1

@@ -20,7 +20,7 @@ from smartproxy_tw.wire.frames import ENHANCE_YOUR_CALM
 from .crowd import Crowd
 from .origin import StrictOrigin
 from .subject import Subject
-from .torrents import TORRENTS
+from .torrents import STREAMS, TORRENTS
 
 __all__ = ["Siege", "exhausted", "full", "kept", "lag", "mutations", "slow", "torrents"]
 
@@ -155,6 +155,12 @@ def torrents(each: int, seconds: float, write: float = 4.0) -> dict[str, Any]:
     for kind in ("unbegun", "halfHead"):
         assert any(name.startswith(("GOAWAY", "closed")) for name in told[-1][kind]), f"{kind}: {found}"
     assert told[-1]["bomb"].get("431"), f"no head was too large: {found}"
+    # Each of them has had several times as long as an answer may wait.
+    for turn in told:
+        assert turn["closedWindows"]["starved"] >= each * STREAMS, f"answers are held: {found}"
+        assert turn["unread"].get("cut", 0) >= each // 2, f"who reads nothing is not cut: {found}"
+        held = turn["inTurns"]
+        assert held["starved"] + held.get("closed", 0) >= each // 2, f"a byte now and then is enough: {found}"
     return found
 
 

@@ -20,15 +20,16 @@ from smartproxy_tw.wire.frames import (
     MOST_WINDOW,
     PING,
     PREFACE,
+    RST_STREAM,
     frame,
     reset,
     settings,
     windowUpdate,
 )
 
-from ..wire.conversations import block, framesOf
+from ..wire.conversations import Frame, block, framesOf
 
-__all__ = ["TORRENTS", "Torrent", "farewell"]
+__all__ = ["TORRENTS", "Torrent", "farewell", "starved", "whole"]
 
 #: So many requests at a time may be on a connection.
 STREAMS = 100
@@ -42,11 +43,13 @@ class Torrent:
     @ivar first: What is said once.
     @ivar again: What is said again and again, given a number that counts; nothing for who waits.
     @ivar isReading: Whether what is answered is read.
+    @ivar pause: Seconds between one that is said again and the next; otherwise many are said at once.
     """
 
     first: bytes
     again: Callable[[int], bytes] | None = None
     isReading: bool = True
+    pause: float = 0.0
 
 
 def _asks(stream: int, path: bytes, more: bytes = b"") -> bytes:
@@ -82,6 +85,12 @@ TORRENTS = {
         + _all(b"/big/1000000"),
         isReading=False,
     ),
+    # One byte of an answer is taken now and then, and the window that it waits for is another one each time.
+    "inTurns": Torrent(
+        _START + _asks(1, b"/big/30000000") + windowUpdate(0, 1),
+        lambda index: windowUpdate(0, 2) if index % 2 else windowUpdate(1, 2),
+        pause=1.2,
+    ),
     "rapidReset": Torrent(_START, lambda index: _asks(2 * index + 1, b"/") + reset(2 * index + 1, CANCEL)),
     "pings": Torrent(_START, lambda index: frame(PING, 0, 0, b"%08d" % index)),
     "continuation": Torrent(
@@ -92,10 +101,10 @@ TORRENTS = {
 }
 
 
-def farewell(said: bytearray) -> int | None:
+def whole(said: bytearray) -> list[Frame]:
     """
     @param said: What a server has said, perhaps cut; whole frames are taken off.
-    @return: The code of its last GOAWAY.
+    @return: Those.
     """
     end = 0
     while len(said) - end >= 9:
@@ -105,5 +114,19 @@ def farewell(said: bytearray) -> int | None:
         end = after
     frames = framesOf(bytes(said[:end]))
     del said[:end]
+    return frames
+
+
+def farewell(frames: list[Frame]) -> int | None:
+    """
+    @return: The code of the last GOAWAY among them.
+    """
     codes: list[int] = [LONG.unpack_from(each.payload, 4)[0] for each in frames if each.kind == GOAWAY]
     return codes[-1] if codes else None
+
+
+def starved(frames: list[Frame]) -> int:
+    """
+    @return: How many answers were given up because the client did not take them.
+    """
+    return sum(each.kind == RST_STREAM and each.payload == LONG.pack(CANCEL) for each in frames)

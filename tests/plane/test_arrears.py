@@ -4,6 +4,8 @@ Tests for L{smartproxy_tw.plane.arrears}.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,12 +20,16 @@ from ..wire.conversations import HyperFields, head
 
 class Line:
     """
-    A socket of which the kernel says nothing, so that nothing has been taken.
+    A socket.
+
+    @ivar taken: What the other side's kernel has acknowledged, in bytes.
     """
+
+    taken = 0
 
     def getsockopt(self, *arguments: int) -> bytes:
         """What the kernel says."""
-        raise OSError
+        return bytes(120) + self.taken.to_bytes(8, sys.byteorder)
 
 
 class Around:
@@ -79,17 +85,21 @@ class ArrearsTests(SynchronousTestCase):
         self.session.data(stream, bytes(size), True)
         self.session.outgoing()
 
-    def passes(self, seconds: float, opens: bytes = b"") -> None:
+    def passes(self, seconds: float, opens: bytes = b"", does: Callable[[int], None] | None = None) -> None:
         """
         Time passes as the poller has it.
 
         @param opens: What the client sends each second.
+        @param does: What else happens then, given the second.
         """
         until = self.around.now + seconds
         while self.around.now < until:
             self.around.now += 1.0
+            if does is not None:
+                does(int(self.around.now))
             self.session.receive(opens)
-            self.session.outgoing()
+            if not self.around.wire.pending:
+                self.session.outgoing()
             for mortal in [each for each in self.around.mortals if each.deadline <= self.around.now]:
                 if mortal in self.around.mortals:
                     mortal.expire()
@@ -161,6 +171,102 @@ class ArrearsTests(SynchronousTestCase):
         self.around.wire.pending = True
         self.passes(33)
         self.assertEqual(self.around.told, ["unread"])
+
+    def test_inTurns(self) -> None:
+        """
+        Nobody gets new time by opening one window while the other one is closed, a byte at a time.
+        """
+        self.begin()
+        self.answers(1, 100000)
+        self.session.receive(windowUpdate(0, 1))
+        causes = []
+
+        def opens(second: int) -> None:
+            if not self.around.told:
+                causes.append(self.session.isHeldUp)
+                self.session.receive(windowUpdate(1, 2) if len(causes) % 2 else windowUpdate(0, 2))
+
+        self.passes(100, does=opens)
+        self.assertIn(self.around.told[0], (1, "unread"))
+        self.assertEqual(causes[:4], [False, True, False, True])
+        self.assertIn(len(causes), range(30, 70))
+
+    def test_lineInTurns(self) -> None:
+        """
+        Nor by taking what waits for the line now and then, while a window is closed.
+        """
+        self.begin()
+        self.session.receive(windowUpdate(0, 1 << 20))
+        self.answers(1, 100000)
+        causes = []
+
+        def takes(second: int) -> None:
+            wire = self.around.wire
+            if self.around.told:
+                return
+            causes.append(wire.pending)
+            if wire.pending:
+                wire.sock.taken += 10
+                wire.pending = False
+            else:
+                self.session.receive(windowUpdate(1, 1))
+                self.session.outgoing()
+                wire.pending = True
+                self.session.receive(windowUpdate(1, 1))
+
+        self.passes(100, does=takes)
+        self.assertIn(self.around.told[0], (1, "unread"))
+        self.assertEqual(causes[:4], [False, True, False, True])
+        self.assertIn(len(causes), range(30, 70))
+
+    def test_resting(self) -> None:
+        """
+        What waited for a window and has all gone is no reason to be hasty with what comes later.
+        """
+        self.begin()
+        self.session.receive(windowUpdate(0, 1 << 20))
+        self.session.receive(head(1, isEnd=True))
+        self.session.data(1, bytes(65535 + 10), False)
+        self.session.outgoing()
+        self.passes(25)
+        self.session.receive(windowUpdate(1, 10))
+        self.session.outgoing()
+        self.session.data(1, bytes(10), False)
+        self.passes(20)
+        self.assertEqual(self.around.told, [])
+        self.passes(20)
+        self.assertEqual(self.around.told, [1, "settled"])
+
+    def test_beside(self) -> None:
+        """
+        Who takes other things, such as answers that need no window, does not have those that wait for
+        that of the connection wait for ever.
+        """
+        for rate in (100, 0):
+            self.begin(rate=rate)
+            self.answers(1, 100000)
+            self.session.receive(windowUpdate(1, 100000))
+
+            def takes(second: int) -> None:
+                self.around.wire.sock.taken += 10000
+
+            self.passes(33, does=takes)
+            self.assertEqual(self.around.told, ["unread"], rate)
+
+    def test_whileItMoves(self) -> None:
+        """
+        A client that is quick enough has all the time it needs, whichever window is closed when it is
+        looked at.
+        """
+        self.begin()
+        self.answers(1, 65535 + 40000)
+
+        def opens(second: int) -> None:
+            self.session.receive(windowUpdate(1, 400) if second % 2 else windowUpdate(0, 400))
+
+        self.passes(150, does=opens)
+        self.assertEqual(self.around.told, [])
+        self.assertGreater(self.session.streams[1].moved, 65535 + 20000)
 
     def test_gone(self) -> None:
         """
