@@ -175,6 +175,9 @@ class Channel:
         """
         See L{ClientHalf}.
         """
+        if head.status < 300 and exchange.awaitsConsent:
+            # A lens has made it one.
+            head = head._replace(status=501)
         return ChannelOutlet(exchange, head)
 
     def whole(self, response: Response, body: bytes) -> None:

@@ -231,6 +231,10 @@ class Exchange:
         """
         if self._isAnswered():
             return LateOutlet()
+        if status < 300 and self.awaitsConsent:
+            # As for a protocol that is not known (RFC 9220 section 3).
+            self.respond(*plainAnswer(501))
+            return LateOutlet()
         if self._intake is not None:
             self._intake.skip()
         fields = self.session.door.engine.dateLine() + fields
@@ -337,6 +341,14 @@ class Exchange:
         """
         wire: Wire = self.session.holder.wire
         return wire
+
+    @property
+    def awaitsConsent(self) -> bool:
+        """
+        Whether any 2xx would say that the client may speak another protocol, and not only a 101: it
+        asks by HTTP/2 (RFC 8441 section 5, RFC 9110 section 9.3.6).
+        """
+        return self.session.isFramed and bool(self.request.upgrade)
 
     @property
     def isRefused(self) -> bool:

@@ -392,6 +392,9 @@ class Link:
         """
         Let somebody look at the answer on its way, which is without chunks there.
         """
+        if response.status < 300 and exchange.awaitsConsent:
+            self._disregard(exchange, response)
+            return
         length = response.length
         if 0 <= length <= len(data):
             if len(data) > length:
@@ -499,6 +502,17 @@ class Link:
             return
         head = response.head + b"Connection: Upgrade\r\nUpgrade: " + response.upgrade + b"\r\n\r\n"
         exchange.becomeTunnel(self.release(), head, data, self.isHot, self._lender.released(self))
+
+    def _disregard(self, exchange: Exchange, response: Response) -> None:
+        """
+        The target has answered as if it had not been asked for another protocol, which is right by
+        HTTP/1.1 (RFC 9110 section 7.8) and no fault of its own; but the client would take it for
+        agreement, and the body for words of that protocol.
+        """
+        self.exchange = self._response = None
+        self._lender.retire(self)
+        reason = f"{self.target}: it answered {response.status}, and did not change the protocol"
+        exchange.upstreamBroke(UpstreamFailure(reason), self, False)
 
     def _ended(self) -> None:
         """

@@ -4,14 +4,23 @@ WebSockets by HTTP/2 (RFC 8441) through a real plane, to a target that speaks HT
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
-from smartproxy_tw.config.model import Respond, Route
+from smartproxy_tw.config.model import (
+    AccessLog,
+    Forward,
+    Redirect,
+    Respond,
+    Route,
+)
+from smartproxy_tw.config.revision import ErrorPage, Representation
 from smartproxy_tw.wire.downgrade import acceptFor
 from smartproxy_tw.wire.frames import CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR
 
 from .conversation import alive
-from .harness import Peer, turns
+from .harness import Origin, Peer, turns
 from .streams import Client, StreamTests
 
 HERE = Route("here", (1,), Respond(body="here"), "http", path="/here")
@@ -28,9 +37,9 @@ def accepting(head: bytes, more: bytes = b"") -> bytes:
     )
 
 
-class RelayTests(StreamTests):
+class Asking(StreamTests):
     """
-    One target.
+    Clients that ask for one.
     """
 
     def connects(self, client: Client, path: str = "/ws", protocol: str = "websocket") -> int:
@@ -44,6 +53,13 @@ class RelayTests(StreamTests):
             method="CONNECT",
             isEnd=False,
         )
+
+
+
+class RelayTests(Asking):
+    """
+    One target.
+    """
 
     async def opens(self, more: bytes = b"", **options: Any) -> tuple[Client, int, Peer]:
         """
@@ -214,3 +230,112 @@ class RelayTests(StreamTests):
         self.assertEqual((await client.answer(self.connects(client, protocol="chat"))).status, 501)
         odd = client.asks("/", ("upgrade", "websocket"), isEnd=False)
         self.assertEqual((await client.answer(odd)).reset, PROTOCOL_ERROR)
+
+
+class NoConsentTests(Asking):
+    """
+    What is no agreement does not look like one: to a client of HTTP/2 any 2xx is (RFC 8441 section 5,
+    RFC 9110 section 9.3.6).
+    """
+
+    async def begins(self, *more: Route) -> tuple[int, Origin, Client]:
+        """
+        One target, with an access log.
+        """
+        self._log = self.fresh()
+        port = await self.port()
+        origin = self.origin()
+        routes = [replace(route, ports=(port,)) for route in more]
+        last = Route("all", (port,), Forward((origin.target,)), "http")
+        await self.use(
+            *routes, last, http2PriorKnowledge=True, accessLog=AccessLog("json", str(self._log))
+        )
+        return port, origin, await self.http2(port)
+
+    async def logged(self, count: int) -> list[int]:
+        """
+        The statuses in the access log, when there are so many.
+        """
+
+        def lines() -> list[str]:
+            return self._log.read_text().splitlines() if self._log.exists() else []
+
+        await self.settles(lambda: len(lines()) >= count, "the log")
+        return [json.loads(line)["status"] for line in lines()]
+
+    async def test_targetIgnores(self) -> None:
+        """
+        A target that ignores what it is asked to change to, and answers as to any request, is a bad
+        gateway; it has done nothing wrong by HTTP/1.1, and is not passed over for it.
+        """
+        _, origin, client = await self.begins()
+        for status, rest in (
+            (b"200 OK", b"Content-Length: 4\r\n\r\nbody"),
+            (b"200 OK", b"Content-Length: 400\r\n\r\nbody"),
+            (b"200 OK", b"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"),
+            (b"200 OK", b"\r\nuntil the end"),
+            (b"204 No Content", b"\r\n"),
+            (b"299 Odd", b"Content-Length: 0\r\n\r\n"),
+            (b"200 OK", b"Upgrade: websocket\r\nConnection: upgrade\r\nContent-Length: 0\r\n\r\n"),
+        ):
+            stream = self.connects(client)
+            server = await origin.accepts()
+            await server.head()
+            server.sends(b"HTTP/1.1 " + status + b"\r\n" + rest)
+            answer = await client.answer(stream)
+            self.assertEqual((answer.status, answer.isWhole), (502, True), (status, rest))
+            self.assertNotIn(b"body", answer.body)
+            await server.loses()
+        tally = await self.plane.tally()
+        self.assertEqual(tally["upstream_failures"], 7)
+        self.assertFalse([each for each in tally if each.startswith("target_failures") and tally[each]])
+        self.assertEqual(await self.logged(7), [502] * 7)
+
+    async def test_otherAnswers(self) -> None:
+        """
+        Whatever else a target answers passes as it is.
+        """
+        _, origin, client = await self.begins()
+        stream = self.connects(client)
+        server = await origin.accepts()
+        for status in (300, 302, 304, 400, 404, 426, 503):
+            await server.head()
+            server.sends(b"HTTP/1.1 %d X\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n" % status)
+            answer = await client.answer(stream)
+            self.assertEqual((answer.status, answer.fields["location"]), (status, "/a"))
+            stream = self.connects(client)
+
+    async def test_oldClient(self) -> None:
+        """
+        To a client of HTTP/1.1 a 200 is no agreement, and it has it.
+        """
+        port, origin, _ = await self.begins()
+        client = await self.client(port)
+        client.sends(
+            b"GET /ws HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        server = await origin.accepts()
+        await server.head()
+        server.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody")
+        head, body = await client.message()
+        self.assertEqual((head[9:12], body), (b"200", b"body"))
+
+    async def test_action(self) -> None:
+        """
+        An answer that is made here is none either: what has no other protocol to speak says 501, by the
+        page of its route, and what it says besides goes as it is.
+        """
+        pages = (ErrorPage("501", (Representation("text/plain", "{route} {status}"),)),)
+        paged = Route("paged", (1,), Respond(body="paged"), "http", path="/paged", errorPages=pages)
+        moved = Route("moved", (1,), Redirect("/here", 302), "http", path="/moved")
+        empty = Route("empty", (1,), Respond(204), "http", path="/empty")
+        _, _, client = await self.begins(HERE, paged, moved, empty)
+        for path, status in (("/here", 501), ("/paged", 501), ("/moved", 302), ("/empty", 501)):
+            answer = await client.answer(self.connects(client, path))
+            self.assertEqual((answer.status, answer.isWhole), (status, True), path)
+            self.assertNotEqual(answer.body, b"here")
+            if path == "/paged":
+                self.assertEqual(answer.body, b"paged 501")
+        self.assertEqual((await client.answer(client.asks("/here"))).body, b"here")
+        self.assertEqual(await self.logged(5), [501, 501, 302, 501, 200])
