@@ -322,7 +322,8 @@ class IExchange(Interface):
 
     def respond(status: int, fields: bytes, body: bytes) -> None:
         """
-        Answer from here.
+        Answer from here.  Where a client of HTTP/2 asks for another protocol a 2xx would be agreement
+        to it (RFC 8441 section 5), which is for C{accept}: the client gets a 501 then.
 
         @param status: 200..599.
         @param fields: Whole header lines, each with its CR LF, without Date,
@@ -332,7 +333,7 @@ class IExchange(Interface):
 
     def begin(status: int, fields: bytes, length: int | None) -> IOutlet:
         """
-        Answer from here with a body that comes in pieces.
+        Answer from here with a body that comes in pieces.  A 2xx is as for C{respond}.
 
         @param status: As for C{respond}.
         @param fields: As for C{respond}.

@@ -14,6 +14,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from ..wire.downgrade import acceptFor
+from ..wire.http1 import unframed
 from .poller import ENDED, READABLE
 from .wires import READ, PlainWire
 
@@ -59,7 +60,8 @@ class Bridge:
         here, there = pair(self._poller)
         self._wire = PlainWire(here)
         self._poller.handlers[here.fileno()] = self.ready
-        fields = response.head[response.head.index(b"\n") + 1 :]
+        # What it says of a length means nothing (RFC 9110 section 9.3.6), and must not go on (section 8.6).
+        fields, _ = unframed(response.head)
         head = _SWITCHING + fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
         key = _KEY.search(exchange.request.fields)
         if key is not None:

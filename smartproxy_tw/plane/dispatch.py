@@ -76,7 +76,7 @@ class Dispatch:
         head = self.kept[0]
         trunk = self._strand.trunk
         block = connectOf(head[: head.index(b"\r\n\r\n") + 2], trunk.scheme, protocol)
-        trunk.begin(self._strand, block, False, False)
+        trunk.begin(self._strand, block, False, False, True)
 
     def write(self, data: bytes) -> None:
         """

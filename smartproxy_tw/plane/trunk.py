@@ -216,13 +216,14 @@ class Trunk:
         else:
             self._waiting.append(strand)
 
-    def begin(self, strand: Strand, block: bytes, isEnd: bool, isHead: bool) -> None:
+    def begin(self, strand: Strand, block: bytes, isEnd: bool, isHead: bool, isConnect: bool = False) -> None:
         """
         Open a stream.
 
         @param block: The head of its request.
         @param isEnd: Whether that is all of it.
         @param isHead: Whether its method is HEAD.
+        @param isConnect: Whether its method is CONNECT.
         """
         self._taken(strand)
         self.keeper.requests += 1
@@ -234,7 +235,7 @@ class Trunk:
         strand.isReused = self._hasServed and not self._strands
         if self.isSettled and not self._strands:
             self._vigil.listen()
-        strand.number = number = session.request(block, isEnd, isHead)
+        strand.number = number = session.request(block, isEnd, isHead, isConnect)
         self._strands[number] = strand
         self.touch()
         self._offer()

@@ -33,6 +33,7 @@ __all__ = [
     "STREAM_QUEUE",
     "UNANSWERED",
     "UNANSWERED_BARE",
+    "UNANSWERED_TUNNEL",
     "UNKNOWN",
     "Sending",
     "Stream",
@@ -59,6 +60,7 @@ ENDED: Final = 2
 UNKNOWN: Final = -1
 UNANSWERED: Final = -2
 UNANSWERED_BARE: Final = -3
+UNANSWERED_TUNNEL: Final = -4
 
 
 class Waiting(NamedTuple):
@@ -87,7 +89,7 @@ class Stream:
     @ivar owed: Bytes that were taken and not yet given back to the peer.
     @ivar window: Bytes that we may still send; may be negative.
     @ivar length: Bytes of body still to come by the peer's content-length; L{UNKNOWN},
-        L{UNANSWERED} or L{UNANSWERED_BARE}.
+        L{UNANSWERED}, L{UNANSWERED_BARE} or L{UNANSWERED_TUNNEL}.
     @ivar queue: What waits, if anything does.
     @ivar moved: Bytes that have gone out after they had to wait.
     """

@@ -28,7 +28,7 @@ from typing import Final
 
 from .events import AnswerBegan, Fields, HeadTooLarge, RequestBegan, Trailers
 from .floods import ASIDE, OVERSIZE
-from .flow import UNANSWERED, UNANSWERED_BARE, UNKNOWN, Stream
+from .flow import UNANSWERED, UNANSWERED_BARE, UNANSWERED_TUNNEL, UNKNOWN, Stream
 from .frames import (
     ENABLE_CONNECT_PROTOCOL,
     ENABLE_PUSH,
@@ -193,13 +193,17 @@ class ClientSession(Session):
             and len(self.streams) < self.peer.get(MAX_CONCURRENT_STREAMS, _USUAL_STREAMS)
         )
 
-    def request(self, block: bytes, isEnd: bool = False, isHead: bool = False) -> int:
+    def request(
+        self, block: bytes, isEnd: bool = False, isHead: bool = False, isConnect: bool = False
+    ) -> int:
         """
         Begin a request; its body goes on by C{data}.
 
         @param block: Its fields, encoded without use of a dynamic table.
         @param isEnd: Whether it has no body.
         @param isHead: Whether its method is HEAD: the answer has no body.
+        @param isConnect: Whether its method is CONNECT: what follows a 2xx is no body, and the
+            length that this may say it has means nothing (RFC 9110 section 9.3.6).
         @return: Its stream.
         @raise ValueError: The server does not take it, see L{canRequest}.
         """
@@ -207,7 +211,7 @@ class ClientSession(Session):
             raise ValueError("a request that the server does not take")
         stream = self._next
         self._next = stream + 2
-        length = UNANSWERED_BARE if isHead else UNANSWERED
+        length = UNANSWERED_BARE if isHead else UNANSWERED_TUNNEL if isConnect else UNANSWERED
         self.streams[stream] = Stream(stream, False, self._streamWindow, self._initial, length)
         self.head(stream, block, isEnd)
         return stream
@@ -253,7 +257,9 @@ class ClientSession(Session):
         length = bodyLength(fields)
         if length == ABSURD:
             return False
-        if found.length == UNANSWERED_BARE or status == b"304" or status == b"204":
+        if found.length == UNANSWERED_TUNNEL and status < b"300":
+            length = UNKNOWN
+        elif found.length == UNANSWERED_BARE or status == b"304" or status == b"204":
             length = 0
         if isEnded and length > 0:
             return False

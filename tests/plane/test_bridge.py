@@ -5,8 +5,9 @@ Streams of HTTP/2 that have become tunnels: WebSockets to a target of HTTP/2.
 from __future__ import annotations
 
 from smartproxy_tw.config.model import Forward, Route
-from smartproxy_tw.wire.frames import CANCEL
+from smartproxy_tw.wire.frames import CANCEL, frame
 
+from ..wire.conversations import block
 from .askers import Asker
 from .harness import PlaneTests, field, turns
 from .targets import Multiplexed
@@ -14,6 +15,14 @@ from .targets import Multiplexed
 HANDSHAKE = (
     b"GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+CONNECT = (
+    (b":method", b"CONNECT"),
+    (b":protocol", b"websocket"),
+    (b":scheme", b"http"),
+    (b":authority", b"a.test"),
+    (b":path", b"/chat"),
+    (b"sec-websocket-version", b"13"),
 )
 
 
@@ -61,6 +70,80 @@ class UpgradeTests(PlaneTests):
         client.finishes()
         await server.peer.until(lambda: asked.isEnded, "the end")
         self.assertTrue(asked.body.endswith(b"last"))
+
+    async def test_agreements(self) -> None:
+        """
+        Any 2xx agrees, and a length that it says it has is nobody's (RFC 9110 section 9.3.6): neither a
+        client of HTTP/1.1 nor one of HTTP/2 gets to see it.
+        """
+        await self.begin({8: 1})
+        asker = Asker(await self.client(self.number))
+        await turns(5)
+        server = None
+        for status, length in (
+            (b"200", b"0"),
+            (b"200", b"3"),
+            (b"200", b"300"),
+            (b"201", b"1"),
+            (b"204", b""),
+        ):
+            lines = ((b"content-length", length),) if length else ()
+            client = await self.client(self.number)
+            client.sends(HANDSHAKE)
+            server = server or await self.target.accepts()
+            asked = await server.asked()
+            server.begins(asked, status, *lines)
+            head = await client.head()
+            self.assertTrue(head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n"), head)
+            self.assertNotIn(b"content-length", head.lower())
+            answer = asker.begins(CONNECT, False)
+            other = await server.asked()
+            server.begins(other, status, *lines)
+            await asker.peer.until(lambda answer=answer: answer.status, "agreement")  # type: ignore[misc]
+            self.assertEqual(answer.status, b"200")
+            self.assertNotIn(b"content-length", answer.fields)
+            said = b"".join(frame(0, 0, each.stream, b"words") for each in (asked, other))
+            server.says(said)
+            await client.expects(b"words")
+            await asker.peer.until(lambda answer=answer: answer.body == b"words", "words")  # type: ignore[misc]
+            server.says(frame(0, 1, asked.stream, b"bye") + frame(0, 1, other.stream, b"bye"))
+            await client.expects(b"bye")
+            await asker.peer.until(lambda answer=answer: answer.isEnded, "the end")  # type: ignore[misc]
+            self.assertEqual((answer.body, answer.code), (b"wordsbye", None))
+            client.finishes()
+            asker.goesOn(answer, b"", True)
+            await server.peer.until(lambda a=asked, b=other: a.isEnded and b.isEnded, "both ends")  # type: ignore[misc]
+
+    async def test_endedAgreement(self) -> None:
+        """
+        One that ends at once, whatever its length is said to be, agrees and has said everything.
+        """
+        await self.begin({8: 1})
+        client = await self.client(self.number)
+        client.sends(HANDSHAKE)
+        server = await self.target.accepts()
+        asked = await server.asked()
+        server.says(frame(1, 5, asked.stream, block((b":status", b"200"), (b"content-length", b"7"))))
+        self.assertTrue((await client.head()).startswith(b"HTTP/1.1 101 Switching Protocols\r\n"))
+        await client.until(lambda: client.isEnded, "the end")
+        client.finishes()
+        await server.peer.until(lambda: asked.isEnded, "the other end")
+
+    async def test_refusedWithLength(self) -> None:
+        """
+        Of what does not agree the length counts, as ever.
+        """
+        await self.begin({8: 1})
+        client = await self.client(self.number)
+        client.sends(HANDSHAKE)
+        server = await self.target.accepts()
+        asked = await server.asked()
+        server.says(
+            frame(1, 4, asked.stream, block((b":status", b"403"), (b"content-length", b"3")))
+            + frame(0, 1, asked.stream, b"four")
+        )
+        head, _ = await client.message()
+        self.assertEqual(head[9:12], b"502")
 
     async def test_largeDown(self) -> None:
         """
@@ -124,17 +207,7 @@ class UpgradeTests(PlaneTests):
         await self.begin({8: 1})
         asker = Asker(await self.client(self.number))
         await turns(5)
-        answer = asker.begins(
-            [
-                (b":method", b"CONNECT"),
-                (b":protocol", b"websocket"),
-                (b":scheme", b"http"),
-                (b":authority", b"a.test"),
-                (b":path", b"/chat"),
-                (b"sec-websocket-version", b"13"),
-            ],
-            False,
-        )
+        answer = asker.begins(CONNECT, False)
         server = await self.target.accepts()
         asked = await server.asked()
         server.begins(asked, b"200")

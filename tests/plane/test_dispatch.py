@@ -26,12 +26,12 @@ class Recording:
         self.fields: list[tuple[bytes, bytes]] = []
         self.said: list[tuple[bytes, bool]] = []
         self.last: list[tuple[bytes, bytes]] = []
-        self.isEnd = self.isHead = False
+        self.isEnd = self.isHead = self.isConnect = False
 
-    def begin(self, strand: object, block: bytes, isEnd: bool, isHead: bool) -> None:
+    def begin(self, strand: object, block: bytes, isEnd: bool, isHead: bool, isConnect: bool = False) -> None:
         """A head."""
         self.fields = Decoder().decode(block)
-        self.isEnd, self.isHead = isEnd, isHead
+        self.isEnd, self.isHead, self.isConnect = isEnd, isHead, isConnect
 
     def say(self, data: bytes, isEnd: bool) -> None:
         """A piece of a body."""
@@ -120,4 +120,5 @@ class DispatchTests(SynchronousTestCase):
         data = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
         Dispatch(self.strand, data).change(b"websocket")  # type: ignore[arg-type]
         self.assertIn((b":protocol", b"websocket"), self.strand.fields)
+        self.assertTrue(self.strand.isConnect)
         self.assertFalse(self.strand.isEnd)

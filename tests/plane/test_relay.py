@@ -5,8 +5,11 @@ WebSockets by HTTP/2 (RFC 8441) through a real plane, to a target that speaks HT
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+
+from zope.interface import implementer
 
 from smartproxy_tw.config.model import (
     AccessLog,
@@ -16,12 +19,14 @@ from smartproxy_tw.config.model import (
     Route,
 )
 from smartproxy_tw.config.revision import ErrorPage, Representation
+from smartproxy_tw.facts import AnswerHead
+from smartproxy_tw.interfaces import ILens
 from smartproxy_tw.wire.downgrade import acceptFor
 from smartproxy_tw.wire.frames import CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR
 
-from .conversation import alive
+from .conversation import DeedTests, alive
 from .harness import Origin, Peer, turns
-from .streams import Client, StreamTests
+from .streams import Answer, Client, StreamTests
 
 HERE = Route("here", (1,), Respond(body="here"), "http", path="/here")
 
@@ -53,7 +58,6 @@ class Asking(StreamTests):
             method="CONNECT",
             isEnd=False,
         )
-
 
 
 class RelayTests(Asking):
@@ -247,9 +251,7 @@ class NoConsentTests(Asking):
         origin = self.origin()
         routes = [replace(route, ports=(port,)) for route in more]
         last = Route("all", (port,), Forward((origin.target,)), "http")
-        await self.use(
-            *routes, last, http2PriorKnowledge=True, accessLog=AccessLog("json", str(self._log))
-        )
+        await self.use(*routes, last, http2PriorKnowledge=True, accessLog=AccessLog("json", str(self._log)))
         return port, origin, await self.http2(port)
 
     async def logged(self, count: int) -> list[int]:
@@ -339,3 +341,61 @@ class NoConsentTests(Asking):
                 self.assertEqual(answer.body, b"paged 501")
         self.assertEqual((await client.answer(client.asks("/here"))).body, b"here")
         self.assertEqual(await self.logged(5), [501, 501, 302, 501, 200])
+
+
+@implementer(ILens)
+class Kind:
+    """
+    Makes the best of every answer.
+    """
+
+    def look(self, facts: Any, head: AnswerHead) -> AnswerHead:
+        """It is fine."""
+        return head._replace(status=200)
+
+
+class NoConsentOfActionsTests(DeedTests):
+    """
+    Likewise what actions do that were not made for it.
+    """
+
+    async def asked(self, deed: Callable[[Any], object]) -> tuple[Client, Answer]:
+        """
+        What is answered.
+        """
+        port = await self.begin(deed, http2PriorKnowledge=True)
+        client = Client(await self.client(port))
+        stream = client.asks("/", (":protocol", "websocket"), method="CONNECT", isEnd=False)
+        return client, await client.answer(stream)
+
+    async def test_pieces(self) -> None:
+        """
+        Nothing is seen of an answer in pieces, and who made it is told of its end as ever.
+        """
+        ended = []
+
+        def deed(exchange: Any) -> None:
+            exchange.onEnd(lambda: ended.append(True))
+            outlet = exchange.begin(200, b"X-A: 1\r\n", None)
+            outlet.write(b"one")
+            self.assertTrue(outlet.isTaking)
+            outlet.write(b"two")
+            outlet.finish()
+
+        client, answer = await self.asked(deed)
+        self.assertEqual((answer.status, answer.isWhole, ended), (501, True, [True]))
+        self.assertNotIn(b"one", answer.body)
+        self.assertNotIn("x-a", answer.fields)
+        self.assertEqual((await client.answer(client.asks("/fine"))).body, b"fine")
+
+    async def test_lens(self) -> None:
+        """
+        Nor does a refusal become consent on its way.
+        """
+
+        def deed(exchange: Any) -> None:
+            exchange.through(Kind())
+            exchange.respond(403, b"", b"no")
+
+        _, answer = await self.asked(deed)
+        self.assertEqual((answer.status, answer.body), (501, b"no"))

@@ -465,6 +465,36 @@ class AnswerLengthTests(Conversation):
         self.hears(head(1, (b"content-length", b"3"), fields=OK))
         self.assertEqual(self.hears(data(1, b"abc", True)), [Data(1, b"abc", 3, True)])
 
+    def test_connect(self) -> None:
+        """
+        What follows a 2xx to CONNECT is no body, and its length means nothing (RFC 9110 section
+        9.3.6); that of any other answer does.
+        """
+        for status, length in ((b"200", b"0"), (b"200", b"9"), (b"204", b"0"), (b"299", b"1")):
+            fields = [(b":status", status), (b"content-length", length)]
+            client = self.meetsServer()
+            client.request(b"\x82", isConnect=True)
+            self.assertEqual(
+                self.hears(head(1, fields=fields), frame(DATA, 0, 1, b"one"), frame(DATA, 1, 1, b"two")),
+                [
+                    AnswerBegan(1, fields, False, False),
+                    Data(1, b"one", 3, False),
+                    Data(1, b"two", 3, True),
+                ],
+            )
+            client = self.meetsServer()
+            client.request(b"\x82", isConnect=True)
+            self.assertEqual(
+                self.hears(head(1, fields=fields, isEnd=True)), [AnswerBegan(1, fields, True, False)]
+            )
+        client = self.meetsServer()
+        client.request(b"\x82", isConnect=True)
+        fields = [(b":status", b"403"), (b"content-length", b"2")]
+        self.assertResets(PROTOCOL_ERROR, 1, head(1, fields=fields), frame(DATA, 0, 1, b"one"))
+        client = self.meetsServer()
+        client.request(b"\x82", isConnect=True)
+        self.assertResets(PROTOCOL_ERROR, 1, frame(DATA, 0, 1, b"one"))
+
     def test_bare(self) -> None:
         """
         Answers to HEAD, 204 and 304 have no body, whatever length they tell.
