@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ..facts import AnswerHead
+from ..wire.downgrade import isAcceptedBy
 from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, Response, unframed, withoutChunks
 from .patience import MUCH, Patient
 from .poller import ENDED, READABLE
@@ -499,6 +500,10 @@ class Link:
         wanted = exchange.request.upgrade
         if not wanted or response.upgrade.lower() != wanted.lower():
             self._fail("it changed to a protocol that was not asked for")
+            return
+        if exchange.awaitsConsent and not isAcceptedBy(exchange.request.fields, response.head):
+            # The handshake is ours (RFC 8441 section 5), so it is for nobody else to see that it fits.
+            self._fail("it agreed to a WebSocket by another key than it was sent")
             return
         head = response.head + b"Connection: Upgrade\r\nUpgrade: " + response.upgrade + b"\r\n\r\n"
         exchange.becomeTunnel(self.release(), head, data, self.isHot, self._lender.released(self))

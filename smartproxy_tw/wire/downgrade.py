@@ -23,7 +23,7 @@ from typing import Final
 
 from .http1 import BadMessage, Request, checkTrailers, notServed, requestFrom
 
-__all__ = ["CONNECTION", "Malformed", "acceptFor", "linesOf", "requestOf", "trailersOf"]
+__all__ = ["CONNECTION", "Malformed", "acceptFor", "isAcceptedBy", "linesOf", "requestOf", "trailersOf"]
 
 _Fields = list[tuple[bytes, bytes]]
 
@@ -45,6 +45,9 @@ _UNUSUAL: Final = CONNECTION | {b"te", b"host"}
 
 # What a handshake by HTTP/2 does not use (RFC 8441 section 5), and a stream of bytes does not have.
 _HANDSHAKE: Final = frozenset((b"sec-websocket-key", b"sec-websocket-accept", b"content-length"))
+# RFC 6455 section 4.
+_KEY = re.compile(rb"(?im)^sec-websocket-key:[\t ]*+([^\t\r ]*+)")
+_ACCEPT = re.compile(rb"(?im)^sec-websocket-accept:[\t ]*+([^\t\r ]*+)[\t ]*+\r\n")
 # RFC 6455 section 1.3.
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -153,6 +156,18 @@ def acceptFor(key: bytes) -> bytes:
     @return: The value of Sec-WebSocket-Accept.
     """
     return b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
+
+
+def isAcceptedBy(asked: bytes, answer: bytes) -> bool:
+    """
+    Whether a server that agrees to speak WebSocket has understood who asked for it (RFC 6455 section 4.1).
+
+    @param asked: The fields of the request, as whole lines.
+    @param answer: The head of the answer, or its fields.
+    """
+    key = _KEY.search(asked)
+    accepted = _ACCEPT.search(answer)
+    return key is not None and accepted is not None and accepted[1] == acceptFor(key[1])
 
 
 def linesOf(fields: _Fields, names: list[bytes]) -> bytes:

@@ -22,7 +22,7 @@ from smartproxy_tw.config.revision import ErrorPage, Representation
 from smartproxy_tw.facts import AnswerHead
 from smartproxy_tw.interfaces import ILens
 from smartproxy_tw.wire.downgrade import acceptFor
-from smartproxy_tw.wire.frames import CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR
+from smartproxy_tw.wire.frames import CANCEL, NO_ERROR, PROTOCOL_ERROR
 
 from .conversation import DeedTests, alive
 from .harness import Origin, Peer, turns
@@ -229,7 +229,8 @@ class RelayTests(Asking):
         await client.until(lambda: answer.reset == NO_ERROR, "a reset")
         cheats = self.connects(client)
         server.sends(accepting(await server.head()).replace(b"Accept: ", b"Accept: A"))
-        self.assertEqual((await client.answer(cheats)).reset, INTERNAL_ERROR)
+        cheated = await client.answer(cheats)
+        self.assertEqual((cheated.status, cheated.isWhole), (502, True))
         await server.loses()
         self.assertEqual((await client.answer(self.connects(client, protocol="chat"))).status, 501)
         odd = client.asks("/", ("upgrade", "websocket"), isEnd=False)
@@ -292,6 +293,22 @@ class NoConsentTests(Asking):
         self.assertEqual(tally["upstream_failures"], 7)
         self.assertFalse([each for each in tally if each.startswith("target_failures") and tally[each]])
         self.assertEqual(await self.logged(7), [502] * 7)
+
+    async def test_cheats(self) -> None:
+        """
+        A target that agrees without having understood the key is a bad gateway as well, and one that has
+        done something wrong.
+        """
+        _, origin, client = await self.begins()
+        for old, new in ((b"Accept: ", b"Accept: A"), (b"Sec-WebSocket-Accept", b"X"), (b"=\r\n", b"==\r\n")):
+            stream = self.connects(client)
+            server = await origin.accepts()
+            server.sends(accepting(await server.head(), b"words").replace(old, new))
+            answer = await client.answer(stream)
+            self.assertEqual((answer.status, answer.body), (502, b"502 Bad Gateway\n"))
+            await server.loses()
+        self.assertEqual(await self.logged(3), [502] * 3)
+        self.assertEqual((await self.plane.tally())["upstream_failures"], 3)
 
     async def test_otherAnswers(self) -> None:
         """

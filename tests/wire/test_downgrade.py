@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.wire.downgrade import Malformed, acceptFor, requestOf, trailersOf
+from smartproxy_tw.wire.downgrade import Malformed, acceptFor, isAcceptedBy, requestOf, trailersOf
 from smartproxy_tw.wire.hpack import Field
 from smartproxy_tw.wire.http1 import CHUNKED, MAX_FIELDS, BadMessage, Chunks, Request, parseRequest
 
@@ -362,6 +362,17 @@ class ConnectTests(_Refusing):
         The example of RFC 6455 section 1.3.
         """
         self.assertEqual(acceptFor(b"dGhlIHNhbXBsZSBub25jZQ=="), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+
+    def test_isAccepted(self) -> None:
+        """
+        The key that was sent is the one that is accepted, however the fields are written.
+        """
+        asks = b"Host: a\r\nsec-websocket-key: \tdGhlIHNhbXBsZSBub25jZQ== \r\nA: b\r\n"
+        good = b"HTTP/1.1 101 X\r\nsec-WebSocket-accept:s3pPLMBiTxaQ9kYGzzhZRbK+xOo= \r\n"
+        self.assertTrue(isAcceptedBy(asks, good))
+        self.assertFalse(isAcceptedBy(asks, good.replace(b"s3p", b"S3p")))
+        self.assertFalse(isAcceptedBy(asks, b"HTTP/1.1 101 X\r\n"))
+        self.assertFalse(isAcceptedBy(b"Host: a\r\n", good))
 
     def test_refused(self) -> None:
         """
