@@ -25,7 +25,6 @@ from smartproxy_tw.wire.frames import (
     settings,
 )
 
-from ..ports import freePorts
 from .harness import Peer, PlaneTests, turns
 from .targets import Asked, Multiplexed, Server
 
@@ -65,10 +64,11 @@ class TrunkTests(PlaneTests):
         """
         path = os.path.join(tempfile.mkdtemp(), "s")
         self.addCleanup(shutil.rmtree, os.path.dirname(path))
-        for place in (Target("127.0.0.1", freePorts(1)[0]), Target(path, 0)):
-            with socket.socket(socket.AF_INET if place.port else socket.AF_UNIX) as listening:
-                listening.bind((place.host, place.port) if place.port else place.host)
+        for family, address in ((socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_UNIX, path)):
+            with socket.socket(family) as listening:
+                listening.bind(address)
                 listening.listen()
+                place = Target(path, 0) if address == path else Target(*listening.getsockname())
                 for protocol, wanted in (
                     ("http/1.1", b"POST / HTTP/1.1\r\n"),
                     ("h2c", b"PRI * HTTP/2.0\r\n"),
