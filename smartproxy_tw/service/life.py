@@ -31,6 +31,7 @@ from ..config.model import Config, Forward
 from ..control.errors import PlaneLost
 from ..interfaces import IPlane
 from ..store.directory import StateError
+from .binding import Binding
 from .certificates import Certificates
 from .changing import Changing
 from .errors import ChangeRefused, ListenError, StartError, StoppedError, UpgradeRefused
@@ -110,7 +111,6 @@ class Life:
         @param berths: What else listens.
         @param makeCheckups: Makes what looks at targets; by default nobody does.
         """
-        self._berths = berths
         self._makeCheckups = makeCheckups
         self.checkups: Checkups | None = None
         self._heir = heir
@@ -123,11 +123,11 @@ class Life:
         self.hooks: CertificateHooks | None = None
         self._makeAdmin = makeAdmin
         self._admin: Door | None = None
-        self._nameServer = nameServer
         self._config = config
         self._clock = clock
         self._loaded = clock.seconds()
         self.listeners = listeners
+        self._binding = Binding(listeners, nameServer, berths)
         self._storage = storage
         self._makePlane = makePlane
         self._makeCertificates = makeCertificates
@@ -136,8 +136,6 @@ class Life:
         self.milestones = Milestones(clock.seconds)
         self._ready = Readiness()
         self._gate = Readiness()
-        self._bound: Readiness | None = None
-        self._binding: Deferred[None] | None = None
         self._starting: Deferred[None] | None = None
         self._begun = Readiness()
         self._stopped: Readiness | None = None
@@ -209,7 +207,7 @@ class Life:
         """
         Whether anything was bound for it.
         """
-        return self._bound is not None
+        return self._binding.hasBegun
 
     def whenReady(self) -> Deferred[None]:
         """
@@ -236,24 +234,12 @@ class Life:
         @raise ListenError: A port was refused already; the others are being
             closed.
         """
-        if self._bound is None:
-            if self._heir is not None:
-                self._heir.begin(self._clock)
-            bound = self._bound = Readiness()
-            self._binding = self.listeners.bind(self._config.ports)
-            self._binding.addCallbacks(self._haveBound, lambda failure: bound.fail(failure.value))
-            if self._heir is None:
-                self._bindNames()
-        if self.listeners.refusal is not None:
-            self._error = self.listeners.refusal
-            self.end()
-            raise self._error
-
-    def _bindNames(self) -> None:
-        if self._nameServer is None:
-            return
+        if self._heir is not None and not self._binding.hasBegun:
+            self._heir.begin(self._clock)
         try:
-            self._nameServer.bind()
+            self._binding.begin(
+                self._config.ports, lambda: self.milestones.reach("bound"), isAlone=self._heir is None
+            )
         except ListenError as why:
             self._error = why
             self.end()
@@ -289,8 +275,7 @@ class Life:
             raise UpgradeRefused("The proxy is stopping.")
         from .handover import Estate
 
-        beside = () if self._berths is None else self._berths.bequest()
-        return Estate((*self.listeners.bequest(), *beside), self._storage.lock)
+        return Estate(self._binding.bequest(), self._storage.lock)
 
     def rest(self) -> Deferred[None]:
         """
@@ -333,11 +318,6 @@ class Life:
             Deferred.fromCoroutine(self._end(self._ended))
         return self._ended.when()
 
-    def _haveBound(self, _: None) -> None:
-        self.milestones.reach("bound")
-        assert self._bound is not None
-        self._bound.happen()
-
     async def _begin(self) -> None:
         try:
             await self._steps()
@@ -356,14 +336,12 @@ class Life:
             self._begun.happen()
 
     async def _steps(self) -> None:
-        assert self._bound is not None
         requireReadable()
         lock = None
         if self._heir is not None:
             lock = await self._heir.given()
-            if self._nameServer is not None:
-                # The one before has closed its own, as it orders nothing any more.
-                self._nameServer.bind()
+            # The one before has closed its own, as it orders nothing any more.
+            self._binding.bindNames()
         self._storage.open(lock)
         # From here on there is something to be ended, also when it does not begin well.
         plane = self._plane = self._makePlane()
@@ -374,11 +352,10 @@ class Life:
         await gathered([preparing, self.certificates.load()])
         if self.certificates.shown is not config:
             await plane.useTable(self.certificates.shown)
-        if self._nameServer is not None:
-            # It knows now what the process before this one has presented.
-            self._nameServer.begin()
+        # What the process before this one has presented is known now.
+        self._binding.answerNames()
         # Link one, bound: every listen has answered.
-        await self._bound.when()
+        await self._binding.whenBound()
         # Link two, adopted: all of the data path accepts on all of them.
         await self.listeners.adopt(plane)
         self.milestones.reach("adopted")
@@ -410,8 +387,7 @@ class Life:
             await self._quietly("the hooks", self.hooks.stop)
         if self.certificates is not None:
             await self._quietly("the certificates", self.certificates.stop)
-        if self._nameServer is not None:
-            await self._quietly("the name server", self._nameServer.close)
+        await self._quietly("the name server", self._binding.closeNames)
 
     async def _resumeOrTell(self) -> None:
         try:
@@ -433,9 +409,8 @@ class Life:
         if self._admin is not None:
             await self._admin.close()
         self._storage.open()
-        if self._nameServer is not None:
-            self._nameServer.bind()
-            self._nameServer.begin()
+        self._binding.bindNames()
+        self._binding.answerNames()
         self.certificates = self._makeCertificates(plane, self._gate.when, Milestones(self._clock.seconds))
         await self.certificates.load()
         await plane.useTable(self.certificates.shown)
@@ -446,7 +421,7 @@ class Life:
         self._hasDeparted = True
         if self._admin is not None:
             await self._quietly("the admin socket", self._admin.giveWay)
-        await self._quietly("the ports", self._close)
+        await self._quietly("the ports", self._binding.close)
         if self.checkups is not None:
             # The other process looks at targets now.
             self.checkups.stop()
@@ -532,7 +507,7 @@ class Life:
         hooks = None if self.hooks is None or self._isResting else self.hooks.stop()
         if self.certificates is not None and not self._isResting:
             await self._quietly("the certificates", self.certificates.stop)
-        await self._quietly("the ports", self._close)
+        await self._quietly("the ports", self._binding.close)
         if self.checkups is not None:
             self.checkups.stop()
         if self._plane is not None:
@@ -551,20 +526,6 @@ class Life:
         admin, self._admin = self._admin, None
         if admin is not None:
             await self._quietly("the admin socket", admin.close)
-
-    async def _close(self) -> None:
-        if self._binding is not None and self._bound is not None:
-            if self.listeners.refusal is None:
-                self._binding.cancel()
-            try:
-                await self._bound.when()
-            except (ListenError, CancelledError):
-                pass
-        await self.listeners.stop()
-        if self._nameServer is not None:
-            await self._nameServer.close()
-        if self._berths is not None:
-            self._berths.close()
 
     async def _drain(self, plane: IPlane) -> None:
         timeouts = self._config.timeouts

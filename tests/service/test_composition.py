@@ -138,13 +138,14 @@ class CompositionTests(SynchronousTestCase):
         Zones of its own are answered by a name server of its own, with the very
         records that challenges come to.
         """
-        self.assertIsNone(self.compose().life._nameServer)
+        self.assertIsNone(self.compose().life._binding._nameServer)
         zones = OwnZones(zones=("acme.example",), name="proxy.example", listen=(Address("127.0.0.1", 53),))
         composition = self.compose(Acme(directory=FIRST, challenges=("dns-01",), dns=zones))
-        self.assertIsNotNone(composition.life._nameServer)
+        self.assertIsNotNone(composition.life._binding._nameServer)
         certificates = self.certificates(composition)
         self.assertIs(
-            certificates._authorities._ledger._presenter._records, composition.life._nameServer._zones
+            certificates._authorities._ledger._presenter._records,
+            composition.life._binding._nameServer._zones,
         )
 
     def test_authorities(self) -> None:
