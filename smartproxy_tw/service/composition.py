@@ -28,9 +28,10 @@ from .authorities import Asked
 from .berths import Berths, namesIn
 from .caution import Preflight
 from .certificates import Certificates
+from .duties import MakeAdmin
 from .events import Events
 from .issuing import LateIssuer
-from .life import Life, MakeAdmin
+from .life import Life
 from .listeners import Listen, Listeners, listenBy, takeBy
 from .memory import Memory
 from .milestones import Milestones

@@ -19,13 +19,12 @@ request has gone to an authority.  The end of a proxy is the same way backwards.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from ..config.model import Config, Forward
 from ..control.errors import PlaneLost
@@ -34,32 +33,26 @@ from ..store.directory import StateError
 from .binding import Binding
 from .certificates import Certificates
 from .changing import Changing
+from .duties import Duties, MakeAdmin, MakeCertificates
 from .errors import ChangeRefused, ListenError, StartError, StoppedError, UpgradeRefused
 from .gathering import gathered
 from .listeners import Listeners
 from .milestones import Milestones
 from .readable import requireReadable, unreadable
 from .readiness import Readiness
+from .stopping import quietly
 from .storage import Storage
 from .turnover import Turnover
 
 if TYPE_CHECKING:
     from .berths import Berths
     from .checkups import Checkups
-    from .doors import Door
     from .events import Events
     from .handover import Estate, Heir
     from .hooks import CertificateHooks
     from .nameserver import NameServer
 
-__all__ = ["Life", "MakeAdmin", "MakeCertificates"]
-
-#: Makes the certificates of a life: from its data path, the gate that orders wait
-#: for, and its milestones.
-MakeCertificates = Callable[[IPlane, Callable[[], "Deferred[None]"], Milestones], Certificates]
-
-#: Makes what the proxy is spoken to by, or L{None} where it is not to be.
-MakeAdmin = Callable[[Certificates, IPlane], "Door | None"]
+__all__ = ["Life"]
 
 
 class Life:
@@ -67,8 +60,6 @@ class Life:
     Begins once and ends once.
 
     @ivar listeners: The ports.
-    @ivar certificates: L{None} until the storage is open.
-    @ivar hooks: L{None} until the ports are served, or where there are none.
     @ivar checkups: L{None} until the data path is there, or where there are none.
     @ivar milestones: When what happened.
     @ivar diverted: Since when which targets are drained, POSIX seconds by name.
@@ -115,14 +106,8 @@ class Life:
         self.checkups: Checkups | None = None
         self._heir = heir
         self.diverted: dict[str, float] = {}
-        self._isResting = False
         self._hasDeparted = False
         self._successor: int | None = None
-        self._makeHooks = makeHooks
-        self._events = events
-        self.hooks: CertificateHooks | None = None
-        self._makeAdmin = makeAdmin
-        self._admin: Door | None = None
         self._config = config
         self._clock = clock
         self._loaded = clock.seconds()
@@ -130,12 +115,13 @@ class Life:
         self._binding = Binding(listeners, nameServer, berths)
         self._storage = storage
         self._makePlane = makePlane
-        self._makeCertificates = makeCertificates
         self._plane: IPlane | None = None
-        self.certificates: Certificates | None = None
         self.milestones = Milestones(clock.seconds)
         self._ready = Readiness()
         self._gate = Readiness()
+        self._duties = Duties(
+            storage, self._binding, makeCertificates, self._gate.when, makeHooks, events, makeAdmin
+        )
         self._starting: Deferred[None] | None = None
         self._begun = Readiness()
         self._stopped: Readiness | None = None
@@ -166,6 +152,21 @@ class Life:
         return self._plane
 
     @property
+    def certificates(self) -> Certificates | None:
+        """
+        The certificates; L{None} until the storage is open.
+        """
+        return self._duties.certificates
+
+    @property
+    def hooks(self) -> CertificateHooks | None:
+        """
+        What runs the operator's programs; L{None} until the ports are served, or where there are
+        none.
+        """
+        return self._duties.hooks
+
+    @property
     def error(self) -> BaseException | None:
         """
         Why this life failed to begin, known at once; L{None} as long as
@@ -186,7 +187,7 @@ class Life:
         Whether another process is about to take its place, or has, so that nothing is to be changed
         here.
         """
-        return self._isResting
+        return self._duties.isResting
 
     @property
     def hasDeparted(self) -> bool:
@@ -283,13 +284,13 @@ class Life:
 
         @return: Fires when the state directory is not used any more, but locked.
         """
-        return Deferred.fromCoroutine(self._rest())
+        return Deferred.fromCoroutine(self._duties.rest(self._changing.over))
 
     def resume(self) -> Deferred[None]:
         """
         Go on as before L{rest}; what orders left behind is taken up.  Never fails.
         """
-        return Deferred.fromCoroutine(self._resumeOrTell())
+        return Deferred.fromCoroutine(self._resume())
 
     def giveWay(self, process: int) -> None:
         """
@@ -345,13 +346,13 @@ class Life:
         self._storage.open(lock)
         # From here on there is something to be ended, also when it does not begin well.
         plane = self._plane = self._makePlane()
-        self.certificates = self._makeCertificates(plane, self._gate.when, self.milestones)
+        certificates = self._duties.take(plane, self.milestones)
         # Workers import while this process reads its stores.
-        config = self.certificates.config
+        config = certificates.config
         preparing = Deferred.fromCoroutine(self._prepare(plane, config))
-        await gathered([preparing, self.certificates.load()])
-        if self.certificates.shown is not config:
-            await plane.useTable(self.certificates.shown)
+        await gathered([preparing, certificates.load()])
+        if certificates.shown is not config:
+            await plane.useTable(certificates.shown)
         # What the process before this one has presented is known now.
         self._binding.answerNames()
         # Link one, bound: every listen has answered.
@@ -369,59 +370,17 @@ class Life:
             await self._heir.alone()
         # The gate.  Links three and four are awaited inside of each order.
         self._gate.happen()
-        self._provision(self.certificates, plane)
-
-    def _provision(self, certificates: Certificates, plane: IPlane) -> None:
-        if self._makeHooks is not None and self._events is not None:
-            self.hooks = self._makeHooks()
-            self.hooks.begin(certificates.kept(), self._events)
-        certificates.provisionAll().addErrback(self._provisioningFailed)
-        self._admin = self._makeAdmin(certificates, plane)
-        if self._admin is not None:
-            self._admin.open()
-
-    async def _rest(self) -> None:
-        self._isResting = True
-        await self._changing.over()
-        if self.hooks is not None:
-            await self._quietly("the hooks", self.hooks.stop)
-        if self.certificates is not None:
-            await self._quietly("the certificates", self.certificates.stop)
-        await self._quietly("the name server", self._binding.closeNames)
-
-    async def _resumeOrTell(self) -> None:
-        try:
-            await self._resume()
-        except (StartError, StateError, PlaneLost, OSError, ValueError) as why:
-            self._log.error(
-                "Everything is served, but no certificate is ordered or renewed until a restart: {why}",
-                event="resume-failed",
-                why=str(why),
-            )
-        except Exception:
-            self._log.failure("A defect while going on as before", event="resume-failed")
+        self._duties.perform(certificates, plane)
 
     async def _resume(self) -> None:
-        plane = self._plane
         self._successor = None
-        if self.isOver or plane is None:
-            return
-        if self._admin is not None:
-            await self._admin.close()
-        self._storage.open()
-        self._binding.bindNames()
-        self._binding.answerNames()
-        self.certificates = self._makeCertificates(plane, self._gate.when, Milestones(self._clock.seconds))
-        await self.certificates.load()
-        await plane.useTable(self.certificates.shown)
-        self._isResting = False
-        self._provision(self.certificates, plane)
+        if not self.isOver and self._plane is not None:
+            await self._duties.resume(self._plane, Milestones(self._clock.seconds))
 
     async def _depart(self) -> None:
         self._hasDeparted = True
-        if self._admin is not None:
-            await self._quietly("the admin socket", self._admin.giveWay)
-        await self._quietly("the ports", self._binding.close)
+        await self._duties.giveWay()
+        await quietly("the ports", self._binding.close)
         if self.checkups is not None:
             # The other process looks at targets now.
             self.checkups.stop()
@@ -430,7 +389,7 @@ class Life:
         await self.whenReady()
         if self.isOver or self._plane is None or self.certificates is None:
             raise StoppedError("The proxy is stopping.")
-        if self._isResting:
+        if self.isResting:
             raise ChangeRefused("Another process is about to take over; it has read its configuration.")
         plane = self._plane
         turnover = Turnover(self._config, config, self.listeners, self.certificates, plane, self._clock)
@@ -481,10 +440,6 @@ class Life:
         ):
             await plane.sign(self._storage.cookieSecret())
 
-    def _provisioningFailed(self, failure: Failure) -> None:
-        if not isinstance(failure.value, StoppedError | CancelledError):
-            self._log.failure("A defect while provisioning certificates", failure=failure)
-
     async def _end(self, ended: Readiness) -> None:
         if self._starting is not None and not self._ready.isSettled:
             if self._error is None:
@@ -500,32 +455,23 @@ class Life:
             return
         stopped = self._stopped = Readiness()
         self._gate.fail(StoppedError("The proxy was stopped before its ports were served."))
-        await self._quietly("the change of the configuration", self._changing.end)
+        await quietly("the change of the configuration", self._changing.end)
         if not self._hasDeparted:
-            await self._closeDoors()
-        # They have as long as everything else takes, and a little more.
-        hooks = None if self.hooks is None or self._isResting else self.hooks.stop()
-        if self.certificates is not None and not self._isResting:
-            await self._quietly("the certificates", self.certificates.stop)
-        await self._quietly("the ports", self._binding.close)
+            await self._duties.closeDoors()
+        await self._duties.stop(self._stopServing)
+        self._storage.close()
+        stopped.happen()
+
+    async def _stopServing(self) -> None:
+        await quietly("the ports", self._binding.close)
         if self.checkups is not None:
             self.checkups.stop()
         if self._plane is not None:
             plane = self._plane
             if not self._hasDeparted:
                 self._plane = None
-            await self._quietly("the data path", lambda: self._drain(plane))
+            await quietly("the data path", lambda: self._drain(plane))
             self._plane = None
-        await self._closeDoors()
-        if hooks is not None:
-            await self._quietly("the hooks", lambda: hooks)
-        self._storage.close()
-        stopped.happen()
-
-    async def _closeDoors(self) -> None:
-        admin, self._admin = self._admin, None
-        if admin is not None:
-            await self._quietly("the admin socket", admin.close)
 
     async def _drain(self, plane: IPlane) -> None:
         timeouts = self._config.timeouts
@@ -538,13 +484,6 @@ class Life:
                 cut=cut,
                 seconds=timeouts.drain if streams is None else f"{timeouts.drain} s, tunnels after {streams}",
             )
-
-    async def _quietly(self, what: str, stop: Callable[[], Awaitable[None]]) -> None:
-        # One part that cannot be stopped well is no reason to leave the rest.
-        try:
-            await stop()
-        except Exception:
-            self._log.failure("A defect while stopping {what}", what=what)
 
 
 def _forTheOperator(why: Exception) -> Exception:

@@ -50,8 +50,13 @@ class Life(Protocol):
     """
 
     listeners: Listeners
-    certificates: Certificates | None
     milestones: Milestones
+
+    @property
+    def certificates(self) -> Certificates | None:
+        """
+        The certificates, once there are any.
+        """
 
     @property
     def config(self) -> Config:

@@ -17,8 +17,8 @@ from ..config.model import Config
 from ..interfaces import IPlane
 from .certificates import Certificates
 from .doors import Doors
+from .duties import MakeAdmin
 from .events import Events
-from .life import MakeAdmin
 from .status import CertificateStatus
 
 if TYPE_CHECKING:

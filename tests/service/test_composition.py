@@ -88,7 +88,7 @@ class CompositionTests(SynchronousTestCase):
         """
         composition.storage.open()
         self.addCleanup(composition.storage.close)
-        make = composition.life._makeCertificates
+        make = composition.life._duties._makeCertificates
         made = make(FakePlane(self.story), lambda: succeed(None), Milestones(self.clock.seconds))
         self.addCleanup(made.stop)
         return made
@@ -124,12 +124,12 @@ class CompositionTests(SynchronousTestCase):
         """
         What runs programs is there where the configuration has some.
         """
-        self.assertIsNone(self.compose().life._makeHooks)
+        self.assertIsNone(self.compose().life._duties._makeHooks)
         hook = CertificateHook(("/bin/tell",), ("issued",))
         composition = self.compose(Acme(directory=FIRST, hooks=(hook,)))
         composition.storage.open()
         self.addCleanup(composition.storage.close)
-        make = composition.life._makeHooks
+        make = composition.life._duties._makeHooks
         assert make is not None
         self.assertIsInstance(make(), CertificateHooks)
 
