@@ -182,14 +182,15 @@ class Duties:
             await quietly("the hooks", lambda: hooks)
 
     async def _resume(self, plane: IPlane, milestones: Milestones) -> None:
-        if self._admin is not None:
-            await self._admin.close()
         self._storage.open()
         self._binding.bindNames()
         self._binding.answerNames()
         certificates = self.take(plane, milestones)
         await certificates.load()
         await plane.useTable(certificates.shown)
+        # Not before: where that fails, whoever asks about the process is to be answered all the same.
+        if self._admin is not None:
+            await self._admin.close()
         self._isResting = False
         self.perform(certificates, plane)
 
