@@ -24,6 +24,7 @@ from .binding import Binding
 from .certificates import Certificates
 from .errors import StartError, StoppedError
 from .milestones import Milestones
+from .readiness import Readiness
 from .stopping import quietly
 from .storage import Storage
 
@@ -82,6 +83,8 @@ class Duties:
         self._makeAdmin = makeAdmin
         self._admin: Door | None = None
         self._isResting = False
+        self._isEnding = False
+        self._turn: Readiness | None = None
         self.certificates: Certificates | None = None
         self.hooks: CertificateHooks | None = None
 
@@ -124,6 +127,13 @@ class Duties:
         @param before: What has to be over first, and is not to begin again.
         """
         self._isResting = True
+        turn = self._turn = Readiness()
+        try:
+            await self._rest(before)
+        finally:
+            turn.happen()
+
+    async def _rest(self, before: Callable[[], Awaitable[None]]) -> None:
         await before()
         if self.hooks is not None:
             await quietly("the hooks", self.hooks.stop)
@@ -139,6 +149,7 @@ class Duties:
         @param plane: What serves, still.
         @param milestones: When what happened.
         """
+        turn = self._turn = Readiness()
         try:
             await self._resume(plane, milestones)
         except (StartError, StateError, PlaneLost, OSError, ValueError) as why:
@@ -149,37 +160,44 @@ class Duties:
             )
         except Exception:
             self._log.failure("A defect while going on as before", event="resume-failed")
+        finally:
+            turn.happen()
 
     async def giveWay(self) -> None:
         """
         After L{rest}: another process is spoken to.  Step aside, where one can still ask
-        this one until L{closeDoors}.
+        this one until L{stop}.
         """
         if self._admin is not None:
             await quietly("the admin socket", self._admin.giveWay)
 
-    async def closeDoors(self) -> None:
+    async def stop(self, meanwhile: Callable[[], Awaitable[None]], *, hasDeparted: bool) -> None:
         """
-        Be spoken to no more.
-        """
-        admin, self._admin = self._admin, None
-        if admin is not None:
-            await quietly("the admin socket", admin.close)
-
-    async def stop(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
-        """
-        End what is not laid down: first the orders.  Programs have as long as everything
-        else takes, and a little more.
+        End what is not laid down: first the answers, then the orders.  Programs have as long as
+        everything else takes, and a little more.
 
         @param meanwhile: Everything else.
+        @param hasDeparted: Whether another process serves in this place, so that one can ask
+            this one how it comes to its end.
         """
+        self._isEnding = True
+        if not hasDeparted:
+            await self._closeDoors()
+        if self._turn is not None:
+            # They are being laid down, or taken up again: the state directory is in use until then.
+            await self._turn.when()
         hooks = None if self.hooks is None or self._isResting else self.hooks.stop()
         if self.certificates is not None and not self._isResting:
             await quietly("the certificates", self.certificates.stop)
         await meanwhile()
-        await self.closeDoors()
+        await self._closeDoors()
         if hooks is not None:
             await quietly("the hooks", lambda: hooks)
+
+    async def _closeDoors(self) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await quietly("the admin socket", admin.close)
 
     async def _resume(self, plane: IPlane, milestones: Milestones) -> None:
         self._storage.open()
@@ -189,10 +207,14 @@ class Duties:
         await certificates.load()
         await plane.useTable(certificates.shown)
         # Not before: where that fails, whoever asks about the process is to be answered all the same.
-        if self._admin is not None:
-            await self._admin.close()
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await admin.close()
+        # Those of before have ended.
+        self.hooks = None
         self._isResting = False
-        self.perform(certificates, plane)
+        if not self._isEnding:
+            self.perform(certificates, plane)
 
     def _provisioningFailed(self, failure: Failure) -> None:
         if not isinstance(failure.value, StoppedError | CancelledError):

@@ -456,9 +456,7 @@ class Life:
         stopped = self._stopped = Readiness()
         self._gate.fail(StoppedError("The proxy was stopped before its ports were served."))
         await quietly("the change of the configuration", self._changing.end)
-        if not self._hasDeparted:
-            await self._duties.closeDoors()
-        await self._duties.stop(self._stopServing)
+        await self._duties.stop(self._stopServing, hasDeparted=self._hasDeparted)
         self._storage.close()
         stopped.happen()
 

@@ -116,11 +116,12 @@ class DutiesTests(SynchronousTestCase):
         """
         return Deferred.fromCoroutine(self.duties.resume(self.plane, self.milestones))
 
-    def stop(self) -> Deferred[None]:
+    def stop(self, *, hasDeparted: bool = False) -> Deferred[None]:
         """
         They end.
         """
-        return Deferred.fromCoroutine(self.duties.stop(self.part("the rest").stop))
+        rest = self.part("the rest").stop
+        return Deferred.fromCoroutine(self.duties.stop(rest, hasDeparted=hasDeparted))
 
     def test_performed(self) -> None:
         """
@@ -244,26 +245,25 @@ class DutiesTests(SynchronousTestCase):
 
     def test_giveWay(self) -> None:
         """
-        The door can be asked aside until it is closed, which it is once.
+        Once it was asked aside the door stays until everything else has ended.
         """
         self.perform()
         self.successResultOf(self.rest())
         self.told()
         self.successResultOf(Deferred.fromCoroutine(self.duties.giveWay()))
-        self.successResultOf(self.stop())
-        self.successResultOf(Deferred.fromCoroutine(self.duties.closeDoors()))
+        self.successResultOf(self.stop(hasDeparted=True))
         self.assertEqual(self.told(), ["door: giveWay", "the rest: stop", "door: close"])
 
     def test_stop(self) -> None:
         """
-        Programs are waited for last; what was laid down is not stopped twice.
+        Nobody is answered any more, then nothing is ordered, and programs are waited for last.
         """
         self.perform()
         self.told()
         program = self.hooks.slow["stop"] = Deferred()
         self.door.broken["close"] = ZeroDivisionError()
         stopping = self.stop()
-        self.assertEqual(self.told(), ["hooks: stop", "certificates: stop", "the rest: stop", "door: close"])
+        self.assertEqual(self.told(), ["door: close", "hooks: stop", "certificates: stop", "the rest: stop"])
         self.assertNoResult(stopping)
         program.callback(None)
         self.successResultOf(stopping)
@@ -275,3 +275,77 @@ class DutiesTests(SynchronousTestCase):
         """
         self.successResultOf(self.stop())
         self.assertEqual(self.told(), ["the rest: stop"])
+
+    def test_stopAtRest(self) -> None:
+        """
+        What was laid down is not stopped twice.
+        """
+        self.perform()
+        self.successResultOf(self.rest())
+        self.told()
+        self.successResultOf(self.stop())
+        self.assertEqual(self.told(), ["door: close", "the rest: stop"])
+
+    def test_stopMeanwhile(self) -> None:
+        """
+        Orders that are about to end are waited for: the state directory, which is left to
+        others at the end, is theirs until then.
+        """
+        self.perform()
+        ordering = self.made[0].slow["stop"] = Deferred()
+        resting = self.rest()
+        self.told()
+        stopping = self.stop()
+        self.assertEqual(self.told(), ["door: close"])
+        ordering.callback(None)
+        self.successResultOf(resting)
+        self.successResultOf(stopping)
+        self.assertEqual(self.told(), ["binding: closeNames", "the rest: stop"])
+
+    def test_stopBeforeResumed(self) -> None:
+        """
+        Where everything ends while duties are taken up again, nothing is ordered, no program is
+        begun, and nobody is answered afterwards; the certificates that were made end.
+        """
+        self.perform()
+        self.successResultOf(self.rest())
+        slow = self.plane.slow["useTable"] = Deferred()
+        resuming = self.resume()
+        self.told()
+        stopping = self.stop()
+        self.assertEqual(self.told(), ["door: close"])
+        slow.callback(None)
+        self.successResultOf(resuming)
+        self.successResultOf(stopping)
+        self.assertEqual(self.told(), ["certificates: stop", "the rest: stop"])
+
+    def test_stopAtTheDoor(self) -> None:
+        """
+        Likewise where it is the door of before that has yet to close.
+        """
+        self.perform()
+        self.successResultOf(self.rest())
+        slow = self.door.slow["close"] = Deferred()
+        resuming = self.resume()
+        self.told()
+        stopping = self.stop()
+        self.assertEqual(self.told(), [])
+        slow.callback(None)
+        self.successResultOf(resuming)
+        self.successResultOf(stopping)
+        self.assertEqual(self.told(), ["certificates: stop", "the rest: stop"])
+
+    def test_stopInsteadOfResuming(self) -> None:
+        """
+        What could not be taken up again does not keep anything from ending.
+        """
+        self.perform()
+        self.successResultOf(self.rest())
+        slow = self.plane.slow["useTable"] = Deferred()
+        resuming = self.resume()
+        self.told()
+        stopping = self.stop()
+        slow.errback(PlaneLost("gone"))
+        self.successResultOf(resuming)
+        self.successResultOf(stopping)
+        self.assertEqual(self.told(), ["door: close", "the rest: stop"])
