@@ -9,11 +9,11 @@ never ends the process it lives in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredLock, fail, maybeDeferred, succeed
@@ -28,8 +28,6 @@ from .certificates import Certificates
 from .composition import Composition, Means
 from .errors import (
     ChangeRefused,
-    NotPossible,
-    NotProvisioned,
     RestartNeeded,
     StartError,
     StoppedError,
@@ -43,7 +41,9 @@ from .milestones import Milestones
 from .reception import Reception
 from .reloading import Read, Reloading
 from .responders import Respondents
+from .shielding import shielded
 from .status import figuresOf
+from .wishes import Wishes
 
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore, IResponder
@@ -61,8 +61,6 @@ if TYPE_CHECKING:
     from .watch import Watch
 
 __all__ = ["SmartProxy"]
-
-_T = TypeVar("_T")
 
 
 class SmartProxy(MultiService):
@@ -184,6 +182,7 @@ class SmartProxy(MultiService):
             verbosity,
             upgrade or _embedded,
         )
+        self._wishes = Wishes(lambda: self.certificates, self.whenReady, self._withHooks)
         self._turns = DeferredLock()
         self._reloading = Reloading(self, read or self._readAgain)
         self._watch: Watch | None = None
@@ -222,8 +221,7 @@ class SmartProxy(MultiService):
         """
         How it stands with each certificate.
         """
-        found = () if self.certificates is None else self.certificates.status()
-        return tuple(map(self._withHooks, found))
+        return self._wishes.status()
 
     def figures(self) -> tuple[Figures, ...]:
         """
@@ -253,14 +251,7 @@ class SmartProxy(MultiService):
             with L{NotPossible<smartproxy_tw.service.errors.NotPossible>} when there is none for
             it, or with L{NotNow<smartproxy_tw.service.errors.NotNow>}.
         """
-        return maybeDeferred(self._renew, name, force)
-
-    def _renew(self, name: str, force: bool) -> tuple[str, ...]:
-        known = self.certificates
-        keys = () if known is None else [key for key in known.find(name) if key in known.renewable]
-        if known is None or not keys:
-            raise NotPossible(f"There is no certificate by ACME for {name}.")
-        return tuple(key for key in keys if known.renew(key, force=force))
+        return maybeDeferred(self._wishes.renew, name, force=force)
 
     def certificateStatus(self, route: str) -> tuple[CertificateStatus, ...]:
         """
@@ -270,10 +261,7 @@ class SmartProxy(MultiService):
         @return: As of L{status}; none for a route without TLS that ends here.
         @raise NotPossible: There is no such route, or the proxy does not run.
         """
-        if self.certificates is None:
-            raise NotPossible("The proxy does not run.")
-        keys = set(self.certificates.ofRoute(route))
-        return tuple(each for each in self.status() if each.key in keys)
+        return self._wishes.statusOf(route)
 
     def provisionCertificate(self, route: str) -> Deferred[tuple[CertificateStatus, ...]]:
         """
@@ -288,7 +276,7 @@ class SmartProxy(MultiService):
             route, or it has no certificate by ACME, and as L{whenReady}.  Cancelling it stops
             nothing but the waiting.
         """
-        return self._shielded(self._provisioned(route, isRenewal=False, force=False))
+        return self._wishes.provision(route)
 
     def renewCertificate(self, route: str, *, force: bool = False) -> Deferred[tuple[CertificateStatus, ...]]:
         """
@@ -298,31 +286,7 @@ class SmartProxy(MultiService):
         @param force: As of L{renew}.
         @return: As of L{provisionCertificate}.
         """
-        return self._shielded(self._provisioned(route, isRenewal=True, force=force))
-
-    def _shielded(self, doing: Coroutine[Any, Any, _T]) -> Deferred[_T]:
-        outcome: Deferred[_T] = Deferred()
-        Deferred.fromCoroutine(doing).chainDeferred(outcome)
-        return outcome
-
-    async def _provisioned(
-        self, route: str, *, isRenewal: bool, force: bool
-    ) -> tuple[CertificateStatus, ...]:
-        await self.whenReady()
-        known = self.certificates
-        keys = [] if known is None else [key for key in known.ofRoute(route) if key in known.renewable]
-        if known is None or not keys:
-            raise NotPossible(f"The route {route!r} has no certificate by ACME.")
-        await gathered(
-            [maybeDeferred(known.provision, key, isRenewal=isRenewal, force=force) for key in keys]
-        )
-        found = self.certificateStatus(route)
-        failed = [each for each in found if each.state not in ("valid", "unsaved")]
-        if failed:
-            raise NotProvisioned(
-                "; ".join(f"{', '.join(each.names)}: {each.problem or each.state}" for each in failed)
-            )
-        return found
+        return self._wishes.provision(route, isRenewal=True, force=force)
 
     def reopenLogs(self) -> None:
         """
@@ -505,7 +469,7 @@ class SmartProxy(MultiService):
         return readAside(self._reactor, path)
 
     def _inTurn(self, make: Callable[[Config], Config]) -> Deferred[Changes]:
-        return self._shielded(self._turn(make))
+        return shielded(self._turn(make))
 
     async def _turn(self, make: Callable[[Config], Config]) -> Changes:
         await self._turns.acquire()
