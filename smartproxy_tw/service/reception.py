@@ -36,11 +36,13 @@ __all__ = ["Reception", "Subject"]
 class Subject(Protocol):
     """
     What is asked about.
-
-    @ivar config: What it does now.
     """
 
-    config: Config
+    @property
+    def config(self) -> Config:
+        """
+        What it does now.
+        """
 
     def reload(self, asker: str) -> Deferred[Changes]:
         """

@@ -16,32 +16,27 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredLock, fail, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.threads import deferToThreadPool
 
 from ..acme.clocks import wallClock
-from ..config.changes import Changes, changes
+from ..config.changes import Changes
 from ..config.model import Config, Route
 from ..config.selection import homebound
 from ..interfaces import IAccountStore, IPlane
 from .certificates import Certificates
 from .composition import Composition, Means
-from .errors import (
-    ChangeRefused,
-    RestartNeeded,
-    StartError,
-    StoppedError,
-    UpgradeRefused,
-)
+from .errors import ChangeRefused, UpgradeRefused
 from .events import Events
+from .following import Following
 from .gathering import gathered
 from .life import Life
 from .listeners import Listen, Listeners
+from .lives import Lives
 from .milestones import Milestones
 from .reception import Reception
 from .reloading import Read, Reloading
 from .responders import Respondents
-from .shielding import shielded
 from .status import figuresOf
 from .wishes import Wishes
 
@@ -58,7 +53,6 @@ if TYPE_CHECKING:
     from .renewal import Advise
     from .revoking import Revoke
     from .status import CertificateStatus, Figures
-    from .watch import Watch
 
 __all__ = ["SmartProxy"]
 
@@ -77,7 +71,6 @@ class SmartProxy(MultiService):
 
     Services that are added to it are started and stopped along with it.
 
-    @ivar config: What it does.
     @ivar events: Tells whoever observes it what happens to certificates, for as
         long as the service exists.
     """
@@ -150,7 +143,6 @@ class SmartProxy(MultiService):
         super().__init__()  # type: ignore[no-untyped-call]
         _requireTravelling(config)
         self._respondents = Respondents(reactor, responders)
-        self.config = self._withRespondents(config)
         self._reactor = reactor
         self._clock = wallClock(reactor)
         self.events = Events()
@@ -183,10 +175,22 @@ class SmartProxy(MultiService):
             upgrade or _embedded,
         )
         self._wishes = Wishes(lambda: self.certificates, self.whenReady, self._withHooks)
-        self._turns = DeferredLock()
         self._reloading = Reloading(self, read or self._readAgain)
-        self._watch: Watch | None = None
-        self._life = self._newLife()
+        self._following = Following(reactor, self.reload)
+        self._lives = Lives(
+            self._completed(config),
+            self._completed,
+            self._newLife,
+            self._following.follow,
+            self.events.tellRoutes,
+        )
+
+    @property
+    def config(self) -> Config:
+        """
+        What it does.
+        """
+        return self._lives.config
 
     @property
     def certificates(self) -> Certificates | None:
@@ -194,28 +198,28 @@ class SmartProxy(MultiService):
         The certificates of the life that goes on; L{None} before their storage
         is open.
         """
-        return self._life.certificates
+        return self._lives.current.certificates
 
     @property
     def milestones(self) -> Milestones:
         """
         How long the steps of the start took.
         """
-        return self._life.milestones
+        return self._lives.current.milestones
 
     @property
     def listeners(self) -> Listeners:
         """
         The ports.
         """
-        return self._life.listeners
+        return self._lives.current.listeners
 
     @property
     def error(self) -> BaseException | None:
         """
         Why the start failed, known as soon as it has; L{None} otherwise.
         """
-        return self._life.error
+        return self._lives.current.error
 
     def status(self) -> tuple[CertificateStatus, ...]:
         """
@@ -237,7 +241,7 @@ class SmartProxy(MultiService):
         @return: As of L{IPlane.tally<smartproxy_tw.interfaces.IPlane.tally>}; nothing while the
             proxy does not run.
         """
-        plane = self._life.plane
+        plane = self._lives.current.plane
         return succeed({}) if plane is None else plane.tally()
 
     def renew(self, name: str, *, force: bool = False) -> Deferred[tuple[str, ...]]:
@@ -292,7 +296,7 @@ class SmartProxy(MultiService):
         """
         Open the access log anew: whoever rotates it has moved it away.
         """
-        self._life.reopenLogs()
+        self._lives.current.reopenLogs()
 
     def whenReady(self) -> Deferred[None]:
         """
@@ -304,7 +308,7 @@ class SmartProxy(MultiService):
             L{StoppedError<smartproxy_tw.service.errors.StoppedError>} when it
             was stopped first, or with whatever else went wrong.
         """
-        return self._life.whenReady()
+        return self._lives.current.whenReady()
 
     def compare(self, config: Config) -> Changes:
         """
@@ -312,11 +316,7 @@ class SmartProxy(MultiService):
 
         @raise ChangeRefused: It is none.
         """
-        try:
-            _requireTravelling(config)
-            return changes(self.config, self._withRespondents(config))
-        except ValueError as why:
-            raise ChangeRefused(str(why)) from why
+        return self._lives.compare(config)
 
     def reconfigure(self, config: Config) -> Deferred[Changes]:
         """
@@ -334,7 +334,7 @@ class SmartProxy(MultiService):
             L{StoppedError<smartproxy_tw.service.errors.StoppedError>} when the proxy is
             stopped first.  Cancelling it stops nothing but the waiting.
         """
-        return self._inTurn(lambda _: config)
+        return self._lives.change(lambda _: config)
 
     def updateRoutes(self, routes: Iterable[Route]) -> Deferred[Changes]:
         """
@@ -343,7 +343,7 @@ class SmartProxy(MultiService):
         @return: As of L{reconfigure}.
         """
         wanted = tuple(routes)
-        return self._inTurn(lambda config: replace(config, routes=wanted))
+        return self._lives.change(lambda config: replace(config, routes=wanted))
 
     def addRoute(self, route: Route) -> Deferred[Changes]:
         """
@@ -351,7 +351,7 @@ class SmartProxy(MultiService):
 
         @return: As of L{reconfigure}; a name that is taken is refused.
         """
-        return self._inTurn(lambda config: replace(config, routes=(*config.routes, route)))
+        return self._lives.change(lambda config: replace(config, routes=(*config.routes, route)))
 
     def removeRoute(self, name: str) -> Deferred[Changes]:
         """
@@ -366,7 +366,7 @@ class SmartProxy(MultiService):
                 raise ChangeRefused(f"No route is called {name!r}.")
             return replace(config, routes=routes)
 
-        return self._inTurn(without)
+        return self._lives.change(without)
 
     def reload(self, asker: str = "the program") -> Deferred[Changes]:
         """
@@ -392,39 +392,39 @@ class SmartProxy(MultiService):
 
         @raise UpgradeRefused: It cannot be handed over.
         """
-        return self._life.estate()
+        return self._lives.current.estate()
 
     @property
     def diverted(self) -> Mapping[str, float]:
         """
         Since when which targets are drained.
         """
-        return self._life.diverted
+        return self._lives.current.diverted
 
     def rest(self) -> Deferred[None]:
         """
         Order nothing and change nothing any more.
         """
-        return self._life.rest()
+        return self._lives.current.rest()
 
     def resume(self) -> Deferred[None]:
         """
         Go on after L{rest}.
         """
-        return self._life.resume()
+        return self._lives.current.resume()
 
     def giveWay(self, process: int) -> None:
         """
         Say that this one is not ready, as another process serves as well.
         """
-        self._life.giveWay(process)
+        self._lives.current.giveWay(process)
 
     def depart(self) -> Deferred[None]:
         """
         Close the ports here, where another process serves.
         """
-        self._watchNothing()
-        return self._life.depart()
+        self._following.stop()
+        return self._lives.current.depart()
 
     def privilegedStartService(self) -> None:
         """
@@ -432,7 +432,7 @@ class SmartProxy(MultiService):
 
         @raise ListenError: One was refused; the others are closed again.
         """
-        self._fresh().bind()
+        self._lives.bind()
         super().privilegedStartService()  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:
@@ -441,10 +441,8 @@ class SmartProxy(MultiService):
 
         @raise ListenError: As in L{privilegedStartService}.
         """
-        self._fresh().begin()
+        self._lives.begin()
         super().startService()  # type: ignore[no-untyped-call]
-        life = self._life
-        life.whenReady().addCallbacks(lambda _: self._follow(life), lambda _: None)
 
     def stopService(self) -> Deferred[None]:
         """
@@ -454,10 +452,9 @@ class SmartProxy(MultiService):
         @return: Fires when all is closed.
         """
         self._reloading.stop()
-        self._watchNothing()
+        self._following.stop()
         children = maybeDeferred(super().stopService)
-        life, self._life = self._life, self._newLife()
-        return gathered([children, life.end()]).addCallback(lambda _: None)
+        return gathered([children, self._lives.end()]).addCallback(lambda _: None)
 
     def _readAgain(self) -> Deferred[Config]:
         path = self.config.source
@@ -468,85 +465,22 @@ class SmartProxy(MultiService):
 
         return readAside(self._reactor, path)
 
-    def _inTurn(self, make: Callable[[Config], Config]) -> Deferred[Changes]:
-        return shielded(self._turn(make))
-
-    async def _turn(self, make: Callable[[Config], Config]) -> Changes:
-        await self._turns.acquire()
-        try:
-            return await self._reconfigure(make)
-        finally:
-            self._turns.release()
-
-    async def _reconfigure(self, make: Callable[[Config], Config]) -> Changes:
-        life = self._life
-        if life.hasBegun and not life.isOver:
-            # What a start is about to use is not changed under its hands.
-            try:
-                await life.whenReady()
-            except StartError as why:
-                raise ChangeRefused(f"The proxy has not started: {why}") from why
-        config = self._withRespondents(make(self.config))
-        found = self.compare(config)
-        if life.hasBegun and not life.isOver:
-            if found.obstacles:
-                raise RestartNeeded(found)
-            await life.change(config)
-        if self._life is not life and self._life.hasBegun:
-            raise StoppedError("The proxy was stopped meanwhile, and started by the configuration before.")
-        self.config = config
-        if not self._life.hasBegun or self._life.isOver:
-            self._life = self._newLife()
-        else:
-            self._follow(life)
-        self.events.tellRoutes(found)
-        return found
-
-    def _follow(self, life: Life) -> None:
-        """
-        Watch the files of the configuration that is in use, if that is wanted.
-        """
-        if self._life is not life or life.isOver:
-            return
-        if not self.config.watch or not self.config.files:
-            self._watchNothing()
-            return
-        from .watch import Watch
-
-        if self._watch is None:
-            self._watch = Watch(self._reactor, self._filesChanged)
-        self._watch.follow(self.config.files, self.config.patterns)
-
-    def _filesChanged(self) -> None:
-        # What comes of it is in the log.
-        self.reload("its files have changed").addErrback(lambda _: None)
-
-    def _watchNothing(self) -> None:
-        if self._watch is not None:
-            self._watch.stop()
-            self._watch = None
-
     def _withHooks(self, status: CertificateStatus) -> CertificateStatus:
-        hooks = self._life.hooks
+        hooks = self._lives.current.hooks
         problem = None if hooks is None else hooks.problemOf(status.key)
         if problem is None:
             return status
         return replace(status, problem="; ".join(filter(None, (status.problem, problem))))
 
-    def _withRespondents(self, config: Config) -> Config:
+    def _completed(self, config: Config) -> Config:
+        _requireTravelling(config)
         acme = config.acme
         if self._respondents.records is None or "dns-01" in acme.challenges:
             return config
         return replace(config, acme=replace(acme, challenges=("dns-01", *acme.challenges)))
 
-    def _fresh(self) -> Life:
-        if self._life.isOver:
-            # The last start failed, and somebody tries again.
-            self._life = self._newLife()
-        return self._life
-
-    def _newLife(self) -> Life:
-        return Composition(self.config, self._means, self._reception.serving).life
+    def _newLife(self, config: Config) -> Life:
+        return Composition(config, self._means, self._reception.serving).life
 
 
 def _requireTravelling(config: Config) -> None:
