@@ -9,11 +9,10 @@ notice of a WebSocket.
 
 from __future__ import annotations
 
-import re
 import socket
 from typing import TYPE_CHECKING
 
-from ..wire.downgrade import acceptFor
+from ..wire.downgrade import acceptLine
 from ..wire.http1 import unframed
 from .poller import ENDED, READABLE
 from .wires import READ, PlainWire
@@ -28,7 +27,6 @@ __all__ = ["Bridge", "pair"]
 
 # Reads at a time before others have their turn.
 _ROUNDS = 8
-_KEY = re.compile(rb"(?im)^sec-websocket-key:[\t ]*+([^\t\r ]*+)")
 _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
 
 
@@ -63,9 +61,7 @@ class Bridge:
         # What it says of a length means nothing (RFC 9110 section 9.3.6), and must not go on (section 8.6).
         fields, _ = unframed(response.head)
         head = _SWITCHING + fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-        key = _KEY.search(exchange.request.fields)
-        if key is not None:
-            head += b"Sec-WebSocket-Accept: " + acceptFor(key[1]) + b"\r\n"
+        head += acceptLine(exchange.request.fields)
         self._strand.exchange = None
         exchange.becomeTunnel(PlainWire(there), head + b"\r\n", b"", False, None)
 

@@ -17,14 +17,13 @@ This is hot: one is made for each request.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zope.interface import implementer
 
 from ..facts import Amendment, AnswerHead, RequestFacts
 from ..interfaces import IExchange, ILens, IOutlet, IUpstream
-from ..wire.downgrade import acceptFor
+from ..wire.downgrade import acceptLine
 from ..wire.http1 import UNTIL_CLOSE
 from ..wire.lines import pairs
 from .amending import amendedFields, amendedHead
@@ -52,8 +51,6 @@ __all__ = ["Exchange"]
 # Those that may be sent twice (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
-# RFC 6455 section 4.
-_KEY = re.compile(rb"(?im)^sec-websocket-key:[\t ]*+([^\t\r ]*+)")
 # What the access log says of a request whose client did not wait for the answer (nginx's number).
 _CLIENT_LEFT = 499
 
@@ -275,9 +272,8 @@ class Exchange:
         self._ended: Callable[[], None] | None = None
         head = _SWITCHING + self.session.door.engine.dateLine() + fields
         head += b"Connection: Upgrade\r\nUpgrade: " + request.upgrade + b"\r\n"
-        key = _KEY.search(request.fields)
-        if key is not None and self._isWebSocket:
-            head += b"Sec-WebSocket-Accept: " + acceptFor(key[1]) + b"\r\n"
+        if self._isWebSocket:
+            head += acceptLine(request.fields)
         self._status = 101
         try:
             self.session.serve(head + b"\r\n", factory, self._tunnelled, self._spell())

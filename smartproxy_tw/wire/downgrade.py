@@ -23,7 +23,16 @@ from typing import Final
 
 from .http1 import BadMessage, Request, checkTrailers, notServed, requestFrom
 
-__all__ = ["CONNECTION", "Malformed", "acceptFor", "isAcceptedBy", "linesOf", "requestOf", "trailersOf"]
+__all__ = [
+    "CONNECTION",
+    "Malformed",
+    "acceptFor",
+    "acceptLine",
+    "isAcceptedBy",
+    "linesOf",
+    "requestOf",
+    "trailersOf",
+]
 
 _Fields = list[tuple[bytes, bytes]]
 
@@ -156,6 +165,17 @@ def acceptFor(key: bytes) -> bytes:
     @return: The value of Sec-WebSocket-Accept.
     """
     return b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
+
+
+def acceptLine(asked: bytes) -> bytes:
+    """
+    What says that WebSocket is agreed to, in the head of an answer.
+
+    @param asked: The fields of the request, as whole lines.
+    @return: A whole line; nothing, where the request has no key.
+    """
+    key = _KEY.search(asked)
+    return b"" if key is None else b"Sec-WebSocket-Accept: " + acceptFor(key[1]) + b"\r\n"
 
 
 def isAcceptedBy(asked: bytes, answer: bytes) -> bool:

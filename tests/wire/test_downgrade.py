@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.wire.downgrade import Malformed, acceptFor, isAcceptedBy, requestOf, trailersOf
+from smartproxy_tw.wire.downgrade import Malformed, acceptFor, acceptLine, isAcceptedBy, requestOf, trailersOf
 from smartproxy_tw.wire.hpack import Field
 from smartproxy_tw.wire.http1 import CHUNKED, MAX_FIELDS, BadMessage, Chunks, Request, parseRequest
 
@@ -373,6 +373,8 @@ class ConnectTests(_Refusing):
         self.assertFalse(isAcceptedBy(asks, good.replace(b"s3p", b"S3p")))
         self.assertFalse(isAcceptedBy(asks, b"HTTP/1.1 101 X\r\n"))
         self.assertFalse(isAcceptedBy(b"Host: a\r\n", good))
+        self.assertTrue(isAcceptedBy(asks, b"HTTP/1.1 101 X\r\n" + acceptLine(asks)))
+        self.assertEqual(acceptLine(b"Host: a\r\n"), b"")
 
     def test_refused(self) -> None:
         """
