@@ -71,8 +71,12 @@ class Origins:
 
 class QuietServer(ThreadingHTTPServer):
     """
-    Has no traceback printed for a client that is gone.
+    Has no traceback printed for a client that is gone, and room for all that connect at a moment.  With
+    the usual five the kernel drops what completes a sixth connection, which looks made to who made it;
+    what he sends goes unheard until the kernel tries again, in up to half a minute.
     """
+
+    request_queue_size = 1024
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """

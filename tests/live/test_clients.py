@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from twisted.internet.threads import deferToThread
@@ -36,6 +36,7 @@ from smartproxy_tw.config.model import (
 
 from ..plane.harness import TERMINATE, PlaneTests, authority, credentialFor, reactor
 from ..plane.test_tunnel import MIB, TunnelTests
+from .onlookers import QuietServer
 
 NEEDS_CURL = None if shutil.which("curl") else "needs the Debian package curl"
 NEEDS_OPENSSL = None if shutil.which("openssl") else "needs the Debian package openssl"
@@ -451,7 +452,7 @@ class OriginTests(LiveTests):
         certificate = self.fresh(credential.chain + credential.key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = QuietServer(("127.0.0.1", 0), Handler)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
