@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .engine import Entrance
+    from .poller import Poller
 
 __all__ = ["Acceptor", "addressOf"]
 
 _log = Logger()
 
+# So many at a time, if there is time for them, which is looked at after every few.
 _BATCH = 64
+_FEW = 4
 # So many batches are taken of a port that goes: somebody who connects faster than that does it on purpose.
 _LAST = 256
 # How many connections one of several processes takes before it steps back.  Two workers with 200 kept
@@ -105,16 +108,17 @@ class Acceptor:
         """
         Somebody has connected.
         """
-        self._take()
+        self._take(self._entrance.engine.poller)
 
-    def _take(self) -> bool:
+    def _take(self, poller: Poller | None = None) -> bool:
         """
+        @param poller: Says when it is the turn of others.
         @return: Whether there may be more.
         """
         engine = self._entrance.engine
         accept = self._accept
         isIPv4 = self._family == socket.AF_INET
-        for _ in range(_BATCH):
+        for number in range(1, _BATCH + 1):
             try:
                 descriptor, address = accept()
             except BlockingIOError:
@@ -142,6 +146,8 @@ class Acceptor:
                     Announcement(self._entrance, sock, client, heralds)
                 else:
                     greet(self._entrance, sock, client)
+            if number % _FEW == 0 and poller is not None and poller.isSpent:
+                break
         return True
 
     def _stepBack(self) -> None:

@@ -37,6 +37,8 @@ __all__ = ["Carrier"]
 # How long a client may take to hear that there is to be an end, in seconds: there and back to the far side of
 # the world takes a third of it.
 _LAST_CALL = 1.0
+# So many requests end at a time when nothing is to become of any.
+_FEW = 8
 
 
 class Carrier:
@@ -277,10 +279,18 @@ class Carrier:
 
     def abandon(self) -> None:
         """
-        Nothing is to become of any of its requests.
+        Nothing is to become of any of its requests.  They end a few at a time, as most of them have a
+        connection to a target that is to be closed; while there are some, what has them is not gone.
         """
-        for channel in list(self.channels.values()):
-            channel.cancelled()
+        engine = self.door.engine
+        channels = self.channels
+        for channel in list(channels.values())[:_FEW]:
+            engine.poller.guard(channel.cancelled, channel)
+            channels.pop(channel.number, None)
+        if channels:
+            engine.poller.later(self.abandon)
+        elif self.isGone:
+            engine.leave(self)
 
     def close(self) -> None:
         """
@@ -305,7 +315,6 @@ class Carrier:
             self._arrears.end()
         if self.remnants is not None:
             self.remnants.end()
+        self.deadline = float("inf")
         self.abandon()
-        engine = self.door.engine
-        engine.leave(self)
-        engine.poller.forget(self.wire.fd)
+        self.door.engine.poller.forget(self.wire.fd)

@@ -4,7 +4,7 @@ HTTP; and the counts that are made of the same entries.
 
 On the hot path an entry is one tuple in a list, made by the one call that there is
 for each request.  They are counted (L{Census<smartproxy_tw.plane.census.Census>}) and
-the lines are made in batches, twice a second or after a thousand entries.  The lines
+the lines are made in batches, twice a second or after some hundred entries.  The lines
 are written by a L{Scribe<smartproxy_tw.plane.scribe.Scribe>}, for which nobody waits.  A file that cannot
 be written, or not so fast, costs lines, never requests: it is reported, tried
 again, and what is lost is counted and told.
@@ -39,7 +39,7 @@ _log = Logger()
 
 # In seconds.
 _PERIOD = 0.5
-_MANY = 1000
+_MANY = 250
 # That lines were lost is told no more often than this; an end waits so long for the file; in seconds.
 _TOLD = 60.0
 _CLOSING = 1.0

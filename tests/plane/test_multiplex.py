@@ -7,11 +7,16 @@ from __future__ import annotations
 from typing import Any
 
 from smartproxy_tw.config.model import TLS, Files, Forward, Limits, Respond, Route, TLSPolicy
+from smartproxy_tw.plane.channel import Channel
+from smartproxy_tw.plane.engine import Engine
+from smartproxy_tw.plane.poller import Poller
 from smartproxy_tw.wire.frames import (
+    CANCEL,
     INTERNAL_ERROR,
     PREFACE,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
+    reset,
     settings,
 )
 
@@ -282,6 +287,196 @@ class FairnessTests(StreamTests):
         self.assertEqual((await client.answer(client.asks("/here"))).body, b"here")
         self.assertFalse(client.answers[big].isWhole)
         self.assertEqual(len((await client.answer(big)).body), 3000000)
+
+
+class TurnTests(StreamTests):
+    """
+    Nobody has more than his turn.
+    """
+
+    def many(self, count: int, *resets: int) -> bytes:
+        """
+        A conversation that begins with so many requests, some of which are taken back.
+        """
+        said = [PREFACE, settings({})]
+        for number in range(count):
+            said.append(head(2 * number + 1, isEnd=True, fields=FIELDS))
+            if number in resets:
+                said.append(reset(2 * number + 1, CANCEL))
+        return b"".join(said)
+
+    async def began(self, count: int) -> int:
+        """
+        Wait until so many requests have begun.
+
+        @return: How many have.
+        """
+        most = 0
+        for _ in range(500):
+            for each in alive(self):
+                most = max(most, len(getattr(each, "channels", ())))
+            if most >= count:
+                break
+            await turns(1)
+        return most
+
+    async def test_inTurns(self) -> None:
+        """
+        Many requests that come at once are begun a few at a time; all of them are, and others are
+        answered meanwhile.
+        """
+        port, _ = await self.begin()
+        steps = []
+        begin = Channel.begin
+        self.patch(Channel, "begin", lambda channel, prepared: (steps.append(1), begin(channel, prepared)))
+        later = Poller.whenIdle
+        self.patch(Poller, "whenIdle", lambda poller, call: (steps.append(0), later(poller, call)))
+        peer = await self.client(port)
+        peer.sends(self.many(90))
+        self.assertEqual(await self.began(90), 90)
+        runs = [len(run) for run in "".join(map(str, steps)).split("0")]
+        self.assertEqual(sum(runs), 90)
+        self.assertLessEqual(max(runs), 12)
+        peer.breaks()
+        await self.isIdle()
+
+    async def test_fewWhereMuchIsToDo(self) -> None:
+        """
+        While there is more to do than there is time for, it is fewer.
+        """
+        port, _ = await self.begin()
+        steps = []
+        begin = Channel.begin
+        self.patch(Channel, "begin", lambda channel, prepared: (steps.append(1), begin(channel, prepared)))
+        later = Poller.whenIdle
+        self.patch(Poller, "whenIdle", lambda poller, call: (steps.append(0), later(poller, call)))
+        read = Poller.doRead
+
+        def busy(poller: Poller) -> None:
+            read(poller)
+            poller.isBehind = True
+
+        self.patch(Poller, "doRead", busy)
+        peer = await self.client(port)
+        peer.sends(self.many(20))
+        self.assertEqual(await self.began(20), 20)
+        self.assertLessEqual(max(len(run) for run in "".join(map(str, steps)).split("0")), 2)
+        peer.breaks()
+        await self.isIdle()
+
+    async def test_takenBack(self) -> None:
+        """
+        A request that was taken back before it had its turn is not begun; it is counted and told all the
+        same, and the others are answered.
+        """
+        port, origin = await self.begin()
+        origin.answers(HELLO)
+        told: list[Any] = []
+        self.patch(Engine, "recordRefusal", lambda engine, *what: told.append(what))
+        peer = await self.client(port)
+        peer.sends(self.many(4, 0, 2))
+        await peer.until(lambda: peer.data.count(b"hello") == 2, "two answers")
+        self.assertEqual(told, 2 * [("127.0.0.1", b"GET / HTTP/2.0", 499, 0)])
+        self.assertEqual((await self.plane.tally())["http2_requests"], 4)
+        frames = framesOf(bytes(peer.data))
+        self.assertEqual(sorted({each.stream for each in frames}), [0, 3, 7])
+        peer.breaks()
+
+    async def test_takenBackLater(self) -> None:
+        """
+        Likewise one that had to wait for its turn.
+        """
+        port, _ = await self.begin()
+        told: list[Any] = []
+        self.patch(Engine, "recordRefusal", lambda engine, *what: told.append(what))
+        held: list[Any] = []
+        self.patch(Poller, "whenIdle", lambda poller, call: held.append(call))
+        peer = await self.client(port)
+        peer.sends(self.many(40))
+        await turns(20)
+        carrier = theOne(self)
+        waiting = 40 - len(carrier.channels)
+        self.assertGreater(waiting, 10)
+        # It waits for its turn as long as that takes.
+        self.assertEqual(carrier.deadline, float("inf"))
+        carrier.drop()
+        self.assertEqual(len(told), waiting)
+        for call in held:
+            call()
+        await self.isIdle()
+        peer.breaks()
+
+    async def test_leaving(self) -> None:
+        """
+        What waits for its turn is answered before a connection comes to its end.
+        """
+        port, origin = await self.begin()
+        origin.answers(HELLO)
+        held: list[Any] = []
+        self.patch(Poller, "whenIdle", lambda poller, call: held.append(call))
+        peer = await self.client(port)
+        peer.sends(self.many(40))
+        await peer.until(lambda: b"hello" in peer.data, "an answer")
+        await turns(50)
+        self.assertLess(peer.data.count(b"hello"), 20)
+        carrier = theOne(self)
+        carrier.drain()
+        await turns(5)
+        self.world.advance(1.1)
+        await turns(5)
+        while held:
+            held.pop(0)()
+            await turns(20)
+        await peer.until(lambda: peer.isOver, "the end")
+        self.assertEqual(peer.data.count(b"hello"), 40)
+        peer.leaves()
+
+    async def test_endInPieces(self) -> None:
+        """
+        The requests of a connection that breaks end a few at a time; it is there until all have ended.
+        """
+        port, _ = await self.begin()
+        peer = await self.client(port)
+        peer.sends(self.many(30))
+        self.assertEqual(await self.began(30), 30)
+        carrier = theOne(self)
+        carrier.drop()
+        self.assertEqual(len(carrier.channels), 22)
+        self.assertEqual(alive(self), [carrier])
+        await turns(1)
+        self.assertGreater(len(alive(self)), 0)
+        await self.isIdle()
+        self.assertEqual(carrier.channels, {})
+        peer.breaks()
+
+    async def test_bugInOnesEnd(self) -> None:
+        """
+        A bug in the end of one is not one of the others.
+        """
+        port, _ = await self.begin()
+        peer = await self.client(port)
+        peer.sends(self.many(3))
+        self.assertEqual(await self.began(3), 3)
+        carrier = theOne(self)
+        first = carrier.channels[1]
+        self.patch(type(first), "cancelled", failing(type(first).cancelled, first))
+        carrier.drop()
+        await self.isIdle()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        peer.breaks()
+
+
+def failing(call: Any, whose: Any) -> Any:
+    """
+    The same, with a bug for one.
+    """
+
+    def fails(self: Any) -> None:
+        if self is whose:
+            raise ZeroDivisionError
+        call(self)
+
+    return fails
 
 
 class BugTests(DeedTests):

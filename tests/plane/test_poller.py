@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from itertools import pairwise
 from select import EPOLLET, EPOLLIN
 from threading import Timer
 from typing import Any
@@ -298,6 +299,166 @@ class PollerTests(SynchronousTestCase):
         self.assertEqual(sorted(done), sorted(near.fileno() for near, _ in pairs))
         self.assertGreater(turns, 3)
 
+    def ready(self, count: int, work: Callable[[int], None]) -> list[socket.socket]:
+        """
+        So many sockets with something to read.
+
+        @param work: Called with the number of each whose turn it is.
+        """
+        near = []
+        for number in range(count):
+            here, there = socket.socketpair()
+            self.addCleanup(here.close)
+            self.addCleanup(there.close)
+            there.send(b"x")
+            self.poller.add(here.fileno(), lambda event, number=number: work(number), READABLE | EPOLLET)  # type: ignore[misc]
+            near.append(here)
+        return near
+
+    def test_withinABatch(self) -> None:
+        """
+        Where few events take long, the rest of their batch has its turn when the reactor had its own, and
+        before what comes then; nothing new is needed for that.
+        """
+        self.reactor.advance(1.0)
+        done: list[int] = []
+
+        def work(number: int) -> None:
+            done.append(number)
+            self.reactor.rightNow += 0.004
+
+        self.ready(20, work)
+        self.poller.doRead()
+        self.assertLess(len(done), 10)
+        self.assertTrue(self.poller.isBehind)
+        late: list[int] = []
+        self.ready(1, late.append)
+        while not late:
+            before = len(done)
+            self.assertEqual(late, [])
+            self.reactor.advance(0)
+            self.assertLess(len(done) - before, 20)
+            if self.reactor.getDelayedCalls() == [self.poller._tick]:
+                self.poller.doRead()
+        self.assertEqual(sorted(done), list(range(20)))
+        self.poller.doRead()
+        self.assertFalse(self.poller.isBehind)
+
+    def test_closedWithinABatch(self) -> None:
+        """
+        What is closed before the rest of a batch has its turn is not told, nor is who has its number then.
+        """
+        self.reactor.advance(1.0)
+        done: list[int] = []
+
+        def work(number: int) -> None:
+            done.append(number)
+            self.reactor.rightNow += 0.004
+
+        near = self.ready(8, work)
+        self.poller.doRead()
+        self.assertEqual(done, [0, 1, 2, 3])
+        number = near[5].fileno()
+        self.poller.forget(number)
+        near[5].close()
+        other, far = socket.socketpair()
+        self.assertEqual(other.fileno(), number)
+        self.addCleanup(other.close)
+        self.addCleanup(far.close)
+        heard: list[int] = []
+        self.poller.add(other.fileno(), heard.append, READABLE | EPOLLET)
+        self.reactor.advance(0)
+        self.poller.doRead()
+        self.assertEqual((done, heard), ([0, 1, 2, 3, 4, 6, 7], []))
+
+    def test_stoppedWithinABatch(self) -> None:
+        """
+        Nor is anybody told who waited when the poller was stopped.
+        """
+        self.reactor.advance(1.0)
+        done: list[int] = []
+
+        def work(number: int) -> None:
+            done.append(number)
+            self.reactor.rightNow += 0.004
+            if number == 3:
+                self.poller.stop()
+
+        self.ready(8, work)
+        self.poller.doRead()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.reactor.advance(1)
+        self.assertEqual(done, [0, 1, 2, 3])
+        self.poller = Poller(self.reactor)
+        self.poller.start()
+
+    def test_manyPostponed(self) -> None:
+        """
+        However much is postponed, the rest of the reactor has its turn soon; the order stays.
+        """
+        done: list[int] = []
+
+        def work(number: int) -> None:
+            done.append(number)
+            self.reactor.rightNow += 0.002
+
+        for number in range(20):
+            self.poller.later(lambda number=number: work(number))  # type: ignore[misc]
+        turns = []
+        # A Clock has all calls that are due in one go; the turns are seen by what comes between.
+        self.reactor.callLater(0, lambda: turns.append(len(done)))
+        self.reactor.advance(0)
+        self.assertEqual(done, list(range(20)))
+        self.assertLess(turns[0], 5)
+
+    def test_whenIdle(self) -> None:
+        """
+        Who waits for a quiet moment has it when no event is ready any more, one after the other, and is
+        overtaken by those that come meanwhile.
+        """
+        heard: list[str] = []
+        other, far = socket.socketpair()
+        self.addCleanup(other.close)
+        self.addCleanup(far.close)
+        self.poller.add(other.fileno(), lambda event: heard.append("event"), READABLE | EPOLLET)
+
+        def first() -> None:
+            heard.append("first")
+            far.send(b"x")
+
+        far.send(b"x")
+        self.poller.whenIdle(first)
+        self.poller.whenIdle(lambda: heard.append("second"))
+        self.reactor.advance(0)
+        self.assertEqual(heard, ["event", "first", "event", "second"])
+        self.assertFalse(self.poller.isBehind)
+
+    def test_neverIdle(self) -> None:
+        """
+        While events never end, it has a share all the same; and a bug of one of those is its own.
+        """
+        self.reactor.advance(1.0)
+        waited: list[int] = []
+
+        def bug() -> None:
+            self.reactor.rightNow += 0.002
+            raise ZeroDivisionError
+
+        def work(number: int) -> None:
+            self.reactor.rightNow += 0.003
+
+        self.poller.whenIdle(bug)
+        self.poller.whenIdle(lambda: waited.append(1))
+        turns = 0
+        while not waited:
+            self.ready(8, work)
+            self.poller.doRead()
+            self.assertTrue(self.poller.isBehind)
+            self.reactor.advance(0)
+            turns += 1
+            self.assertLess(turns, 4)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_later(self) -> None:
         """
         What is postponed comes in the next turn, in order, each guarded from
@@ -409,6 +570,37 @@ class PollerTests(SynchronousTestCase):
         self.reactor.pump([0.25] * 4)
         self.assertEqual((first.crashes, second.deaths), (1, 1))
         self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_manyDeaths(self) -> None:
+        """
+        When many deadlines pass at once, they are not seen to at once; each is once.
+        """
+
+        def deed() -> None:
+            self.reactor.rightNow += 0.002
+
+        mortals = [Mortal(1.0, deed) for _ in range(500)]
+        for each in mortals:
+            self.poller.mortals[each] = None
+        said: list[float] = []
+        self.poller.after(1.0, lambda: said.append(self.reactor.seconds()))
+        seen: list[int] = []
+
+        def look() -> None:
+            seen.append(sum(each.deaths for each in mortals))
+            self.reactor.callLater(0.001, look)
+
+        look()
+        for each in mortals:
+            each.expire = lambda each=each: (Mortal.expire(each), setattr(each, "deadline", 9.0))  # type: ignore[method-assign,misc]
+        self.reactor.advance(1.0)
+        self.reactor.pump([0.25] * 4)
+        self.assertEqual({each.deaths for each in mortals}, {1})
+        self.assertLess(max(after - before for before, after in pairwise(seen)), 10)
+        self.assertEqual(len(said), 1)
+        for call in self.reactor.getDelayedCalls():
+            if call is not self.poller._tick:
+                call.cancel()
 
     def test_after(self) -> None:
         """
