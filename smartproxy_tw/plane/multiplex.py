@@ -79,7 +79,12 @@ class Multiplex(Carrier):
         engine.poller.handlers[wire.fd] = self.ready
         if engine.isDraining or door.isClosing:
             self.drain()
-        self.pump()
+        if engine.poller.isBehind:
+            # Others wait to be accepted.
+            self._isPostponed = True
+            engine.poller.later(self._resume)
+        else:
+            self.pump()
 
     # What the poller says.
 

@@ -116,13 +116,13 @@ def slow(each: int, seconds: float, head: float = 10.0, pause: float = 2.0) -> d
 def torrents(each: int, seconds: float, write: float = 4.0) -> dict[str, Any]:
     """
     Enemies that speak HTTP/2, so many of each kind at the same time, while good requests go on, twice:
-    the second time takes no more memory than the first.
+    the second time leaves no more objects than the first.
 
     @param write: How long an answer may wait for its reader, in seconds.
     """
     with _besieged(head=2, write=write, knows=True) as siege:
         before: dict[str, Any] = siege.crowd(seconds / 2, {"good": 8}).tells()["good"]
-        memory, told, during, turns = [], [], [], []
+        memory, objects, told, during, turns = [], [], [], [], []
         siege.subject.ask("watch")
         for turn in range(2):
             # What is too late is seen every few seconds.
@@ -138,26 +138,30 @@ def torrents(each: int, seconds: float, write: float = 4.0) -> dict[str, Any]:
             told.append(attackers.tells())
             facts = _quiet(siege)
             memory.append(facts["memory"])
+            objects.append(facts["objects"])
         facts = siege.isUnharmed()
         found = {"without": before, "with": during, "memory": memory, "turns": turns, "attackers": told}
     for good in during:
         for name in ("broken", "wrong"):
             assert not good.get(name), f"good requests suffered: {found}"
-    # The first moment, when all of them come at once, is one turn; what matters is how long others wait for
-    # turns afterwards, in CPU time.  By the clock much of it is for the CPU that all of them share here.
-    assert statistics.median(turns) < 0.05, f"good requests waited: {found}"
+    # How long others wait for their turns, in CPU time: these are the longest ones of half a second each.  By
+    # the clock much of it is for the CPU that all of them share here.
+    assert statistics.median(turns) < 0.025, f"good requests waited: {found}"
     p50 = max(good.get("p50", seconds) for good in during)
-    assert p50 < max(0.5, 10 * before.get("p50", 0.0)), f"good requests waited: {found}"
+    assert p50 < max(0.05, 10 * before.get("p50", 0.0)), f"good requests waited: {found}"
     assert facts["open"] == 0, f"connections are left: {found}"
-    assert memory[1] < memory[0] * 1.1 + 4_000_000, f"memory grew: {found}"
+    assert objects[1] < objects[0] * 1.02 + 2000, f"objects are left: {objects} {found}"
+    # What is there at the same time, and so what the allocator keeps, differs by some.
+    assert memory[1] < memory[0] * 1.5 + 4_000_000, f"memory grew: {found}"
     for kind in ("rapidReset", "pings", "continuation"):
         assert told[-1][kind].get(f"GOAWAY {ENHANCE_YOUR_CALM}"), f"{kind} was not told to be calm: {found}"
     for kind in ("unbegun", "halfHead"):
         assert any(name.startswith(("GOAWAY", "closed")) for name in told[-1][kind]), f"{kind}: {found}"
     assert told[-1]["bomb"].get("431"), f"no head was too large: {found}"
-    # Each of them has had several times as long as an answer may wait.
+    # Each of them has had several times as long as an answer may wait.  (Where there are very many of them,
+    # not all that they ask for is begun.)
     for turn in told:
-        assert turn["closedWindows"]["starved"] >= each * STREAMS, f"answers are held: {found}"
+        assert turn["closedWindows"]["starved"] >= min(each, 10) * STREAMS, f"answers are held: {found}"
         assert turn["unread"].get("cut", 0) >= each // 2, f"who reads nothing is not cut: {found}"
         held = turn["inTurns"]
         assert held["starved"] + held.get("closed", 0) >= each // 2, f"a byte now and then is enough: {found}"
