@@ -42,7 +42,7 @@ __all__ = ["Multiplex"]
 # Most events count one; to read or to begin a request takes as long as many of them, a tenth of a millisecond
 # or two.  It is told by number, since the clock says what the machine is busy with.
 _TURN = 192
-_LEAST = 32
+_LEAST = 40
 _DEAR = 16
 # So many bytes are read at a time until it shows that they are of bodies: a frame of ten bytes may ask for as
 # much as one of ten thousand.
@@ -123,11 +123,11 @@ class Multiplex(Carrier):
         while not self.isGone:
             if self._events:
                 turn = self._take(turn)
+            if not (self._events or self._early or self._isHot):
+                break
             if turn <= 0:
                 self._isPostponed = True
                 poller.whenIdle(self._resume)
-                break
-            if not (self._isHot or self._early):
                 break
             data = self._hear()
             if not data:
