@@ -124,8 +124,8 @@ class Poller:
     @ivar mortals: All that have deadlines.  They are looked at every quarter
         of a second; moving a deadline is one assignment.
     @ivar now: The reactor's clock at the beginning of this batch, in seconds.
-    @ivar isBehind: Whether there is more to do than the last turn had time for: whoever is about to
-        begin something new is to begin little.
+    @ivar isBehind: Whether more was ready than the last turn had time for: whoever is about to begin
+        something new is to begin little.
     @ivar delays: How often the look at deadlines came so much later than it should
         have, by L{DELAYS<smartproxy_tw.plane.census.DELAYS>}: what everything else has waited for its turn.
     @ivar delayed: How much later it came in all, in seconds.
@@ -416,7 +416,8 @@ class Poller:
         fresh = self._fresh
         patient = self._patient
         wait = end = 0.0
-        isBehind = self._isReading = True
+        isBehind = False
+        self._isReading = True
         for _ in range(_ROUNDS):
             events = self._left
             if events:
@@ -425,14 +426,15 @@ class Poller:
                 if fresh:
                     fresh.clear()
                 events = poll(wait, _BATCH)
-                if not events:
+                if not (events or patient):
                     isBehind = False
-                    if not patient:
-                        break
+                    break
             self.now = now = seconds()
             if not end:
                 self._end = end = now + _SHARE
             at, size = 0, len(events)
+            # There are more where a whole batch was ready.
+            isBehind = size == _BATCH
             while at < size:
                 for descriptor, event in events[at : at + _FEW]:
                     handler = get(descriptor)
@@ -447,6 +449,7 @@ class Poller:
                     now = seconds()
                     if now > end:
                         self._left = events[at:]
+                        isBehind = True
                         break
             if not events:
                 self._call(patient)
