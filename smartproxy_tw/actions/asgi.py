@@ -417,17 +417,10 @@ class _Run:
         self._hasBegun = True
         if data or head:
             taken = self._loop.create_future()
-            deliver(self._deliverPiece, head, bytes(data), lambda: self.tell(taken))
+            deliver(self._delivery.piece, head, bytes(data), lambda: self.tell(taken))
             await taken
         if not hasMore:
             deliver(self._delivery.finish)
-
-    def _deliverPiece(
-        self, head: tuple[int, bytes, int | None] | None, data: bytes, then: Callable[[], None]
-    ) -> None:
-        if head is not None:
-            self._delivery.begin(*head)
-        self._delivery.write(data, then)
 
     def tell(self, taken: asyncio.Future[None]) -> None:
         """

@@ -64,6 +64,20 @@ class Delivery:
             outlet.write(body[:length])
             outlet.finish()
 
+    def piece(
+        self, head: tuple[int, bytes, int | None] | None, data: bytes, then: Callable[[], None]
+    ) -> None:
+        """
+        What an application gives next.
+
+        @param head: As for L{begin}, with the first piece.
+        @param data: As for L{write}.
+        @param then: As for L{write}.
+        """
+        if head is not None:
+            self.begin(*head)
+        self.write(data, then)
+
     def begin(self, status: int, fields: bytes, length: int | None) -> None:
         """
         The head; pieces follow.

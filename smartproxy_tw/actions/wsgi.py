@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from ..plane.faults import Faults
 from .asked import BUSY, Asked, answerLines, ask
+from .complaints import Complaints, ErrorStream
 from .delivery import Delivery
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ..interfaces import IExchange
 
 __all__ = ["WSGIApplication", "environment"]
-
-_log = Logger()
 
 #: A longer body is in a file while the application has it, in bytes.
 _IN_MEMORY = 1 << 20
@@ -73,6 +71,7 @@ class WSGIApplication:
         self._pool = _Pool(0, settings.threads, settings.factory)
         self._busy = 0
         self._faults = Faults(reactor.callLater)
+        self._complaints = Complaints(reactor, settings.factory)
 
     def begin(self) -> None:
         """
@@ -84,7 +83,7 @@ class WSGIApplication:
         """
         Answer what has been asked, and nothing more.  Nobody waits for it: it may hang.
         """
-        self._faults.close()
+        self._digested()
         if self._pool.started:
             threading.Thread(target=self._end, daemon=True).start()
         return succeed(None)
@@ -95,7 +94,11 @@ class WSGIApplication:
         """
         self._pool.stop()
         # What has failed meanwhile.
-        self._reactor.callFromThread(self._faults.close)
+        self._reactor.callFromThread(self._digested)
+
+    def _digested(self) -> None:
+        self._faults.close()
+        self._complaints.close()
 
     def request(self, exchange: IExchange) -> None:
         """
@@ -121,7 +124,7 @@ class WSGIApplication:
         """
         try:
             if not delivery.isOver:
-                _Run(self._reactor, asked, delivery).run(self._application)
+                _Run(self._reactor, asked, delivery, ErrorStream(self._complaints)).run(self._application)
         except _Gone:
             pass
         except (Exception, SystemExit):
@@ -142,8 +145,9 @@ class _Run:
     One request, in a thread.
     """
 
-    def __init__(self, reactor: Any, asked: Asked, delivery: Delivery) -> None:
+    def __init__(self, reactor: Any, asked: Asked, delivery: Delivery, errors: ErrorStream) -> None:
         self._reactor = reactor
+        self._errors = errors
         self._asked = asked
         self._delivery = delivery
         self._head: tuple[int, bytes, int | None] | None = None
@@ -157,13 +161,16 @@ class _Run:
         with SpooledTemporaryFile(_IN_MEMORY) as content:
             content.write(self._asked.body)
             content.seek(0)
-            pieces = application(environment(self._asked, content), self._startResponse)
             try:
-                self._deliver(pieces)
+                pieces = application(environment(self._asked, content, self._errors), self._startResponse)
+                try:
+                    self._deliver(pieces)
+                finally:
+                    close = getattr(pieces, "close", None)
+                    if close is not None:
+                        close()
             finally:
-                close = getattr(pieces, "close", None)
-                if close is not None:
-                    close()
+                self._errors.flush()
 
     def _deliver(self, pieces: Iterable[bytes]) -> None:
         if not self._hasBegun and isinstance(pieces, (list, tuple)):
@@ -215,47 +222,16 @@ class _Run:
         if self._delivery.isOver:
             raise _Gone
         taken = threading.Event()
-        self._reactor.callFromThread(self._deliverPiece, head, data, taken.set)
+        self._reactor.callFromThread(self._delivery.piece, head, data, taken.set)
         taken.wait()
         if self._delivery.isOver:
             raise _Gone
 
-    def _deliverPiece(
-        self, head: tuple[int, bytes, int | None] | None, data: bytes, then: Callable[[], None]
-    ) -> None:
-        if head is not None:
-            self._delivery.begin(*head)
-        self._delivery.write(data, then)
 
-
-class _Errors:
-    """
-    C{wsgi.errors}: each line is an event.
-    """
-
-    def write(self, text: str) -> None:
-        """
-        Log it.
-        """
-        for line in text.splitlines():
-            if line:
-                _log.error("{line}", line=line)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """
-        Log them.
-        """
-        self.write("".join(lines))
-
-    def flush(self) -> None:
-        """
-        They are with the log already.
-        """
-
-
-def environment(asked: Asked, content: Any) -> dict[str, Any]:
+def environment(asked: Asked, content: Any, errors: ErrorStream) -> dict[str, Any]:
     """
     @param content: The body, to be read.
+    @param errors: What the application complains to.
     @return: The environ of PEP 3333; C{smartproxy.facts} has what the proxy knows of the request.
     """
     facts = asked.facts
@@ -274,7 +250,7 @@ def environment(asked: Asked, content: Any) -> dict[str, Any]:
         "wsgi.url_scheme": asked.scheme,
         "wsgi.input": content,
         "wsgi.input_terminated": True,
-        "wsgi.errors": _Errors(),
+        "wsgi.errors": errors,
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,

@@ -71,20 +71,7 @@ class ApplicationTests(PlaneTests):
 
         @param what: What the log calls that kind of code.
         """
-        told: list[str | None] = []
-
-        def see(event: dict[str, Any]) -> None:
-            if event.get("event") == "fault-again":
-                told.append(formatEvent(event))
-
-        globalLogPublisher.addObserver(see)
-        self.addCleanup(globalLogPublisher.removeObserver, see)
-        clock, usual = Clock(), self.world.callLater
-
-        def callLater(delay: float, *call: Any) -> Any:
-            return clock.callLater(delay, *call) if delay == PERIOD else usual(delay, *call)
-
-        self.patch(self.world, "callLater", callLater)
+        told, clock = self.digests("fault-again"), self.minutes()
         client = await self.client(await self.begin(name))
         for _ in range(20):
             head, _ = await self.get(client, b"/fail")
@@ -93,15 +80,42 @@ class ApplicationTests(PlaneTests):
         self.assertEqual(told, [])
         clock.advance(PERIOD)
         [line] = told
-        assert line is not None
         self.assertIn(f"19 more, the last one: {what} {NAME}:{name} failed: RuntimeError: a bug", line)
         for _ in range(3):
             await self.get(client, b"/fail")
         # The rest is told at the end.
         await self.plane.drain(0)
         await self.settles(lambda: len(told) == 2, "the rest is told")
-        self.assertIn("3 more, ", told[1] or "")
+        self.assertIn("3 more, ", told[1])
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def digests(self, event: str) -> list[str]:
+        """
+        What the log has from now on of what there was too much of.
+
+        @param event: What it calls that.
+        """
+        told: list[str] = []
+
+        def see(each: dict[str, Any]) -> None:
+            if each.get("event") == event:
+                told.append(formatEvent(each))
+
+        globalLogPublisher.addObserver(see)
+        self.addCleanup(globalLogPublisher.removeObserver, see)
+        return told
+
+    def minutes(self) -> Clock:
+        """
+        The time that the minutes of digests go by from now on.
+        """
+        clock, usual = Clock(), self.world.callLater
+
+        def callLater(delay: float, *call: Any) -> Any:
+            return clock.callLater(delay, *call) if delay == PERIOD else usual(delay, *call)
+
+        self.patch(self.world, "callLater", callLater)
+        return clock
 
     async def get(self, client: Peer, path: bytes) -> tuple[bytes, bytes]:
         """

@@ -74,7 +74,9 @@ def wsgi(environ: dict[str, Any], startResponse: StartResponse) -> Iterable[byte
     if path == "/silent":
         return [b""]
     if path == "/errors":
-        print("a line", file=environ["wsgi.errors"])
+        for number in range(int(environ["QUERY_STRING"] or 1)):
+            print("line", number, file=environ["wsgi.errors"])
+        environ["wsgi.errors"].write("no end")
     if path == "/stream":
         return Pieces(startResponse)
     startResponse("404 Not Found", [])

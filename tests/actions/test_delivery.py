@@ -81,6 +81,16 @@ class DeliveryTests(SynchronousTestCase):
         self.delivery.finish()
         self.assertEqual((outlet.data, outlet.end), (b"onetwo", "finish"))
 
+    def test_pieceAfterHead(self) -> None:
+        """
+        The first piece has the head with it, those that follow have none.
+        """
+        self.delivery.piece((201, b"A: b\r\n", 6), b"one", self.taken)
+        self.delivery.piece(None, b"two", self.taken)
+        self.assertEqual(self.exchange.asked, [("begin", 201, b"A: b\r\n", 6)])
+        assert self.exchange.outlet is not None
+        self.assertEqual((self.exchange.outlet.data, self.told), (b"onetwo", ["taken", "taken"]))
+
     def test_cut(self) -> None:
         """
         Pieces beyond the length are not sent.

@@ -5,14 +5,19 @@ Tests for L{smartproxy_tw.actions.wsgi}.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
+from twisted.logger import formatEvent, globalLogPublisher
+
+from smartproxy_tw.actions.complaints import WHOLE
 from smartproxy_tw.facts import Amendment
 from smartproxy_tw.interfaces import IExchange
+from smartproxy_tw.plane.faults import PERIOD
 
 from ..plane.conversation import Doing
 from ..plane.harness import TERMINATE, field
 from . import samples
-from .answering import GET, ApplicationTests
+from .answering import GET, NAME, ApplicationTests
 
 
 class WSGITests(ApplicationTests):
@@ -80,7 +85,6 @@ class WSGITests(ApplicationTests):
         client.sends(b"HEAD /environ HTTP/1.1\r\nHost: a.test\r\n\r\n")
         head, _ = await client.message(False)
         self.assertGreater(int(field(head, b"content-length") or 0), 100)
-        self.assertEqual((await self.get(client, b"/errors"))[1], b"")
 
     async def test_words(self) -> None:
         """
@@ -110,6 +114,44 @@ class WSGITests(ApplicationTests):
         A bug that every request meets is told once with its traceback, and then as a number.
         """
         await self.floods("wsgi", "WSGI application")
+
+    async def test_complaints(self) -> None:
+        """
+        Each line that it writes to C{wsgi.errors} is an event, the last one also when it has no end.
+        """
+        told: list[tuple[str, str]] = []
+
+        def see(event: dict[str, Any]) -> None:
+            if event.get("name") == f"{NAME}:wsgi":
+                told.append((event["log_level"].name, formatEvent(event)))
+
+        globalLogPublisher.addObserver(see)
+        self.addCleanup(globalLogPublisher.removeObserver, see)
+        client = await self.client(await self.begin("wsgi"))
+        await self.get(client, b"/errors?2")
+        await self.settles(lambda: len(told) == 3, "the rest of a line is told")
+        self.assertEqual(told, [("error", "line 0"), ("error", "line 1"), ("error", "no end")])
+
+    async def test_complaintsFlood(self) -> None:
+        """
+        Of a flood of lines some are told, and then their number: every minute, and at the end.
+        """
+        told, clock = self.digests("complaints-again"), self.minutes()
+        client = await self.client(await self.begin("wsgi", threads=1))
+        await self.get(client, b"/errors?10000")
+        # The thread has done with one request when it answers the next.
+        await self.get(client, b"/nothing")
+        self.assertEqual(told, [])
+        clock.advance(PERIOD)
+        more = 10_001 - WHOLE
+        said = f"{more} more lines of {NAME}:wsgi within a minute, the last one: no end"
+        self.assertEqual(told, [said])
+        await self.get(client, b"/errors?10000")
+        await self.get(client, b"/nothing")
+        await self.plane.drain(0)
+        await self.settles(lambda: len(told) == 2, "the rest is told")
+        self.assertEqual(told, [said, said])
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     async def test_bugs(self) -> None:
         """
