@@ -18,7 +18,7 @@ from pathlib import Path
 
 from smartproxy_tw.commands.admin import _Connection
 
-from ..service.test_metrics import Numbers, numbers
+from ..service.test_exposition import Numbers, numbers
 from .running import PATIENCE
 from .test_process import HERE, TWISTD, ProcessCase, freePort
 from .test_workers import ask, isThere, workersOf

@@ -36,6 +36,23 @@ def read(line: str) -> tuple[str, Mapping[str, str], float]:
     return found[1], labels, float(found[3])
 
 
+Numbers = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def numbers(text: str) -> Numbers:
+    """
+    Every number that is told, by its name and its labels; none twice.
+    """
+    found: Numbers = {}
+    for line in text.splitlines(keepends=True):
+        if not line.startswith("#"):
+            name, labels, value = read(line)
+            key = name, tuple(sorted(labels.items()))
+            assert key not in found, key
+            found[key] = value
+    return found
+
+
 class ExpositionTests(SynchronousTestCase):
     """
     L{exposed}.
