@@ -5,11 +5,10 @@ L{tests.live.test_upgrade} with real ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -19,27 +18,7 @@ from smartproxy_tw.service.errors import StartError, StoppedError
 from smartproxy_tw.service.milestones import Milestones
 from smartproxy_tw.store.directory import StateError
 
-
-class Part:
-    """
-    Whatever is part of a proxy: it tells what is asked of it, and does that when the test
-    says so, or fails.
-    """
-
-    def __init__(self, name: str, story: list[str]) -> None:
-        self._name = name
-        self._story = story
-        self.slow: dict[str, Deferred[Any]] = {}
-        self.broken: dict[str, Exception] = {}
-
-    def __getattr__(self, verb: str) -> Callable[..., Any]:
-        def deed(*_: object) -> Deferred[Any]:
-            self._story.append(f"{self._name}: {verb}")
-            if verb in self.broken:
-                raise self.broken[verb]
-            return self.slow.get(verb) or succeed(None)
-
-        return deed
+from .parts import Part
 
 
 class DutiesTests(SynchronousTestCase):
