@@ -17,16 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
 from service_identity import VerificationError
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, TimeoutError
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
-from twisted.internet.protocol import Protocol
-from twisted.internet.ssl import Certificate, trustRootFromCertificates
-from twisted.python.failure import Failure
 from twisted.web._newclient import RequestNotSent
 from twisted.web.client import (
     Agent,
@@ -34,18 +29,18 @@ from twisted.web.client import (
     HostnameCachingHTTPSPolicy,
     HTTPConnectionPool,
     RequestTransmissionFailed,
-    ResponseDone,
     ResponseNeverReceived,
 )
 from twisted.web.error import SchemeNotSupported
-from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IAgent, IBodyProducer
 from zope.interface import implementer
 
+from ..bounds.body import BoundedBody, TooMuch
+from ..bounds.trust import trustOf
+from ..bounds.within import within
 from .errors import AuthorityNonsense, AuthorityNotTrusted, AuthorityUnreachable, IssuanceFailed
-from .within import within
 
-__all__ = ["LARGEST_ANSWER", "Answer", "BoundedBody", "Exchange", "TooMuch"]
+__all__ = ["LARGEST_ANSWER", "Answer", "Exchange"]
 
 #: An answer may have so many bytes; a chain has a few thousand, an order of a
 #: hundred names some tens of thousands.
@@ -72,57 +67,6 @@ class Answer:
     status: int
     fields: Mapping[str, str]
     body: bytes
-
-
-class TooMuch(Exception):
-    """
-    The answer is larger than any should be.
-    """
-
-
-class BoundedBody(Protocol):
-    """
-    Collects one body.
-
-    @ivar whole: Fires with it; fails with L{TooMuch}, or with what ended the
-        connection.  Cancelling it closes the connection.
-    """
-
-    def __init__(self, limit: int) -> None:
-        """
-        @param limit: So many bytes, and no more.
-        """
-        self._limit = limit
-        self._parts: list[bytes] = []
-        self.whole: Deferred[bytes] = Deferred(lambda _: self._hangUp())
-
-    def dataReceived(self, data: bytes) -> None:
-        if self.whole.called:
-            return
-        self._limit -= len(data)
-        if self._limit >= 0:
-            self._parts.append(data)
-            return
-        self._hangUp()
-        self.whole.errback(TooMuch())
-
-    def connectionLost(self, reason: Failure | None = None) -> None:
-        if self.whole.called:
-            return
-        # An answer that ends by the connection's end may be cut; then it will
-        # be no JSON and no PEM either.
-        if reason is None or isinstance(reason.value, ResponseDone | PotentialDataLoss):
-            self.whole.callback(b"".join(self._parts))
-        else:
-            self.whole.errback(reason)
-
-    def _hangUp(self) -> None:
-        # The transport here is a producer that stands for the connection, and
-        # to stop it for good closes that.  loseConnection would wait for TLS
-        # to say good-bye, and a peer that drips bytes never does.
-        producer: Any = self.transport
-        if producer is not None:
-            producer.stopProducing()
 
 
 @implementer(IAgent)
@@ -269,15 +213,11 @@ class Exchange:
         if self._caFile is None:
             return None
         try:
-            with open(self._caFile, "rb") as bundle:
-                certificates = load_pem_x509_certificates(bundle.read())
+            return trustOf(self._caFile)
         except (OSError, ValueError) as why:
             raise AuthorityNotTrusted(
                 url, f"the file of those to trust, {self._caFile}, cannot be read ({why})"
             ) from why
-        return trustRootFromCertificates(  # type: ignore[no-untyped-call]
-            [Certificate(X509.from_cryptography(one)) for one in certificates]  # type: ignore[no-untyped-call]
-        )
 
     def _understood(self, url: str, why: Exception) -> Exception:
         """

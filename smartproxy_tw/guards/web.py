@@ -14,20 +14,22 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as OutOfTime
 from twisted.internet.error import ConnectError, DNSLookupError
-from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.client import (
     Agent,
     BrowserLikePolicyForHTTPS,
     HostnameCachingHTTPSPolicy,
     HTTPConnectionPool,
-    ResponseDone,
 )
-from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
-__all__ = ["Reply", "TooMuch", "Web", "worded"]
+from ..bounds.body import BoundedBody
+from ..bounds.trust import trustOf
+from ..bounds.within import within
+
+__all__ = ["Reply", "Web", "worded"]
 
 #: A kept connection that was not used for so long is closed, in seconds.
 _KEPT = 20.0
@@ -57,47 +59,6 @@ class Reply(NamedTuple):
         @return: Empty when there is none.
         """
         return next((value for each, value in reversed(self.fields) if each.lower() == name), b"")
-
-
-class TooMuch(Exception):
-    """
-    The answer is larger than it may be.
-    """
-
-
-class _Collecting(Protocol):
-    """
-    One body.
-
-    @ivar whole: Fires with it.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._parts: list[bytes] = []
-        self.whole: Deferred[bytes] = Deferred(lambda _: self._hangUp())
-
-    def dataReceived(self, data: bytes) -> None:
-        self._most -= len(data)
-        if self._most >= 0:
-            self._parts.append(data)
-        elif not self.whole.called:
-            self._hangUp()
-            self.whole.errback(TooMuch("its answer is too large"))
-
-    def connectionLost(self, reason: Failure | None = None) -> None:
-        if self.whole.called:
-            return
-        if reason is None or isinstance(reason.value, ResponseDone | PotentialDataLoss):
-            self.whole.callback(b"".join(self._parts))
-        else:
-            self.whole.errback(reason)
-
-    def _hangUp(self) -> None:
-        # The transport stands for the connection: to stop it for good closes that.
-        producer: Any = self.transport
-        if producer is not None:
-            producer.stopProducing()
 
 
 class Web:
@@ -136,19 +97,15 @@ class Web:
             headers.addRawHeader(name, value)
         asking: Deferred[Any] = self._agent.request(b"GET", url.encode("ascii"), headers)
         asking.addCallback(self._read, most)
-        late = self._reactor.callLater(self._timeout, asking.cancel)
+        return within(self._timeout, self._reactor, asking).addErrback(self._late)
 
-        def ended(outcome: Any) -> Any:
-            if late.active():
-                late.cancel()
-            elif isinstance(outcome, Failure):
-                raise TimeoutError(f"no whole answer within {self._timeout:g} s")
-            return outcome
-
-        return asking.addBoth(ended)
+    def _late(self, failure: Failure) -> Failure:
+        if failure.check(OutOfTime):  # type: ignore[no-untyped-call]
+            raise TimeoutError(f"no whole answer within {self._timeout:g} s")
+        return failure
 
     def _read(self, response: Any, most: int) -> Deferred[Reply]:
-        collecting = _Collecting(most)
+        collecting = BoundedBody(most)
         response.deliverBody(collecting)
         fields = tuple(
             (name, value) for name, values in response.headers.getAllRawHeaders() for value in values
@@ -163,20 +120,10 @@ class Web:
 
 
 def _trust(caFile: str | None) -> Any:
-    if caFile is None:
-        return None
-    from cryptography.x509 import load_pem_x509_certificates
-    from OpenSSL.crypto import X509
-    from twisted.internet.ssl import Certificate, trustRootFromCertificates
-
     try:
-        with open(caFile, "rb") as bundle:
-            certificates = load_pem_x509_certificates(bundle.read())
+        return None if caFile is None else trustOf(caFile)
     except (OSError, ValueError) as why:
         raise ValueError(f"{caFile} cannot be used: {getattr(why, 'strerror', None) or why}") from None
-    return trustRootFromCertificates(  # type: ignore[no-untyped-call]
-        [Certificate(X509.from_cryptography(each)) for each in certificates]  # type: ignore[no-untyped-call]
-    )
 
 
 def worded(why: BaseException | None) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, TimeoutError
 
-from ..acme.within import within
+from ..bounds.within import within
 from ..facts import DNS01, HTTP01, TLSALPN01, Evidence
 from .facts import Closed, Listed, NameFacts, PortFacts, Refusal, Stranger, Unreached, Untold
 from .own import isBehindNAT, isOwn

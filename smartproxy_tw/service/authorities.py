@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from ..acme.budget import limitsOf
 from ..acme.errors import AuthorityUndecided
 from ..acme.journal import Journal
-from ..acme.within import within
+from ..bounds.within import within
 from ..config.model import Acme, Auto
 from ..facts import Credential
 from .admission import Admission, Probe

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 
 from ..acme.errors import AuthorityProblem, IssuanceFailed, PreflightFailed
 from ..acme.rehearsal import isUnproved
-from ..acme.within import within
+from ..bounds.within import within
 from ..preflight.findings import Finding, bad
 
 if TYPE_CHECKING:

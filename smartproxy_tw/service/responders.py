@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..acme.within import within
+from ..bounds.within import within
 from ..facts import DNS01, HTTP01
 from ..interfaces import IRecords
 from ..records.errors import RecordFailed

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from txacme.interfaces import ICertificateStore
 from zope.interface import implementer
 
-from ..acme.within import within
+from ..bounds.within import within
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime

@@ -28,9 +28,9 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from ..acme.exchange import BoundedBody
-from ..acme.within import within
 from ..acme.x509 import ACME_IDENTIFIER, namesIn, serverNameFor
+from ..bounds.body import BoundedBody
+from ..bounds.within import within
 from ..facts import Address
 from ..records.errors import RecordFailed
 from ..records.lookup import Lookup

@@ -13,7 +13,8 @@ from twisted.internet.error import DNSLookupError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
-from smartproxy_tw.guards.web import Reply, TooMuch, Web, worded
+from smartproxy_tw.bounds.body import TooMuch
+from smartproxy_tw.guards.web import Reply, Web, worded
 
 reactor: Any = _reactor
 

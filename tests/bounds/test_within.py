@@ -1,5 +1,5 @@
 """
-Tests for L{smartproxy_tw.acme.within}.
+Tests for L{smartproxy_tw.bounds.within}.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.within import within
+from smartproxy_tw.bounds.within import within
 
 
 class WithinTests(SynchronousTestCase):

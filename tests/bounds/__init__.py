@@ -1,0 +1,3 @@
+"""
+Tests for L{smartproxy_tw.bounds}.
+"""
