@@ -13,7 +13,19 @@ from pydantic import AfterValidator, Field, Tag, model_validator
 
 from . import model, texts
 from .dnssection import DynamicUpdate, Hook, Lexicon, OwnZones, ServerAddresses
-from .section import TAG, Domain, Nonempty, PathText, Port, Seconds, Section, byKey, byShape, unique
+from .section import (
+    TAG,
+    Domains,
+    Nonempty,
+    OneOrMore,
+    PathText,
+    Port,
+    Seconds,
+    Section,
+    byKey,
+    byShape,
+    unique,
+)
 
 __all__ = ["Acme", "CertificateHook", "ExternalAccount", "Fallback", "Preflight"]
 
@@ -58,20 +70,14 @@ class CertificateHook(Section):
         "SMARTPROXY_PROBLEM, SMARTPROXY_NEXT_ATTEMPT."
     )
     events: Annotated[
-        Annotated[_EventName, Tag(TAG + "text")]
-        | Annotated[list[_EventName], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-        byShape("has to be issued, renewed, failed or expiring, or a list of them"),
+        OneOrMore[_EventName], byShape("has to be issued, renewed, failed or expiring, or a list of them")
     ] = Field(
         default=list(_HOOK.events),
         description="After what it is run, one or a list: `issued`, the first certificate for just these "
         "names, or the first that this command is told of; `renewed`, one that follows; `failed`, an order "
         "that came to nothing; `expiring`, what is served ends soon and its successor cannot be had.",
     )
-    names: Annotated[
-        Annotated[Domain, Tag(TAG + "text")]
-        | Annotated[list[Domain], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-        byShape("has to be a name or a list of names"),
-    ] = Field(
+    names: Domains = Field(
         default_factory=list,
         description="Only for certificates that are for one of these, one or a list, each as the routes have "
         "it. Default: for all.",

@@ -15,8 +15,8 @@ from .code import Code
 from .contents import Contents
 from .pluggable import PLUGIN, byKeyOrPlugin
 from .proxysection import ProxyHeaderOption
-from .revisionsection import TemplateText, ValueText
-from .section import TAG, Claim, Seconds, Section, Whole, byShape, number
+from .revisionsection import TemplateText, Values
+from .section import TAG, Claim, Seconds, Section, number
 from .targetsection import FieldName, Targets
 
 __all__ = ["Action", "Block", "Files", "Forward", "PluginAction", "Pool", "Redirect", "Respond", "Socket"]
@@ -102,14 +102,6 @@ class Redirect(Section):
     tls: tlssection.AnswerTLS | None = Field(default=None, description=tlssection.TLS)
 
 
-_TemplateValue = Annotated[
-    Annotated[ValueText, Tag(TAG + "text")]
-    | Annotated[Whole, Tag(TAG + "number")]
-    | Annotated[list[ValueText], Field(min_length=1), Tag(TAG + "list")],
-    byShape("has to be text, a whole number or a list of texts"),
-]
-
-
 class Respond(Section):
     """
     Answer with a response of one's own.
@@ -119,7 +111,7 @@ class Respond(Section):
     status: Annotated[int, Field(ge=200, le=599), BeforeValidator(number)] = Field(
         default=200, description="The status code."
     )
-    headers: dict[FieldName, _TemplateValue] = Field(
+    headers: dict[FieldName, Values] = Field(
         default_factory=dict,
         description="Header fields by name; a list repeats the field. Not Date, Content-Length, Connection "
         "and Transfer-Encoding, which are set by the proxy. Blanks such as `{client_ip}` are filled in.",

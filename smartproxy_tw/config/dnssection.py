@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from ..facts import Address
 from . import lexicon, model, names, texts
 from .document import FromEnvironment
-from .section import TAG, Nonempty, PathText, Seconds, Section, byShape, number, unique
+from .section import TAG, Nonempty, OneOrMore, PathText, Seconds, Section, byShape, number, unique
 
 __all__ = ["DynamicUpdate", "Hook", "Lexicon", "OwnZones", "ServerAddresses"]
 
@@ -34,9 +34,7 @@ _Server = Annotated[str, AfterValidator(_server)]
 _ServerAddress = Annotated[str, AfterValidator(_serverAddress)]
 #: One or several servers, by their IP addresses.
 ServerAddresses = Annotated[
-    Annotated[_ServerAddress, Tag(TAG + "text")]
-    | Annotated[list[_ServerAddress], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape("has to be an IP address, perhaps with a port, or a list of them"),
+    OneOrMore[_ServerAddress], byShape("has to be an IP address, perhaps with a port, or a list of them")
 ]
 _DYNAMIC = model.DynamicUpdate(Address("", 0))
 _RECORDS = model.Records()

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from . import lasting
 from .application import Application
 from .lasting import NEVER, WebSocket
-from .origins import origin
-from .section import TAG, Claim, Seconds, Section, byShape, number, unique
+from .section import TAG, Claim, Origins, Seconds, Section, number
 
 if TYPE_CHECKING:
     from .document import Path
@@ -58,7 +57,6 @@ _Span = Annotated[
     ],
     Discriminator(_spanKind),
 ]
-_Origin = Annotated[str, AfterValidator(origin)]
 
 
 class RouteTimeouts(Section):
@@ -88,14 +86,7 @@ class WebSockets(Section):
     Who may open WebSockets, and how long they may last.
     """
 
-    origins: (
-        Annotated[
-            Annotated[_Origin, Tag(TAG + "text")]
-            | Annotated[list[_Origin], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-            byShape("has to be an origin or a list of origins"),
-        ]
-        | None
-    ) = Field(
+    origins: Origins | None = Field(
         default=None,
         description="Pages of these origins: `https://app.example`, `https://*.app.example` (one label), "
         "`https://**.app.example` (any depth), `null`; those of others get 403. Who says no origin is no "

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field
 
 from . import clients, texts
 from .expressions import expression
 from .pluggable import Pluggable
 from .ports import Ports
-from .section import TAG, Domain, Section, byShape, unique
+from .section import TAG, Domains, OneOrMore, Section, byShape
 
 __all__ = [
     "Clients",
@@ -52,36 +52,21 @@ def _matchedField(text: str) -> str:
 MatchedField = Annotated[str, AfterValidator(_matchedField)]
 Client = Annotated[str, AfterValidator(_client)]
 Clients = Annotated[
-    Annotated[Client, Tag(TAG + "text")]
-    | Annotated[list[Client], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape("has to be an address, a network, a range, a glob or a list of these"),
+    OneOrMore[Client], byShape("has to be an address, a network, a range, a glob or a list of these")
 ]
 Expression = Annotated[str, AfterValidator(_expression)]
 Expressions = Annotated[
-    Annotated[Expression, Tag(TAG + "text")]
-    | Annotated[list[Expression], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+    OneOrMore[Expression],
     byShape("has to be a text (numbers in quotes), a glob, a /regular expression/ or a list of these"),
 ]
 Method = Annotated[str, AfterValidator(texts.method)]
-Methods = Annotated[
-    Annotated[Method, Tag(TAG + "text")]
-    | Annotated[list[Method], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape("has to be a method or a list of methods"),
-]
+Methods = Annotated[OneOrMore[Method], byShape("has to be a method or a list of methods")]
 Version = Annotated[Literal["1.2", "1.3"], BeforeValidator(_version)]
 Versions = Annotated[
-    Annotated[Version, Tag(TAG + "text")]
-    | Annotated[list[Version], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+    OneOrMore[Version],
     Discriminator(
         lambda value: TAG + ("list" if isinstance(value, list) else "text"),
     ),
-]
-
-
-_Domains = Annotated[
-    Annotated[Domain, Tag(TAG + "text")]
-    | Annotated[list[Domain], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape("has to be a name or a list of names"),
 ]
 
 
@@ -94,7 +79,7 @@ class Match(Pluggable):
         description="The local ports: a number, a range `{from: 993, to: 995}`, or a list of both. "
         "Any number of routes can share a port."
     )
-    domains: _Domains | None = Field(
+    domains: Domains | None = Field(
         default=None,
         description="The names asked for, by SNI or Host: one or a list of exact names, `*.example.com` "
         "(one label), `**.example.com` (any depth), `*` (any name). Without it the route also takes "

@@ -12,9 +12,21 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from . import clients, security, texts
-from .origins import origin
-from .section import TAG, Claim, Nonempty, PathText, Seconds, Section, byShape, number, unique
+from . import security, texts
+from .matching import Clients
+from .section import (
+    TAG,
+    Claim,
+    Nonempty,
+    OneOrMore,
+    Origins,
+    PathText,
+    Seconds,
+    Section,
+    byShape,
+    number,
+    unique,
+)
 
 __all__ = [
     "Advice",
@@ -36,27 +48,8 @@ _BASIC = security.BasicAuth(())
 _JWT = security.JWTAuth(())
 _FORWARD = security.ForwardAuth("")
 
-#: What the data path says itself.
-_OWN = frozenset(
-    (
-        "host",
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-prefix",
-        "x-forwarded-proto",
-        "x-real-ip",
-        "x-request-id",
-    )
-)
-
 #: A field of the proxy's own has at most so many hyphens: its twins with underscores are removed too.
 _HYPHENS = 6
-
-
-def _client(text: str) -> str:
-    return clients.client(text).text
 
 
 def _telling(text: str) -> str:
@@ -65,7 +58,7 @@ def _telling(text: str) -> str:
     """
     texts.fieldName(text)
     plain = text.lower().replace("_", "-")
-    if plain in _OWN:
+    if plain == "host" or plain in texts.SAID:
         raise ValueError("is a field of the proxy's own already: choose another")
     if plain.count("-") > _HYPHENS:
         raise ValueError(f"has more than {_HYPHENS} hyphens: choose a shorter one")
@@ -115,22 +108,12 @@ def _url(text: str) -> str:
 
 
 _Count = Annotated[int, Field(ge=1, le=100_000_000), BeforeValidator(number)]
-_Client = Annotated[str, AfterValidator(_client)]
-_Clients = Annotated[
-    Annotated[_Client, Tag(TAG + "text")]
-    | Annotated[list[_Client], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape("has to be an address, a network, a range, a glob or a list of these"),
-]
 _Telling = Annotated[str, AfterValidator(_telling)]
 _Tellings = Annotated[list[_Telling], Field(min_length=1), AfterValidator(unique)]
 _Returning = Annotated[str, AfterValidator(_returning)]
 _Realm = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_realm)]
 _URL = Annotated[str, AfterValidator(_url)]
-_Texts = Annotated[
-    Annotated[Nonempty, Tag(TAG + "text")]
-    | Annotated[list[Nonempty], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape("has to be a text or a list of texts"),
-]
+_Texts = Annotated[OneOrMore[Nonempty], byShape("has to be a text or a list of texts")]
 
 
 class RateLimit(Section):
@@ -356,12 +339,12 @@ class Security(Section):
     connections, rate, CORS, and then who it is.
     """
 
-    ipAllowList: _Clients | None = Field(
+    ipAllowList: Clients | None = Field(
         default=None,
         description="Who may: an address, a network, a range `10.0.0.1-10.0.0.9`, a glob `10.0.*.*`, or a "
         "list of these, of IPv4 and IPv6. All others are answered with 403, or closed where it is not HTTP.",
     )
-    ipBlockList: _Clients | None = Field(
+    ipBlockList: Clients | None = Field(
         default=None, description="Who may not, likewise; whoever is in both may not."
     )
     maxConnections: _Count | None = Field(
@@ -401,16 +384,7 @@ class Cors(Section):
     otherwise are replaced.
     """
 
-    origins: Annotated[
-        Annotated[Annotated[str, AfterValidator(origin)], Tag(TAG + "text")]
-        | Annotated[
-            list[Annotated[str, AfterValidator(origin)]],
-            Field(min_length=1),
-            AfterValidator(unique),
-            Tag(TAG + "list"),
-        ],
-        byShape("has to be an origin or a list of origins"),
-    ] = Field(
+    origins: Origins = Field(
         description="One or a list: `https://app.example`, `https://*.app.example` (one label), "
         "`https://**.app.example` (any depth), `null`, or `*` (all, and then without credentials)."
     )

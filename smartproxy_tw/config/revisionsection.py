@@ -14,7 +14,20 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from . import blanks, revision, revisiontexts, texts
 from .expressions import expression
-from .section import TAG, Claim, Nonempty, PathText, Section, byShape, claim, number, shape, unique
+from .section import (
+    TAG,
+    Claim,
+    Nonempty,
+    OneOrMore,
+    PathText,
+    Section,
+    Whole,
+    byShape,
+    claim,
+    number,
+    shape,
+    unique,
+)
 
 __all__ = [
     "Compress",
@@ -29,7 +42,7 @@ __all__ = [
     "ResponseChanges",
     "Rewrite",
     "TemplateText",
-    "ValueText",
+    "Values",
 ]
 
 
@@ -45,7 +58,7 @@ def _template(text: str) -> str:
 
 
 #: The value of a header field, with blanks.
-ValueText = Annotated[str, AfterValidator(_value)]
+_ValueText = Annotated[str, AfterValidator(_value)]
 #: The body of an answer, with blanks.
 TemplateText = Annotated[str, AfterValidator(_template)]
 
@@ -68,10 +81,11 @@ def _responseGlob(text: str) -> str:
 
 _RequestName = Annotated[str, AfterValidator(_requestName)]
 _ResponseName = Annotated[str, AfterValidator(_responseName)]
-_Value = Annotated[
-    Annotated[ValueText, Tag(TAG + "text")]
-    | Annotated[int, Tag(TAG + "number")]
-    | Annotated[list[ValueText], Field(min_length=1), Tag(TAG + "list")],
+#: The value of a field, or several for one that comes several times.
+Values = Annotated[
+    Annotated[_ValueText, Tag(TAG + "text")]
+    | Annotated[Whole, Tag(TAG + "number")]
+    | Annotated[list[_ValueText], Field(min_length=1), Tag(TAG + "list")],
     byShape("has to be text, a whole number or a list of texts"),
 ]
 _SET = (
@@ -85,16 +99,8 @@ _REMOVE = "Names, or globs such as `x-debug-*`, of fields that do not go on; one
 _RequestGlob = Annotated[str, AfterValidator(_requestGlob)]
 _ResponseGlob = Annotated[str, AfterValidator(_responseGlob)]
 _GLOBS = "has to be the name of a field, a glob, or a list of these"
-_RequestRemovals = Annotated[
-    Annotated[_RequestGlob, Tag(TAG + "text")]
-    | Annotated[list[_RequestGlob], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape(_GLOBS),
-]
-_ResponseRemovals = Annotated[
-    Annotated[_ResponseGlob, Tag(TAG + "text")]
-    | Annotated[list[_ResponseGlob], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape(_GLOBS),
-]
+_RequestRemovals = Annotated[OneOrMore[_RequestGlob], byShape(_GLOBS)]
+_ResponseRemovals = Annotated[OneOrMore[_ResponseGlob], byShape(_GLOBS)]
 
 
 class RequestChanges(Section):
@@ -104,10 +110,10 @@ class RequestChanges(Section):
     proxy itself says of the client (X-Forwarded-For and its like, X-Request-ID) are beyond reach.
     """
 
-    set: dict[_RequestName, _Value] = Field(
+    set: dict[_RequestName, Values] = Field(
         default_factory=dict, description=_SET + " `Host` is what the target is asked for."
     )
-    add: dict[_RequestName, _Value] = Field(default_factory=dict, description=_ADD)
+    add: dict[_RequestName, Values] = Field(default_factory=dict, description=_ADD)
     remove: _RequestRemovals = Field(default_factory=list, description=_REMOVE)
 
 
@@ -118,8 +124,8 @@ class ResponseChanges(Section):
     are beyond reach.
     """
 
-    set: dict[_ResponseName, _Value] = Field(default_factory=dict, description=_SET)
-    add: dict[_ResponseName, _Value] = Field(default_factory=dict, description=_ADD)
+    set: dict[_ResponseName, Values] = Field(default_factory=dict, description=_SET)
+    add: dict[_ResponseName, Values] = Field(default_factory=dict, description=_ADD)
     remove: _ResponseRemovals = Field(default_factory=list, description=_REMOVE)
 
 
@@ -184,8 +190,7 @@ class Query(Section):
         "text with blanks, which is percent-encoded.",
     )
     remove: Annotated[
-        Annotated[_NameGlob, Tag(TAG + "text")]
-        | Annotated[list[_NameGlob], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
+        OneOrMore[_NameGlob],
         byShape("has to be the name of a parameter, a glob, a /regular expression/, or a list of these"),
     ] = Field(
         default_factory=list,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from . import blanks
+from .texts import SAID
 
 __all__ = ["changedField", "mediaType", "pathTemplate", "prefix", "reaches", "removedField", "replacement"]
 
@@ -34,19 +35,6 @@ _FRAMING = frozenset(
         "upgrade",
     }
 )
-#: What the proxy says of the client, and of how it has asked.
-_SAID = frozenset(
-    {
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-prefix",
-        "x-forwarded-proto",
-        "x-real-ip",
-        "x-request-id",
-    }
-)
 
 
 def _beyondReach(name: str, isRequest: bool) -> str | None:
@@ -58,7 +46,7 @@ def _beyondReach(name: str, isRequest: bool) -> str | None:
     plain = name.replace("_", "-")
     if plain in _FRAMING or (isRequest and plain == "expect"):
         return "frames the message or is for one hop only: it is the proxy's own and cannot be changed"
-    if isRequest and plain in _SAID:
+    if isRequest and plain in SAID:
         return "is what the proxy itself says of the client, in every request, and cannot be changed"
     if not isRequest and plain == "date":
         return "is set by who gives the answer and cannot be changed"

@@ -9,7 +9,7 @@ Importing this imports pydantic, so nobody does before a file is read.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -24,16 +24,20 @@ from pydantic.alias_generators import to_snake
 
 from . import names
 from .document import FromEnvironment
+from .origins import origin
 
 __all__ = [
     "TAG",
     "Claim",
     "Domain",
+    "Domains",
     "IPAddress",
     "IPAddresses",
     "Network",
     "Networks",
     "Nonempty",
+    "OneOrMore",
+    "Origins",
     "PathText",
     "PathTexts",
     "Port",
@@ -147,15 +151,20 @@ def network(text: str) -> str:
 
 Network = Annotated[str, AfterValidator(network)]
 
+_T = TypeVar("_T")
+#: One text, or a list of them that has each once, for C{Annotated} with L{byShape}.
+OneOrMore = (
+    Annotated[_T, Tag(TAG + "text")]
+    | Annotated[list[_T], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")]
+)
 PathTexts = Annotated[
     Annotated[PathText, Tag(TAG + "text")] | Annotated[list[PathText], Tag(TAG + "list")],
     byShape("has to be a path or a list of paths"),
 ]
-IPAddresses = Annotated[
-    Annotated[IPAddress, Tag(TAG + "text")]
-    | Annotated[list[IPAddress], Field(min_length=1), AfterValidator(unique), Tag(TAG + "list")],
-    byShape("has to be an IP address or a list of them"),
-]
+IPAddresses = Annotated[OneOrMore[IPAddress], byShape("has to be an IP address or a list of them")]
+Domains = Annotated[OneOrMore[Domain], byShape("has to be a name or a list of names")]
+_Origin = Annotated[str, AfterValidator(origin)]
+Origins = Annotated[OneOrMore[_Origin], byShape("has to be an origin or a list of origins")]
 Networks = Annotated[
     Annotated[Network, Tag(TAG + "text")]
     | Annotated[list[Network], AfterValidator(unique), Tag(TAG + "list")],

@@ -18,6 +18,7 @@ from .model import LETSENCRYPT, LETSENCRYPT_STAGING
 
 __all__ = [
     "DIRECTORIES",
+    "SAID",
     "bearerToken",
     "directory",
     "email",
@@ -53,14 +54,17 @@ _BEARER = re.compile(r"[A-Za-z0-9._~+/-]{32,512}=*\Z")
 _HOPS = frozenset(
     {"connection", "http2-settings", "keep-alive", "proxy-connection", "te", "transfer-encoding"}
 )
-_FORWARDING = frozenset(
+#: What the proxy itself says to targets of the client, and of how it has asked.
+SAID = frozenset(
     {
+        "forwarded",
         "x-forwarded-for",
         "x-forwarded-host",
         "x-forwarded-port",
         "x-forwarded-prefix",
         "x-forwarded-proto",
         "x-real-ip",
+        "x-request-id",
     }
 )
 #: These are set by the data path, which alone knows what is right.
@@ -202,7 +206,7 @@ def matchedField(text: str) -> str:
             "is for one hop only and never goes on: to tell WebSockets apart, ask for the field Upgrade"
         )
     plain = found.replace("_", "-")
-    if plain == "x-request-id" or (plain in _FORWARDING and plain != found):
+    if plain == "x-request-id" or (plain in SAID and plain != found):
         raise ValueError("is never believed as it comes, so that no route can ask for it")
     return found
 

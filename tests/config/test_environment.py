@@ -120,6 +120,9 @@ class UseTests(SynchronousTestCase):
                 tls: {mode: terminate-and-reencrypt, certificate: internal, insecure_skip_verify: "${YES}"}
             - {match: {ports: 1}, enabled: "${NO}", action: {type: block}}
             - {match: {ports: 2}, action: {type: redirect, to: /x, status: "${STATUS}"}}
+            - match: {ports: 3}
+              action: {type: respond, headers: {X-A: "${WHOLE}"}}
+              headers: {response: {set: {X-B: "${WHOLE}"}, add: {X-C: ["${WHOLE}", x]}}}
             """,
             environ=ENVIRONMENT
             | {
@@ -142,7 +145,11 @@ class UseTests(SynchronousTestCase):
         self.assertEqual(first.priority, 7)
         self.assertEqual(second.action.status, 307)
         self.assertEqual((config.timeouts.head, config.timeouts.idle), (2.5, 7.0))
-        self.assertEqual(config.routes[2].domains, ("example.com",))
+        third = config.routes[2]
+        self.assertEqual(third.action.headers, (("X-A", "7"),))
+        self.assertEqual(third.headers.response.set, (("X-B", "7"),))
+        self.assertEqual(third.headers.response.add, (("X-C", "7"), ("X-C", "x")))
+        self.assertEqual(config.routes[3].domains, ("example.com",))
 
     def test_valuesAreNotTold(self) -> None:
         """

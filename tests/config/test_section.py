@@ -4,11 +4,23 @@ What all sections of the configuration's language have in common.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, TypeAdapter, ValidationError
 from twisted.trial.unittest import TestCase
 
 from smartproxy_tw.config.document import FromEnvironment
-from smartproxy_tw.config.section import Claim, Networks, Port, Section, number, unique
+from smartproxy_tw.config.section import (
+    Claim,
+    Domain,
+    Networks,
+    OneOrMore,
+    Port,
+    Section,
+    byShape,
+    number,
+    unique,
+)
 
 
 class _Sample(Section):
@@ -57,3 +69,24 @@ class SectionTests(TestCase):
             networks.validate_python(["10.0.0.1", "10.0.0.1/32"])
         with self.assertRaisesRegex(ValueError, "lists a twice"):
             unique(["a", "b", "a"])
+
+    def test_oneOrMore(self) -> None:
+        """
+        One text, or a list of them in which each stands once and there is at least one; what is
+        neither is told so.
+        """
+        names: TypeAdapter[object] = TypeAdapter(
+            Annotated[OneOrMore[Domain], byShape("has to be a name or a list of names")]
+        )
+        self.assertEqual(names.validate_python("A.Example"), "a.example")
+        self.assertEqual(names.validate_python(["A.example", "b.example"]), ["a.example", "b.example"])
+        for value, said in (
+            ([], "at least 1 item"),
+            (["a.example", "A.example"], "lists a.example twice"),
+            (["a.example", 5], "valid string"),
+            (5, "has to be a name or a list of names"),
+            ({}, "has to be a name or a list of names"),
+            (None, "has to be a name or a list of names"),
+        ):
+            with self.assertRaisesRegex(ValidationError, said):
+                names.validate_python(value)
