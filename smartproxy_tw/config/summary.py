@@ -5,7 +5,7 @@ prints when nothing is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from .checks import demands
@@ -31,6 +31,7 @@ from .model import (
     Target,
 )
 from .narration import revised
+from .runs import told
 from .spoken import withProtocol
 from .texts import isLoopback
 from .wards import asked
@@ -53,7 +54,7 @@ def render(config: Config, file: str) -> str:
     ports = config.ports
     lines = [f"{file}: {_count(len(config.routes), 'route')} on {_count(len(ports), 'port')}, nothing wrong"]
     for group in _groups(config):
-        lines += ["", f"{'port' if len(group) == 1 else 'ports'} {_runs(group)}"]
+        lines += ["", f"{'port' if len(group) == 1 else 'ports'} {', '.join(told(group))}"]
         lines += _challenges(config, group[0])
         lines += _heralds(config, group[0])
         for route in config.routes:
@@ -79,19 +80,6 @@ def _groups(config: Config) -> list[list[int]]:
         key = (*indices, *_challenges(config, port), *_heralds(config, port))
         groups.setdefault(key, []).append(port)
     return list(groups.values())
-
-
-def _runs(ports: Sequence[int]) -> str:
-    """
-    Ports with neighbours drawn together.
-    """
-    runs: list[list[int]] = []
-    for port in ports:
-        if runs and runs[-1][1] == port - 1:
-            runs[-1][1] = port
-        else:
-            runs.append([port, port])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def _challenges(config: Config, port: int) -> list[str]:

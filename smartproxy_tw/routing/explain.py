@@ -33,6 +33,7 @@ from ..config.model import (
     TLSPolicy,
 )
 from ..config.narration import revised
+from ..config.runs import told
 from ..config.spoken import withProtocol
 from ..config.wards import asked as asking
 from ..config.wards import denial
@@ -633,15 +634,9 @@ def _oneOf(domains: tuple[str, ...]) -> str:
 
 def _ports(ports: tuple[int, ...]) -> str:
     """
-    Some ports, ranges drawn together.
+    Some ports.
     """
-    runs: list[list[int]] = []
-    for port in ports:
-        if runs and runs[-1][1] == port - 1:
-            runs[-1][1] = port
-        else:
-            runs.append([port, port])
-    shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
+    shown = told(ports)
     return ", ".join(shown[:6] + (["and others"] if len(shown) > 6 else []))
 
 

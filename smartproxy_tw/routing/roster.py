@@ -23,6 +23,7 @@ from ..config.model import (
     Route,
     Several,
 )
+from ..config.runs import runs
 from ..config.wards import asked as asking
 from .explain import Verdict
 
@@ -39,7 +40,7 @@ def entry(route: Route, place: int) -> Mapping[str, Any]:
     return {
         "name": route.name,
         "line": route.line or None,
-        "ports": _runs(route.ports),
+        "ports": _ports(route.ports),
         "protocol": route.protocol,
         "match": _match(route),
         "action": _action(route),
@@ -90,17 +91,11 @@ def verdict(said: Verdict) -> Mapping[str, Any]:
     return {"route": said.route.name, "line": said.route.line or None, "reason": said.reason}
 
 
-def _runs(ports: tuple[int, ...]) -> list[Any]:
+def _ports(ports: tuple[int, ...]) -> list[Any]:
     """
-    As a configuration has them: a range of thousands is one thing.
+    As a configuration has them.
     """
-    runs: list[list[int]] = []
-    for port in ports:
-        if runs and runs[-1][1] == port - 1:
-            runs[-1][1] = port
-        else:
-            runs.append([port, port])
-    return [first if first == last else {"from": first, "to": last} for first, last in runs]
+    return [first if first == last else {"from": first, "to": last} for first, last in runs(ports)]
 
 
 def _mostExact(domains: tuple[str, ...]) -> str:
