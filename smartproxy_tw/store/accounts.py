@@ -16,6 +16,7 @@ from zope.interface import implementer
 from ..facts import Account
 from ..interfaces import IAccountStore
 from .naming import authorityName
+from .note import objectIn
 
 if TYPE_CHECKING:
     from .directory import SecureDirectory
@@ -82,8 +83,8 @@ def _fileName(directory: str) -> str:
 
 
 def _parse(content: bytes, directory: str) -> Account:
-    found = json.loads(content)
-    if not isinstance(found, dict) or found.get("directory") != directory:
+    found = objectIn(content)
+    if found.get("directory") != directory:
         raise ValueError("it is not about that directory")
     key, url, following = found.get("key"), found.get("url"), found.get("next_key")
     if not isinstance(key, str) or "PRIVATE KEY" not in key or not isinstance(url, str | None):

@@ -5,11 +5,12 @@ again and again does not use up what an authority allows.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
+
+from .note import Note
 
 if TYPE_CHECKING:
     from .directory import SecureDirectory
@@ -48,24 +49,14 @@ class DirectoryAttempts:
         """
         @param directory: Where the file is; open.
         """
-        self._directory = directory
+        self._note: Note[dict[str, Attempt]] = Note(directory, _NAME, _parse, dict)
 
     def load(self) -> dict[str, Attempt]:
         """
         What is remembered, by the keys of certificates.  What makes no sense is
         forgotten.
         """
-        try:
-            content = self._directory.read(_NAME)
-            return {} if content is None else _parse(content)
-        except (OSError, ValueError) as why:
-            self._log.warn(
-                "{path} is passed over: {why}",
-                event="attempts-unusable",
-                path=self._directory.pathOf(_NAME),
-                why=str(why),
-            )
-            return {}
+        return self._note.load(self._log.warn, "attempts-unusable")
 
     def save(self, attempts: dict[str, Attempt]) -> None:
         """
@@ -73,22 +64,20 @@ class DirectoryAttempts:
 
         @raise OSError: They could not be written.
         """
-        content = {
-            key: {
-                "at": each.at,
-                "failures": each.failures,
-                "not_before": each.notBefore,
-                "problem": each.problem,
+        self._note.save(
+            {
+                key: {
+                    "at": each.at,
+                    "failures": each.failures,
+                    "not_before": each.notBefore,
+                    "problem": each.problem,
+                }
+                for key, each in attempts.items()
             }
-            for key, each in attempts.items()
-        }
-        self._directory.write(_NAME, json.dumps(content, indent=1).encode("ascii") + b"\n")
+        )
 
 
-def _parse(content: bytes) -> dict[str, Attempt]:
-    found = json.loads(content)
-    if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
+def _parse(found: dict[str, Any]) -> dict[str, Attempt]:
     return {key: _attempt(each) for key, each in found.items()}
 
 

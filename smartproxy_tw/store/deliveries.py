@@ -5,10 +5,11 @@ left out because a process ended between a certificate and a program.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
+
+from .note import Note
 
 if TYPE_CHECKING:
     from .directory import SecureDirectory
@@ -33,24 +34,16 @@ class DirectoryDeliveries:
         """
         @param directory: Where the file is; open.
         """
-        self._directory = directory
+        self._note: Note[Deliveries] = Note(directory, _NAME, _parse, dict)
 
     def load(self) -> Deliveries:
         """
         What is remembered.  What makes no sense is forgotten, so that a program is
         told twice rather than never.
         """
-        try:
-            content = self._directory.read(_NAME)
-            return {} if content is None else _parse(content)
-        except (OSError, ValueError, RecursionError) as why:
-            self._log.warn(
-                "{path} is passed over, hooks may be run once more: {why}",
-                event="hooks-unusable",
-                path=self._directory.pathOf(_NAME),
-                why=str(why),
-            )
-            return {}
+        return self._note.load(
+            self._log.warn, "hooks-unusable", "{path} is passed over, hooks may be run once more: {why}"
+        )
 
     def save(self, deliveries: Deliveries) -> None:
         """
@@ -58,13 +51,10 @@ class DirectoryDeliveries:
 
         @raise OSError: They could not be written.
         """
-        self._directory.write(_NAME, json.dumps(deliveries).encode("ascii") + b"\n")
+        self._note.save(deliveries, isIndented=False)
 
 
-def _parse(content: bytes) -> Deliveries:
-    found = json.loads(content)
-    if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
+def _parse(found: dict[str, Any]) -> Deliveries:
     for each in found.values():
         if not isinstance(each, dict) or not all(isinstance(serial, str) for serial in each.values()):
             raise ValueError("an entry is no JSON object of serial numbers")

@@ -8,14 +8,14 @@ They are known by their fingerprints (SHA-256), each until its certificate has e
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from ..acme.x509 import describe, leafDER
+from .note import Note
 
 if TYPE_CHECKING:
     from .certificates import Run
@@ -43,10 +43,14 @@ class Revocations:
         @param run: Does what waits for the disk.
         @param seconds: The time, POSIX seconds.
         """
-        self._directory = directory
+        self._note: Note[dict[str, float]] = Note(directory, _NAME, _parse, dict)
         self._run = run
         self._seconds = seconds
-        self._ends = self._load()
+        self._ends = self._note.load(
+            self._log.error,
+            "revocations-unusable",
+            "{path} cannot be used, what was revoked is not known: {why}",
+        )
         # What is written later is to be on the disk later.
         self._turn = DeferredLock()
 
@@ -85,30 +89,10 @@ class Revocations:
         return self._turn.run(self._writeNow)
 
     def _writeNow(self) -> Deferred[None]:
-        content = json.dumps(self._ends, indent=1).encode("ascii") + b"\n"
-        return self._run(self._directory.write, _NAME, content)
-
-    def _load(self) -> dict[str, float]:
-        try:
-            content = self._directory.read(_NAME)
-            return {} if content is None else _parse(content)
-        except (OSError, ValueError) as why:
-            self._log.error(
-                "{path} cannot be used, what was revoked is not known: {why}",
-                event="revocations-unusable",
-                path=self._directory.pathOf(_NAME),
-                why=str(why),
-            )
-            return {}
+        return self._run(self._note.save, dict(self._ends))
 
 
-def _parse(content: bytes) -> dict[str, float]:
-    try:
-        found = json.loads(content)
-    except RecursionError as why:
-        raise ValueError("it is nested too deeply") from why
-    if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
+def _parse(found: dict[str, Any]) -> dict[str, float]:
     try:
         return {str(known): float(end) for known, end in found.items()}
     except TypeError as why:

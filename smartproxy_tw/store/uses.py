@@ -6,13 +6,13 @@ it may.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
 from ..acme.budget import Wait
+from .note import Note
 
 if TYPE_CHECKING:
     from .directory import SecureDirectory
@@ -49,23 +49,13 @@ class DirectoryUses:
         """
         @param directory: Where the file is; open.
         """
-        self._directory = directory
+        self._note = Note(directory, _NAME, _parse, Uses)
 
     def load(self) -> Uses:
         """
         What is remembered.  What makes no sense is forgotten.
         """
-        try:
-            content = self._directory.read(_NAME)
-            return Uses() if content is None else _parse(json.loads(content))
-        except (OSError, ValueError) as why:
-            self._log.warn(
-                "{path} is passed over: {why}",
-                event="budget-unusable",
-                path=self._directory.pathOf(_NAME),
-                why=str(why),
-            )
-            return Uses()
+        return self._note.load(self._log.warn, "budget-unusable")
 
     def save(self, uses: Uses) -> None:
         """
@@ -78,11 +68,11 @@ class DirectoryUses:
             "holds": {key: {"until": hold.until, "why": hold.why} for key, hold in uses.holds.items()},
             "most_names": uses.mostNames,
         }
-        # Not indented: that takes ten times as long, and ten thousand names are written.
-        self._directory.write(_NAME, json.dumps(content).encode("ascii") + b"\n")
+        # As many as there are names.
+        self._note.save(content, isIndented=False)
 
 
-def _parse(found: Any) -> Uses:
+def _parse(found: dict[str, Any]) -> Uses:
     try:
         return Uses(
             buckets={str(key): float(at) for key, at in found["buckets"].items()},

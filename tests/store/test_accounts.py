@@ -111,7 +111,14 @@ class DirectoryAccountsTests(Contract, SynchronousTestCase):
         under another name, and there is no account yet.
         """
         store = self.makeStore()
-        for nonsense in (b"", b"{", b"[]", b"\xff", b'{"directory": "https://ca.example/directory"}'):
+        for nonsense in (
+            b"",
+            b"{",
+            b"[]",
+            b"\xff",
+            b"[" * 100_000,
+            b'{"directory": "https://ca.example/directory"}',
+        ):
             store.save(PRODUCTION, Account(newKey()))
             (name,) = self.directory.names(".json")
             self.directory.write(name, nonsense)

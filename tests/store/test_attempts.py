@@ -41,6 +41,7 @@ class DirectoryAttemptsTests(SynchronousTestCase):
         for content in (
             b"",
             b"[]",
+            b"[" * 100_000,
             b"\xff",
             b'{"auto:a": 3}',
             b'{"auto:a": {"at": 1}}',

@@ -75,9 +75,9 @@ class RevocationsTests(SynchronousTestCase):
         However long a write takes, the last one is the one that stays.
         """
         waiting: list[Deferred[None]] = []
-        written: list[bytes] = []
+        written: list[dict[str, float]] = []
 
-        def run(write: Any, name: str, content: bytes) -> Deferred[None]:
+        def run(save: Any, content: dict[str, float]) -> Deferred[None]:
             written.append(content)
             waiting.append(Deferred())
             return waiting[-1]
@@ -88,7 +88,7 @@ class RevocationsTests(SynchronousTestCase):
             self.assertEqual(len(written), number)
             waiting.pop().callback(None)
             self.successResultOf(each)
-        self.assertEqual(len(json.loads(written[-1])), 3)
+        self.assertEqual(len(written[-1]), 3)
 
     def test_unwritten(self) -> None:
         """

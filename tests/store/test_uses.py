@@ -42,6 +42,7 @@ class UsesTests(SynchronousTestCase):
             b"",
             b"\xff",
             b"[]",
+            b"[" * 100_000,
             b"{}",
             b'{"buckets": {"orders": "x"}, "holds": {}}',
             b'{"buckets": {}, "holds": {"all": 5}}',
