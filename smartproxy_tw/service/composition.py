@@ -206,8 +206,8 @@ class Composition:
         means, storage, directory = self._means, self.storage, self.config.acme.directory
         respondents = means.respondents
         presenter = Presenter(plane, respondents.records or self._records, respondents.http)
-        journal = self._journal(storage.orders, directory)
-        twins = self._journal(storage.twins, directory)
+        journal = self._journal(storage.own.orders, directory)
+        twins = self._journal(storage.own.twins, directory)
         issuer = self._newIssuer(presenter, journal, milestones, twins=twins)
         # Whoever hands in how orders are placed says all there is about authorities.
         isOwn = means.obtain is None
@@ -221,7 +221,7 @@ class Composition:
             self._clock,
             gate=gate,
             close=issuer.close,
-            memory=Memory(storage.attempts, storage.uses, means.run),
+            memory=Memory(storage.own.attempts, storage.own.uses, means.run),
             journal=journal,
             twins=twins,
             presenter=presenter,

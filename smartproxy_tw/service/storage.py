@@ -63,14 +63,8 @@ class Storage:
     What one proxy keeps between its starts.
 
     @ivar accounts: ACME accounts.
-    @ivar certificates: Certificates by the ACME authority in question: what
-        another one issued, staging for instance, does not pass for its own.
-    @ivar orders: Orders under way.
-    @ivar twins: Those for second certificates, L{None} where there are none.
-    @ivar attempts: Orders there that failed.
-    @ivar uses: What of its budget is used.
-    @ivar revocations: What it issued and revoked.
-    @ivar own: All that is kept of that authority.
+    @ivar own: What is kept of the ACME authority in question: what another one
+        issued, staging for instance, does not pass for its own.
     @ivar fallbacks: The same of the authorities that are asked besides.
     @ivar deliveries: Of which certificates the operator's programs were told.
     @ivar authority: The local authority; not opened, since not everybody
@@ -78,12 +72,6 @@ class Storage:
     """
 
     accounts: IAccountStore
-    certificates: ICertificateStore
-    orders: IOrderStore
-    twins: IOrderStore | None
-    attempts: DirectoryAttempts
-    uses: DirectoryUses
-    revocations: Revocations
     own: Shelf
     fallbacks: tuple[Shelf, ...]
     deliveries: DirectoryDeliveries
@@ -147,9 +135,6 @@ class Storage:
         try:
             bringUp(self._directory)
             self.own, *others = map(self._shelf, self._authorities)
-            own = self.own
-            self.certificates, self.attempts, self.uses = own.certificates, own.attempts, own.uses
-            self.orders, self.twins, self.revocations = own.orders, own.twins, own.revocations
             self.fallbacks = tuple(others)
             self.accounts = (
                 DirectoryAccounts(self._directory.child("accounts"))

@@ -67,8 +67,8 @@ class CertificatesTests(SynchronousTestCase):
             self.clock,
             gate=lambda: self.gate,
             close=self.close,
-            journal=Journal(self.storage.orders, "https://ca.example/", NOW),
-            memory=Memory(self.storage.attempts, self.storage.uses, maybeDeferred),
+            journal=Journal(self.storage.own.orders, "https://ca.example/", NOW),
+            memory=Memory(self.storage.own.attempts, self.storage.own.uses, maybeDeferred),
             chance=Random(0),
             probe=self.authority.probe,
             **parts,
@@ -139,7 +139,7 @@ class CertificatesTests(SynchronousTestCase):
         memory = Memory(shelf.attempts, shelf.uses, maybeDeferred)
         fallback = Asked(shelf, other.obtain, self.close, memory, other.probe, other.advise)
         for source, ages in ((SHOP, (2, 1)), (BLOG, (1, 2))):
-            for age, store in zip(ages, (storage.certificates, shelf.certificates), strict=True):
+            for age, store in zip(ages, (storage.own.certificates, shelf.certificates), strict=True):
                 made = SIGNER.issue(source.names, lifetime=90 * 86400.0, now=NOW - age * 3600)
                 self.successResultOf(Credentials(store).save(made))
         certificates = self.make(SHOP, BLOG, fallbacks=[fallback])
@@ -309,7 +309,7 @@ class CertificatesTests(SynchronousTestCase):
         """
         answers = (Answer("http-01", names[0], "t" * 22, "t" * 22 + ".print"),)
         entry = Entry("https://ca.example/", names, newKey(), NOW - 5, None, "https://ca.example/1", answers)
-        self.successResultOf(self.storage.orders.save(entry))
+        self.successResultOf(self.storage.own.orders.save(entry))
         return entry
 
     def test_answersFirst(self) -> None:
@@ -342,7 +342,7 @@ class CertificatesTests(SynchronousTestCase):
         self.assertEqual(len(self.plane.presented), 2)
         self.successResultOf(second.provisionAll())
         self.assertEqual(self.plane.presented, [])
-        self.assertEqual(self.successResultOf(self.storage.orders.load()), [])
+        self.assertEqual(self.successResultOf(self.storage.own.orders.load()), [])
 
     def test_savedThenForgotten(self) -> None:
         """
@@ -356,11 +356,11 @@ class CertificatesTests(SynchronousTestCase):
         save = certificates._holdings.first[0]._keeper._save
         self.assertNotEqual(key, entry.key)
         self.successResultOf(save(credential))
-        self.assertEqual(self.successResultOf(self.storage.orders.load()), [entry])
+        self.assertEqual(self.successResultOf(self.storage.own.orders.load()), [entry])
         mine = replace(entry, key=credential.key)
         self.successResultOf(certificates._authorities._ledger._journals[0].begin(mine))
         self.successResultOf(save(credential))
-        self.assertEqual(self.successResultOf(self.storage.orders.load()), [])
+        self.assertEqual(self.successResultOf(self.storage.own.orders.load()), [])
 
     def test_both(self) -> None:
         """
@@ -414,7 +414,7 @@ class CertificatesTests(SynchronousTestCase):
         such before the first one takes its place in the store.
         """
         old = self.authority._issue(SHOP.names, True)
-        self.successResultOf(Credentials(self.storage.certificates).save(old))
+        self.successResultOf(Credentials(self.storage.own.certificates).save(old))
         self.storage.close()
         for orders in (1, 1):
             certificates = self.makeBoth(SHOP)
@@ -448,7 +448,7 @@ class CertificatesTests(SynchronousTestCase):
         keys = {each.key for each in self.plane.config.autoCertificates}
         self.assertEqual(keys, {each.key for each in found})
         self.assertIs(certificates.config, self.plane.config)
-        self.assertEqual(self.storage.attempts.load(), {})
+        self.assertEqual(self.storage.own.attempts.load(), {})
         lines = self.story.lines
         self.assertLess(max(lines.index(f"installed {key}") for key in keys), lines.index("routed"), lines)
         self.restarted(certificates)
@@ -578,7 +578,7 @@ class CertificatesTests(SynchronousTestCase):
         self.clock.advance(0)
         found = self.successResultOf(provisioned)
         self.assertEqual([(each.state, len(each.names)) for each in found], [("valid", 1)] * 2)
-        self.assertEqual((shelf.uses.load().mostNames, self.storage.uses.load().mostNames), ({"": 1}, {}))
+        self.assertEqual((shelf.uses.load().mostNames, self.storage.own.uses.load().mostNames), ({"": 1}, {}))
 
     def test_dividedBoth(self) -> None:
         """

@@ -97,7 +97,7 @@ class DemandCase(SynchronousTestCase):
         storage.open()
         self.addCleanup(storage.close)
         config = replace(configuration(self.path, *sources), acme=Acme(directory=CA, keyType=keyType))
-        self.journal = Journal(storage.orders, CA, NOW)
+        self.journal = Journal(storage.own.orders, CA, NOW)
         parts.setdefault("revoke", self.authority.revoke)
         certificates = Certificates(
             config,
@@ -108,7 +108,7 @@ class DemandCase(SynchronousTestCase):
             gate=lambda: self.gate,
             close=lambda: succeed(None),
             journal=self.journal,
-            memory=Memory(storage.attempts, storage.uses, maybeDeferred),
+            memory=Memory(storage.own.attempts, storage.own.uses, maybeDeferred),
             chance=Random(0),
             probe=self.authority.probe,
             advise=self.authority.advise,
@@ -432,7 +432,7 @@ class RevokeTests(DemandCase):
         self.authority.thinks()
         self.successResultOf(certificates.revoke(SHOP.key))
         self.assertEqual(self.journal.entries, ())
-        self.assertEqual(self.successResultOf(self.storage.orders.load()), [])
+        self.assertEqual(self.successResultOf(self.storage.own.orders.load()), [])
 
     def test_fullDisk(self) -> None:
         """

@@ -54,7 +54,7 @@ class MakingTests(SynchronousTestCase):
         self.addCleanup(storage.close)
         signer = Signer.create("A test's root", now=NOW - 86400)
         self.authority = FakeAuthority(story, self.plane, signer, clock.seconds)
-        memory = Memory(storage.attempts, storage.uses, maybeDeferred)
+        memory = Memory(storage.own.attempts, storage.own.uses, maybeDeferred)
         asked = Asked(storage.own, self.authority.obtain, lambda: maybeDeferred(int), memory)  # type: ignore[arg-type]
         acme = Acme(directory="https://ca.example/", keyType=keyType)
         authorities = Authorities([asked], acme, Presenter(self.plane, None), clock, Random(0))

@@ -108,12 +108,12 @@ class StorageTests(SynchronousTestCase):
         files = FrailFiles()
         first = self.storage(files=files)
         first.open()
-        self.successResultOf(Credentials(first.certificates).save(credential))
+        self.successResultOf(Credentials(first.own.certificates).save(credential))
         first.close()
         files.becomeReadOnly()
         second = self.storage(files=files)
         second.open()
-        shelf = Credentials(second.certificates)
+        shelf = Credentials(second.own.certificates)
         self.assertEqual(list(self.successResultOf(shelf.load())), ["auto:a.example"])
         self.failureResultOf(shelf.save(credential), OSError)
         files.mend()
@@ -141,12 +141,12 @@ class StorageTests(SynchronousTestCase):
         self.assertEqual(other.directory, "https://other.example/")
         credential = selfSigned(("a.example",))
         self.successResultOf(Credentials(other.certificates).save(credential))
-        self.assertEqual(self.successResultOf(Credentials(storage.certificates).load()), {})
+        self.assertEqual(self.successResultOf(Credentials(storage.own.certificates).load()), {})
         storage.close()
         alone = self.storage("https://other.example/")
         alone.open()
         self.assertEqual(
-            list(self.successResultOf(Credentials(alone.certificates).load())), ["auto:a.example"]
+            list(self.successResultOf(Credentials(alone.own.certificates).load())), ["auto:a.example"]
         )
 
     def test_storesOfSomebodyElse(self) -> None:
@@ -156,7 +156,7 @@ class StorageTests(SynchronousTestCase):
         certificates, accounts = MemoryCertificates(), MemoryAccounts()
         storage = self.storage(certificates=certificates, accounts=accounts)
         storage.open()
-        self.assertIs(storage.certificates, certificates)
+        self.assertIs(storage.own.certificates, certificates)
         self.assertIs(storage.accounts, accounts)
         found = sorted(os.listdir(self.path))
         self.assertEqual(found, ["authority", "certificates", "layout", "lock", "orders"])
@@ -169,10 +169,10 @@ class StorageTests(SynchronousTestCase):
         credential = selfSigned(["a.example"])
         staging = self.storage("https://staging.example/")
         staging.open()
-        self.successResultOf(Credentials(staging.certificates).save(credential))
+        self.successResultOf(Credentials(staging.own.certificates).save(credential))
         staging.close()
         for directory, names in (("https://staging.example/", 1), ("https://ca.example/", 0)):
             storage = self.storage(directory)
             storage.open()
-            self.assertEqual(len(self.successResultOf(Credentials(storage.certificates).load())), names)
+            self.assertEqual(len(self.successResultOf(Credentials(storage.own.certificates).load())), names)
             storage.close()
