@@ -25,7 +25,6 @@ from ..bounds.within import within
 from ..config.model import Acme, Auto
 from ..facts import Credential
 from .admission import Admission, Probe
-from .automatic import Obtain
 from .caution import Identify
 from .ledger import Ledger
 from .memory import Memory
@@ -33,7 +32,7 @@ from .presenting import Presenter
 from .renewal import Advise
 from .stock import Stock
 from .storage import Shelf
-from .ways import Way
+from .ways import Obtain, Way
 
 if TYPE_CHECKING:
     from .revoking import Revoke

@@ -14,33 +14,32 @@ backoff of the ones that failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..acme.errors import AccountNotKept, AuthorityUnreachable, TooManyNames
+from ..acme.errors import TooManyNames
 from ..config.model import Auto, twinOf
 from ..facts import Credential
 from ..interfaces import IPlane
-from .admission import Admission
 from .alarm import Timetable
+from .appointment import Appointment
 from .asking import Asking
 from .backoff import Backoff
-from .caution import Identify, Preflight
+from .caution import Preflight
 from .errors import NotNow, NotPossible
 from .events import CertificateEvent, Events, Herald
 from .expiry import Expiry
 from .keeper import Keeper
 from .memory import Memory
-from .outage import Outage
 from .readiness import Readiness
 from .rehearsal import Rehearsal
-from .renewal import Advise, Renewal
+from .renewal import Renewal
 from .served import Served
 from .status import CertificateState, CertificateStatus, when
 from .stock import Stock, isCovered
@@ -48,35 +47,9 @@ from .ways import Way
 
 if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
-    from .ledger import Disown
-    from .revoking import Revocation, Revoke
+    from .revoking import Revocation
 
-__all__ = ["AutoCertificate", "Obtain"]
-
-
-class Obtain(Protocol):
-    """
-    How a certificate is had from an authority.
-    """
-
-    def __call__(
-        self,
-        names: tuple[str, ...],
-        install: Callable[[Credential], Deferred[None]],
-        *,
-        replaces: bytes | None = None,
-        isTwin: bool = False,
-    ) -> Deferred[Credential]:
-        """
-        @param names: What it is to be for.
-        @param install: Makes the data path serve it; awaited before the
-            challenges are withdrawn.
-        @param replaces: PEM of the certificate that it follows; given only to
-            one who can be asked when to renew.
-        @param isTwin: Given only for the second of two certificates for the
-            same names, L{Auto.isTwin<smartproxy_tw.config.model.Auto.isTwin>}.
-        @return: Cancelling it ends the order and withdraws what it presented.
-        """
+__all__ = ["AutoCertificate"]
 
 
 class AutoCertificate:
@@ -90,48 +63,30 @@ class AutoCertificate:
         self,
         auto: Auto,
         plane: IPlane,
-        obtain: Obtain,
-        save: Callable[[Credential], Deferred[None]],
+        ways: Sequence[Way],
         clock: IReactorTime,
         *,
-        admission: Admission,
         timetable: Timetable,
         memory: Memory,
         chance: Random,
-        advise: Advise | None = None,
-        directory: str = "",
-        fallbacks: Sequence[Way] = (),
         rehearsal: Rehearsal | None = None,
         preflight: Preflight | None = None,
-        identify: Identify | None = None,
         events: Events | None = None,
-        fileOf: Callable[[Iterable[str]], str | None] = lambda _: None,
-        revoke: Revoke | None = None,
-        disown: Disown = lambda _, __, ___: succeed(None),
         then: Callable[[], object] | None = None,
         divide: Callable[[], object] = lambda: None,
     ) -> None:
         """
         @param auto: The names.
         @param plane: What serves.
-        @param obtain: Places an order.
-        @param save: Writes to the store.
+        @param ways: To whom it is asked for, in this order; at least one.
         @param clock: The time, POSIX seconds.
-        @param admission: Shared by all: says who may order now.
         @param timetable: For what is to be done later.
         @param memory: Remembers failures beyond this process.
         @param chance: Spreads what would happen at one moment.
-        @param advise: Asks the authority when to renew; L{None}: nobody is asked.
-        @param directory: The URL of its directory, for the log.
-        @param fallbacks: Whom else to ask, in this order.
         @param rehearsal: Tries out what failed again and again; L{None}: nothing
             is tried out.
         @param preflight: Looks whether an order can succeed; L{None}: nobody does.
-        @param identify: As of L{Way}.
         @param events: Told what happens.
-        @param fileOf: As of L{Way}.
-        @param revoke: Likewise.
-        @param disown: Likewise.
         @param then: Called after each order that was successful.
         @param divide: Called when the names were too many for an authority.
         """
@@ -141,23 +96,32 @@ class AutoCertificate:
         self._plane = plane
         self._clock = clock
         self._names = ", ".join(auto.names) + (" (RSA)" if auto.isTwin else "")
-        own = Way(directory, admission, obtain, save, advise, fileOf, identify, revoke, disown)
-        self._every = (own, *fallbacks)
-        self._served = Served(self._every[0], clock)
+        self._ways = tuple(ways)
+        self._served = Served(self._ways[0], clock)
         self._keeper = Keeper(self._save, clock, auto.names, self._kept)
         self._herald = Herald(auto.key, auto.names, events or Events(), clock)
-        self._backoff = Backoff(auto.key, auto.names, memory, clock, chance)
-        self._alarm = timetable.bell(self.provision)
-        self._expiry = Expiry(timetable, clock, lambda: self._backoff.problem is not None, self._expiring)
-        self._renewal = Renewal(auto.names, advise, timetable, clock, chance, self._renewalMoved)
+        self._expiry = Expiry(timetable, clock, lambda: self._appointment.problem is not None, self._expiring)
+        self._renewal = Renewal(
+            auto.names, self._ways[0].advise, timetable, clock, chance, self._renewalMoved
+        )
         self._orders = Asking(
-            auto.names, self._every, self._served, self._renewal, self._install, clock, rehearsal, preflight
+            auto.names, self._ways, self._served, self._renewal, self._install, clock, rehearsal, preflight
+        )
+        self._appointment = Appointment(
+            auto.names,
+            self._orders.ways,
+            Backoff(auto.key, auto.names, memory, clock, chance),
+            self._served,
+            self._renewal,
+            timetable,
+            clock,
+            isUnderWay=lambda: self._running is not None,
+            come=self.provision,
+            failed=self._failed,
         )
         self._running: Readiness | None = None
         self._asking: Deferred[None] | None = None
-        self._outage = Outage(self._orders.ways, timetable, self._outageOver)
         self._stopped = False
-        self._isDemanded = False
         self._ended = 0
         self._revocations = 0
 
@@ -189,19 +153,13 @@ class AutoCertificate:
             it was written to the store or could not be; at once when there is
             nothing to be done now.
         """
-        if self._stopped or self._outage.isOn:
+        if self._stopped or self._appointment.isAway:
             return succeed(None)
         self._renewal.begin()
         if self._running is not None:
             return self._running.when()
-        due = self._dueAt()
-        if due > self._clock.seconds():
-            if self._backoff.problem is not None and self._alarm.at is None:
-                # What failed was wanted by somebody who is gone: nothing is amiss.
-                self._backoff.succeed()
-            self._alarm.set(due)
+        if not self._appointment.isNow():
             return succeed(None)
-        self._alarm.clear()
         running = self._running = Readiness()
         self._asking = Deferred.fromCoroutine(self._run(running))
         return running.when()
@@ -220,10 +178,10 @@ class AutoCertificate:
             raise NotNow("stopping", "The proxy is stopping.")
         if self._running is not None:
             return False
-        obstacle = self._orders.obstacle() or self._obstacle(force)
+        obstacle = self._orders.obstacle() or self._appointment.obstacle(force=force)
         if obstacle is not None:
             raise obstacle
-        self._demand()
+        self._appointment.demand()
         return True
 
     def revoke(self, reason: str) -> Deferred[Revocation]:
@@ -269,8 +227,7 @@ class AutoCertificate:
         """
         Whether an order is due, under way, or to be tried again.
         """
-        isFailing = self._backoff.problem is not None
-        return self._running is not None or isFailing or self._dueAt() <= self._clock.seconds()
+        return self._running is not None or self._appointment.isWanting
 
     @property
     def kept(self) -> CertificateEvent | None:
@@ -282,7 +239,7 @@ class AutoCertificate:
         if facts is None or self._keeper.isBehind:
             return None
         file = self._served.issuer.fileOf(facts.names)
-        return self._herald.standing("renewed", facts, file, self._dueAt())
+        return self._herald.standing("renewed", facts, file, self._appointment.due)
 
     def stop(self) -> Deferred[None]:
         """
@@ -292,10 +249,9 @@ class AutoCertificate:
             withdrawn.
         """
         self._stopped = True
-        self._alarm.clear()
+        self._appointment.stop()
         self._expiry.end()
         self._renewal.end()
-        self._outage.end()
         return Deferred.fromCoroutine(self._end())
 
     def dismantle(self) -> None:
@@ -305,7 +261,7 @@ class AutoCertificate:
         process last left everything out of those there is none.
         """
         if not self._revocations:
-            self._alarm.end()
+            self._appointment.dismantle()
             vars(self).clear()
 
     def touch(self, asked: float) -> None:
@@ -327,8 +283,8 @@ class AutoCertificate:
             names=self.auto.names,
             state=self._state(),
             expires=None if self._served.facts is None else self._served.facts.notAfter,
-            problem=self._backoff.problem or self._keeper.problem,
-            failures=self._backoff.failures,
+            problem=self._appointment.problem or self._keeper.problem,
+            failures=self._appointment.failures,
             preflight=tuple(map(str, self._orders.findings)),
             isRevoked=self._served.isRevoked,
             orders=self._ended,
@@ -349,13 +305,10 @@ class AutoCertificate:
             if held is None:
                 return {"reason": "other orders are under way"}
             return {"reason": held.why, "nextAttempt": None if held.until == inf else held.until}
-        if self._outage.isOn:
-            why = "then it is looked whether the authority can be reached again"
-            return {"reason": why, "nextAttempt": self._orders.ways.nextProbe()}
-        reason = None
-        if self._backoff.problem is None and self._served.facts is not None and self._alarm.at is not None:
-            reason = self._renewal.due().why
-        return {"nextAttempt": self._alarm.at or self._keeper.nextAttempt, "reason": reason}
+        if self._appointment.isAway:
+            return {"reason": self._appointment.reason, "nextAttempt": self._appointment.at}
+        at = self._appointment.at or self._keeper.nextAttempt
+        return {"nextAttempt": at, "reason": self._appointment.reason}
 
     def _state(self) -> CertificateState:
         if self._orders.isWaiting:
@@ -364,51 +317,13 @@ class AutoCertificate:
             return "ordering"
         if self._served.isRevoked:
             return "revoked"
-        if self._backoff.problem is not None:
+        if self._appointment.problem is not None:
             return "failed"
         if self._served.facts is None:
             return "missing"
         if self._served.isOver:
             return "expired"
         return "unsaved" if self._keeper.isBehind else "valid"
-
-    def _dueAt(self) -> float:
-        if self._backoff.problem is not None and self._alarm.at is not None:
-            return self._alarm.at
-        if self._isDemanded or not self._served.covers(self.auto.names):
-            return 0.0
-        return self._renewal.due().at
-
-    def _demand(self) -> None:
-        """
-        Place an order as soon as nothing is in the way but the authority's wish.
-        """
-        self._isDemanded = True
-        if self._running is not None:
-            return
-        self._alarm.clear()
-        if self._backoff.heldUntil > self._clock.seconds():
-            self._alarm.set(self._backoff.heldUntil)
-        self.provision()
-
-    def _obstacle(self, force: bool) -> NotNow | None:
-        """
-        Why no order is to be placed after those that failed.
-        """
-        problem, again = self._backoff.problem, self._alarm.at
-        if self._outage.isOn:
-            return NotNow("away", f"{problem}.", self._orders.ways.nextProbe())
-        if problem is None or again is None or again <= self._clock.seconds():
-            return None
-        held = min(self._backoff.heldUntil, again)
-        if held > self._clock.seconds():
-            said = f"The authority asked for no order before {when(held)}: {problem}."
-            return NotNow("held", said, held)
-        if force:
-            return None
-        return NotNow(
-            "failed", f"The last order failed, the next is placed at {when(again)}: {problem}.", again
-        )
 
     def _isBetter(self, names: tuple[str, ...]) -> bool:
         """
@@ -425,14 +340,13 @@ class AutoCertificate:
     async def _load(self, stored: Stock, twins: Stock | None) -> None:
         from ..acme.x509 import selfSigned
 
-        again = self._backoff.recall()
-        if again is not None:
-            self._alarm.set(again)
-            self._orders.recall(self._backoff.failures)
+        failures = self._appointment.recall()
+        if failures:
+            self._orders.recall(failures)
         credential = stored.bestFor(self.auto.key, self.auto.names, self._clock.seconds())
         if credential is not None:
             try:
-                await self._serve(credential, self._every[stored.issuerOf(credential)])
+                await self._serve(credential, self._ways[stored.issuerOf(credential)])
                 return
             except ValueError as why:
                 self._log.warn(
@@ -483,7 +397,7 @@ class AutoCertificate:
             self._served.isRevoked = True
             self._keeper.drop(credential)
             if not self._stopped:
-                self._demand()
+                self._appointment.demand()
         return revocation
 
     async def _run(self, running: Readiness) -> None:
@@ -542,10 +456,10 @@ class AutoCertificate:
     def _kept(self) -> None:
         facts = self._served.facts
         assert facts is not None
-        self._herald.kept(self._served.issuer.fileOf(facts.names), self._dueAt())
+        self._herald.kept(self._served.issuer.fileOf(facts.names), self._appointment.due)
 
     def _expiring(self, facts: CertificateFacts) -> None:
-        why = self._backoff.problem or self._next().get("reason")
+        why = self._appointment.problem or self._next().get("reason")
         self._log.warn(
             "The certificate for {names} ends at {expires}, and there is no successor: {why}",
             event="certificate-expiring",
@@ -553,44 +467,20 @@ class AutoCertificate:
             expires=when(facts.notAfter),
             why=why or "none was ordered",
         )
-        at = self._orders.ways.nextProbe() if self._outage.isOn else self._alarm.at
-        self._herald.expiring(facts, why, at)
+        self._herald.expiring(facts, why, self._appointment.at)
 
     def _again(self, why: Exception) -> None:
-        self._postpone(why)
+        self._appointment.postpone(why)
         self._expiry.look()
 
-    def _postpone(self, why: Exception) -> None:
-        before, facts = self._backoff.problem, self._served.facts
-        expires = None if facts is None else facts.notAfter
-        if isinstance(why, AuthorityUnreachable):
-            self._backoff.stall(why)
-            if self._backoff.problem != before:
-                self._herald.failed(self._backoff.problem, expires, self._orders.ways.nextProbe())
-            if not self._stopped:
-                self._outage.wait(self._served.urgentAt(self.auto.names))
-            return
-        isOurs = isinstance(why, AccountNotKept)
-        at = self._backoff.postpone(why) if isOurs else self._backoff.fail(why)
-        if not isOurs or self._backoff.problem != before:
-            self._herald.failed(self._backoff.problem, expires, at)
-        if not self._stopped:
-            self._alarm.set(at)
-
-    def _outageOver(self) -> None:
-        if self._running is None:
-            self.provision()
-        else:
-            # It came back before this order had ended.
-            self._alarm.set(self._clock.seconds())
+    def _failed(self, at: float | None) -> None:
+        facts = self._served.facts
+        self._herald.failed(self._appointment.problem, None if facts is None else facts.notAfter, at)
 
     def _succeeded(self) -> None:
         facts = self._served.facts
         assert facts is not None
-        self._backoff.succeed()
-        self._isDemanded = False
-        due = max(self._dueAt(), self._clock.seconds() + 1.0)
-        self._alarm.set(due)
+        due = self._appointment.succeed()
         self._log.info(
             "Serving a certificate for {names} by {issuer}, valid until {expires}, renewed from {due}",
             event="certificate-issued",
@@ -604,7 +494,7 @@ class AutoCertificate:
 
     def _renewalMoved(self) -> None:
         # An order that is under way, or is tried again after a failure, stays so.
-        if self._running is None and self._backoff.problem is None:
+        if self._running is None and self._appointment.problem is None:
             self.provision()
 
     async def _end(self) -> None:
@@ -612,7 +502,6 @@ class AutoCertificate:
         if running is not None and asking is not None:
             asking.cancel()
             await running.when()
-        self._alarm.clear()
         await self._keeper.stop()
 
 

@@ -26,7 +26,7 @@ from ..config.model import Config, twinOf
 from ..interfaces import IPlane
 from .admission import Probe
 from .authorities import Asked, Authorities
-from .automatic import AutoCertificate, Obtain
+from .automatic import AutoCertificate
 from .caution import Identify, Preflight
 from .crowd import Crowd
 from .errors import NotNow, NotPossible
@@ -45,6 +45,7 @@ from .standins import StandIns
 from .status import CertificateStatus
 from .storage import Storage
 from .succession import Succession
+from .ways import Obtain
 
 if TYPE_CHECKING:
     from ..preflight.findings import Finding

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from ..store.certificates import Run
     from ..upstream.services import Services
     from .admission import Probe
-    from .automatic import Obtain
     from .checkups import Checkups
     from .deposit import Deposit
     from .handover import Heir
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from .inherited import Inherited
     from .renewal import Advise
     from .revoking import Revoke
+    from .ways import Obtain
 
 __all__ = ["Composition", "Means"]
 

@@ -77,7 +77,7 @@ class LateIssuer:
         isTwin: bool = False,
     ) -> Deferred[Credential]:
         """
-        See L{Obtain<smartproxy_tw.service.automatic.Obtain>}.
+        See L{Obtain<smartproxy_tw.service.ways.Obtain>}.
         """
         return self._made().obtain(names, install, replaces=replaces, isTwin=isTwin)
 

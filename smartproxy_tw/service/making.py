@@ -114,27 +114,17 @@ class Making:
         succession.first.append(self._automatic(auto, lambda: self._had(auto.key)))
 
     def _automatic(self, auto: Auto, then: Callable[[], object] | None = None) -> AutoCertificate:
-        own, *fallbacks = self._authorities.ways(auto)
         return AutoCertificate(
             auto,
             self._plane,
-            own.obtain,
-            own.save,
+            self._authorities.ways(auto),
             self._clock,
-            admission=own.admission,
             timetable=self._timetable,
             memory=self._memory,
             chance=self._chance,
-            advise=own.advise,
-            directory=own.directory,
-            fallbacks=fallbacks,
             rehearsal=self._rehearsal,
             preflight=self._preflight,
-            identify=own.identify,
             events=self._events,
-            fileOf=own.fileOf,
-            revoke=own.revoke,
-            disown=own.disown,
             then=then,
             divide=self._divide,
         )

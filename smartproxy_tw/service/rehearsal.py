@@ -18,7 +18,7 @@ from ..facts import Credential
 from .admission import Admission
 
 if TYPE_CHECKING:
-    from .automatic import Obtain
+    from .ways import Obtain
 
 __all__ = ["Rehearsal"]
 

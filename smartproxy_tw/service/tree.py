@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from ..store.certificates import Run
     from .admission import Probe
-    from .automatic import Obtain
     from .deposit import Deposit
     from .eventlog import Verbosity
     from .handover import Estate, Heir
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     from .renewal import Advise
     from .revoking import Revoke
     from .status import CertificateStatus, Figures
+    from .ways import Obtain
 
 __all__ = ["SmartProxy"]
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -33,19 +33,43 @@ from ..facts import Credential
 from .admission import Admission
 
 if TYPE_CHECKING:
-    from .automatic import Obtain
     from .caution import Identify
     from .ledger import Disown
     from .renewal import Advise
     from .revoking import Revoke
 
-__all__ = ["Way", "Ways"]
+__all__ = ["Obtain", "Way", "Ways"]
 
 #: An authority that cannot be reached, or wants to be left alone, for longer than
 #: this many seconds is not waited for where there is need and another.
 _PATIENCE = 60.0
 
 T = TypeVar("T")
+
+
+class Obtain(Protocol):
+    """
+    How a certificate is had from an authority.
+    """
+
+    def __call__(
+        self,
+        names: tuple[str, ...],
+        install: Callable[[Credential], Deferred[None]],
+        *,
+        replaces: bytes | None = None,
+        isTwin: bool = False,
+    ) -> Deferred[Credential]:
+        """
+        @param names: What it is to be for.
+        @param install: Makes the data path serve it; awaited before the
+            challenges are withdrawn.
+        @param replaces: PEM of the certificate that it follows; given only to
+            one who can be asked when to renew.
+        @param isTwin: Given only for the second of two certificates for the
+            same names, L{Auto.isTwin<smartproxy_tw.config.model.Auto.isTwin>}.
+        @return: Cancelling it ends the order and withdraws what it presented.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)

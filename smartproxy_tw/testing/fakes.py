@@ -430,7 +430,7 @@ class FakePlane:
 class FakeAuthority:
     """
     An authority that is asked for whole certificates, as
-    L{smartproxy_tw.service.automatic.Obtain} has it, and answers when told to.
+    L{smartproxy_tw.service.ways.Obtain} has it, and answers when told to.
     It presents a challenge first and withdraws it last, as an order does.
 
     @ivar orders: How many were placed for each set of names.

@@ -28,6 +28,7 @@ from smartproxy_tw.service.caution import Preflight
 from smartproxy_tw.service.events import CertificateEvent, Events
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.service.stock import Stock
+from smartproxy_tw.service.ways import Way
 from smartproxy_tw.store.attempts import DirectoryAttempts
 from smartproxy_tw.store.directory import SecureDirectory
 from smartproxy_tw.store.uses import DirectoryUses
@@ -90,16 +91,25 @@ class AutoCertificateTests(SynchronousTestCase):
         return AutoCertificate(
             auto,
             self.plane,
-            self.authority.obtain,
-            self.save,
+            [self.way()],
             self.clock,
-            admission=self.admission,
             timetable=self.timetable,
             memory=Memory(self.attempts, self.uses, maybeDeferred),
             chance=Random(0),
-            advise=self.authority.advise,
             preflight=preflight,
             events=self.events,
+        )
+
+    def way(self) -> Way:
+        """
+        To the authority.
+        """
+        return Way(
+            "",
+            self.admission,
+            self.authority.obtain,
+            self.save,
+            self.authority.advise,
             fileOf=lambda names: "/certificates/" + "+".join(names),
         )
 

@@ -32,6 +32,7 @@ from smartproxy_tw.service.automatic import AutoCertificate
 from smartproxy_tw.service.gathering import gathered
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.service.stock import Stock
+from smartproxy_tw.service.ways import Way
 from smartproxy_tw.store.uses import Uses
 from smartproxy_tw.testing.fakes import FakePlane, Story
 
@@ -271,14 +272,11 @@ class World:
             AutoCertificate(
                 auto,
                 self.plane,
-                self.authority.obtain,
-                lambda credential, key=auto.key: succeed(self.stored.__setitem__(key, credential)),  # type: ignore[misc]
+                [self.way(auto.key)],
                 self.clock,
-                admission=self.admission,
                 timetable=timetable,
                 memory=memory,
                 chance=chance,
-                advise=self.authority.advise,
             )
             for auto in self.wanted
         ]
@@ -288,6 +286,17 @@ class World:
         with self.admission.gathering():
             for each in self.certificates:
                 each.provision()
+
+    def way(self, key: str) -> Way:
+        """
+        To the authority, for one certificate.
+        """
+
+        def save(credential: Credential) -> Deferred[None]:
+            self.stored[key] = credential
+            return succeed(None)
+
+        return Way("", self.admission, self.authority.obtain, save, self.authority.advise)
 
     def stop(self) -> None:
         """

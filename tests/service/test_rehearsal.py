@@ -22,6 +22,7 @@ from smartproxy_tw.service.automatic import AutoCertificate
 from smartproxy_tw.service.memory import Memory
 from smartproxy_tw.service.rehearsal import Rehearsal
 from smartproxy_tw.service.stock import Stock
+from smartproxy_tw.service.ways import Way
 from smartproxy_tw.store.attempts import DirectoryAttempts
 from smartproxy_tw.store.directory import SecureDirectory
 from smartproxy_tw.store.uses import DirectoryUses
@@ -73,10 +74,15 @@ class RehearsalTests(SynchronousTestCase):
         self.certificate = AutoCertificate(
             SHOP,
             self.plane,
-            self.authority.obtain,
-            lambda credential: succeed(None),
+            [
+                Way(
+                    "",
+                    Admission(UNLIMITED, memory, self.clock, Random(0), self.authority.probe),
+                    self.authority.obtain,
+                    lambda credential: succeed(None),
+                )
+            ],
             self.clock,
-            admission=Admission(UNLIMITED, memory, self.clock, Random(0), self.authority.probe),
             timetable=Timetable(self.clock),
             memory=memory,
             chance=Random(0),

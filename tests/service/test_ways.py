@@ -82,20 +82,14 @@ class WaysTests(SynchronousTestCase):
                 )
                 for number, (place, authority) in enumerate((("first", self.first), ("second", self.second)))
             ]
-        way = self.ways[0]
         return AutoCertificate(
             auto,
             self.plane,
-            way.obtain,
-            way.save,
+            self.ways,
             self.clock,
-            admission=way.admission,
             timetable=self.timetable,
             memory=self.memory("first"),
             chance=Random(0),
-            advise=way.advise,
-            directory=way.directory,
-            fallbacks=self.ways[1:],
         )
 
     def shelf(self, number: int) -> Any:
