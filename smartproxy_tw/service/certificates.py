@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
@@ -20,14 +19,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..acme.choices import Choices
-from ..acme.journal import Journal
 from ..acme.reasons import REASONS
 from ..config.model import Config, twinOf
 from ..interfaces import IPlane
-from .admission import Probe
 from .authorities import Asked, Authorities
 from .automatic import AutoCertificate
-from .caution import Identify, Preflight
+from .caution import Preflight
 from .crowd import Crowd
 from .errors import NotNow, NotPossible
 from .events import CertificateEvent, Events
@@ -35,21 +32,18 @@ from .holdings import Holdings
 from .leaving import Leaving
 from .loading import Loading
 from .making import Making
-from .memory import Memory
 from .presenting import Presenter
 from .provisioning import Provisioning
 from .rehearsal import Rehearsal
-from .renewal import Advise
 from .replacing import Replacing
 from .standins import StandIns
 from .status import CertificateStatus
 from .storage import Storage
 from .succession import Succession
-from .ways import Obtain
 
 if TYPE_CHECKING:
     from ..preflight.findings import Finding
-    from .revoking import Revocation, Revoke
+    from .revoking import Revocation
 
 __all__ = ["Certificates"]
 
@@ -82,23 +76,14 @@ class Certificates:
         config: Config,
         plane: IPlane,
         storage: Storage,
-        obtain: Obtain,
+        asked: Sequence[Asked],
         clock: IReactorTime,
         *,
         gate: Callable[[], Deferred[None]],
-        close: Callable[[], Deferred[None]],
-        journal: Journal,
-        twins: Journal | None = None,
         presenter: Presenter | None = None,
-        memory: Memory,
         chance: Random,
-        probe: Probe | None = None,
-        advise: Advise | None = None,
-        revoke: Revoke | None = None,
-        fallbacks: Sequence[Asked] = (),
         rehearsal: Rehearsal | None = None,
         preflight: Preflight | None = None,
-        identify: Identify | None = None,
         events: Events | None = None,
         choices: Choices | None = None,
         unattended: Callable[[], Callable[[], None]] = _leftAlone,
@@ -107,23 +92,14 @@ class Certificates:
         @param config: Which are wanted.
         @param plane: What serves.
         @param storage: What was kept; open.
-        @param obtain: Places an order.
+        @param asked: Whom to ask, in this order; at least one.
         @param clock: The time, POSIX seconds.
         @param gate: Gives a Deferred that fires once every port is bound and
             adopted, and fails when that cannot be.
-        @param close: Closes the way to the authority, after the last order.
-        @param journal: The orders under way.
-        @param twins: Those for second certificates.
         @param presenter: Presents their answers; by default the data path alone does.
-        @param memory: Remembers failed orders, and the authority's budget.
         @param chance: Spreads what would happen at one moment.
-        @param probe: Looks whether the authority can be reached.
-        @param advise: Asks it when to renew a certificate.
-        @param revoke: Has it revoke one; L{None}: nobody can be asked.
-        @param fallbacks: Whom else to ask, in this order.
         @param rehearsal: Tries out what failed again and again.
         @param preflight: Looks whether an order can succeed; L{None}: nobody does.
-        @param identify: Tells who the preferred authority is.
         @param events: Told what happens.
         @param choices: Knows how names can be proved.
         @param unattended: Has no garbage collected while very many are asked for, where that
@@ -133,21 +109,9 @@ class Certificates:
         self._choices = choices
         self._rehearsal = rehearsal
         self._preflight = preflight
-        self._identify = identify
-        own = Asked(
-            replace(storage.own, directory=config.acme.directory),
-            obtain,
-            close,
-            memory,
-            probe,
-            advise,
-            journal,
-            twins or Journal(),
-            revoke,
-            identify=identify,
-        )
+        self._identify = asked[0].identify
         self._authorities = Authorities(
-            [own, *fallbacks], config.acme, presenter or Presenter(plane, None), clock, chance
+            asked, config.acme, presenter or Presenter(plane, None), clock, chance
         )
         self._crowd = Crowd(plane, clock, lambda: self._authorities.isBusy, self._touch)
         self._holdings = Holdings()
@@ -155,7 +119,7 @@ class Certificates:
             plane,
             storage,
             self._authorities,
-            memory,
+            asked[0].memory,
             clock,
             chance,
             self._had,
@@ -178,7 +142,7 @@ class Certificates:
             self._leaving,
             self._provisioning,
             clock,
-            memory.forget,
+            asked[0].memory.forget,
         )
 
     def _had(self, key: str) -> None:

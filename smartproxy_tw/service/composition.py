@@ -203,38 +203,34 @@ class Composition:
     def _newCertificates(
         self, plane: IPlane, gate: Callable[[], Deferred[None]], milestones: Milestones
     ) -> Certificates:
-        means, storage, directory = self._means, self.storage, self.config.acme.directory
+        means, storage = self._means, self.storage
         respondents = means.respondents
         presenter = Presenter(plane, respondents.records or self._records, respondents.http)
-        journal = self._journal(storage.own.orders, directory)
-        twins = self._journal(storage.own.twins, directory)
-        issuer = self._newIssuer(presenter, journal, milestones, twins=twins)
-        # Whoever hands in how orders are placed says all there is about authorities.
+        preferred = self._newAsked(self.config.acme, storage.own, presenter, milestones)
         isOwn = means.obtain is None
-        if isOwn:
-            self.issuers[directory] = issuer
+        if means.obtain is not None:
+            preferred = replace(
+                preferred,
+                obtain=means.obtain,
+                probe=means.probe,
+                advise=means.advise,
+                revoke=means.revoke,
+                identify=None,
+            )
+        fallbacks = zip(self.config.acme.fallbacks, storage.fallbacks, strict=True) if isOwn else ()
         return Certificates(
             self.config,
             plane,
             storage,
-            means.obtain or issuer.obtain,
+            [preferred, *(self._newAsked(*each, presenter, milestones) for each in fallbacks)],
             self._clock,
             gate=gate,
-            close=issuer.close,
-            memory=Memory(storage.own.attempts, storage.own.uses, means.run),
-            journal=journal,
-            twins=twins,
             presenter=presenter,
             chance=means.chance,
             events=means.events,
             choices=self._choices,
             **({"unattended": unattended} if means.linger > 0.0 else {}),
-            probe=issuer.probe if isOwn else means.probe,
-            advise=issuer.advise if isOwn else means.advise,
-            revoke=issuer.revoke if isOwn else means.revoke,
-            identify=issuer.identify if isOwn else None,
             preflight=self._newPreflight(presenter) if isOwn else None,
-            fallbacks=self._newFallbacks(presenter, milestones) if isOwn else (),
             rehearsal=self._newRehearsal(presenter) if isOwn else None,
         )
 
@@ -251,20 +247,15 @@ class Composition:
 
         return Preflight(look, self._choices, reactor, isStrict=mode == "strict")
 
-    def _newFallbacks(self, presenter: Presenter, milestones: Milestones) -> list[Asked]:
-        authorities, shelves = self.config.acme.fallbacks, self.storage.fallbacks
-        return [
-            self._newFallback(authority, shelf, presenter, milestones)
-            for authority, shelf in zip(authorities, shelves, strict=True)
-        ]
-
-    def _newFallback(
+    def _newAsked(
         self, authority: Authority, shelf: Shelf, presenter: Presenter, milestones: Milestones
     ) -> Asked:
         journal = self._journal(shelf.orders, authority.directory)
         twins = self._journal(shelf.twins, authority.directory)
         issuer = self._newIssuer(presenter, journal, milestones, authority, twins)
-        self.issuers[authority.directory] = issuer
+        if self._means.obtain is None:
+            # Otherwise who hands in how orders are placed says all there is about authorities.
+            self.issuers[authority.directory] = issuer
         return Asked(
             shelf,
             issuer.obtain,
@@ -295,7 +286,7 @@ class Composition:
         presenter: Presenter,
         journal: Journal,
         milestones: Milestones,
-        authority: Authority | None = None,
+        authority: Authority,
         twins: Journal | None = None,
     ) -> LateIssuer:
         accounts, reactor = self.storage.accounts, self._means.reactor

@@ -5,6 +5,7 @@ Tests for L{smartproxy_tw.service.certificates}.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -53,24 +54,33 @@ class CertificatesTests(SynchronousTestCase):
         self.closed = 0
 
     def make(
-        self, *sources: CertificateSource | None, acme: Acme | None = None, **parts: Any
+        self,
+        *sources: CertificateSource | None,
+        acme: Acme | None = None,
+        fallbacks: Sequence[Asked] = (),
+        **parts: Any,
     ) -> Certificates:
         """
         For routes with these certificates.
         """
         config = configuration(self.path, *sources)
+        shelf = self.storage.own
+        own = Asked(
+            shelf,
+            self.authority.obtain,
+            self.close,
+            Memory(shelf.attempts, shelf.uses, maybeDeferred),
+            self.authority.probe,
+            journal=Journal(shelf.orders, "https://ca.example/", NOW),
+        )
         certificates = Certificates(
-            config if acme is None else replace(config, acme=acme),
+            replace(config, acme=acme or Acme(directory="https://ca.example/")),
             self.plane,
             self.storage,
-            self.authority.obtain,
+            [own, *fallbacks],
             self.clock,
             gate=lambda: self.gate,
-            close=self.close,
-            journal=Journal(self.storage.own.orders, "https://ca.example/", NOW),
-            memory=Memory(self.storage.own.attempts, self.storage.own.uses, maybeDeferred),
             chance=Random(0),
-            probe=self.authority.probe,
             **parts,
         )
         self.addCleanup(certificates.stop)

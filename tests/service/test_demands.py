@@ -98,32 +98,37 @@ class DemandCase(SynchronousTestCase):
         self.addCleanup(storage.close)
         config = replace(configuration(self.path, *sources), acme=Acme(directory=CA, keyType=keyType))
         self.journal = Journal(storage.own.orders, CA, NOW)
-        parts.setdefault("revoke", self.authority.revoke)
         certificates = Certificates(
             config,
             self.plane,
             storage,
-            self.authority.obtain,
+            [
+                Asked(
+                    storage.own,
+                    self.authority.obtain,
+                    lambda: succeed(None),
+                    Memory(storage.own.attempts, storage.own.uses, maybeDeferred),
+                    self.authority.probe,
+                    self.authority.advise,
+                    self.journal,
+                    revoke=parts.pop("revoke", self.authority.revoke),
+                ),
+                *(
+                    Asked(
+                        shelf,
+                        self.other.obtain,
+                        lambda: succeed(None),
+                        Memory(shelf.attempts, shelf.uses, maybeDeferred),
+                        self.other.probe,
+                        revoke=self.other.revoke,
+                    )
+                    for shelf in storage.fallbacks
+                ),
+            ],
             self.clock,
             gate=lambda: self.gate,
-            close=lambda: succeed(None),
-            journal=self.journal,
-            memory=Memory(storage.own.attempts, storage.own.uses, maybeDeferred),
             chance=Random(0),
-            probe=self.authority.probe,
-            advise=self.authority.advise,
             events=self.events,
-            fallbacks=[
-                Asked(
-                    shelf,
-                    self.other.obtain,
-                    lambda: succeed(None),
-                    Memory(shelf.attempts, shelf.uses, maybeDeferred),
-                    self.other.probe,
-                    revoke=self.other.revoke,
-                )
-                for shelf in storage.fallbacks
-            ],
             **parts,
         )
         self.addCleanup(certificates.stop)
