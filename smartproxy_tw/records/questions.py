@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import DatagramProtocol, Factory, connectionDone
 from twisted.protocols.basic import Int16StringReceiver
@@ -54,6 +54,11 @@ class _Datagrams(DatagramProtocol):
     def connectionRefused(self) -> None:
         if not self.answer.called:
             self.answer.errback(ServerSilent(f"nobody answers at {self._server}"))
+
+    def stopProtocol(self) -> None:
+        # That nobody listens there is an error of the socket, and reactors that poll take that
+        # for its end.
+        self.connectionRefused()
 
 
 class _Stream(Int16StringReceiver):
@@ -119,7 +124,8 @@ class Questions:
                 try:
                     found = await protocol.answer.addTimeout(wait, self._reactor)
                 finally:
-                    await port.stopListening()
+                    # It may have ended by itself.
+                    await maybeDeferred(port.stopListening)
             except TimeoutError:
                 continue
             except OSError as why:
