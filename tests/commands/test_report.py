@@ -1,6 +1,5 @@
 """
-Tests for L{smartproxy_tw.commands.report} and what it tells:
-L{smartproxy_tw.commands.survey} and L{smartproxy_tw.commands.forecast}.
+Tests for L{smartproxy_tw.commands.report} and what it tells.
 """
 
 from __future__ import annotations
@@ -17,13 +16,11 @@ from typing import Any
 from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.acme.budget import Budget, Limit, Limits, Wait
+from smartproxy_tw.acme.budget import Wait
 from smartproxy_tw.acme.entry import Entry
 from smartproxy_tw.acme.x509 import newKey
 from smartproxy_tw.cli import OK, TROUBLE, main
-from smartproxy_tw.commands.forecast import forecast
 from smartproxy_tw.commands.report import explain, plan, show
-from smartproxy_tw.commands.survey import survey
 from smartproxy_tw.commands.waiting import result
 from smartproxy_tw.config.model import LETSENCRYPT, Acme, Authority, Auto, Files, Internal
 from smartproxy_tw.facts import Credential
@@ -264,17 +261,6 @@ class ReportTests(SynchronousTestCase):
         self.assertRegex(said[-2], r"^1 +\d{4}-.* blog.example, .* +new +it asked for an hour$")
         self.assertRegex(said[-1], r"^2 +\d{4}-.* shop.example, .* +renewal +a third of its life")
         self.assertFalse(os.path.exists(os.path.join(self.state, "lock")))
-
-    def test_forecast(self) -> None:
-        """
-        The authority's budget spreads the orders.
-        """
-        config = configuration(self.state, *(Auto((f"n{number}.example",)) for number in range(5)))
-        limits = Limits(orders=Limit(2, 200.0, "2 orders in 200 s"))
-        steps = forecast(survey(config, LATER), Budget(limits), LATER)
-        waits = [round(step.at - LATER) for step in steps]
-        self.assertEqual(waits, [0, 0, 102, 204, 306])
-        self.assertEqual(steps[-1].why, "the authority allows 2 orders in 200 s")
 
     def test_unreadable(self) -> None:
         """
