@@ -63,14 +63,8 @@ class Forward(Section):
         description="For how long a function that gives targets may let a request wait, in seconds; then it "
         "is answered with 504. Default: 5.",
     )
-    loadBalancing: spread.Balance = Field(
-        default="round-robin",
-        description="Which target is next: `round-robin`, `least-connections`, `ip-hash`, "
-        "`random-two-choices`, or a mapping with more to say.",
-    )
-    health: spread.Health = Field(
-        default_factory=spread.Health, description="How it is known which targets can be had."
-    )
+    loadBalancing: spread.Balance = Field(default="round-robin", description=spread.LOAD_BALANCING)
+    health: spread.Health = Field(default_factory=spread.Health, description=spread.HEALTH)
     pool: Pool | None = Field(
         default=None, description="Bounds the connections to each target. Default: no bound."
     )

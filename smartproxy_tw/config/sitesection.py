@@ -34,14 +34,8 @@ class Site(Section):
         description="Where its requests go: one target or a list, as in `targets` of a forward. `https://` "
         "targets are spoken to by verified TLS."
     )
-    loadBalancing: spread.Balance = Field(
-        default="round-robin",
-        description="Which target is next: `round-robin`, `least-connections`, `ip-hash`, "
-        "`random-two-choices`, or a mapping with more to say.",
-    )
-    health: spread.Health = Field(
-        default_factory=spread.Health, description="How it is known which targets can be had."
-    )
+    loadBalancing: spread.Balance = Field(default="round-robin", description=spread.LOAD_BALANCING)
+    health: spread.Health = Field(default_factory=spread.Health, description=spread.HEALTH)
     www: Literal["redirect", "none"] = Field(
         default="none",
         description="`redirect`: www.NAME gets a certificate of its own and redirects to NAME, path "
