@@ -14,6 +14,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..bounds.objects import objectIn
+
 __all__ = ["LONGEST", "OPEN", "Answer", "Entry", "decode", "encode"]
 
 #: An order that began longer ago is not taken up any more, in seconds.  An
@@ -111,12 +113,7 @@ def decode(text: bytes) -> Entry:
     """
     if len(text) > LONGEST:
         raise ValueError(f"it has {len(text)} bytes, and an order needs no more than {LONGEST}")
-    try:
-        members = json.loads(text)
-    except RecursionError as why:
-        raise ValueError("it is nested too deeply") from why
-    if not isinstance(members, dict):
-        raise ValueError("it is no JSON object")
+    members = objectIn(text)
     names = tuple(_text(each, "a name") for each in _list(members, "names"))
     if not names:
         raise ValueError("it is for no name")

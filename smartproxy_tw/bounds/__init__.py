@@ -1,4 +1,4 @@
 """
 What bounds a question to somebody else, whoever asks it: how long it may take, how much may
-come back, and who is believed.
+come back, who is believed, and what can be read.
 """

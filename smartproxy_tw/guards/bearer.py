@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
+from ..bounds.objects import objectIn
 from ..config.keysets import Keys, readKeys
 from ..facts import Amendment
 from .fields import line, twins
@@ -203,10 +204,8 @@ def _head(token: str) -> tuple[str, str | None]:
     """
     try:
         first = token.partition(".")[0]
-        found = json.loads(urlsafe_b64decode(first + "=" * (-len(first) % 4)))
-    except (ValueError, RecursionError):
-        return "", None
-    if not isinstance(found, dict):
+        found = objectIn(urlsafe_b64decode(first + "=" * (-len(first) % 4)))
+    except ValueError:
         return "", None
     algorithm, kid = found.get("alg"), found.get("kid")
     return (algorithm if isinstance(algorithm, str) else ""), (kid if isinstance(kid, str) else None)

@@ -36,6 +36,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..bounds.objects import objectIn
 from .errors import StartError
 from .inherited import FIRST, Handed, Inherited, handed
 from .readiness import Readiness
@@ -113,10 +114,10 @@ def drained(since: Mapping[str, float]) -> Iterator[str]:
 def _drainedIn(text: str) -> Iterator[tuple[str, float]]:
     # The other one may be of any version.
     try:
-        told = json.loads(text)
-    except (ValueError, RecursionError):
+        told = objectIn(text)
+    except ValueError:
         return
-    for name, since in told.items() if isinstance(told, dict) else ():
+    for name, since in told.items():
         if isinstance(since, int | float) and not isinstance(since, bool) and 0 <= since < _EVER:
             yield name, float(since)
 

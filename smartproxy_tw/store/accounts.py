@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from ..bounds.objects import objectIn
 from ..facts import Account
 from ..interfaces import IAccountStore
 from .naming import authorityName
-from .note import objectIn
 
 if TYPE_CHECKING:
     from .directory import SecureDirectory

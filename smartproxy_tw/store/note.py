@@ -10,10 +10,12 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..bounds.objects import objectIn
+
 if TYPE_CHECKING:
     from .directory import SecureDirectory
 
-__all__ = ["Note", "objectIn"]
+__all__ = ["Note"]
 
 _T = TypeVar("_T")
 
@@ -66,18 +68,3 @@ class Note(Generic[_T]):
         """
         text = json.dumps(content, indent=1 if isIndented else None)
         self._directory.write(self._name, text.encode("ascii") + b"\n")
-
-
-def objectIn(content: bytes) -> dict[str, Any]:
-    """
-    Read a JSON object.
-
-    @raise ValueError: It is none.
-    """
-    try:
-        found = json.loads(content)
-    except RecursionError as why:
-        raise ValueError("it is nested too deeply") from why
-    if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
-    return found

@@ -4,18 +4,13 @@ Tests for L{smartproxy_tw.store.note}.
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
-from hypothesis import given
-from hypothesis.strategies import binary
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.store.directory import SecureDirectory
-from smartproxy_tw.store.note import Note, objectIn
-
-from ..examples import examples
+from smartproxy_tw.store.note import Note
 
 
 class NoteTests(SynchronousTestCase):
@@ -102,21 +97,3 @@ class NoteTests(SynchronousTestCase):
         self.patch(self.directory, "write", write)
         self.assertRaises(OSError, self.note().save, {"a": 2})
         self.assertEqual(self.load(), {"a": 1})
-
-
-class ObjectTests(SynchronousTestCase):
-    """
-    L{objectIn}.
-    """
-
-    @examples(200)
-    @given(binary(max_size=50))
-    def test_anything(self, content: bytes) -> None:
-        """
-        Whatever it is, it is an object, or no sense.
-        """
-        try:
-            found = objectIn(content)
-        except ValueError:
-            return
-        self.assertEqual(objectIn(json.dumps(found).encode()), found)
