@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..wire.proxyheader import MOST_BYTES, Header, Malformed, NeedMore, parse
 from .greeting import greet, looksLikeHTTP
 from .opening import Opening
-from .poller import ENDED, READABLE
+from .poller import ARRIVALS, ENDED, READABLE
 
 if TYPE_CHECKING:
     from ..facts import Address
@@ -50,7 +50,7 @@ class Announcement(Opening):
         self._peer = peer
         self._heralds = heralds
         super().__init__(entrance, sock, heralds.seconds)
-        entrance.engine.poller.add(sock.fileno(), self.ready)
+        entrance.engine.poller.add(sock.fileno(), self.ready, ARRIVALS)
 
     def ready(self, event: int) -> None:
         """

@@ -25,7 +25,7 @@ from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT
 from .handshake import Handshake
 from .identity import shownBy
 from .opening import Opening
-from .poller import ENDED, READABLE
+from .poller import ARRIVALS, ENDED, READABLE
 from .stream import Stream
 from .wires import PlainWire
 
@@ -111,9 +111,9 @@ def greet(
     if not (entrance.takesTLS or (entrance.servesProofs and engine.proofs)):
         if not entrance.takesTCP:
             if entrance.takesHTTP or entrance.servesTokens:
-                wire = PlainWire(sock, bool(event & ENDED))
+                wire = PlainWire(sock, bool(event & ENDED), engine.poller)
                 if not event:
-                    engine.poller.add(wire.fd, _unexpected)
+                    engine.poller.add(wire.fd, _unexpected, ARRIVALS)
                 entrance.plain.open(wire, ConnectionFacts(entrance.number, client, server=server))
                 return
         # A server that speaks first can share its port with a challenge, but for the moment of it.
@@ -125,16 +125,16 @@ def greet(
                 engine.poller.forget(sock.fileno())
                 sock.close()
                 return
-            wire = PlainWire(sock, bool(event & ENDED))
+            wire = PlainWire(sock, bool(event & ENDED), engine.poller)
             if not event:
-                engine.poller.add(wire.fd, _unexpected)
+                engine.poller.add(wire.fd, _unexpected, ARRIVALS)
             Stream(entrance, wire, facts, route, bool(event))
             return
     greeting = Greeting(entrance, sock, client, server)
     if event:
         engine.poller.handlers[sock.fileno()] = greeting.ready
     else:
-        engine.poller.add(sock.fileno(), greeting.ready)
+        engine.poller.add(sock.fileno(), greeting.ready, ARRIVALS)
     if event:
         greeting.ready(event)
 
@@ -348,7 +348,8 @@ class Greeting(Opening):
         """
         self._over()
         facts = ConnectionFacts(self._entrance.number, self._client, server=self._server)
-        self._entrance.plain.open(PlainWire(self._sock, self._isEnding), facts)
+        wire = PlainWire(self._sock, self._isEnding, self._entrance.engine.poller)
+        self._entrance.plain.open(wire, facts)
 
     def becomeStream(self) -> None:
         """
@@ -364,7 +365,8 @@ class Greeting(Opening):
 
     def _hand(self, facts: ConnectionFacts, route: Route) -> None:
         self._over()
-        Stream(self._entrance, PlainWire(self._sock, self._isEnding), facts, route, True)
+        entrance = self._entrance
+        Stream(entrance, PlainWire(self._sock, self._isEnding, entrance.engine.poller), facts, route, True)
 
     def _turnAway(self, reason: str, answer: bytes) -> None:
         self._entrance.engine.unwelcome(reason, self._client.host)

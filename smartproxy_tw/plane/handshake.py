@@ -55,7 +55,8 @@ class Handshake:
         @param failed: Called with the reason, and whether it was the deadline;
             the socket is closed by then.
         @param isServer: Whether there is a hello to be read at the first
-            L{ready}; otherwise this side speaks first.
+            L{ready}; otherwise this side speaks first.  The socket of a server is
+            registered for L{ARRIVALS<smartproxy_tw.plane.poller.ARRIVALS>}.
         """
         # Nothing is to be read before this side has spoken.
         self._isMyTurn = self._isDry = not isServer
@@ -65,7 +66,7 @@ class Handshake:
         self._doer = connection
         self.deadline = deadline
         self.isDone = False
-        self.wire = secured(sock, connection)
+        self.wire = secured(sock, connection, poller if isServer else None)
         poller.mortals[self] = None
         poller.handlers[self.wire.fd] = self.ready
 

@@ -11,14 +11,18 @@ This is hot: once for each chunk of each connection with TLS.
 
 from __future__ import annotations
 
-import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL
 
 from . import binding
 from .binding import SIZE, address, buffer, lib, pointer, view
 from .wires import READ, Ending
+
+if TYPE_CHECKING:
+    import socket
+
+    from .poller import Poller
 
 __all__ = ["PublicWire", "TLSWire", "owed", "secured"]
 
@@ -41,14 +45,15 @@ _MOST_FED = _RECORD + 512
 _MOST_AT_ONCE = SIZE - 4096
 
 
-def secured(sock: socket.socket, connection: SSL.Connection) -> TLSWire:
+def secured(sock: socket.socket, connection: SSL.Connection, poller: Poller | None = None) -> TLSWire:
     """
     The wire for a connection, of the kind that works here.
 
     @param sock: Connected and non-blocking.
     @param connection: Without a socket of its own, in accept or connect state.
+    @param poller: As for a L{PlainWire<smartproxy_tw.plane.wires.PlainWire>}.
     """
-    return (TLSWire if binding.hasFastPath else PublicWire)(sock, connection)
+    return (TLSWire if binding.hasFastPath else PublicWire)(sock, connection, poller)
 
 
 class TLSWire(Ending):
@@ -79,20 +84,21 @@ class TLSWire(Ending):
         "_sockSend",
         "_ssl",
         "connection",
-        "fd",
         "isDry",
         "isEnding",
         "isShort",
         "isTruncated",
     )
 
-    def __init__(self, sock: socket.socket, connection: SSL.Connection) -> None:
+    def __init__(self, sock: socket.socket, connection: SSL.Connection, poller: Poller | None = None) -> None:
         """
         @param sock: Connected and non-blocking.
         @param connection: Without a socket of its own, in accept or connect
             state.
+        @param poller: As for a L{PlainWire<smartproxy_tw.plane.wires.PlainWire>}.
         """
         self.sock = sock
+        self._poller = poller
         self.fd = sock.fileno()
         self.connection = connection
         self.pending = b""
@@ -263,6 +269,7 @@ class TLSWire(Ending):
             if sent == read:
                 return True
             self.pending = view(buffer, read)[sent:]
+            self._wait()
             return False
         return self._send(view(buffer, read)[:] + self._encrypted())
 
@@ -321,7 +328,10 @@ class TLSWire(Ending):
             self.isBroken = True
             return True
         self.pending = secret[sent:]
-        return not self.pending
+        if not self.pending:
+            return True
+        self._wait()
+        return False
 
     def flush(self) -> bool:
         """

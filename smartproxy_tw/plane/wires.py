@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .pipes import Pipe, Pipes
+    from .poller import Poller
 
 __all__ = ["READ", "Ending", "PlainWire", "Wire", "isConnected", "resetOnClose"]
 
@@ -130,16 +131,28 @@ class Ending:
     How a wire of either kind ends what it sends.
 
     @ivar sock: Connected and non-blocking; owned.
+    @ivar fd: Its descriptor.
     @ivar pending: What was written and has not gone yet.
     @ivar isBroken: Whether a write has failed for good.
     """
 
-    __slots__ = ("_isFinishing", "isBroken", "pending", "sock")
+    __slots__ = ("_isFinishing", "_poller", "fd", "isBroken", "pending", "sock")
 
     sock: socket.socket
+    fd: int
     pending: bytes
     isBroken: bool
     _isFinishing: bool
+    #: To be asked for word of room; L{None} where it sends that unasked.
+    _poller: Poller | None
+
+    def _wait(self) -> None:
+        """
+        Something is pending: there has to be an event when it can go.
+        """
+        poller, self._poller = self._poller, None
+        if poller is not None:
+            poller.widen(self.fd)
 
     def finish(self) -> None:
         """
@@ -188,16 +201,19 @@ class PlainWire(Ending):
     @ivar isBroken: Whether a write has failed for good.
     """
 
-    __slots__ = ("_pipe", "_pipes", "_send", "fd", "isEnding", "recv")
+    __slots__ = ("_pipe", "_pipes", "_send", "isEnding", "recv")
 
     isShort = True
     isTruncated = False
 
-    def __init__(self, sock: socket.socket, isEnding: bool = False) -> None:
+    def __init__(self, sock: socket.socket, isEnding: bool = False, poller: Poller | None = None) -> None:
         """
         @param sock: Connected and non-blocking.
+        @param poller: Where it is registered for nothing but
+            L{ARRIVALS<smartproxy_tw.plane.poller.ARRIVALS>}.
         """
         self.sock = sock
+        self._poller = poller
         self.isEnding = isEnding
         self.fd = sock.fileno()
         self.recv: Callable[[int], bytes] = sock.recv
@@ -227,6 +243,7 @@ class PlainWire(Ending):
         if sent == len(data):
             return True
         self.pending = data[sent:]
+        self._wait()
         return False
 
     def writeLast(self, data: bytes) -> bool:
@@ -284,6 +301,7 @@ class PlainWire(Ending):
                 self._pipe = pipe
                 self._pipes = pipes
                 self.pending = _IN_PIPE
+                self._wait()
         finally:
             if self._pipe is None:
                 pipes.giveBack(pipe)

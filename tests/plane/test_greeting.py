@@ -494,6 +494,39 @@ class ManyKindsTests(PlaneTests):
         client.sends(fromOpenSSL(b"nobody.test"))
         self.assertEqual(await client.ends(), UNKNOWN_NAME)
 
+    async def test_slowReaders(self) -> None:
+        """
+        Each of them gets all of it, also when it did not read for a while.
+        """
+        port, through, web, raw = await self.begin()
+        size = 8_000_000
+        much = bytes(size)
+        web.answers(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, much))
+
+        async def tells(peer: Peer) -> None:
+            await peer.expects(b"EHLO x\r\n")
+            peer.sends(much)
+            peer.leaves()
+
+        raw.serves(tells)
+        through.serves(tells)
+        for name, words in (
+            ("through.test", b"EHLO x\r\n"),
+            ("a.test", GET),
+            ("s.a.test", b"EHLO x\r\n"),
+            ("", GET),
+            ("", b"EHLO x\r\n"),
+        ):
+            client = await (self.tls(port, name) if name else self.client(port))
+            transport: Any = client.transport
+            client.sends(words)
+            transport.pauseProducing()
+            await turns(20, 0.005)
+            transport.resumeProducing()
+            await client.until(lambda peer=client: peer.received >= size, f"all of it by {name!r}")  # type: ignore[misc]
+            client.leaves()
+            await self.isIdle()
+
     async def test_byteByByte(self) -> None:
         """
         The same when the bytes come one by one.

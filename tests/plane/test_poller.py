@@ -16,7 +16,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.plane.census import DELAYS
-from smartproxy_tw.plane.poller import BROKEN, ENDED, READABLE, WRITABLE, Poller
+from smartproxy_tw.plane.poller import ARRIVALS, BROKEN, ENDED, READABLE, WRITABLE, Poller
 
 from .harness import descriptors
 
@@ -115,6 +115,22 @@ class PollerTests(SynchronousTestCase):
         self.far.close()
         [event] = self.polls()
         self.assertTrue(event & BROKEN)
+
+    def test_arrivals(self) -> None:
+        """
+        Of one that is registered for what arrives nothing else is heard, until more is asked for.
+        """
+        self.poller.add(self.near.fileno(), self.events.append, ARRIVALS)
+        self.assertEqual(self.polls(), [])
+        self.far.send(b"x")
+        self.assertEqual(self.polls(), [EPOLLIN])
+        self.near.recv(1)
+        self.poller.widen(self.near.fileno())
+        self.assertEqual(self.polls(), [WRITABLE])
+        self.assertEqual(self.polls(), [])
+        self.far.shutdown(socket.SHUT_WR)
+        [event] = self.polls()
+        self.assertTrue(event & ENDED)
 
     def test_handedOver(self) -> None:
         """

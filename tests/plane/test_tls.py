@@ -19,6 +19,7 @@ from smartproxy_tw.plane.tls import PublicWire, TLSWire, owed
 
 from . import test_session, test_tunnel
 from .harness import shake
+from .test_wires import Room
 
 
 class OwedTests(SynchronousTestCase):
@@ -126,6 +127,22 @@ class WireTests(SynchronousTestCase):
             self.assertEqual(len(self.drains(other, one, 5_000_000)), 5_000_000)
             self.assertEqual(other.recv(10), b"")
             self.assertFalse(other.isTruncated)
+
+    def test_room(self) -> None:
+        """
+        One that is registered for what arrives is told of room when it needs some, however much
+        was written.
+        """
+        for kind in self.kinds:
+            for size in (16_000, 100_000, 5_000_000):
+                (one, other), *_ = [pair for pair in self.pairs() if type(pair[0]) is kind]
+                room = Room(self, one.sock)
+                one = kind(one.sock, one.connection, room.poller)
+                self.assertTrue(one.write(b"hello"))
+                self.assertFalse(room.isTold())
+                while one.write(bytes(size)):
+                    pass
+                self.assertTrue(room.isFoundBy(one, other.sock), (kind, size))
 
     def test_endBehindData(self) -> None:
         """

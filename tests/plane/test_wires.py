@@ -9,7 +9,10 @@ import socket
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.plane.pipes import Pipes
-from smartproxy_tw.plane.wires import PlainWire, isConnected
+from smartproxy_tw.plane.poller import ARRIVALS, WRITABLE, Poller
+from smartproxy_tw.plane.wires import PlainWire, Wire, isConnected
+
+from .test_poller import Readers
 
 
 class PlainWireTests(SynchronousTestCase):
@@ -231,3 +234,100 @@ class PlainWireTests(SynchronousTestCase):
             self.wire.write(b"x")
         self.assertEqual(self.wire.recv(100), b"last words")
         self.assertEqual(self.wire.recv(100), b"")
+
+
+class Room:
+    """
+    What a poller says of a socket that is registered for what arrives.
+
+    @ivar poller: The poller.
+    """
+
+    def __init__(self, case: SynchronousTestCase, sock: socket.socket) -> None:
+        self.poller = Poller(Readers())
+        self._events: list[int] = []
+        self.poller.start()
+        case.addCleanup(self.poller.stop)
+        self.poller.add(sock.fileno(), self._events.append, ARRIVALS)
+
+    def isTold(self) -> bool:
+        """
+        Whether the poller has said by now that there is room.
+        """
+        self._events.clear()
+        self.poller.doRead()
+        return any(event & WRITABLE for event in self._events)
+
+    def isFoundBy(self, wire: Wire, peer: socket.socket) -> bool:
+        """
+        Whether all that is pending has gone when its peer has read, by flushing at each word of room and
+        at no other time.
+        """
+        peer.setblocking(False)
+        for _ in range(100_000):
+            if not wire.pending:
+                return True
+            try:
+                peer.recv(1 << 20)
+            except BlockingIOError:
+                return False
+            if self.isTold():
+                wire.flush()
+        return False
+
+
+class RoomTests(PlainWireTests):
+    """
+    All that holds of a wire also holds of one that is registered for what arrives; it is told of
+    room when it needs some.
+    """
+
+    def setUp(self) -> None:
+        """The same, with a poller."""
+        super().setUp()
+        self.room = Room(self, self.wire.sock)
+        self.wire = PlainWire(self.wire.sock, False, self.room.poller)
+
+    def test_unasked(self) -> None:
+        """
+        Where all goes at once nothing is said.
+        """
+        self.wire.write(b"hello")
+        self.wire.writeLast(b"bye")
+        self.assertFalse(self.room.isTold())
+
+    def test_written(self) -> None:
+        """
+        What is written and does not go.
+        """
+        self.assertFalse(self.wire.write(bytes(10_000_000)))
+        self.assertTrue(self.room.isFoundBy(self.wire, self.peer))
+
+    def test_writtenLast(self) -> None:
+        """
+        So it is with the last words.
+        """
+        self.assertFalse(self.wire.writeLast(bytes(10_000_000)))
+        self.assertTrue(self.room.isFoundBy(self.wire, self.peer))
+
+    def test_taken(self) -> None:
+        """
+        And with what waits in a pipe.
+        """
+        source, feeder = self.connects()
+        feeder.setblocking(False)
+        while not self.wire.pending:
+            try:
+                feeder.send(bytes(100_000))
+                self.wire.take(source.fd, self.pipes, 1 << 20)
+            except BlockingIOError:
+                pass
+        self.assertTrue(self.room.isFoundBy(self.wire, self.peer))
+
+    def test_again(self) -> None:
+        """
+        Once it has asked it is told each time.
+        """
+        for _ in range(3):
+            self.assertFalse(self.wire.write(bytes(10_000_000)))
+            self.assertTrue(self.room.isFoundBy(self.wire, self.peer))
