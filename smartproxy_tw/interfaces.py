@@ -528,7 +528,7 @@ class IUpstream(Interface):
         target whose turn it is, or to one that can be had.
 
         @param port: As for L{borrow}.
-        @param then: Called once, and never before this returns, with three
+        @param then: Called once, perhaps before this returns, with three
             arguments: the L{wire<smartproxy_tw.plane.wires.Wire>}, registered
             with the poller (its handler there is the caller's to replace), or
             the L{UpstreamFailure<smartproxy_tw.plane.link.UpstreamFailure>}
@@ -538,7 +538,7 @@ class IUpstream(Interface):
             nobody counts them.
         @param whose: As for L{connect}.
         @return: Something with a method C{cancel()}, after which C{then} is
-            not called.
+            not called; L{None} where it has been called already.
         """
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..wire.downgrade import acceptLine
 from ..wire.http1 import unframed
-from .poller import ENDED, READABLE
+from .poller import ENDED, READABLE, unheard
 from .wires import READ, PlainWire
 
 if TYPE_CHECKING:
@@ -151,11 +151,5 @@ def pair(poller: Poller) -> tuple[socket.socket, socket.socket]:
     both = socket.socketpair()
     for each in both:
         each.setblocking(False)
-        poller.add(each.fileno(), _unheard)
+        poller.add(each.fileno(), unheard)
     return both
-
-
-def _unheard(event: int) -> None:
-    """
-    Nobody listens yet.
-    """

@@ -25,7 +25,7 @@ from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT
 from .handshake import Handshake
 from .identity import shownBy
 from .opening import Opening
-from .poller import ARRIVALS, ENDED, READABLE
+from .poller import ARRIVALS, ENDED, READABLE, unheard
 from .stream import Stream
 from .wires import PlainWire
 
@@ -113,7 +113,7 @@ def greet(
             if entrance.takesHTTP or entrance.servesTokens:
                 wire = PlainWire(sock, bool(event & ENDED), engine.poller)
                 if not event:
-                    engine.poller.add(wire.fd, _unexpected, ARRIVALS)
+                    engine.poller.add(wire.fd, unheard, ARRIVALS)
                 entrance.plain.open(wire, ConnectionFacts(entrance.number, client, server=server))
                 return
         # A server that speaks first can share its port with a challenge, but for the moment of it.
@@ -127,7 +127,7 @@ def greet(
                 return
             wire = PlainWire(sock, bool(event & ENDED), engine.poller)
             if not event:
-                engine.poller.add(wire.fd, _unexpected, ARRIVALS)
+                engine.poller.add(wire.fd, unheard, ARRIVALS)
             Stream(entrance, wire, facts, route, bool(event))
             return
     greeting = Greeting(entrance, sock, client, server)
@@ -137,12 +137,6 @@ def greet(
         engine.poller.add(sock.fileno(), greeting.ready, ARRIVALS)
     if event:
         greeting.ready(event)
-
-
-def _unexpected(event: int) -> None:
-    """
-    Stands in for a handler that is about to come: nothing can happen before.
-    """
 
 
 def _nobodyTakes(port: int) -> str:

@@ -4,10 +4,11 @@ reactor sees as a single reader.
 
 A socket is registered once, and not again until it is closed, unless it has to
 wait for room.  One that is being connected is registered for both directions.  To one
-that was accepted something can be written from the first moment, and each further event
-would say so, and some would say nothing else: a fifth of those of a short TLS connection
-passed through.  It is registered for what L{arrives<ARRIVALS>}, and its wire asks to
-be told of room when there is none (L{Poller.widen}).
+that was accepted, or is connected already, something can be written from the first
+moment: each event would say so, and some would say nothing else, a fifth of those of a
+short TLS connection that is passed through.  It is registered for what
+L{arrives<ARRIVALS>}, and its wire asks to be told of room when there is none
+(L{Poller.widen}).
 
 The handler of a descriptor is one callable in a dictionary; replacing
 the entry hands a socket from one owner to the next without a system call.
@@ -56,7 +57,18 @@ from .faults import Faults
 if TYPE_CHECKING:
     from twisted.internet.base import DelayedCall
 
-__all__ = ["ARRIVALS", "BROKEN", "ENDED", "LINGER", "Mortal", "Poller", "READABLE", "Reactor", "WRITABLE"]
+__all__ = [
+    "ARRIVALS",
+    "BROKEN",
+    "ENDED",
+    "LINGER",
+    "Mortal",
+    "Poller",
+    "READABLE",
+    "Reactor",
+    "WRITABLE",
+    "unheard",
+]
 
 _log = Logger()
 
@@ -88,6 +100,12 @@ _SHARE = 0.005
 _LEAST = 0.001
 # How often deadlines are looked at, in seconds.
 _TICK = 0.25
+
+
+def unheard(event: int) -> None:
+    """
+    Stands in for a handler that is about to come: nothing can happen before.
+    """
 
 
 class Reactor(Protocol):

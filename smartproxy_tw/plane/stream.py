@@ -19,6 +19,7 @@ from .wires import isConnected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from twisted.internet.interfaces import IProtocolFactory
 
@@ -70,20 +71,22 @@ class Stream:
         self.wire = wire
         self.connection = connection
         self._route = route
-        self._attempt: object | None = None
+        self._attempt: Any = None
         self._targetEnded: Callable[[], None] | None = None
         self._isOver = self._hasTold = False
         self._onEnd: list[Callable[[], None]] = []
         self._isHot = isHot
         self._started = engine.poller.now
         self.deadline = float("inf")
-        engine.enter(self)
-        engine.poller.handlers[wire.fd] = self.ready
         action = entrance.actions[route.name]
         try:
             action.stream(self)
         except BaseException:
             engine.poller.crashed(action.stream, self)
+        if not self._isOver:
+            # Most are not connected, or answered, by now, and wait for that.
+            engine.enter(self)
+            engine.poller.handlers[wire.fd] = self.ready
 
     def ready(self, event: int) -> None:
         """
@@ -168,7 +171,7 @@ class Stream:
             return
         self._isOver = True
         if self._attempt is not None:
-            self._attempt.cancel()  # type: ignore[attr-defined]
+            self._attempt.cancel()
         self._engine.leave(self)
         self._engine.poller.forget(self.wire.fd)
         self.wire.close()

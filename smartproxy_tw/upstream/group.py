@@ -216,16 +216,22 @@ class Group:
         port: int,
         then: Callable[[Wire | UpstreamFailure, bool, Callable[[], None] | None], None],
         whose: Client | None = None,
-    ) -> Pending:
+    ) -> Pending | None:
         """
         See L{IUpstream}.
         """
         places = self._places.get(port) or self._placesFor(port)
-        if len(places) == 1:
-            return Attempt(self._means, [*places], then, whose)
         if not places:
             return self._denial(lambda failure: then(failure, False, None))
-        self._turn = turn = (self._turn + 1) % len(places)
+        turn = 0
+        if len(places) > 1:
+            self._turn = turn = (self._turn + 1) % len(places)
+        place = places[turn]
+        if place.isPrompt and place.breaker is None and self._means.secrecy is None:
+            wire = place.atOnce()
+            if wire is not None:
+                then(wire, False, None)
+                return None
         return Attempt(self._means, [*places[turn:], *places[:turn]], then, whose)
 
     @property

@@ -14,6 +14,8 @@ from twisted.logger import Logger
 
 from ..config.model import Ejection
 from ..plane.link import Link
+from ..plane.poller import ARRIVALS, unheard
+from ..plane.wires import PlainWire
 from .breaker import Breaker
 from .resolve import isLiteral
 
@@ -91,6 +93,8 @@ class Place:
     @ivar name: For logs, and to know it again.
     @ivar where: Its one address; L{None} when it has a name, which has to be
         resolved.
+    @ivar isPrompt: Whether a connection to it may be there L{at once<atOnce>}: it is on this
+        machine, nothing is to be said to it first, and nobody counts.
     @ivar family: That of the address that won the last race: the next one
         begins with it.  C{localhost} would otherwise cost a refusal each time,
         where a server listens on just one of its two addresses.
@@ -129,6 +133,7 @@ class Place:
         "idle",
         "isClosed",
         "isHalted",
+        "isPrompt",
         "label",
         "name",
         "port",
@@ -161,6 +166,8 @@ class Place:
         self.name = str(target)
         isAddress = self.port == 0 or isLiteral(target.host)
         self.where = where(target.host, self.port) if isAddress else None
+        isHere = isAddress and (self.port == 0 or target.host.startswith("127.") or target.host == "::1")
+        self.isPrompt = isHere and not self.isCounted and target.proxyHeader is None
         self.idle: list[TargetHalf] = []
         # What one client was introduced on is never lent for another.
         self._kept = _KEPT if target.proxyHeader is None else 0
@@ -338,6 +345,25 @@ class Place:
             link.close()
 
     # Links and connections.
+
+    def atOnce(self) -> PlainWire | None:
+        """
+        Connect to one that is L{isPrompt}, and wait for nothing.
+
+        @return: Registered with the poller; L{None} where there is more to it: whoever waits will know.
+        """
+        assert self.where is not None
+        family, address = self.where
+        sock = reach(family, address)
+        if isinstance(sock, str):
+            return None
+        # On the loopback interface both sides have done their part by now, which only a second call is told.
+        if family != socket.AF_UNIX and sock.connect_ex(address):
+            sock.close()
+            return None
+        wire = PlainWire(sock, False, self._poller)
+        self._poller.add(wire.fd, unheard, ARRIVALS)
+        return wire
 
     def lend(self, isFresh: bool = False) -> TargetHalf | None:
         """

@@ -44,10 +44,10 @@ class Caller:
     @ivar got: What he was given, in order.
     """
 
-    def __init__(self, begin: Callable[[Callable[..., None]], Any]) -> None:
+    def __init__(self, begin: Callable[[Callable[..., None]], Any], isPrompt: bool = False) -> None:
         self.got: list[Any] = []
         self.ended: Callable[[], None] | None = None
-        self._isBegun = False
+        self._isBegun = isPrompt
         self.attempt = begin(self._then)
         self._isBegun = True
 
@@ -140,7 +140,7 @@ class GroupCase(LoopTests):
         """
         Somebody wants a bare connection.
         """
-        return Caller(lambda then: self.group.dial(PORT, then, self.whose))
+        return Caller(lambda then: self.group.dial(PORT, then, self.whose), isPrompt=True)
 
     def linked(self) -> Link:
         """
