@@ -6,7 +6,7 @@ In go the first bytes of a connection, as far as they have come; out comes one
 of four answers.  The bytes stay the caller's: they are looked at
 (C{MSG_PEEK}), and looked at again from the start when there are more of them.
 Nothing here keeps state, reads a socket or decides what becomes of the
-connection.
+connection; but what was found out is remembered.
 
 How the rules came about:
 
@@ -59,10 +59,23 @@ _start = Struct(">HBBHH32xB").unpack_from
 
 _SERVER_NAME = 0
 _ALPN = 16
+_PRE_SHARED_KEY = 41
 _SUPPORTED_VERSIONS = 43
+_KEY_SHARE = 51
+_ENCRYPTED_HELLO = 0xFE0D
 
-#: How many bytes of extensions are worth remembering.
+#: Extensions that are never twice the same; with them the reserved ones of RFC 8701.
+_FRESH = frozenset((_PRE_SHARED_KEY, _ENCRYPTED_HELLO, *range(0x0A0A, 0x10000, 0x1010)))
+
+#: How many bytes of extensions, or of a hello, are worth remembering; and how many hellos.
 _MOST_REMEMBERED = 512
+_MOST_KNOWN = 1024
+
+#: Where the key share began and ended in the last hello of so many bytes.
+_shares: dict[int, tuple[int, int]] = {}
+
+#: What the other bytes of a hello came to, and where its key share was.
+_known: dict[bytes, tuple[tuple[int, int], Hello]] = {}
 
 #: Letters, digits and hyphens, and the underscore, which hosts do carry in
 #: their names; labels of 1 to 63; one dot at the end at most.
@@ -172,6 +185,11 @@ def _readPlain(data: bytes | bytearray | memoryview, size: int) -> Hello | None:
 
     @raise _Broken: Of an extension.
     """
+    share = _shares.get(size)
+    if share is not None and data[43] == 32:
+        known = _known.get(_common(data, share))
+        if known is not None and known[0] == share:
+            return known[1]
     if size < 9 + _LEAST_BODY:
         return None
     end, kind, high, low, legacy, session = _start(data, 3)
@@ -202,13 +220,43 @@ def _readPlain(data: bytes | bytearray | memoryview, size: int) -> Hello | None:
         return None
     if place != end or len(places) != count:
         return None
-    return _readFound(
+    hello = _readFound(
         _contentAt(data, places.get(_SERVER_NAME)),
         _contentAt(data, places.get(_ALPN)),
         _contentAt(data, places.get(_SUPPORTED_VERSIONS)),
         legacy,
         end,
     )
+    if size == end and session == 32 and _KEY_SHARE in places and _FRESH.isdisjoint(places):
+        _keep(data, places[_KEY_SHARE], hello)
+    return hello
+
+
+def _common(data: bytes | bytearray | memoryview, share: tuple[int, int]) -> bytes:
+    """
+    What the hellos of one client for one name have in common: all but 32 bytes of random, 32 of
+    session, and what is in the key share.  None of those is looked at by who reads a hello, so it
+    is the same hello where the rest is, byte for byte, and at the same places.
+    """
+    start, end = share
+    return b"".join((data[:11], data[76:start], data[end:]))
+
+
+def _keep(data: bytes | bytearray | memoryview, place: int, hello: Hello) -> None:
+    """
+    Remember a hello, which is all there is.
+
+    @param place: Where the extension with the key share begins.
+    """
+    share = place + 4, place + 4 + _one(data, place + 2)[0]
+    common = _common(data, share)
+    if len(common) > _MOST_REMEMBERED:
+        return
+    if len(_known) >= _MOST_KNOWN or len(_shares) >= _MOST_KNOWN:
+        _known.clear()
+        _shares.clear()
+    _shares[len(data)] = share
+    _known[common] = share, hello
 
 
 def _contentAt(data: bytes | bytearray | memoryview, place: int | None) -> bytes | None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
+from smartproxy_tw.wire import clienthello
 from smartproxy_tw.wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, NotTLS, parse
 
 from ..examples import examples
@@ -409,6 +410,147 @@ class EverySplitTests(SynchronousTestCase):
             else:
                 self.fail("it asks for more than there is")
             self.assertLessEqual(calls, most, sizes)
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    What a hello came to is remembered, and never makes a difference.
+    """
+
+    share = hellos.extension(51, hellos.vector(b"\0\x1d" + hellos.vector(bytes(32), 2), 2))
+
+    def setUp(self) -> None:
+        """Nothing is known."""
+        self.forgets()
+        self.addCleanup(self.forgets)
+
+    def forgets(self) -> None:
+        """
+        Know nothing any more.
+        """
+        clienthello._known.clear()
+        clienthello._shares.clear()
+
+    def known(self) -> int:
+        """
+        How many hellos are known.
+        """
+        return len(clienthello._known)
+
+    def freshly(self, data: bytes) -> object:
+        """
+        The answer of who knows nothing.
+        """
+        known, shares = dict(clienthello._known), dict(clienthello._shares)
+        self.forgets()
+        answer = parse(data)
+        self.forgets()
+        clienthello._known.update(known)
+        clienthello._shares.update(shares)
+        return answer
+
+    def test_likewise(self) -> None:
+        """
+        One client that asks for one name again and again is known after the first time, whatever its
+        random, its session and its key.
+        """
+        for name in (b"a.test", b"b.test", b"longer.test"):
+            for _ in range(5):
+                answer = parse(hellos.fromOpenSSL(name))
+                assert isinstance(answer, Hello)
+                self.assertEqual(answer.serverName, name.decode())
+        self.assertEqual(self.known(), 3)
+
+    def test_everyByte(self) -> None:
+        """
+        One byte that differs, anywhere, is seen wherever it matters; and so is one that is missing, or
+        one too many.
+        """
+        short = hellos.body((self.share, hellos.serverName(b"a.test")), session=bytes(16))
+        for data in (hellos.fromOpenSSL(b"a.test"), hellos.records(hellos.message(short))):
+            self.differs(data)
+
+    def differs(self, data: bytes) -> None:
+        """
+        Whatever differs from this has its own answer.
+        """
+        for index in range(len(data)):
+            for value in (0, 1, 32, data[index] ^ 1, 255):
+                parse(data)
+                changed = data[:index] + bytes((value,)) + data[index + 1 :]
+                self.assertEqual(parse(changed), self.freshly(changed), (index, value))
+            parse(data)
+            self.assertEqual(parse(data[:index]), self.freshly(data[:index]))
+            inserted = data[:index] + b"\0" + data[index:]
+            self.assertEqual(parse(inserted), self.freshly(inserted))
+            removed = data[:index] + data[index + 1 :]
+            self.assertEqual(parse(removed), self.freshly(removed))
+        self.assertEqual(parse(data + b"more"), parse(data))
+
+    def test_otherOrder(self) -> None:
+        """
+        Two clients whose hellos are equally long do not stand in for one another.
+        """
+        share = self.share
+        name, other = hellos.serverName(b"a.test"), hellos.serverName(b"b.test")
+        some = [
+            hellos.hello(*extensions)
+            for extensions in ((share, name), (name, share), (other, share), (share, other))
+        ]
+        self.assertEqual(len({len(data) for data in some}), 1)
+        for _ in range(3):
+            for data, wanted in zip(some, ("a.test", "a.test", "b.test", "b.test"), strict=True):
+                answer = parse(data)
+                assert isinstance(answer, Hello)
+                self.assertEqual(answer.serverName, wanted)
+
+    def test_shareElsewhere(self) -> None:
+        """
+        What is not looked at of one hello is looked at of another, though all the rest be the same.
+        """
+        name = hellos.serverName(b"a.test")
+        one, other = hellos.hello(self.share, name), hellos.hello(name, self.share)
+        parse(one)
+        parse(other)
+        forged = one.replace(self.share, self.share[:4]) + bytes(len(self.share) - 4)
+        self.assertEqual(len(forged), len(one))
+        self.assertEqual(parse(forged), self.freshly(forged))
+
+    @steady
+    @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=20))
+    def test_changes(self, changes: list[tuple[int, int]]) -> None:
+        """
+        However one comes of the one before, each has its own answer.
+        """
+        data = bytearray(hellos.fromOpenSSL(b"a.test"))
+        for index, value in changes:
+            data[index % len(data)] = value
+            self.assertEqual(parse(bytes(data)), self.freshly(bytes(data)))
+
+    def test_fresh(self) -> None:
+        """
+        Those that are never twice the same are not kept, nor are long ones, nor what is followed by
+        something.
+        """
+        data = hellos.fromOpenSSL(b"a.test")
+        for each in (
+            hellos.hello(*_BROWSER),
+            hellos.fromOpenSSL(b"a.test", [b"p%d" % number + bytes(200) for number in range(4)]),
+            hellos.fromOpenSSL(highest=SSL.TLS1_2_VERSION),
+            data + b"more",
+        ):
+            self.assertIsInstance(parse(each), Hello)
+            self.assertEqual(self.known(), 0, each)
+
+    def test_bounded(self) -> None:
+        """
+        No more than so many are known.
+        """
+        for number in range(1500):
+            name = hellos.serverName(b"n%d.test" % number)
+            parse(hellos.hello(name, self.share))
+            self.assertLessEqual(self.known(), 1024)
+        self.assertGreater(self.known(), 0)
 
 
 def heardByOpenSSL(data: bytes) -> list[bytes | None]:
