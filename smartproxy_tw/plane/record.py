@@ -133,7 +133,7 @@ class AccessRecords:
         """
         A connection that is not HTTP has ended; see L{Streamed}.
         """
-        self._add(Streamed(route, connection, started, self._reactor.seconds(), sent, received))
+        self._add(_made(Streamed, (route, connection, started, self._seconds(), sent, received)))
 
     def _add(self, entry: Entry) -> None:
         self._entries.append(entry)

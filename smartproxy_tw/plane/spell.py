@@ -106,9 +106,10 @@ def spellOf(route: Route | None, timeouts: Timeouts, *, isWebSocket: bool = Fals
 
     @param timeouts: Of the whole file.
     """
+    if route is None or (route.timeouts is None and not isWebSocket):
+        # Nearly all of them.
+        return Spell(timeouts.idle)
     idle = idleOf(route, timeouts)
-    if route is None:
-        return Spell(idle)
     lifetime = None if route.timeouts is None else route.timeouts.lifetime
     own = route.webSocket if isWebSocket else None
     if own is not None:

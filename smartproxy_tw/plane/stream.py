@@ -74,7 +74,7 @@ class Stream:
         self._attempt: Any = None
         self._targetEnded: Callable[[], None] | None = None
         self._isOver = self._hasTold = False
-        self._onEnd: list[Callable[[], None]] = []
+        self._onEnd: tuple[Callable[[], None], ...] = ()
         self._isHot = isHot
         self._started = engine.poller.now
         self.deadline = float("inf")
@@ -113,7 +113,7 @@ class Stream:
         if self._hasTold:
             then()
         else:
-            self._onEnd.append(then)
+            self._onEnd += (then,)
 
     def forward(self, upstream: IUpstream) -> None:
         """

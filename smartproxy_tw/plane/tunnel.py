@@ -79,7 +79,7 @@ class Half:
 
     back: Half
 
-    def __init__(self, tunnel: Tunnel, source: Wire, sink: Wire, isHot: bool) -> None:
+    def __init__(self, tunnel: Tunnel, source: Wire, sink: Wire, isHot: bool, streak: int) -> None:
         self._tunnel = tunnel
         self.source = source
         self.sink = sink
@@ -89,7 +89,7 @@ class Half:
         self.patient: Patient | None = None
         # Below zero: never to be spliced.  Then: full reads in a row.  From _BULK on: spliced, and counts
         # down by small ones.
-        self._streak = 0 if isinstance(source, PlainWire) and isinstance(sink, PlainWire) else -1
+        self._streak = streak
 
     def ready(self, event: int) -> None:
         """
@@ -324,8 +324,9 @@ class Tunnel:
         self.engine = engine
         self.isOver = self.isLingering = False
         self._done = spell.bound(engine.poller, self.reset, done)
-        self._up = up = Half(self, left, right, isLeftHot)
-        self._down = down = Half(self, right, left, isRightHot)
+        streak = 0 if isinstance(left, PlainWire) and isinstance(right, PlainWire) else -1
+        self._up = up = Half(self, left, right, isLeftHot, streak)
+        self._down = down = Half(self, right, left, isRightHot, streak)
         up.back = down
         down.back = up
         poller = engine.poller
@@ -412,9 +413,10 @@ class Tunnel:
         handlers.pop(up.source.fd, None)
         handlers.pop(up.sink.fd, None)
         self.engine.leave(self)
-        for each in (up, down):
-            if each.patient is not None:
-                each.leave()
+        if up.patient is not None:
+            up.leave()
+        if down.patient is not None:
+            down.leave()
         # Without the circle nothing is left to the garbage collector, which would run every fifty tunnels.
         del self._up, self._down, up.back, down.back
         self._done(up.moved, down.moved)

@@ -235,7 +235,7 @@ class _Index:
     All routes of a port that answer one question, by their domains.
     """
 
-    __slots__ = ("_byDomain", "_hasWildcards", "ask", "facts")
+    __slots__ = ("_always", "_byDomain", "_hasWildcards", "ask", "facts")
 
     def __init__(self, ask: Ask, byDomain: dict[str, _Paths], facts: frozenset[str]) -> None:
         """
@@ -245,6 +245,8 @@ class _Index:
         self.facts = facts
         self._byDomain = byDomain
         self._hasWildcards = any(text.startswith("*") and text != "*" for text in byDomain)
+        # Patterns for every name, where there are any.
+        self._always = [text for text in ("*", NO_DOMAIN) if text in byDomain]
 
     @classmethod
     def compiling(cls, rules: Iterable[Rule], ask: Ask) -> Steps[_Index]:
@@ -320,7 +322,7 @@ class _Index:
         """
         The patterns to look up: where there are no wildcards, without them.
         """
-        return candidates(name) if self._hasWildcards or not name else (name, "*", NO_DOMAIN)
+        return candidates(name) if self._hasWildcards or not name else (name, *self._always)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
