@@ -253,9 +253,11 @@ class Poller:
     def widen(self, descriptor: int) -> None:
         """
         Say from now on also that something can be written, at once if it can: for a
-        descriptor that was registered for L{ARRIVALS}.
+        descriptor that was registered for L{ARRIVALS}.  Nobody says anything any more after
+        L{stop}.
         """
-        self._epoll.modify(descriptor, _EDGES)
+        if not self._epoll.closed:
+            self._epoll.modify(descriptor, _EDGES)
 
     def remove(self, descriptor: int) -> None:
         """

@@ -324,6 +324,14 @@ class RoomTests(PlainWireTests):
                 pass
         self.assertTrue(self.room.isFoundBy(self.wire, self.peer))
 
+    def test_afterAll(self) -> None:
+        """
+        Where nothing is told any more a write goes as far as it does.
+        """
+        self.room.poller._epoll.close()
+        self.assertFalse(self.wire.write(bytes(10_000_000)))
+        self.assertFalse(self.wire.write(b"more"))
+
     def test_again(self) -> None:
         """
         Once it has asked it is told each time.
