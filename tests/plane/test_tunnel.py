@@ -29,7 +29,11 @@ def noise(size: int, seed: int) -> bytes:
 class TunnelTests(PlaneTests):
     """
     One port with a TCP route.
+
+    @ivar host: Of the target.
     """
+
+    host = "127.0.0.1"
 
     async def begin(self, tls: TLS | None = None, upstream: Any = None, **others: Any) -> tuple[int, Origin]:
         """
@@ -41,9 +45,15 @@ class TunnelTests(PlaneTests):
             await self.certify("a.test")
         domains = ("a.test",) if tls is not None else ()
         await self.use(
-            Route("t", (port,), Forward((origin.target,), upstream), "tcp", domains, tls=tls), **others
+            Route("t", (port,), Forward((self.target(origin),), upstream), "tcp", domains, tls=tls), **others
         )
         return port, origin
+
+    def target(self, origin: Origin) -> Target:
+        """
+        An origin as the route has it.
+        """
+        return Target(self.host, origin.number)
 
     async def pair(self, port: int, origin: Origin) -> tuple[Peer, Peer]:
         """
@@ -220,7 +230,7 @@ class EndingTests(TunnelTests):
         port = await self.port()
         origin = self.origin(credential=credentialFor("a.test"))
         await self.use(
-            Route("t", (port,), Forward((origin.target,)), "tcp", ("a.test",), tls=TLS("passthrough"))
+            Route("t", (port,), Forward((self.target(origin),)), "tcp", ("a.test",), tls=TLS("passthrough"))
         )
         client = await self.tls(port)
         server = await origin.accepts()
@@ -353,7 +363,7 @@ class BulkTests(TunnelTests):
         port = await self.port()
         origin = self.origin(credential=credentialFor("a.test"))
         await self.use(
-            Route("t", (port,), Forward((origin.target,)), "tcp", ("a.test",), tls=TLS("passthrough"))
+            Route("t", (port,), Forward((self.target(origin),)), "tcp", ("a.test",), tls=TLS("passthrough"))
         )
         client = await self.tls(port)
         server = await origin.accepts()
@@ -373,6 +383,22 @@ class BulkTests(TunnelTests):
         pipes._left = 1
         await self.flows(*await self.pair(port, origin), 8 * MIB, 8 * MIB)
         self.assertEqual(pipes._left + len(pipes._idle), 1)
+
+
+class LateEndingTests(EndingTests):
+    """
+    The same where a connection to the target has to be waited for, as nearly everywhere but on this machine.
+    """
+
+    host = "localhost"
+
+
+class LateBulkTests(BulkTests):
+    """
+    Likewise.
+    """
+
+    host = "localhost"
 
 
 class SecretEndTests(TunnelTests):
