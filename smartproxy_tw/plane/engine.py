@@ -212,6 +212,8 @@ class Engine:
     @ivar census: Counts what becomes an entry of the access log.
     @ivar record: Called when a request has ended, with what an entry of the access
         log has of it: see L{AccessRecords.request}.
+    @ivar recordStream: Called when a connection has ended that is not HTTP: see
+        L{AccessRecords.stream}.
     @ivar showcase: The certificates.
     @ivar tokens: The http-01 challenges that are being answered.
     @ivar proofs: How tls-alpn-01 challenges are being answered, by the name
@@ -250,6 +252,7 @@ class Engine:
         self._clock = clock
         self._records: AccessRecords
         self.record: Callable[[Prepared, str, float, int, int, int, int], None]
+        self.recordStream: Callable[[Route, ConnectionFacts, float, int, int], None]
         self._alive: dict[Lasting, None] = {}
         self._entrances: dict[int, Entrance] = {}
         self._wanted: frozenset[int] = frozenset()
@@ -300,6 +303,7 @@ class Engine:
         self.trusts = self._trust.trusts
         self._records = records
         self.record = records.request
+        self.recordStream = records.stream
         self.showcase.readAgain()
         records.use(self.numbers if config.requestID else None)
         # What has ended under the table before does not keep that alive.
@@ -583,14 +587,6 @@ class Engine:
         Something that was not quite a request was refused.
         """
         self._records.refusal(client, head, status, size)
-
-    def recordStream(
-        self, route: Route, connection: ConnectionFacts, started: float, sent: int, received: int
-    ) -> None:
-        """
-        A connection that is not HTTP has ended.
-        """
-        self._records.stream(route, connection, started, sent, received)
 
 
 def _challengesOf(config: Config) -> dict[int | None, set[str]]:

@@ -185,11 +185,11 @@ class Greeting(Opening):
         entrance = self._entrance
         if entrance.takesTLS or entrance.servesProofs:
             hello = parse(data)
-            if isinstance(hello, NeedMore):
-                self._need = hello.atLeast
-                return
             if isinstance(hello, Hello):
                 self._readHello(hello, data)
+                return
+            if isinstance(hello, NeedMore):
+                self._need = hello.atLeast
                 return
             if isinstance(hello, Malformed) and entrance.takesTLS and not entrance.takesTCP:
                 self._turnAway(hello.reason, ALERT_DECODE)
