@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from ..facts import Address
+from ..facts import Address, made
 from .announcement import Announcement
 from .answers import statusLine
 from .greeting import greet
@@ -140,7 +140,7 @@ class Acceptor:
             if engine.isFull:
                 self._turnAway(sock)
             else:
-                client = Address(*address) if isIPv4 else addressOf(address)
+                client = made(Address, address) if isIPv4 else addressOf(address)
                 heralds = self._entrance.heralds
                 if heralds is not None and heralds.trusts(client.host):
                     Announcement(self._entrance, sock, client, heralds)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from OpenSSL import SSL
 
 from ..config.model import Several
-from ..facts import Address, ConnectionFacts
+from ..facts import Address, ConnectionFacts, made
 from ..routing.sight import Sight
 from ..wire import proxyheader
 from ..wire.clienthello import MOST_BYTES, Hello, Malformed, NeedMore, parse
@@ -155,7 +155,7 @@ class Greeting(Opening):
     ) -> None:
         self._client = client
         self._server = server
-        super().__init__(entrance, sock, entrance.engine.timeouts.head)
+        Opening.__init__(self, entrance, sock, entrance.engine.timeouts.head)
 
     def ready(self, event: int) -> None:
         """
@@ -239,8 +239,9 @@ class Greeting(Opening):
     def _readHello(self, hello: Hello, data: bytes) -> None:
         entrance = self._entrance
         engine = entrance.engine
-        facts = ConnectionFacts(
-            entrance.number, self._client, hello.serverName, hello.alpn, True, None, self._server
+        facts = made(
+            ConnectionFacts,
+            (entrance.number, self._client, hello.serverName, hello.alpn, True, None, self._server, None),
         )
         if hello.alpn == (b"acme-tls/1",):
             context = engine.proofs.get(hello.serverName or "")

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from twisted.logger import Logger
 
+from ..facts import made
 from .census import Census
 from .lines import CombinedLines, JSONLines, Lines, LogfmtLines, Refused, Served, Streamed
 from .scribe import Scribe
@@ -45,9 +46,6 @@ _TOLD = 60.0
 _CLOSING = 1.0
 # Of a request that was refused, in bytes.
 _FIRST = 200
-
-# A named tuple is made by a function in Python; this is the one that it calls.
-_made: Any = tuple.__new__
 
 
 _LINES: dict[str, Callable[[], Lines]] = {"combined": CombinedLines, "json": JSONLines, "logfmt": LogfmtLines}
@@ -112,7 +110,7 @@ class AccessRecords:
         """
         entries = self._entries
         ended = self._seconds()
-        entries.append(_made(Served, (prepared, client, started, ended, status, size, received, number)))
+        entries.append(made(Served, (prepared, client, started, ended, status, size, received, number)))
         if self._next is None:
             self._schedule()
         elif len(entries) >= _MANY:
@@ -133,7 +131,7 @@ class AccessRecords:
         """
         A connection that is not HTTP has ended; see L{Streamed}.
         """
-        self._add(_made(Streamed, (route, connection, started, self._seconds(), sent, received)))
+        self._add(made(Streamed, (route, connection, started, self._seconds(), sent, received)))
 
     def _add(self, entry: Entry) -> None:
         self._entries.append(entry)

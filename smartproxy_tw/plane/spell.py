@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..facts import made
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -108,7 +110,7 @@ def spellOf(route: Route | None, timeouts: Timeouts, *, isWebSocket: bool = Fals
     """
     if route is None or (route.timeouts is None and not isWebSocket):
         # Nearly all of them.
-        return Spell(timeouts.idle)
+        return made(Spell, (timeouts.idle, None))  # type: ignore[no-any-return]
     idle = idleOf(route, timeouts)
     lifetime = None if route.timeouts is None else route.timeouts.lifetime
     own = route.webSocket if isWebSocket else None

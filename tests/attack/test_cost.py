@@ -42,7 +42,7 @@ _CONNECTED = {"setsockopt": 1, "connect_ex": 2, "register": 1, "close": 1}
 _BOTH = {name: _ACCEPTED.get(name, 0) + _CONNECTED.get(name, 0) for name in {*_ACCEPTED, *_CONNECTED}}
 
 #: For one of each: Python calls at most, and system calls by their names.  Counted were 34, 34, 37,
-#: 150, 73 and 108 calls; what libraries do in theirs depends on their versions, by a few.
+#: 147, 68 and 100 calls; what libraries do in theirs depends on their versions, by a few.
 BOUNDS: dict[str, tuple[float, dict[str, float]]] = {
     "an HTTP request on a kept connection": (38, {"poll": 4, "recv": 2, "send": 2}),
     # It is counted all the same, by the entry that the log would be made of.
@@ -51,10 +51,10 @@ BOUNDS: dict[str, tuple[float, dict[str, float]]] = {
     # Counted were 70 and 482: of ten at a time each costs a third less, and their answers one send.
     "an HTTP/2 request on a kept connection": (76, {"poll": 4, "recv": 2, "send": 2}),
     "ten HTTP/2 requests at a time": (530, {"poll": 24, "recv": 12, "send": 16}),
-    "an HTTPS connection with one request": (163, {**_ACCEPTED, "poll": 11, "recv": 6, "send": 4}),
-    "a tunnelled connection": (82, {**_BOTH, "poll": 11, "recv": 4, "send": 2, "shutdown": 1}),
+    "an HTTPS connection with one request": (160, {**_ACCEPTED, "poll": 11, "recv": 6, "send": 4}),
+    "a tunnelled connection": (76, {**_BOTH, "poll": 11, "recv": 4, "send": 2, "shutdown": 1}),
     "a TLS connection passed through by SNI": (
-        120,
+        110,
         {**_BOTH, "poll": 16, "recv": 10, "send": 6, "shutdown": 1},
     ),
 }
