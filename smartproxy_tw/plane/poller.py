@@ -180,7 +180,7 @@ class Poller:
         # Registered since the batch was polled: an event for one of these numbers is for who had it before.
         self._fresh: set[int] = set()
         self._endings: list[Callable[[], None]] = []
-        self._isReading = False
+        self._isReading = self._isStopped = False
         self._wake: DelayedCall | None = None
         self._tick: DelayedCall | None = None
         self._soon: set[DelayedCall] = set()
@@ -216,6 +216,7 @@ class Poller:
                 call.cancel()
         self._tick = self._wake = None
         self._soon.clear()
+        self._isStopped = True
         self._epoll.close()
         self._faults.close()
 
@@ -256,7 +257,7 @@ class Poller:
         descriptor that was registered for L{ARRIVALS}.  Nobody says anything any more after
         L{stop}.
         """
-        if not self._epoll.closed:
+        if not self._isStopped:
             self._epoll.modify(descriptor, _EDGES)
 
     def remove(self, descriptor: int) -> None:
@@ -328,7 +329,7 @@ class Poller:
             self.now = self._reactor.seconds()
             self.guard(call, None)
 
-        if not self._epoll.closed:
+        if not self._isStopped:
             delayed = self._reactor.callLater(seconds, due)
             self._soon.add(delayed)
 
@@ -341,7 +342,7 @@ class Poller:
             if self.isBehind:
                 self._run(self._patient, self._reactor.seconds() + _LEAST)
             self.doRead()
-        if (self._postponed or self._patient) and self._wake is None and not self._epoll.closed:
+        if (self._postponed or self._patient) and self._wake is None and not self._isStopped:
             self._wakeUp()
 
     def _run(self, calls: deque[Callable[[], None]], end: float) -> None:
@@ -450,13 +451,11 @@ class Poller:
             if fresh:
                 fresh.clear()
             events = poll(wait, _BATCH)
-            if not (events or patient):
+            if not events and not patient:
                 break
             self.now = now = seconds()
             if not end:
                 self._end = end = now + _SHARE
-            if not events:
-                self._call(patient)
             for descriptor, event in events:
                 handler = get(descriptor)
                 if handler is not None and descriptor not in fresh:
@@ -464,17 +463,19 @@ class Poller:
                         handler(event)
                     except BaseException:
                         self.crashed(handler, getattr(handler, "__self__", None))
+            if patient and not events:
+                self._call(patient)
             # The clock is a call: after a batch that was not full, the next one asks it anyway.
             if len(events) == _BATCH:
                 now = seconds()
-                if now <= end and not self._epoll.closed:
+                isBehind = now > end
+                if not isBehind and not self._isStopped:
                     # There is more, and what it has to say goes out with the rest.
                     wait = 0.0
                     continue
-                isBehind = True
             if self._endings:
                 self._endBatch()
-            if now > end or self._epoll.closed:
+            if now > end or self._isStopped:
                 break
             wait = 0.0 if patient else self._linger
         self._isReading = False
