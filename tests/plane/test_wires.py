@@ -247,8 +247,14 @@ class Room:
         self.poller = Poller(Readers())
         self._events: list[int] = []
         self.poller.start()
-        case.addCleanup(lambda: self.poller.stop())
+        case.addCleanup(self.stop)
         self.poller.add(sock.fileno(), self._events.append, ARRIVALS)
+
+    def stop(self) -> None:
+        """
+        End the poller.
+        """
+        self.poller.stop()
 
     def isTold(self) -> bool:
         """
@@ -328,7 +334,7 @@ class RoomTests(PlainWireTests):
         """
         Where nothing is told any more a write goes as far as it does.
         """
-        self.room.poller.stop()
+        self.room.stop()
         self.assertFalse(self.wire.write(bytes(10_000_000)))
         self.assertFalse(self.wire.write(b"more"))
         self.room.poller = Poller(Readers())
