@@ -5,7 +5,7 @@ connection, of a request, and what a challenge or a credential consists of.
 Nothing here does anything.  Each value states its normal form once, at the
 field, so that no reader normalises again.  What is made for every connection is
 a named tuple: a frozen dataclass takes three times as long to make.  Where that is
-hot it is L{made} by what a named tuple's own function in Python calls.
+hot it is C{made} by what a named tuple's own function in Python calls.
 """
 
 from __future__ import annotations
