@@ -226,6 +226,9 @@ class RelayTests(Asking):
         server.sends(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
         answer = await client.answer(no)
         self.assertEqual((answer.status, answer.body), (403, b"no"))
+        # What is still to come of it is waited for a little.
+        self.world.advance(2.5)
+        await self.swept()
         await client.until(lambda: answer.reset == NO_ERROR, "a reset")
         cheats = self.connects(client)
         server.sends(accepting(await server.head()).replace(b"Accept: ", b"Accept: A"))
