@@ -172,7 +172,7 @@ class Poller:
         self._register = self._epoll.register
         self._postponed: deque[Callable[[], None]] = deque()
         self._patient: deque[Callable[[], None]] = deque()
-        # When that of this turn is.
+        # When the share of this turn is over.
         self._end = 0.0
         # Those whose deadlines have passed, and whether what is due waits for the next turn.
         self._expired: deque[Mortal] = deque()
@@ -338,10 +338,11 @@ class Poller:
         self.now = now = self._reactor.seconds()
         if self._postponed:
             self._run(self._postponed, now + _SHARE)
-        if self._patient:
+        if self._patient and not self._isStopped:
             if self.isBehind:
                 self._run(self._patient, self._reactor.seconds() + _LEAST)
-            self.doRead()
+            if not self._isStopped:
+                self.doRead()
         if (self._postponed or self._patient) and self._wake is None and not self._isStopped:
             self._wakeUp()
 

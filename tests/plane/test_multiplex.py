@@ -320,17 +320,23 @@ class TurnTests(StreamTests):
             await turns(1)
         return most
 
+    def watched(self) -> list[int]:
+        """
+        @return: Filled with 1 for each request that begins, and 0 for each wait for a turn.
+        """
+        steps: list[int] = []
+        begin, later = Channel.begin, Poller.whenIdle
+        self.patch(Channel, "begin", lambda channel, prepared: (steps.append(1), begin(channel, prepared)))
+        self.patch(Poller, "whenIdle", lambda poller, call: (steps.append(0), later(poller, call)))
+        return steps
+
     async def test_inTurns(self) -> None:
         """
         Many requests that come at once are begun a few at a time; all of them are, and others are
         answered meanwhile.
         """
         port, _ = await self.begin()
-        steps = []
-        begin = Channel.begin
-        self.patch(Channel, "begin", lambda channel, prepared: (steps.append(1), begin(channel, prepared)))
-        later = Poller.whenIdle
-        self.patch(Poller, "whenIdle", lambda poller, call: (steps.append(0), later(poller, call)))
+        steps = self.watched()
         peer = await self.client(port)
         peer.sends(self.many(90))
         self.assertEqual(await self.began(90), 90)
@@ -345,11 +351,7 @@ class TurnTests(StreamTests):
         While there is more to do than there is time for, it is fewer.
         """
         port, _ = await self.begin()
-        steps = []
-        begin = Channel.begin
-        self.patch(Channel, "begin", lambda channel, prepared: (steps.append(1), begin(channel, prepared)))
-        later = Poller.whenIdle
-        self.patch(Poller, "whenIdle", lambda poller, call: (steps.append(0), later(poller, call)))
+        steps = self.watched()
         read = Poller.doRead
 
         def busy(poller: Poller) -> None:

@@ -391,6 +391,18 @@ class PollerTests(SynchronousTestCase):
         self.poller = Poller(self.reactor)
         self.poller.start()
 
+    def test_stoppedByWhatWasPostponed(self) -> None:
+        """
+        Likewise where it is a postponed call that stops it, while others wait for a quiet moment.
+        """
+        done: list[str] = []
+        self.poller.later(self.poller.stop)
+        self.poller.whenIdle(lambda: done.append("idle"))
+        self.reactor.advance(0)
+        self.assertEqual((done, self.reactor.getDelayedCalls()), ([], []))
+        self.poller = Poller(self.reactor)
+        self.poller.start()
+
     def test_manyPostponed(self) -> None:
         """
         However much is postponed, the rest of the reactor has its turn soon; the order stays.
