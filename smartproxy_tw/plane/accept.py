@@ -39,6 +39,9 @@ _log = Logger()
 # So many at a time, if there is time for them, which is looked at after every few.
 _BATCH = 64
 _FEW = 4
+# To ask whether there is another one costs a call that mostly fails, and the poller says it if there is: so
+# often one is taken without that question, and then it is asked, so that a crowd is taken as one.
+_ALONE = 4
 # So many batches are taken of a port that goes: somebody who connects faster than that does it on purpose.
 _LAST = 256
 # How many connections one of several processes takes before it steps back.  Two workers with 200 kept
@@ -69,6 +72,8 @@ class Acceptor:
         self._family = int(sock.family)
         self._isOpen = True
         self._hasComplained = False
+        # How many were taken without that question.
+        self._alone = 0
         # Less than nothing where nobody else waits.
         self._turn = _TURN if entrance.engine.sharesPorts else -1
         # Accepted sockets inherit it: a call less for each of them.
@@ -100,7 +105,7 @@ class Acceptor:
         self._turn = -1
         self._entrance.engine.poller.remove(self._sock.fileno())
         for _ in range(_LAST):
-            if not self._take():
+            if not self._take(_BATCH):
                 break
         self.close()
 
@@ -108,20 +113,27 @@ class Acceptor:
         """
         Somebody has connected.
         """
-        self._take(self._entrance.engine.poller)
+        if self._alone < _ALONE:
+            self._alone += 1
+            self._take(1)
+        else:
+            self._take(_BATCH, self._entrance.engine.poller)
 
-    def _take(self, poller: Poller | None = None) -> bool:
+    def _take(self, most: int, poller: Poller | None = None) -> bool:
         """
+        @param most: How many at most.
         @param poller: Says when it is the turn of others.
         @return: Whether there may be more.
         """
         engine = self._entrance.engine
         accept = self._accept
         isIPv4 = self._family == socket.AF_INET
-        for number in range(1, _BATCH + 1):
+        for number in range(1, most + 1):
             try:
                 descriptor, address = accept()
             except BlockingIOError:
+                if number <= 2:
+                    self._alone = 0
                 return False
             except OSError as error:
                 if error.errno in _EXHAUSTED:

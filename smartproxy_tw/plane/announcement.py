@@ -2,25 +2,24 @@
 An announcement is the beginning of a connection by somebody who is believed when it
 says for whom it speaks: it lasts until the header of the PROXY protocol is there.
 
-The header is looked at without being taken, and then just its bytes are taken, so
-that whatever comes next finds the connection as if the client itself had made it:
-TLS its ClientHello, a tunnel a stream that has never entered the process.  A
-deadline bounds the wait and the size of a header the bytes, and an end inside of it
-ends it.
+What comes behind the header goes to whoever is next, who finds the connection as if
+the client itself had made it.  A deadline bounds the wait and the size of a header the
+bytes, and an end inside of it ends it.
 """
 
 from __future__ import annotations
 
 import select
-import socket
 from typing import TYPE_CHECKING
 
 from ..wire.proxyheader import MOST_BYTES, Header, Malformed, NeedMore, parse
 from .greeting import greet, looksLikeHTTP
 from .opening import Opening
-from .poller import ARRIVALS, ENDED, READABLE
+from .poller import ARRIVALS, ENDED
 
 if TYPE_CHECKING:
+    import socket
+
     from ..facts import Address
     from .engine import Entrance
     from .heralds import Heralds
@@ -38,6 +37,7 @@ class Announcement(Opening):
     The wait for a header.
     """
 
+    MOST = MOST_BYTES
     __slots__ = ("_heralds", "_peer")
 
     def __init__(self, entrance: Entrance, sock: socket.socket, peer: Address, heralds: Heralds) -> None:
@@ -52,36 +52,24 @@ class Announcement(Opening):
         super().__init__(entrance, sock, heralds.seconds)
         entrance.engine.poller.add(sock.fileno(), self.ready, ARRIVALS)
 
-    def ready(self, event: int) -> None:
-        """
-        Something has come.
-        """
-        if not event & READABLE:
-            return
-        try:
-            data = self._sock.recv(MOST_BYTES, socket.MSG_PEEK)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._close()
-            return
-        if not data:
+    def _cut(self) -> None:
+        if self._data:
+            self._refuse("a header that ends too early")
+        else:
             # Nothing was asked for: somebody looks whether the port is open.
             self._close()
-            return
-        if event & ENDED:
-            self._isEnding = True
-        if len(data) >= self._need:
-            self._read(data)
-        if not self._isOver and self._isEnding:
-            self._refuse("a header that ends too early")
 
     def _read(self, data: bytes) -> None:
         found = parse(data)
         if isinstance(found, NeedMore):
             self._need = found.atLeast
         elif isinstance(found, Header):
-            self._hear(found)
+            self._data = data[found.length :]
+            if found.isTCP and found.source is not None:
+                self._goOn(found.source, found.destination)
+            else:
+                # It speaks for itself, or cannot say for whom.
+                self._goOn(self._peer, None)
         elif isinstance(found, Malformed):
             self._refuse(found.reason)
         elif self._heralds.isRequired:
@@ -90,21 +78,10 @@ class Announcement(Opening):
         else:
             self._goOn(self._peer, None)
 
-    def _hear(self, header: Header) -> None:
-        try:
-            self._sock.recv(header.length)
-        except OSError:
-            self._close()
-            return
-        if header.isTCP and header.source is not None:
-            self._goOn(header.source, header.destination)
-        else:
-            # It speaks for itself, or cannot say for whom.
-            self._goOn(self._peer, None)
-
     def _goOn(self, client: Address, server: Address | None) -> None:
         self._over()
-        greet(self._entrance, self._sock, client, server, select.EPOLLIN | (ENDED if self._isEnding else 0))
+        event = (select.EPOLLIN if self._isHot else 0) | (ENDED if self._isEnding else 0)
+        greet(self._entrance, self._sock, client, server, self._data, event)
 
     def _refuse(self, reason: str, answer: bytes = b"") -> None:
         self._entrance.engine.unannounced(reason, self._peer.host)

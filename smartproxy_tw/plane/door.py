@@ -250,13 +250,15 @@ class Door:
         self.memo = {}
         self.isClosing = False
 
-    def open(self, wire: Wire, connection: ConnectionFacts) -> None:
+    def open(self, wire: Wire, connection: ConnectionFacts, early: bytes = b"", isHot: bool = True) -> None:
         """
         Begin a session.
 
         @param wire: Registered with the poller.
+        @param early: What was read of it already.
+        @param isHot: Whether there may be something to read for which no event will come.
         """
-        Session(self, wire, connection)
+        Session(self, wire, connection, early, isHot)
 
     def openFrames(self, wire: Wire, connection: ConnectionFacts, early: bytes = b"") -> None:
         """

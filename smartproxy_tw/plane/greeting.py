@@ -2,16 +2,16 @@
 The greeting: the first bytes of a connection, and what they make of it.
 
 Where a port has just one kind of route nothing needs to be found out.  Elsewhere
-the bytes are looked at without being taken (C{MSG_PEEK}), so that whoever comes
-next finds all of them: TLS its ClientHello, a tunnel a stream it can hand on
-untouched.  A deadline bounds the wait, the size of a hello bounds the bytes, and
-an end inside of it ends it.
+the bytes are read, and whoever comes next is given all of them: TLS its ClientHello,
+a tunnel what it begins with.  (Looking at them without taking them, C{MSG_PEEK}, costs
+another read of the same bytes for each connection.)  A deadline bounds the wait, the
+size of a hello bounds the bytes, and an end inside of it ends it.
 """
 
 from __future__ import annotations
 
 import re
-import socket
+import select
 from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
@@ -25,11 +25,12 @@ from .alerts import ALERT_DECODE, ALERT_NO_CERTIFICATE, ALERT_NO_PROTOCOL, ALERT
 from .handshake import Handshake
 from .identity import shownBy
 from .opening import Opening
-from .poller import ARRIVALS, ENDED, READABLE, unheard
+from .poller import ARRIVALS, ENDED, unheard
 from .stream import Stream
 from .wires import PlainWire
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Container
 
     from ..config.model import Route, TLSPolicy
@@ -95,7 +96,12 @@ def asksForToken(data: bytes, tokens: Container[bytes]) -> bool | None:
 
 
 def greet(
-    entrance: Entrance, sock: socket.socket, client: Address, server: Address | None = None, event: int = 0
+    entrance: Entrance,
+    sock: socket.socket,
+    client: Address,
+    server: Address | None = None,
+    early: bytes | None = None,
+    event: int = 0,
 ) -> None:
     """
     Begin the life of an accepted connection.
@@ -103,18 +109,21 @@ def greet(
     @param sock: Non-blocking; owned from now on.
     @param client: Who it is.
     @param server: What it connected to, where somebody else has said so.
-    @param event: 0 where the socket is registered nowhere.  Otherwise it is, and this
-        is what its handler was told last: there may be something to read for which no
-        event will come.
+    @param early: What was read of it already, by whom it was registered with the poller;
+        L{None} where it is registered nowhere.
+    @param event: What its handler was told last, if there may be something to read for which
+        no event will come.
     """
     engine = entrance.engine
     if not (entrance.takesTLS or (entrance.servesProofs and engine.proofs)):
         if not entrance.takesTCP:
             if entrance.takesHTTP or entrance.servesTokens:
                 wire = PlainWire(sock, bool(event & ENDED), engine.poller)
-                if not event:
+                if early is None:
                     engine.poller.add(wire.fd, unheard, ARRIVALS)
-                entrance.plain.open(wire, ConnectionFacts(entrance.number, client, server=server))
+                entrance.plain.open(
+                    wire, ConnectionFacts(entrance.number, client, server=server), early or b""
+                )
                 return
         # A server that speaks first can share its port with a challenge, but for the moment of it.
         elif not (entrance.takesHTTP or (entrance.servesTokens and engine.tokens)):
@@ -126,17 +135,16 @@ def greet(
                 sock.close()
                 return
             wire = PlainWire(sock, bool(event & ENDED), engine.poller)
-            if not event:
+            if early is None:
                 engine.poller.add(wire.fd, unheard, ARRIVALS)
-            Stream(entrance, wire, facts, route, bool(event))
+            Stream(entrance, wire, facts, route, bool(event), early or b"")
             return
     greeting = Greeting(entrance, sock, client, server)
-    if event:
-        engine.poller.handlers[sock.fileno()] = greeting.ready
-    else:
+    if early is None:
         engine.poller.add(sock.fileno(), greeting.ready, ARRIVALS)
-    if event:
-        greeting.ready(event)
+    else:
+        engine.poller.handlers[sock.fileno()] = greeting.ready
+        greeting.begin(early, event)
 
 
 def _nobodyTakes(port: int) -> str:
@@ -148,6 +156,7 @@ class Greeting(Opening):
     A connection of which nothing is known yet; the TLS handshake inherits its deadline.
     """
 
+    MOST = MOST_BYTES
     __slots__ = ("_client", "_server")
 
     def __init__(
@@ -157,29 +166,19 @@ class Greeting(Opening):
         self._server = server
         Opening.__init__(self, entrance, sock, entrance.engine.timeouts.head)
 
-    def ready(self, event: int) -> None:
+    def begin(self, early: bytes, event: int) -> None:
         """
-        Something has come.
+        Look at what somebody else has read.
+
+        @param event: See L{greet}.
         """
-        if not event & READABLE:
-            return
-        try:
-            data = self._sock.recv(MOST_BYTES, socket.MSG_PEEK)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._close()
-            return
-        if len(data) < self._need:
-            if not data or event & ENDED:
-                self._close()
-            return
-        if event & ENDED:
-            self._isEnding = True
-        self._read(data)
-        if not self._isOver and self._isEnding:
-            # Nothing more will come, and what has come is not enough.
-            self._close()
+        self._data = early
+        self._isHot = bool(event)
+        self._isEnding = bool(event & ENDED)
+        if early:
+            self._read(early)
+        if event and not self._isOver:
+            self.ready(event)
 
     def _read(self, data: bytes) -> None:
         entrance = self._entrance
@@ -335,7 +334,8 @@ class Greeting(Opening):
         connection.set_accept_state()
         shaking = _Shaking(self._entrance, self._sock, connection, self.deadline, then, self._client.host)
         engine.enter(shaking)
-        shaking.begin(ENDED if self._isEnding else 0)
+        event = (select.EPOLLIN if self._isHot else 0) | (ENDED if self._isEnding else 0)
+        shaking.begin(self._data, event)
 
     def becomeHTTP(self) -> None:
         """
@@ -344,7 +344,7 @@ class Greeting(Opening):
         self._over()
         facts = ConnectionFacts(self._entrance.number, self._client, server=self._server)
         wire = PlainWire(self._sock, self._isEnding, self._entrance.engine.poller)
-        self._entrance.plain.open(wire, facts)
+        self._entrance.plain.open(wire, facts, self._data, self._isHot)
 
     def becomeStream(self) -> None:
         """
@@ -361,7 +361,8 @@ class Greeting(Opening):
     def _hand(self, facts: ConnectionFacts, route: Route) -> None:
         self._over()
         entrance = self._entrance
-        Stream(entrance, PlainWire(self._sock, self._isEnding, entrance.engine.poller), facts, route, True)
+        wire = PlainWire(self._sock, self._isEnding, entrance.engine.poller)
+        Stream(entrance, wire, facts, route, self._isHot, self._data)
 
     def _turnAway(self, reason: str, answer: bytes) -> None:
         self._entrance.engine.unwelcome(reason, self._client.host)
@@ -391,8 +392,8 @@ class _Shaking:
         poller = entrance.engine.poller
         self._handshake = Handshake(poller, sock, connection, deadline, self._done, self._failed, True)
 
-    def begin(self, event: int) -> None:
-        self._handshake.ready(event)
+    def begin(self, hello: bytes, event: int) -> None:
+        self._handshake.begin(hello, event)
 
     def _done(self, wire: TLSWire) -> None:
         self._entrance.engine.leave(self)

@@ -54,9 +54,9 @@ class Handshake:
             read on it, for which no event will come.
         @param failed: Called with the reason, and whether it was the deadline;
             the socket is closed by then.
-        @param isServer: Whether there is a hello to be read at the first
-            L{ready}; otherwise this side speaks first.  The socket of a server is
-            registered for L{ARRIVALS<smartproxy_tw.plane.poller.ARRIVALS>}.
+        @param isServer: Whether the peer speaks first, whose hello L{begin} is given.  The
+            socket of a server is registered for
+            L{ARRIVALS<smartproxy_tw.plane.poller.ARRIVALS>}.
         """
         # Nothing is to be read before this side has spoken.
         self._isMyTurn = self._isDry = not isServer
@@ -69,6 +69,18 @@ class Handshake:
         self.wire = secured(sock, connection, poller if isServer else None)
         poller.mortals[self] = None
         poller.handlers[self.wire.fd] = self.ready
+
+    def begin(self, hello: bytes, event: int) -> None:
+        """
+        Answer the peer's first words.
+
+        @param hello: They, as far as they have come.
+        @param event: What was said last, if there may be something to read for which no event
+            will come.
+        """
+        self.wire.heard(hello)
+        self._isMyTurn = self._isDry = True
+        self.ready(event)
 
     def ready(self, event: int) -> None:
         """

@@ -100,17 +100,22 @@ class Session:
         "wire",
     )
 
-    def __init__(self, door: Door, wire: Wire, connection: ConnectionFacts) -> None:
+    def __init__(
+        self, door: Door, wire: Wire, connection: ConnectionFacts, early: bytes = b"", isHot: bool = True
+    ) -> None:
         """
         Take over a wire that is registered with the poller, and read.
+
+        @param early: What was read of it already.
+        @param isHot: See above.
         """
         self.door = door
         self.wire = wire
         self.connection = connection
-        self.buffer = b""
-        self.isHot = True
+        self.buffer = early
+        self.isHot = isHot
         self.marks = b""
-        self._isHungry = True
+        self._isHungry = not early
         self._isLooping = False
         self._state = _READING
         self._exchange: Exchange | None = None

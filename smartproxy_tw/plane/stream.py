@@ -42,6 +42,7 @@ class Stream:
     isStream = True
     __slots__ = (
         "_attempt",
+        "_early",
         "_engine",
         "_entrance",
         "_hasTold",
@@ -57,7 +58,13 @@ class Stream:
     )
 
     def __init__(
-        self, entrance: Entrance, wire: Wire, connection: ConnectionFacts, route: Route, isHot: bool
+        self,
+        entrance: Entrance,
+        wire: Wire,
+        connection: ConnectionFacts,
+        route: Route,
+        isHot: bool,
+        early: bytes = b"",
     ) -> None:
         """
         Take over a wire that is registered with the poller, and act.
@@ -65,6 +72,7 @@ class Stream:
         @param route: The one that took it.
         @param isHot: Whether there may be something to read for which no event
             will come.
+        @param early: What was read of it already.
         """
         self._entrance = entrance
         self._engine = engine = entrance.engine
@@ -76,6 +84,7 @@ class Stream:
         self._isOver = self._hasTold = False
         self._onEnd: tuple[Callable[[], None], ...] = ()
         self._isHot = isHot
+        self._early = early
         self._started = engine.poller.now
         self.deadline = float("inf")
         action = entrance.actions[route.name]
@@ -131,7 +140,10 @@ class Stream:
         self._isOver = True
         self._engine.leave(self)
         spell = spellOf(self._route, self._engine.timeouts)
-        Served(self._engine, self.wire, self.connection, self._isHot, self._ended, spell).begin(factory)
+        served = Served(
+            self._engine, self.wire, self.connection, self._isHot, self._ended, spell, self._early
+        )
+        served.begin(factory)
 
     def abort(self) -> None:
         """
@@ -153,7 +165,7 @@ class Stream:
         self._engine.leave(self)
         self._targetEnded = ended
         spell = spellOf(self._route, self._engine.timeouts)
-        Tunnel(self._engine, self.wire, outcome, b"", self._isHot, isHot, self._ended, spell)
+        Tunnel(self._engine, self.wire, outcome, self._early, self._isHot, isHot, self._ended, spell)
 
     def _ended(self, sent: int, received: int) -> None:
         if self._targetEnded is not None:
@@ -174,7 +186,11 @@ class Stream:
             self._attempt.cancel()
         self._engine.leave(self)
         self._engine.poller.forget(self.wire.fd)
-        self.wire.close()
+        if self._early:
+            # What it has said is lost: that is no end, but a break.
+            self.wire.reset()
+        else:
+            self.wire.close()
         self._tell()
 
     def expire(self) -> None:

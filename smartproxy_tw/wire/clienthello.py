@@ -3,8 +3,8 @@ What a TLS ClientHello says before any TLS is spoken: the name it asks for, the
 protocols and versions it offers.
 
 In go the first bytes of a connection, as far as they have come; out comes one
-of four answers.  The bytes stay the caller's: they are looked at
-(C{MSG_PEEK}), and looked at again from the start when there are more of them.
+of four answers.  The bytes stay the caller's, and are looked at again from the
+start when there are more of them.
 Nothing here keeps state, reads a socket or decides what becomes of the
 connection; but what was found out is remembered.
 

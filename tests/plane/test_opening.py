@@ -4,6 +4,7 @@ Tests for L{smartproxy_tw.plane.opening}.
 
 from __future__ import annotations
 
+import select
 import socket
 from typing import Any
 
@@ -12,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.plane.announcement import Announcement
 from smartproxy_tw.plane.greeting import Greeting
 from smartproxy_tw.plane.opening import Opening
+from smartproxy_tw.plane.wires import resetOnClose
 
 
 class World:
@@ -50,20 +52,36 @@ class World:
         return min(deadline, self.now + 1)
 
 
-class OpeningTests(SynchronousTestCase):
+class Five(Opening):
     """
-    How it ends.
+    Knows what it is when it has five bytes, or an exclamation mark.
+
+    @ivar found: What it was.
+    """
+
+    MOST = 8
+    found: bytes = b""
+
+    def _read(self, data: bytes) -> None:
+        if len(data) >= 5 or b"!" in data:
+            self.found = data
+            self._over()
+
+
+class OpeningCase(SynchronousTestCase):
+    """
+    With both ends of a connection.
     """
 
     def setUp(self) -> None:
         self.world: Any = World()
-        self.sock, self.client = socket.socketpair()
+        self.sock, self.client = connected()
         self.addCleanup(self.client.close)
         self.addCleanup(self.sock.close)
         self.sock.setblocking(False)
         self.client.settimeout(5)
         self.descriptor = self.sock.fileno()
-        self.opening = Opening(self.world, self.sock, 10)
+        self.opening = Five(self.world, self.sock, 10)
 
     def mustBeClosed(self) -> None:
         """
@@ -71,6 +89,117 @@ class OpeningTests(SynchronousTestCase):
         """
         self.assertEqual((self.world.living, self.world.forgotten), ([], [self.descriptor]))
         self.assertEqual(self.sock.fileno(), -1)
+
+
+def connected() -> tuple[socket.socket, socket.socket]:
+    """
+    Both ends of a connection by TCP.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        return server.accept()[0], client
+
+
+class ReadingTests(OpeningCase):
+    """
+    How the first bytes are read.
+    """
+
+    def says(self, data: bytes, event: int = select.EPOLLIN) -> None:
+        """
+        The client does, and it is heard.
+        """
+        self.client.sendall(data)
+        select.select([self.sock], [], [], 5)
+        self.opening.ready(event)
+
+    def test_everySplit(self) -> None:
+        """
+        All that was read is there for who comes next, however it came.
+        """
+        whole = b"hello"
+        for cut in range(1, len(whole)):
+            self.setUp()
+            self.says(whole[:cut])
+            self.assertEqual((self.opening.found, self.opening._isOver), (b"", False))
+            self.says(whole[cut:])
+            self.assertEqual((self.opening.found, self.opening._data), (whole, whole))
+            self.assertEqual((self.opening._isHot, self.opening._isEnding), (False, False))
+
+    def test_room(self) -> None:
+        """
+        Nothing is waited for before there can be enough of it, nor said to be all when there
+        was no room for more; an event for something else is none.
+        """
+        self.opening.ready(select.EPOLLOUT)
+        self.opening._need = 4
+        self.says(b"!--")
+        self.assertEqual(self.opening.found, b"")
+        self.says(b"---------")
+        self.assertEqual((self.opening.found, self.opening._isHot), (b"!-------", True))
+        self.assertEqual(self.sock.recv(9), b"----")
+
+    def test_nothing(self) -> None:
+        """
+        That nothing has come after all is no end.
+        """
+        self.opening.ready(select.EPOLLIN)
+        self.assertEqual(self.world.living, [self.opening])
+
+    def test_ending(self) -> None:
+        """
+        With its end on the way there may be more to read for which no event comes.
+        """
+        self.says(b"hello", select.EPOLLIN | select.EPOLLRDHUP)
+        self.assertEqual(
+            (self.opening.found, self.opening._isHot, self.opening._isEnding), (b"hello", True, True)
+        )
+
+    def test_cut(self) -> None:
+        """
+        An end inside of it is one, whether it is told with the last bytes or after them; a
+        reset, too.
+        """
+        for event in (select.EPOLLIN | select.EPOLLRDHUP, select.EPOLLIN):
+            self.setUp()
+            self.says(b"hel", event)
+            if not event & select.EPOLLRDHUP:
+                self.client.shutdown(socket.SHUT_WR)
+                self.opening.ready(event)
+            self.mustBeClosed()
+            # Something was asked for, and this is no answer.
+            self.assertRaises(ConnectionResetError, self.client.recv, 9)
+        self.setUp()
+        self.says(b"hel")
+        resetOnClose(self.client)
+        self.client.close()
+        select.select([self.sock], [], [], 5)
+        self.opening.ready(select.EPOLLIN | select.EPOLLERR)
+        self.mustBeClosed()
+
+    def test_lookedAt(self) -> None:
+        """
+        Who connects and leaves is told of an end.
+        """
+        self.client.shutdown(socket.SHUT_WR)
+        self.opening.ready(select.EPOLLIN | select.EPOLLRDHUP)
+        self.mustBeClosed()
+        self.assertEqual(self.client.recv(9), b"")
+
+    def test_lastWordAfterwards(self) -> None:
+        """
+        What is said at last arrives, although something was read, and nothing more has come.
+        """
+        self.says(b"EHLO"[:3])
+        self.opening._end(b"no")
+        self.mustBeClosed()
+        self.assertEqual((self.client.recv(9), self.client.recv(9)), (b"no", b""))
+
+
+class OpeningTests(OpeningCase):
+    """
+    How it ends.
+    """
 
     def test_deadline(self) -> None:
         """
@@ -137,7 +266,7 @@ class OpeningTests(SynchronousTestCase):
         Both who look at first bytes end so, and have no dictionary each.
         """
         for kind in (Announcement, Greeting):
-            for name in ("_close", "_over", "_end", "crash", "drain"):
+            for name in ("ready", "_heard", "_close", "_over", "_end", "crash", "drain"):
                 self.assertIs(getattr(kind, name), getattr(Opening, name))
         self.assertFalse(hasattr(Greeting(self.withTimeouts(), self.sock, self.client, None), "__dict__"))  # type: ignore[arg-type]
 

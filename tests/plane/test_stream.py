@@ -10,10 +10,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass
 
-from smartproxy_tw.config.model import AccessLog, Block, Forward, Route, Target, Timeouts, UpstreamTLS
+from smartproxy_tw.config.model import TLS, AccessLog, Block, Forward, Route, Target, Timeouts, UpstreamTLS
 from smartproxy_tw.interfaces import IStream
 from smartproxy_tw.plane.stream import Stream
 
+from ..wire.hellos import fromOpenSSL
 from .harness import TERMINATE, PlaneTests, credentialFor, turns
 
 
@@ -68,6 +69,18 @@ class StreamTests(PlaneTests):
         self.assertEqual(self.plane.engine.poller.mortals, {})
         await self.plane.drain(0)
         self.assertIn(f'"STREAM -:{port} t" 000 0 ', file.read_text())
+
+    async def test_lostWords(self) -> None:
+        """
+        A client whose words were read, and found no target, is told of a break and not of an end.
+        """
+        port = await self.port()
+        target = Target("127.0.0.1", self.deadPort())
+        passed = TLS("passthrough")
+        await self.use(Route("t", (port,), Forward((target,)), "tcp", ("a.test",), tls=passed))
+        client = await self.client(port)
+        client.sends(fromOpenSSL(b"a.test"))
+        self.assertEqual(await client.breaksOff(), b"")
 
     async def test_slowTarget(self) -> None:
         """
