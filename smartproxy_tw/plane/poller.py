@@ -444,7 +444,7 @@ class Poller:
         seconds = self._reactor.seconds
         get = self.handlers.get
         fresh = self._fresh
-        patient = self._patient
+        patient, postponed = self._patient, self._postponed
         wait = end = 0.0
         isBehind = False
         self._isReading = True
@@ -478,7 +478,7 @@ class Poller:
                 self._endBatch()
             if now > end or self._isStopped:
                 break
-            wait = 0.0 if patient else self._linger
+            wait = 0.0 if patient or postponed else self._linger
         self._isReading = False
         self.isBehind = isBehind
         if self._endings:

@@ -5,6 +5,7 @@ One epoll for all sockets, inside of any reactor.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from select import EPOLLET, EPOLLIN
@@ -178,6 +179,18 @@ class PollerTests(SynchronousTestCase):
             poller.doRead()
             sending.join()
             self.assertEqual(len(events), heard)
+
+    def test_noLinger(self) -> None:
+        """
+        Nobody who asked to be called later waits for what may come next.
+        """
+        poller = Poller(self.reactor, 20.0)
+        self.addCleanup(poller.stop)
+        poller.start()
+        poller.add(self.near.fileno(), lambda event: poller.later(lambda: None))
+        began = time.monotonic()
+        poller.doRead()
+        self.assertLess(time.monotonic() - began, 10.0)
 
     def test_forgotten(self) -> None:
         """
