@@ -192,6 +192,72 @@ class PollerTests(SynchronousTestCase):
         poller.doRead()
         self.assertLess(time.monotonic() - began, 10.0)
 
+    def test_beckoned(self) -> None:
+        """
+        Nor does a thread that wakes up the reactor.
+        """
+        near, far = socket.socketpair()
+        for each in (near, far):
+            self.addCleanup(each.close)
+        self.reactor.waker = near
+        poller = Poller(self.reactor, 20.0)
+        self.addCleanup(poller.stop)
+        poller.start()
+        for _ in range(2):
+            sending = Timer(0.05, far.send, (b"x",))
+            sending.start()
+            began = time.monotonic()
+            poller.doRead()
+            self.assertLess(time.monotonic() - began, 10.0)
+            sending.join()
+            near.recv(1)
+
+    def oneByOne(self, poller: Poller, many: int) -> int:
+        """
+        Each of a hundred events makes the next one, and takes a bit less than a millisecond.
+
+        @param many: How many come at a time.
+        @return: How many were heard before the reactor had its turn.
+        """
+        self.addCleanup(poller.stop)
+        poller.start()
+        heard = []
+        pairs = [socket.socketpair() for _ in range(many)]
+        for near, far in pairs:
+            self.addCleanup(near.close)
+            self.addCleanup(far.close)
+
+            def hears(event: int, near: socket.socket = near, far: socket.socket = far) -> None:
+                near.recv(1)
+                heard.append(event)
+                self.reactor.advance(0.0009 / many)
+                if len(heard) < 100:
+                    far.send(b"x")
+
+            poller.add(near.fileno(), hears, ARRIVALS)
+            far.send(b"x")
+        poller.doRead()
+        return len(heard)
+
+    def test_dwells(self) -> None:
+        """
+        The reactor waits twice as long for its turn where what is left of the time is spent waiting for
+        events that come one by one.
+        """
+        self.assertEqual(self.oneByOne(Poller(self.reactor, 0.2), 1), 13)
+        self.assertEqual(self.oneByOne(Poller(self.reactor), 1), 7)
+        self.assertEqual(self.oneByOne(Poller(self.reactor, 0.2), 5), 35)
+
+    def test_dwellsUntil(self) -> None:
+        """
+        It has its turn when somebody has asked to be called.
+        """
+        poller = Poller(self.reactor, 0.2)
+        poller.soon(0.003, lambda: None)
+        self.assertEqual(self.oneByOne(poller, 1), 5)
+        self.reactor.advance(0.1)
+        self.assertEqual(poller._soonest, float("inf"))
+
     def test_forgotten(self) -> None:
         """
         One that is forgotten, or removed, gets nothing more.
