@@ -550,6 +550,37 @@ class ManyKindsTests(PlaneTests):
         await client.trickles(fromOpenSSL(b"nobody.test", ()))
         self.assertEqual(await client.ends(), UNKNOWN_NAME)
 
+    async def test_requestsTogether(self) -> None:
+        """
+        Nothing is lost of requests that come together, in any two segments, or by more than is
+        looked at; nor of other words, however many come at once.
+        """
+        port, _, web, raw = await self.begin()
+        web.answers(lambda head, body: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        chunked = (
+            b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        )
+        long = bytes(range(256)) * 200
+        whole = chunked + GET + chunked
+        ways = [(whole[:cut], whole[cut:], b"abc") for cut in range(1, len(whole))]
+        ways.append((whole, b"", b"abc"))
+        posted = b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n%b" % (len(long), long)
+        ways.append((posted + GET + posted, b"", long))
+        for first, second, body in ways:
+            client = await self.client(port)
+            client.sends(first)
+            await turns(2)
+            client.sends(second)
+            for wanted in (body, b"", body):
+                self.assertEqual((await client.message())[1], wanted)
+            client.leaves()
+        for words in (b"EHLO x\r\n" + long, long):
+            client = await self.client(port)
+            client.sends(words)
+            server = await raw.accepts()
+            self.assertEqual(await server.takes(len(words)), words)
+            client.leaves()
+
     async def test_endsAtOnce(self) -> None:
         """
         An end that came together with the first bytes is not lost on whoever
