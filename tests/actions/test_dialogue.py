@@ -381,6 +381,7 @@ class DialogueTests(ApplicationTests):
         An application that closes is told when the client has agreed, and may say nothing more.
         """
         self.mayLog()
+        self.world.isHurried = False
         speaker = await self.speaks(await self.talks(), b"/closes")
         self.assertEqual(await speaker.ended(), (4001, "enough"))
         await self.settles(lambda: len(samples.happened) == 4, "it was told")

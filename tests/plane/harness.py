@@ -171,10 +171,13 @@ class World:
     """
     The reactor, with names of its own, a clock that can be pushed forward, and
     delays that are over at once.
+
+    @ivar isHurried: Whether they are: not where a busy machine would then be too late.
     """
 
     def __init__(self) -> None:
         self.nameResolver = Names()
+        self.isHurried = True
         self._ahead = 0.0
 
     def __getattr__(self, name: str) -> Any:
@@ -187,7 +190,7 @@ class World:
 
     def callLater(self, delay: float, call: Callable[..., object], *arguments: object) -> Any:
         """Much sooner than asked."""
-        return reactor.callLater(min(delay, 0.005), call, *arguments)
+        return reactor.callLater(min(delay, 0.005) if self.isHurried else delay, call, *arguments)
 
     def advance(self, seconds: float) -> None:
         """
