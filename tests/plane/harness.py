@@ -771,11 +771,12 @@ class PlaneTests(TestCase):
 
     async def swept(self) -> None:
         """
-        Everything whose time is over by now has been told so.
+        Everything whose time is over by now has been told so, or nothing is told any more, as
+        the plane has been drained.
         """
         poller = self.plane.engine.poller
         tick = poller._tick
-        await self.settles(lambda: poller._tick is not tick, "time passes")
+        await self.settles(lambda: poller._tick is not tick or poller._isStopped, "time passes")
 
     async def isIdle(self) -> None:
         """
