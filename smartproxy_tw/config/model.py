@@ -114,6 +114,13 @@ class Auto:
         """
         return (_TWIN if self.isTwin else _AUTO) + ",".join(sorted(self.names))
 
+    @property
+    def title(self) -> str:
+        """
+        What people know it by.
+        """
+        return ", ".join(self.names) + (" (RSA)" if self.isTwin else "")
+
 
 def twinOf(key: str) -> str | None:
     """

@@ -1,7 +1,8 @@
 """
 The orders for one certificate: of whom they are asked, how they count, what they
-replace, and whether they are rehearsed.  When to ask, and what is done after a
-failure, is L{smartproxy_tw.service.automatic}'s.
+replace, and whether they are rehearsed.  When to ask is
+L{smartproxy_tw.service.appointment}'s, and what is done after a failure
+L{smartproxy_tw.service.pursuit}'s.
 """
 
 from __future__ import annotations

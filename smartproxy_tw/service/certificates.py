@@ -264,7 +264,7 @@ class Certificates:
         @raise NotPossible: Likewise.
         """
         certificate = self._chosen(key)
-        if isRenewal or certificate.isWanting:
+        if isRenewal or certificate.standing.isWanting:
             certificate.renew(force=force)
         return certificate.provision()
 

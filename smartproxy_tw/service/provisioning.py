@@ -76,8 +76,8 @@ class Provisioning:
         """
         first, twins = self._holdings.first, self._holdings.twins.values()
         await self._authorities.dismiss(
-            (each.auto.names for each in first if each.isWanting),
-            (each.auto.names for each in twins if each.isWanting),
+            (each.auto.names for each in first if each.standing.isWanting),
+            (each.auto.names for each in twins if each.standing.isWanting),
         )
 
     async def all(self) -> None:
@@ -134,7 +134,7 @@ class Provisioning:
         await certificate.provision()
         twin = self._holdings.twins.get(certificate.auto.key)
         # Names that cannot be proved are not tried twice.
-        if twin is not None and certificate.isIssued:
+        if twin is not None and certificate.standing.isIssued:
             await twin.provision()
 
     def _defect(self, failure: Failure) -> None:

@@ -290,4 +290,4 @@ class Replacing:
 
 
 def _hasBegun(certificate: AnyCertificate) -> bool:
-    return not (isinstance(certificate, AutoCertificate) and certificate.isQueued)
+    return not (isinstance(certificate, AutoCertificate) and certificate.standing.isQueued)

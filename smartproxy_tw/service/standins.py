@@ -50,7 +50,7 @@ class StandIns:
         @param served: The identities that somebody sees to already.
         """
         for each in certificates:
-            missing = each.uncovered
+            missing = each.standing.uncovered
             if not missing:
                 continue
             parts = []

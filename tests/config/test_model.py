@@ -48,6 +48,7 @@ class CertificateTests(SynchronousTestCase):
         self.assertIsNone(twinOf(Internal(A.names).key))
         keys = {A.key, twin.key, B.key, Internal(A.names).key, Files("/a", "/b").key, Files("/b", "/a").key}
         self.assertEqual(len(keys), 6)
+        self.assertEqual((A.title, twin.title), ("a.test, b.test", "a.test, b.test (RSA)"))
 
     def test_parts(self) -> None:
         """

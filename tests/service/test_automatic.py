@@ -4,171 +4,29 @@ Tests for L{smartproxy_tw.service.automatic}.
 
 from __future__ import annotations
 
-import errno
-import os
-from random import Random
-from typing import Any
+import gc
+from weakref import ref
 
-from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
-from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
-
-from smartproxy_tw.acme.budget import UNLIMITED
-from smartproxy_tw.acme.choices import Choices
 from smartproxy_tw.acme.errors import AccountNotKept, AuthorityProblem, AuthorityUnreachable, Problem
-from smartproxy_tw.acme.x509 import Signer, describe
+from smartproxy_tw.acme.x509 import describe
 from smartproxy_tw.config.model import Auto
-from smartproxy_tw.facts import Credential
-from smartproxy_tw.preflight.facts import Absent, Listed, NameFacts
-from smartproxy_tw.service.admission import Admission
-from smartproxy_tw.service.alarm import Timetable
-from smartproxy_tw.service.automatic import AutoCertificate
-from smartproxy_tw.service.caution import Preflight
-from smartproxy_tw.service.events import CertificateEvent, Events
-from smartproxy_tw.service.memory import Memory
+from smartproxy_tw.preflight.facts import Absent, NameFacts
 from smartproxy_tw.service.stock import Stock
-from smartproxy_tw.service.ways import Way
-from smartproxy_tw.store.attempts import DirectoryAttempts
-from smartproxy_tw.store.directory import SecureDirectory
-from smartproxy_tw.store.uses import DirectoryUses
-from smartproxy_tw.testing.fakes import FakeAuthority, FakePlane, Story
 
-NOW = 1_800_000_000
-HOUR, DAY = 3600.0, 86400.0
-SIGNER = Signer.create("Test root", now=NOW - DAY)
-SHOP = Auto(("shop.example", "www.shop.example"))
+from .issuance import DAY, HOUR, NOW, SHOP, Issuance, refusal
 
 
-def refusal(retryAfter: float | None = None) -> AuthorityProblem:
+def isOurs(part: object) -> bool:
     """
-    An authority that says no.
+    Whether it is one of what a certificate is made of.
     """
-    return AuthorityProblem(
-        "verifying shop.example",
-        Problem("urn:ietf:params:acme:error:unauthorized", "wrong answer", 403),
-        retryAfter=retryAfter,
-    )
+    return type(part).__module__.startswith("smartproxy_tw.service.")
 
 
-class AutoCertificateTests(SynchronousTestCase):
+class AutoCertificateTests(Issuance):
     """
     The life of one certificate by ACME.
     """
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.clock.advance(NOW)
-        self.story = Story()
-        self.plane = FakePlane(self.story)
-        self.authority = FakeAuthority(self.story, self.plane, SIGNER, self.clock.seconds)
-        self.saved: list[Credential] = []
-        self.isFull = False
-        directory = SecureDirectory(os.path.abspath(self.mktemp())).open()
-        self.attempts, self.uses = DirectoryAttempts(directory), DirectoryUses(directory)
-        self.memory = Memory(self.attempts, self.uses, maybeDeferred)
-        self.admission = self.admitting()
-        self.timetable = Timetable(self.clock)
-        self.events = Events()
-        self.told: list[CertificateEvent] = []
-        self.events.observe(self.told.append)
-        self.certificate = self.make(SHOP)
-        self.warnings: list[str] = []
-        globalLogPublisher.addObserver(self.observe)
-        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
-
-    def observe(self, event: dict[str, Any]) -> None:
-        """
-        Note what an operator sees of failures.
-        """
-        if event.get("event") in ("certificate-failed", "authority-away"):
-            self.warnings.append(event["problem"])
-
-    def make(self, auto: Auto, preflight: Preflight | None = None) -> AutoCertificate:
-        """
-        A certificate in this world.
-        """
-        return AutoCertificate(
-            auto,
-            self.plane,
-            [self.way()],
-            self.clock,
-            timetable=self.timetable,
-            memory=Memory(self.attempts, self.uses, maybeDeferred),
-            chance=Random(0),
-            preflight=preflight,
-            events=self.events,
-        )
-
-    def way(self) -> Way:
-        """
-        To the authority.
-        """
-        return Way(
-            "",
-            self.admission,
-            self.authority.obtain,
-            self.save,
-            self.authority.advise,
-            fileOf=lambda names: "/certificates/" + "+".join(names),
-        )
-
-    def looks(self, find: dict[str, NameFacts], *, isStrict: bool) -> AutoCertificate:
-        """
-        The certificate, with a look at its names.
-        """
-
-        class Looking:
-            async def at(self, name: str, _: str) -> NameFacts:
-                return find.get(name, NameFacts(name, "http-01", Listed(("192.0.2.1",))))
-
-        look: Any = Looking()
-        preflight = Preflight(lambda: look, Choices(("http-01",)), self.clock, isStrict=isStrict)
-        return self.make(SHOP, preflight)
-
-    def admitting(self) -> Admission:
-        """
-        One order at a time.
-        """
-        return Admission(UNLIMITED, self.memory, self.clock, Random(0), self.authority.probe, atOnce=1)
-
-    def save(self, credential: Credential) -> Deferred[None]:
-        """
-        The store.
-        """
-        if self.isFull:
-            return fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-        self.saved.append(credential)
-        return succeed(None)
-
-    def begin(self, **stored: Credential) -> None:
-        """
-        Load what is stored and ask for what is due.
-        """
-        self.successResultOf(self.certificate.load(Stock(stored)))
-        self.certificate.provision()
-
-    @property
-    def served(self) -> Credential:
-        """
-        What a client would see.
-        """
-        return self.plane.installed[SHOP.key]
-
-    @property
-    def orders(self) -> int:
-        """
-        How many orders the authority has had.
-        """
-        return self.authority.orders[SHOP.names]
-
-    def issued(
-        self, age: float, lifetime: float = 90 * DAY, names: tuple[str, ...] = SHOP.names
-    ) -> Credential:
-        """
-        A certificate that was issued some seconds ago.
-        """
-        return SIGNER.issue(names, lifetime=lifetime, now=NOW - age)
 
     def test_strict(self) -> None:
         """
@@ -221,18 +79,6 @@ class AutoCertificateTests(SynchronousTestCase):
         self.assertIn(told, str(self.certificate.status().problem))
         self.assertIn(told, self.attempts.load()[SHOP.key].problem)
         self.assertIn(told, self.warnings[0])
-
-    def test_selfSignedUntilIssued(self) -> None:
-        """
-        Until there is a certificate something self-signed answers, for the
-        same names, and the status says so.
-        """
-        self.successResultOf(self.certificate.load(Stock({})))
-        facts = describe(self.served.chain)
-        self.assertEqual(set(facts.names), set(SHOP.names))
-        self.assertNotIn("Test root", facts.issuer)
-        status = self.certificate.status()
-        self.assertEqual((status.state, status.expires, status.problem), ("missing", None, None))
 
     def test_issued(self) -> None:
         """
@@ -325,86 +171,6 @@ class AutoCertificateTests(SynchronousTestCase):
         self.clock.pump([0.1] * 100)
         self.assertLessEqual(self.orders, 12)
 
-    def test_storedIsUsed(self) -> None:
-        """
-        A stored certificate is served, and nothing is asked before its time.
-        """
-        stored = self.issued(DAY)
-        self.begin(**{SHOP.key: stored})
-        self.assertEqual(self.served, stored)
-        self.clock.pump([DAY] * 50)
-        self.assertEqual(self.orders, 0)
-        self.clock.pump([DAY] * 10)
-        self.assertEqual(self.orders, 1)
-
-    def test_storedIsDue(self) -> None:
-        """
-        A stored one that is due, or over, is served while its successor is
-        asked for.
-        """
-        for age in (65 * DAY, 100 * DAY):
-            self.authority.orders.clear()
-            self.certificate = self.make(SHOP)
-            self.authority.thinks()
-            stored = self.issued(age)
-            self.begin(**{SHOP.key: stored})
-            self.assertEqual(self.served, stored)
-            self.assertEqual(self.orders, 1)
-            self.authority.decides()
-            self.assertNotEqual(self.served, stored)
-
-    def test_expired(self) -> None:
-        """
-        One that is over is called so.
-        """
-        self.successResultOf(self.certificate.load(Stock({SHOP.key: self.issued(100 * DAY)})))
-        self.assertEqual(self.certificate.status().state, "expired")
-
-    def test_storedCoversMore(self) -> None:
-        """
-        A certificate of the store that covers all the names will do, as when
-        the authority added some.
-        """
-        names = (*SHOP.names, "mail.shop.example")
-        more = self.issued(DAY, names=names)
-        less = self.issued(0, names=("shop.example",))
-        self.begin(**{Auto(names).key: more, "auto:shop.example": less})
-        self.assertEqual(self.served, more)
-        self.assertEqual(self.orders, 0)
-
-    def test_storedCoversMoreAndIsOver(self) -> None:
-        """
-        One that is over will not do.
-        """
-        names = (*SHOP.names, "mail.shop.example")
-        self.authority.thinks()
-        self.begin(**{Auto(names).key: self.issued(100 * DAY, names=names)})
-        self.assertEqual(self.orders, 1)
-        self.assertIsNone(self.certificate.status().expires)
-
-    def test_storedCoversLess(self) -> None:
-        """
-        One for a part of the names serves until there is one for all.
-        """
-        less = self.issued(0, names=("shop.example",))
-        self.authority.thinks()
-        self.begin(**{"auto:shop.example": less})
-        self.assertEqual(self.served, less)
-        self.assertEqual(self.orders, 1)
-        self.authority.decides()
-        self.assertEqual(describe(self.served.chain).names, SHOP.names)
-
-    def test_storedCannotBeServed(self) -> None:
-        """
-        What the data path does not take is told, and asked for anew.
-        """
-        stored = self.issued(DAY)
-        self.plane.rejects(stored, "key too small")
-        self.begin(**{SHOP.key: stored})
-        self.assertEqual(self.orders, 1)
-        self.assertNotEqual(self.served, stored)
-        self.assertEqual(self.certificate.status().state, "valid")
-
     def test_refused(self) -> None:
         """
         A refusal is told with its reason, and tried again after a minute, ten,
@@ -440,18 +206,6 @@ class AutoCertificateTests(SynchronousTestCase):
         self.assertEqual(self.orders, 1)
         self.clock.pump([60.0] * 2)
         self.assertEqual(self.orders, 2)
-
-    def restart(self) -> None:
-        """
-        Another process takes over.
-        """
-        self.successResultOf(self.certificate.stop())
-        self.admission.stop()
-        self.memory = Memory(self.attempts, self.uses, maybeDeferred)
-        self.admission = self.admitting()
-        self.timetable = Timetable(self.clock)
-        self.certificate = self.make(SHOP)
-        self.begin()
 
     def test_restartsInACircle(self) -> None:
         """
@@ -559,20 +313,6 @@ class AutoCertificateTests(SynchronousTestCase):
         self.assertEqual(self.certificate.status().state, "valid")
         self.assertEqual(self.orders, 1)
 
-    def test_oneOrderAtATime(self) -> None:
-        """
-        Whoever asks while an order is under way waits for that one.
-        """
-        self.authority.thinks()
-        self.begin()
-        first, second = self.certificate.provision(), self.certificate.provision()
-        self.assertEqual(self.orders, 1)
-        self.assertNoResult(first)
-        self.authority.decides()
-        self.successResultOf(first)
-        self.successResultOf(second)
-        self.assertEqual(self.orders, 1)
-
     def test_permits(self) -> None:
         """
         No more orders are under way than are permitted; the others wait their
@@ -658,103 +398,6 @@ class AutoCertificateTests(SynchronousTestCase):
         self.clock.advance(DAY)
         self.assertEqual(self.orders, 1)
 
-    def refuseWWW(self) -> None:
-        """
-        One of the names cannot be proved.
-        """
-        problem = Problem("urn:ietf:params:acme:error:dns", "no such name", 400)
-        why = AuthorityProblem("verifying", problem, byName={"www.shop.example": problem}.items())
-        self.authority.refuses(why, "www.shop.example")
-
-    def test_oneNameOfSeveral(self) -> None:
-        """
-        A name that cannot be proved does not take the others along: they have a
-        certificate at once, the status says what is wrong, and all of them are
-        tried again until it is mended.
-        """
-        self.refuseWWW()
-        self.begin()
-        self.assertEqual(describe(self.served.chain).names, ("shop.example",))
-        self.assertEqual(self.saved, [self.served])
-        status = self.certificate.status()
-        self.assertEqual((status.state, status.expires), ("failed", NOW + 90 * DAY))
-        self.assertIn("www.shop.example", status.problem or "")
-        said = [(each.kind, each.names) for each in self.told]
-        self.assertEqual(said, [("failed", SHOP.names), ("issued", ("shop.example",))])
-        self.clock.pump([3600.0] * 24 * 7)
-        # One order for the part, and no more as long as that is good.
-        self.assertEqual(self.authority.orders[("shop.example",)], 1)
-        self.assertTrue(8 <= self.orders <= 14, self.orders)
-        self.authority.agrees()
-        self.clock.pump([3600.0] * 31)
-        self.assertEqual(describe(self.served.chain).names, SHOP.names)
-        self.assertEqual(self.certificate.status().state, "valid")
-
-    def test_partIsRenewed(self) -> None:
-        """
-        The certificate for a part is renewed like any other.
-        """
-        self.refuseWWW()
-        self.begin()
-        first = self.served
-        self.clock.pump([3600.0] * 24 * 70)
-        self.assertNotEqual(self.served, first)
-        self.assertEqual(self.authority.orders[("shop.example",)], 2)
-
-    def test_partAcrossRestarts(self) -> None:
-        """
-        After a restart the part is served again, and asked for no more.
-        """
-        self.refuseWWW()
-        self.begin()
-        part = self.served
-        self.successResultOf(self.certificate.stop())
-        self.certificate = self.make(SHOP)
-        self.begin(**{"auto:shop.example": part})
-        self.assertEqual(self.served, part)
-        self.clock.pump([3600.0] * 48)
-        self.assertEqual(self.authority.orders[("shop.example",)], 1)
-
-    def test_wholeIsKeptAsLongAsItIsGood(self) -> None:
-        """
-        A certificate for all the names is not replaced by one for a part,
-        until it is about to end.
-        """
-        self.begin()
-        whole = self.served
-        self.refuseWWW()
-        self.clock.pump([3600.0] * 24 * 71)
-        self.assertGreater(self.orders, 2)
-        self.assertEqual(self.served, whole)
-        self.clock.pump([3600.0] * 24 * 3)
-        self.assertEqual(describe(self.served.chain).names, ("shop.example",))
-
-    def test_noPartEither(self) -> None:
-        """
-        When there is none for the others either, that is told, and the next
-        attempt is as late as it was.
-        """
-        self.refuseWWW()
-        self.authority.refuses(refusal(), "shop.example")
-        self.begin()
-        self.assertIsNone(self.certificate.status().expires)
-        self.clock.pump([60.0] * 30)
-        self.assertEqual(self.orders, 3)
-
-    def test_stopDuringThePart(self) -> None:
-        """
-        A stop ends the order for a part like any other.
-        """
-        self.refuseWWW()
-        self.successResultOf(self.certificate.load(Stock({})))
-        self.plane.holds("install")
-        self.certificate.provision()
-        self.assertEqual(len(self.plane.presented), 1)
-        self.successResultOf(self.certificate.stop())
-        self.admission.stop()
-        self.assertEqual(self.plane.presented, [])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
     def test_suggested(self) -> None:
         """
         The authority's window decides about the renewal, and why is told; the
@@ -834,14 +477,17 @@ class AutoCertificateTests(SynchronousTestCase):
         self.clock.pump([60.0] * 60 * 12)
         self.assertTrue(4 <= self.orders <= 6, self.orders)
 
-    def test_defect(self) -> None:
+    def test_dismantled(self) -> None:
         """
-        A defect of ours is logged as one, and does not end issuing.
+        What has ended holds on to none of its parts, and they to none of each other: nothing of it
+        waits for a collection of garbage.
         """
-        self.authority.refuses(ZeroDivisionError("oops"))
         self.begin()
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.assertEqual(self.certificate.status().state, "failed")
-        self.authority.agrees()
-        self.clock.pump([60.0] * 2)
-        self.assertEqual(self.certificate.status().state, "valid")
+        self.clock.advance(DAY)
+        parts = [ref(part) for part in vars(self.certificate).values() if isOurs(part)]
+        self.assertGreater(len(parts), 7)
+        self.successResultOf(self.certificate.stop())
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.certificate.dismantle()
+        self.assertEqual([part() for part in parts if part() is not None], [])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -29,7 +30,7 @@ class Certificate:
 
     def __init__(self, story: list[str], auto: Auto) -> None:
         self.auto, self.key = auto, auto.key
-        self.isWanting = self.isIssued = False
+        self.standing = SimpleNamespace(isWanting=False, isIssued=False)
         self.stopping: Deferred[None] = Deferred()
         self._story = story
         self._orders: list[Deferred[None]] = []
@@ -43,7 +44,7 @@ class Certificate:
         """
         The order does, well or not.
         """
-        self.isIssued = isIssued
+        self.standing.isIssued = isIssued
         for each in self._orders:
             each.callback(None)
 
@@ -239,7 +240,7 @@ class ProvisioningTests(SynchronousTestCase):
         go on with.
         """
         shop, *_ = self.have(SHOP, BLOG, Auto(SHOP.names, isTwin=True))
-        shop.isWanting = True
+        shop.standing.isWanting = True
         self.provisioning.begin()
         self.assertEqual(self.story, [f"dismissed all but [[{SHOP.names}], []]"])
 

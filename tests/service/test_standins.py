@@ -44,7 +44,7 @@ class StandInsTests(SynchronousTestCase):
         """
         Look for what stands in for the whole.
         """
-        whole: Any = SimpleNamespace(auto=WHOLE, uncovered=uncovered)
+        whole: Any = SimpleNamespace(auto=WHOLE, standing=SimpleNamespace(uncovered=uncovered))
         found = self.standIns.find([whole], Stock(self.kept), served)
         self.successResultOf(Deferred.fromCoroutine(found))
 

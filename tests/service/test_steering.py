@@ -13,7 +13,7 @@ from smartproxy_tw.service.errors import NotNow, NotPossible, NotProvisioned
 from smartproxy_tw.service.tree import SmartProxy
 
 from .configurations import BLOG, route
-from .test_automatic import refusal
+from .issuance import refusal
 from .test_turnover import PLAIN, ReloadTests
 
 DYNAMIC = replace(PLAIN, name="dynamic", ports=(8081,), action=Forward((), dynamic=Dynamic(len)))
