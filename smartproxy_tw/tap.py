@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .service.handover import Heir
     from .service.inherited import Inherited
     from .service.status import CertificateStatus
+    from .service.testator import Testator
     from .service.upgrading import Upgrading
 
 __all__ = ["Options", "makeService"]
@@ -239,7 +240,7 @@ def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IServi
     announcer = None if wish is None else _announcer(wish, reactor, subject)
     upgrading: Upgrading | None = None
     if runner.isProgram and not options["demo"]:
-        upgrading = _upgrading(reactor, subject, environ, runner, announcer, deposit)
+        upgrading = _upgrading(reactor, subject.testator, environ, runner, announcer, deposit)
     _succeed(heir, runner, deposit)
     return Process(
         subject,
@@ -259,7 +260,7 @@ def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IServi
 
 def _upgrading(
     reactor: Any,
-    subject: Any,
+    testator: Testator,
     environ: dict[str, str],
     runner: _Runner,
     announcer: Announcer | None,
@@ -277,7 +278,7 @@ def _upgrading(
         if announcer is not None:
             announcer.succeeded(pid)
 
-    found = Upgrading(reactor, subject, program, reactor.stop, forget=runner.forget, announce=announce)
+    found = Upgrading(reactor, testator, program, reactor.stop, forget=runner.forget, announce=announce)
     reactor.addSystemEventTrigger("before", "shutdown", found.stop)
     return found
 

@@ -279,7 +279,7 @@ class CompositionTests(SynchronousTestCase):
 
         (proxy,) = self.make("--site", f"a.test={HERE}:1", "--internal", "--state-dir", "x").services
         for subject, wanted in ((proxy, LINGER), (SmartProxy(proxy.config, reactor), 0.0)):
-            plane = subject._lives.current._makePlane()
+            plane = subject._lives.current._path.make()
             self.addCleanup(plane.drain, 0)
             self.assertEqual(plane.engine.poller._linger, wanted)
             self.assertFalse(plane.engine.sharesPorts)

@@ -19,22 +19,24 @@ request has gone to an authority.  The end of a proxy is the same way backwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..config.model import Config, Forward
+from ..config.model import Config
 from ..control.errors import PlaneLost
 from ..interfaces import IPlane
 from ..store.directory import StateError
 from .binding import Binding
 from .certificates import Certificates
 from .changing import Changing
+from .datapath import DataPath
+from .departure import Departure
 from .duties import Duties, MakeAdmin, MakeCertificates
-from .errors import ChangeRefused, ListenError, StartError, StoppedError, UpgradeRefused
+from .errors import ChangeRefused, ListenError, StartError, StoppedError
 from .gathering import gathered
 from .listeners import Listeners
 from .milestones import Milestones
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from .berths import Berths
     from .checkups import Checkups
     from .events import Events
-    from .handover import Estate, Heir
+    from .handover import Heir
     from .hooks import CertificateHooks
     from .nameserver import NameServer
 
@@ -60,9 +62,8 @@ class Life:
     Begins once and ends once.
 
     @ivar listeners: The ports.
-    @ivar checkups: L{None} until the data path is there, or where there are none.
     @ivar milestones: When what happened.
-    @ivar diverted: Since when which targets are drained, POSIX seconds by name.
+    @ivar departure: How it makes room for another process.
     """
 
     _log = Logger()
@@ -102,20 +103,14 @@ class Life:
         @param berths: What else listens.
         @param makeCheckups: Makes what looks at targets; by default nobody does.
         """
-        self._makeCheckups = makeCheckups
-        self.checkups: Checkups | None = None
         self._heir = heir
-        self.diverted: dict[str, float] = {}
-        self._hasDeparted = False
-        self._successor: int | None = None
         self._config = config
         self._clock = clock
         self._loaded = clock.seconds()
         self.listeners = listeners
         self._binding = Binding(listeners, nameServer, berths)
         self._storage = storage
-        self._makePlane = makePlane
-        self._plane: IPlane | None = None
+        self._path = DataPath(makePlane, storage.cookieSecret, makeCheckups)
         self.milestones = Milestones(clock.seconds)
         self._ready = Readiness()
         self._gate = Readiness()
@@ -128,6 +123,15 @@ class Life:
         self._ended: Readiness | None = None
         self._error: BaseException | None = None
         self._changing = Changing()
+        self.departure = Departure(
+            self._binding,
+            storage,
+            self._duties,
+            self._path,
+            clock,
+            isServing=lambda: self._ready.isReady and not self.isOver,
+            settle=self._changing.over,
+        )
 
     @property
     def config(self) -> Config:
@@ -149,7 +153,21 @@ class Life:
         The data path; L{None} before there is one, and when it is being stopped, unless another
         process serves in its place.
         """
-        return self._plane
+        return self._path.plane
+
+    @property
+    def checkups(self) -> Checkups | None:
+        """
+        What looks at targets; L{None} until the data path is there, or where nobody does.
+        """
+        return self._path.checkups
+
+    @property
+    def diverted(self) -> dict[str, float]:
+        """
+        Since when which targets are drained, POSIX seconds by name.
+        """
+        return self._path.diverted
 
     @property
     def certificates(self) -> Certificates | None:
@@ -187,21 +205,21 @@ class Life:
         Whether another process is about to take its place, or has, so that nothing is to be changed
         here.
         """
-        return self._duties.isResting
+        return self.departure.isResting
 
     @property
     def hasDeparted(self) -> bool:
         """
         Whether another process serves in its place.
         """
-        return self._hasDeparted
+        return self.departure.hasDeparted
 
     @property
     def successor(self) -> int | None:
         """
         The process that serves already and takes the place of this one, if there is one.
         """
-        return self._successor
+        return self.departure.successor
 
     @property
     def hasBegun(self) -> bool:
@@ -225,8 +243,7 @@ class Life:
         """
         Have the data path open the access log anew.
         """
-        if self._plane is not None:
-            self._plane.reopen().addErrback(lambda failure: self._log.failure("A defect", failure=failure))
+        self._path.reopenLogs()
 
     def bind(self) -> None:
         """
@@ -266,48 +283,6 @@ class Life:
         """
         return Deferred.fromCoroutine(self._change(config))
 
-    def estate(self) -> Estate:
-        """
-        What another process needs to take its place.
-
-        @raise UpgradeRefused: It cannot be handed over.
-        """
-        if self.isOver or not self._ready.isReady:
-            raise UpgradeRefused("The proxy is stopping.")
-        from .handover import Estate
-
-        return Estate(self._binding.bequest(), self._storage.lock)
-
-    def rest(self) -> Deferred[None]:
-        """
-        Order nothing any more, and refuse changes, while everything is served.
-
-        @return: Fires when the state directory is not used any more, but locked.
-        """
-        return Deferred.fromCoroutine(self._duties.rest(self._changing.over))
-
-    def resume(self) -> Deferred[None]:
-        """
-        Go on as before L{rest}; what orders left behind is taken up.  Never fails.
-        """
-        return Deferred.fromCoroutine(self._resume())
-
-    def giveWay(self, process: int) -> None:
-        """
-        After L{rest}: another process serves as well.  Say that this one is not ready, while it
-        is still there for everybody.
-
-        @param process: Which.
-        """
-        self._successor = process
-
-    def depart(self) -> Deferred[None]:
-        """
-        After L{giveWay}: nobody is to come here any more.  Close the ports, and step aside
-        with the doors, which tell until the end how it goes.
-        """
-        return Deferred.fromCoroutine(self._depart())
-
     def end(self) -> Deferred[None]:
         """
         Stop everything, in reverse.
@@ -345,11 +320,11 @@ class Life:
             self._binding.bindNames()
         self._storage.open(lock)
         # From here on there is something to be ended, also when it does not begin well.
-        plane = self._plane = self._makePlane()
+        plane = self._path.make()
         certificates = self._duties.take(plane, self.milestones)
         # Workers import while this process reads its stores.
         config = certificates.config
-        preparing = Deferred.fromCoroutine(self._prepare(plane, config))
+        preparing = Deferred.fromCoroutine(self._path.begin(plane, config, self._drainedBefore))
         await gathered([preparing, certificates.load()])
         if certificates.shown is not config:
             await plane.useTable(certificates.shown)
@@ -372,73 +347,28 @@ class Life:
         self._gate.happen()
         self._duties.perform(certificates, plane)
 
-    async def _resume(self) -> None:
-        self._successor = None
-        if not self.isOver and self._plane is not None:
-            await self._duties.resume(self._plane, Milestones(self._clock.seconds))
-
-    async def _depart(self) -> None:
-        self._hasDeparted = True
-        await self._duties.giveWay()
-        await quietly("the ports", self._binding.close)
-        if self.checkups is not None:
-            # The other process looks at targets now.
-            self.checkups.stop()
+    def _drainedBefore(self) -> Mapping[str, float]:
+        if self._heir is None:
+            return {}
+        # Not once more, if this process is stopped and started.
+        drained, self._heir.drained = self._heir.drained, {}
+        return drained
 
     async def _change(self, config: Config) -> None:
         await self.whenReady()
-        if self.isOver or self._plane is None or self.certificates is None:
+        plane = self._path.plane
+        if self.isOver or plane is None or self.certificates is None:
             raise StoppedError("The proxy is stopping.")
         if self.isResting:
             raise ChangeRefused("Another process is about to take over; it has read its configuration.")
-        plane = self._plane
         turnover = Turnover(self._config, config, self.listeners, self.certificates, plane, self._clock)
         await self._changing.run(
-            turnover, lambda: self._sign(plane, config), lambda: self._haveChanged(config)
+            turnover, lambda: self._path.sign(plane, config), lambda: self._haveChanged(config)
         )
 
     def _haveChanged(self, config: Config) -> None:
         self._config, self._loaded = config, self._clock.seconds()
-        if self.checkups is not None:
-            self.checkups.use(config)
-
-    async def _prepare(self, plane: IPlane, config: Config) -> None:
-        try:
-            await plane.start()
-            await self._sign(plane, config)
-            await self._divert(plane, config)
-            await plane.useTable(config)
-            if self._makeCheckups is not None:
-                self.checkups = self._makeCheckups(plane)
-                self.checkups.use(config)
-        except (ValueError, OSError) as why:
-            raise StartError(f"The configuration cannot be put to use: {why}") from why
-
-    async def _divert(self, plane: IPlane, config: Config) -> None:
-        if self._heir is None or not self._heir.drained:
-            return
-        # Not once more, if this process is stopped and started.
-        drained, self._heir.drained = self._heir.drained, {}
-        if config.admin is None:
-            # Nobody could ever undo it.
-            self._log.warn(
-                "Targets that were drained in the process before have their turns again, as there is no "
-                "admin socket to have that undone by: {targets}",
-                event="drains-dropped",
-                targets=", ".join(drained),
-            )
-            return
-        self.diverted.update(drained)
-        await gathered([plane.divert(target) for target in drained])
-
-    async def _sign(self, plane: IPlane, config: Config) -> None:
-        if any(
-            isinstance(each.action, Forward)
-            and each.action.balance.sticky is not None
-            and each.action.balance.sticky.secret is None
-            for each in config.routes
-        ):
-            await plane.sign(self._storage.cookieSecret())
+        self._path.follow(config)
 
     async def _end(self, ended: Readiness) -> None:
         if self._starting is not None and not self._ready.isSettled:
@@ -456,32 +386,13 @@ class Life:
         stopped = self._stopped = Readiness()
         self._gate.fail(StoppedError("The proxy was stopped before its ports were served."))
         await quietly("the change of the configuration", self._changing.end)
-        await self._duties.stop(self._stopServing, hasDeparted=self._hasDeparted)
+        await self._duties.stop(self._stopServing, hasDeparted=self.departure.hasDeparted)
         self._storage.close()
         stopped.happen()
 
     async def _stopServing(self) -> None:
         await quietly("the ports", self._binding.close)
-        if self.checkups is not None:
-            self.checkups.stop()
-        if self._plane is not None:
-            plane = self._plane
-            if not self._hasDeparted:
-                self._plane = None
-            await quietly("the data path", lambda: self._drain(plane))
-            self._plane = None
-
-    async def _drain(self, plane: IPlane) -> None:
-        timeouts = self._config.timeouts
-        streams = timeouts.drainStreams if self._hasDeparted else None
-        cut = await plane.drain(timeouts.drain, streams)
-        if cut:
-            self._log.warn(
-                "{cut} connections were cut: they had not ended after {seconds} s",
-                event="drained",
-                cut=cut,
-                seconds=timeouts.drain if streams is None else f"{timeouts.drain} s, tunnels after {streams}",
-            )
+        await self._path.stop(self._config.timeouts, hasDeparted=self.departure.hasDeparted)
 
 
 def _forTheOperator(why: Exception) -> Exception:

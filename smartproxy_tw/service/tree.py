@@ -9,7 +9,7 @@ never ends the process it lives in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -38,6 +38,7 @@ from .reception import Reception
 from .reloading import Read, Reloading
 from .responders import Respondents
 from .status import figuresOf
+from .testator import Testator
 from .wishes import Wishes
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from .admission import Probe
     from .deposit import Deposit
     from .eventlog import Verbosity
-    from .handover import Estate, Heir
+    from .handover import Heir
     from .inherited import Inherited
     from .renewal import Advise
     from .revoking import Revoke
@@ -73,6 +74,7 @@ class SmartProxy(MultiService):
 
     @ivar events: Tells whoever observes it what happens to certificates, for as
         long as the service exists.
+    @ivar testator: What another process deals with that is to take the place of this one.
     """
 
     def __init__(
@@ -184,6 +186,7 @@ class SmartProxy(MultiService):
             self._following.follow,
             self.events.tellRoutes,
         )
+        self.testator = Testator(self._lives, self._following)
 
     @property
     def config(self) -> Config:
@@ -384,47 +387,6 @@ class SmartProxy(MultiService):
         What L{reload} would change.
         """
         return self._reloading.preview()
-
-    def estate(self) -> Estate:
-        """
-        What another process needs to take the place of this one: see
-        L{smartproxy_tw.service.upgrading}, as of what follows.
-
-        @raise UpgradeRefused: It cannot be handed over.
-        """
-        return self._lives.current.estate()
-
-    @property
-    def diverted(self) -> Mapping[str, float]:
-        """
-        Since when which targets are drained.
-        """
-        return self._lives.current.diverted
-
-    def rest(self) -> Deferred[None]:
-        """
-        Order nothing and change nothing any more.
-        """
-        return self._lives.current.rest()
-
-    def resume(self) -> Deferred[None]:
-        """
-        Go on after L{rest}.
-        """
-        return self._lives.current.resume()
-
-    def giveWay(self, process: int) -> None:
-        """
-        Say that this one is not ready, as another process serves as well.
-        """
-        self._lives.current.giveWay(process)
-
-    def depart(self) -> Deferred[None]:
-        """
-        Close the ports here, where another process serves.
-        """
-        self._following.stop()
-        return self._lives.current.depart()
 
     def privilegedStartService(self) -> None:
         """

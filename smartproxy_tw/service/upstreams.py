@@ -34,8 +34,17 @@ class Life(Protocol):
     What is looked at: see L{smartproxy_tw.service.life.Life}.
     """
 
-    checkups: Checkups | None
-    diverted: dict[str, float]
+    @property
+    def checkups(self) -> Checkups | None:
+        """
+        What looks at targets.
+        """
+
+    @property
+    def diverted(self) -> dict[str, float]:
+        """
+        Since when which targets are drained, POSIX seconds by name; to be changed here.
+        """
 
     @property
     def isResting(self) -> bool:

@@ -100,15 +100,15 @@ class AdminTests(TestCase):
 
     async def _replaced(self) -> None:
         proxy = await self.begin(self.config)
-        await proxy.rest()
+        await proxy.testator.rest()
         self.assertTrue((await self.ask("/v1/status")).members["ready"])
-        proxy.giveWay(4242)
+        proxy.testator.giveWay(4242)
         told = (await self.ask("/v1/status")).members
         self.assertEqual((told["ready"], told["reason"]), (False, "process 4242 serves in its place"))
         # It is there for whoever comes all the same.
         self.assertTrue(all(each["adopted"] for each in told["listening"]))
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as client:
-            await proxy.depart()
+            await proxy.testator.depart()
             await self.assertFailure(self.ask("/v1/status"), ProxyAway)
             self.socket = os.path.join(os.path.dirname(self.socket), f"admin-{os.getpid()}.sock")
             stopped = proxy.stopService()
@@ -128,9 +128,9 @@ class AdminTests(TestCase):
 
     async def _goesOn(self) -> None:
         proxy = await self.begin(self.config)
-        await proxy.rest()
-        proxy.giveWay(4242)
-        await proxy.resume()
+        await proxy.testator.rest()
+        proxy.testator.giveWay(4242)
+        await proxy.testator.resume()
         self.assertTrue((await self.ask("/v1/status")).members["ready"])
 
     def test_goesOn(self) -> Deferred[None]:

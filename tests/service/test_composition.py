@@ -112,13 +112,13 @@ class CompositionTests(SynchronousTestCase):
         """
         from twisted.internet import reactor
 
-        local = self.compose(reactor=reactor, linger=0.5).life._makePlane()
+        local = self.compose(reactor=reactor, linger=0.5).life._path.make()
         assert isinstance(local, LocalPlane)
         self.addCleanup(local.drain, 0)
         self.assertEqual(local.engine.poller._linger, 0.5)
-        self.assertIsInstance(self.compose(workers=3).life._makePlane(), Supervisor)
+        self.assertIsInstance(self.compose(workers=3).life._path.make(), Supervisor)
         plane = FakePlane(self.story)
-        self.assertIs(self.compose(workers=3, plane=lambda: plane).life._makePlane(), plane)
+        self.assertIs(self.compose(workers=3, plane=lambda: plane).life._path.make(), plane)
 
     def test_hooks(self) -> None:
         """

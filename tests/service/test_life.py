@@ -440,37 +440,6 @@ class LifeTests(SynchronousTestCase):
         self.failureResultOf(life.whenReady(), StoppedError)
         self.assertEqual(self.listen.ports, [])
 
-    def test_cut(self) -> None:
-        """
-        How many connections had to be cut is in the log, and after how long.
-        """
-        life = self.begun()
-        self.patch(self.plane, "drain", lambda *_: Deferred.fromCoroutine(three()))
-        self.successResultOf(life.end())
-        (line,) = self.logged("drained")
-        self.assertEqual((line["cut"], line["seconds"]), (3, 7.0))
-
-    def test_cookies(self) -> None:
-        """
-        The secret of cookies comes before the routes that use it, and not where a route has its
-        own, or none has any.
-        """
-        target = Target("127.0.0.1", 3000)
-        for balance, isSigned in (
-            (STICKY, True),
-            (Balance(sticky=Sticky(secret="0123456789abcdef")), False),
-            (Balance(), False),
-        ):
-            self.setUp()
-            self.config = replace(
-                self.config, routes=(Route("a", (80,), Forward((target,), balance=balance), "http"),)
-            )
-            self.begun()
-            told = self.told()
-            self.assertEqual("signs with 32 bytes" in told, isSigned)
-            if isSigned:
-                self.assertLess(told.index("signs with 32 bytes"), told.index("routed"))
-
     def test_checkups(self) -> None:
         """
         Targets are looked at once there are routes to them, by the configuration that is in use,
@@ -498,9 +467,9 @@ class LifeTests(SynchronousTestCase):
         """
         checkups: Any = Part("checkups", self.story.lines)
         life = self.begun(makeCheckups=lambda _: checkups)
-        self.successResultOf(life.rest())
+        self.successResultOf(Deferred.fromCoroutine(life.departure.rest()))
         self.told()
-        self.successResultOf(life.depart())
+        self.successResultOf(Deferred.fromCoroutine(life.departure.depart()))
         self.assertEqual(self.told().count("checkups: stop"), 1)
 
     def test_hooks(self) -> None:
@@ -601,7 +570,7 @@ class LifeTests(SynchronousTestCase):
         Nothing is changed in one that ends, or that another process is about to replace.
         """
         life = self.begun()
-        self.successResultOf(life.rest())
+        self.successResultOf(Deferred.fromCoroutine(life.departure.rest()))
         self.assertTrue(life.isResting)
         self.failureResultOf(life.change(self.config), ChangeRefused)
         self.successResultOf(life.end())
@@ -612,13 +581,24 @@ class LifeTests(SynchronousTestCase):
         Only what is served, and goes on, can be handed over.
         """
         life = self.life()
-        self.assertRaises(UpgradeRefused, life.estate)
+        self.assertRaises(UpgradeRefused, life.departure.estate)
         life.begin()
         self.storage.lock = 9
         self.patch(self.listeners, "bequest", lambda: ())
-        self.assertEqual(life.estate().lock, 9)
+        self.assertEqual(life.departure.estate().lock, 9)
         life.end()
-        self.assertRaises(UpgradeRefused, life.estate)
+        self.assertRaises(UpgradeRefused, life.departure.estate)
+
+    def test_resumedTooLate(self) -> None:
+        """
+        What has ended does not go on.
+        """
+        life = self.begun()
+        self.successResultOf(Deferred.fromCoroutine(life.departure.rest()))
+        self.successResultOf(life.end())
+        self.told()
+        self.successResultOf(Deferred.fromCoroutine(life.departure.resume()))
+        self.assertEqual(self.told(), [])
 
     def test_replaced(self) -> None:
         """
@@ -627,13 +607,13 @@ class LifeTests(SynchronousTestCase):
         """
         life = self.begun()
         self.told()
-        self.successResultOf(life.rest())
+        self.successResultOf(Deferred.fromCoroutine(life.departure.rest()))
         self.assertEqual(self.told(), ["certificates: stop", "names: close"])
         self.assertEqual(self.listen.open, [80, 443])
         self.assertIsNone(life.successor)
-        life.giveWay(4321)
+        life.departure.giveWay(4321)
         self.assertEqual((life.successor, life.hasDeparted), (4321, False))
-        self.successResultOf(life.depart())
+        self.successResultOf(Deferred.fromCoroutine(life.departure.depart()))
         self.assertTrue(life.hasDeparted)
         told = self.told()
         self.assertEqual(told[0], "door: giveWay")
@@ -657,24 +637,13 @@ class LifeTests(SynchronousTestCase):
         If nothing comes of that it goes on, and nobody takes its place.
         """
         life = self.begun()
-        self.successResultOf(life.rest())
-        life.giveWay(4321)
+        self.successResultOf(Deferred.fromCoroutine(life.departure.rest()))
+        life.departure.giveWay(4321)
         self.told()
-        self.successResultOf(life.resume())
+        self.successResultOf(Deferred.fromCoroutine(life.departure.resume()))
         self.assertIsNone(life.successor)
         self.assertFalse(life.isResting)
         self.assertIn("certificates: provisionAll", self.told())
-
-    def test_resumedTooLate(self) -> None:
-        """
-        What has ended does not go on.
-        """
-        life = self.begun()
-        self.successResultOf(life.rest())
-        self.successResultOf(life.end())
-        self.told()
-        self.successResultOf(life.resume())
-        self.assertEqual(self.told(), [])
 
     def heir(self) -> Any:
         """
@@ -716,39 +685,3 @@ class LifeTests(SynchronousTestCase):
         self.assertLess(told.index("diverted from 10.0.0.1:80"), told.index("routed"))
         self.assertEqual(life.diverted, {"10.0.0.1:80": 5.0})
         self.assertEqual(self.before.drained, {})
-
-    def test_drainedForEver(self) -> None:
-        """
-        Where nobody could undo that they have their turns again, and the log says so.
-        """
-        life = self.life(heir=self.heir())
-        self.before.drained = {"10.0.0.1:80": 5.0, "10.0.0.2:80": 6.0}
-        self.before.given_.callback(5)
-        life.begin()
-        self.successResultOf(life.whenReady())
-        self.assertFalse(self.story.has("diverted"))
-        self.assertEqual(life.diverted, {})
-        (line,) = self.logged("drains-dropped")
-        self.assertEqual(line["targets"], "10.0.0.1:80, 10.0.0.2:80")
-
-    def test_reopenLogs(self) -> None:
-        """
-        The access log is opened anew where there is a data path; what fails there is logged.
-        """
-        life = self.life()
-        life.reopenLogs()
-        self.assertEqual(self.told(), [])
-        life.begin()
-        self.told()
-        life.reopenLogs()
-        self.assertEqual(self.told(), ["reopened"])
-        self.plane.breaks("reopen", RuntimeError("a bug"))
-        life.reopenLogs()
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-
-
-async def three() -> int:
-    """
-    So many were cut.
-    """
-    return 3

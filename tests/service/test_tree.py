@@ -175,14 +175,14 @@ class EmbeddedTests(TestCase):
         proxy.startService()
         await proxy.whenReady()
         before = proxy.certificates
-        (pair,) = proxy.estate().sockets
+        (pair,) = proxy.testator.estate().sockets
         self.assertEqual(pair[0].getsockname()[1], self.port)
-        await proxy.rest()
+        await proxy.testator.rest()
         with self.assertRaises(ChangeRefused) as refused:
             await proxy.reconfigure(self.config(Respond(body="other")))
         self.assertIn("Another process is about to take over", str(refused.exception))
         self.assertIn(b"\r\n\r\nhello", await deferToThread(ask, self.port))
-        await proxy.resume()
+        await proxy.testator.resume()
         self.assertIsNot(proxy.certificates, before)
         await proxy.reconfigure(self.config(Respond(body="other")))
         self.assertIn(b"\r\n\r\nother", await deferToThread(ask, self.port))
@@ -198,12 +198,12 @@ class EmbeddedTests(TestCase):
         proxy = self.proxy(self.config(Respond(body="hello")))
         proxy.startService()
         await proxy.whenReady()
-        ((sock, isManaged),) = proxy.estate().sockets
+        ((sock, isManaged),) = proxy.testator.estate().sockets
         self.assertFalse(isManaged)
         with sock.dup() as other:
             if isWhole:
-                await proxy.rest()
-                await proxy.depart()
+                await proxy.testator.rest()
+                await proxy.testator.depart()
             else:
                 await proxy.stopService()
             other.settimeout(10)

@@ -185,8 +185,8 @@ class StoryTests(ReloadTests):
             config = replace(self.proxy.config, timeouts=Timeouts(drain=7.0, drainStreams=90.0))
             self.successResultOf(self.proxy.reconfigure(config))
             if isDeparted:
-                self.successResultOf(self.proxy.rest())
-                self.successResultOf(self.proxy.depart())
+                self.successResultOf(self.proxy.testator.rest())
+                self.successResultOf(self.proxy.testator.depart())
             self.successResultOf(self.proxy.stopService())
             self.assertIn(told, self.story.lines)
 
