@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from ..plane.faults import PERIOD
+from ..plane.minute import Minute
 
 __all__ = ["WHOLE", "Complaints", "ErrorStream"]
 
@@ -41,7 +41,7 @@ class Complaints:
         self._lock = Lock()
         self._count = 0
         self._last = ""
-        self._timer: Any = None
+        self._minute = Minute(reactor.callLater)
 
     def add(self, line: str) -> None:
         """
@@ -61,17 +61,15 @@ class Complaints:
         """
         Tell of the rest, on the reactor.  What is added later is told, and can be ended too.
         """
-        if self._timer is not None:
-            self._timer.cancel()
+        self._minute.end()
         self._report()
 
     def _begin(self) -> None:
         # What was added first may have been told of already, at the end.
-        if self._timer is None and self._count:
-            self._timer = self._reactor.callLater(PERIOD, self._report)
+        if self._count:
+            self._minute.begin(self._report)
 
     def _report(self) -> None:
-        self._timer = None
         with self._lock:
             more, self._count = self._count - WHOLE, 0
             last, self._last = self._last, ""

@@ -9,12 +9,11 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from ..plane.minute import Minute
+
 __all__ = ["Shortage"]
 
 _log = Logger()
-
-# In seconds.
-_PERIOD = 60.0
 
 
 class Shortage:
@@ -27,11 +26,10 @@ class Shortage:
         @param reactor: For the time.
         @param root: What it is called in the log.
         """
-        self._reactor = reactor
+        self._minute = Minute(reactor.callLater)
         self._root = root
         self._count = 0
         self._why = ""
-        self._isTimed = False
 
     def add(self, why: str) -> None:
         """
@@ -39,7 +37,7 @@ class Shortage:
 
         @param why: As the kernel says it.
         """
-        if self._isTimed:
+        if self._minute.isOn:
             self._count += 1
             self._why = why
         else:
@@ -50,12 +48,10 @@ class Shortage:
             )
 
     def _tell(self, text: str, why: str, **more: int) -> None:
-        self._isTimed = True
         _log.error(text, event="files-exhausted", root=self._root, why=why, **more)
-        self._reactor.callLater(_PERIOD, self._report)
+        self._minute.begin(self._report)
 
     def _report(self) -> None:
-        self._isTimed = False
         count, self._count = self._count, 0
         if count:
             self._tell("{more} more requests for files below {root} met this: {why}", self._why, more=count)

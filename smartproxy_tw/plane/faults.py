@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
+from .minute import Minute
 from .misses import printable
 
 if TYPE_CHECKING:
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-__all__ = ["PERIOD", "Faults"]
+__all__ = ["Faults"]
 
 _log = Logger()
 
-#: So often those that follow are told of, in seconds.
-PERIOD = 60.0
 # So many kinds are told apart; of others it is told how many there are.
 _KINDS = 32
 
@@ -41,12 +40,9 @@ class Faults:
 
     def __init__(self, after: Callable[[float, Callable[[], None]], Any]) -> None:
         """
-        @param after: Calls something once, in so many seconds.  What it returns, if that can be, is
-            cancelled by L{close}.
+        @param after: As of a L{Minute}.
         """
-        self._after = after
-        self._timer: Any = None
-        self._isTimed = False
+        self._minute = Minute(after)
         self._kinds: dict[_Kind, _Met] = {}
         self._others = 0
 
@@ -69,29 +65,20 @@ class Faults:
             _log.failure(text, failure=failure, **known)
         else:
             self._others += 1
-        if not self._isTimed:
-            self._isTimed = True
-            self._timer = self._after(PERIOD, self._report)
+        self._minute.begin(self._report)
 
     def close(self) -> None:
         """
         Tell of the rest, and forget everything.
         """
-        timer, self._timer = self._timer, None
-        cancel = getattr(timer, "cancel", None)
-        if cancel is not None:
-            cancel()
-            self._isTimed = False
+        self._minute.end()
         self._tell()
         self._kinds = {}
 
     def _report(self) -> None:
-        self._timer = None
-        self._isTimed = False
         self._tell()
         if self._kinds:
-            self._isTimed = True
-            self._timer = self._after(PERIOD, self._report)
+            self._minute.begin(self._report)
 
     def _tell(self) -> None:
         kinds, self._kinds = self._kinds, {}

@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import formatEvent, globalLogPublisher
 
 from smartproxy_tw.config.model import TLS, Application, Route
-from smartproxy_tw.plane.faults import PERIOD
+from smartproxy_tw.plane.minute import PERIOD
 
 from ..plane.harness import Peer, PlaneTests, turns
 from . import samples

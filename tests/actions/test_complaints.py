@@ -14,7 +14,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.actions.complaints import WHOLE, Complaints, ErrorStream
-from smartproxy_tw.plane.faults import PERIOD
+from smartproxy_tw.plane.minute import PERIOD
 
 
 class Reactor(Clock):

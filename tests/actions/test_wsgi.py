@@ -12,7 +12,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from smartproxy_tw.actions.complaints import WHOLE
 from smartproxy_tw.facts import Amendment
 from smartproxy_tw.interfaces import IExchange
-from smartproxy_tw.plane.faults import PERIOD
+from smartproxy_tw.plane.minute import PERIOD
 
 from ..plane.conversation import Doing
 from ..plane.harness import TERMINATE, field

@@ -11,7 +11,8 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.plane.faults import PERIOD, Faults
+from smartproxy_tw.plane.faults import Faults
+from smartproxy_tw.plane.minute import PERIOD
 
 
 def divides() -> Failure:
