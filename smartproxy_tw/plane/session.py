@@ -5,15 +5,13 @@ It reads one head at a time, has it routed, and makes an exchange of it.  While
 the exchange is under way it reads no further than the end of that request's
 body, so pipelined requests wait in the kernel and are answered in order.
 Everything that was refused is answered before the connection closes, and the
-close lingers: what the client is still sending is read and dropped for a while,
-because a close with unread bytes is a reset, which destroys the answer.
+close lingers (L{Lingering<smartproxy_tw.plane.lingering.Lingering>}).
 
 One deadline at a time governs it: the head's (absolute), an exchange's (moved by
-progress in either direction), that of waiting for the next request, or that of
-the end.  While the client has not taken what was written to it, none of these
-holds: then it has a pace to keep (L{Pace<smartproxy_tw.plane.pace.Pace>}), which
-begins when this has lasted for a second, so that those who are just not the
-fastest cost nothing.
+progress in either direction), or that of waiting for the next request.  While the
+client has not taken what was written to it, none of these holds: then it has a pace
+to keep (L{Pace<smartproxy_tw.plane.pace.Pace>}), which begins when this has lasted for
+a second, so that those who are just not the fastest cost nothing.
 
 This is hot.  A head that was seen before, byte for byte, is not parsed again:
 the door keeps a bounded memo of what heads without cookies and credentials came
@@ -30,10 +28,10 @@ from .alerts import ALERT_UNKNOWN_NAME
 from .answers import plainAnswer, statusLine
 from .exchange import Exchange
 from .forwarding import plainMarks
+from .lingering import Lingering
 from .outlet import Outlet, PlainOutlet
 from .pace import Pace, taken
 from .poller import BROKEN, ENDED, READABLE, WRITABLE
-from .remnants import LINGER, LINGER_BYTES, LINGER_MOST
 from .served import Served
 from .tunnel import Tunnel
 from .wires import READ
@@ -59,7 +57,7 @@ _CLIENT_HELLO = b"\x01"
 _BEGINS_HTTP2 = PREFACE[:18]
 
 # The life of a session.
-_READING, _ANSWERING, _CLOSING, _LINGERING, _GONE = range(5)
+_READING, _ANSWERING, _CLOSING, _GONE = range(4)
 
 # Pipelined requests answered at a time before others have their turn.
 _ROUNDS = 16
@@ -82,12 +80,10 @@ class Session:
 
     isFramed = False
     __slots__ = (
-        "_discarded",
         "_exchange",
         "_idle",
         "_isHungry",
         "_isLooping",
-        "_lingersUntil",
         "_mayHand",
         "_reading",
         "_state",
@@ -119,8 +115,6 @@ class Session:
         self._isLooping = False
         self._state = _READING
         self._exchange: Exchange | None = None
-        self._discarded = 0
-        self._lingersUntil = 0.0
         self._reading: Pace | None = None
         engine = door.engine
         # Nothing but the first words can be those of HTTP/2.
@@ -164,14 +158,12 @@ class Session:
             exchange = self._exchange
             if exchange is not None and exchange.left:
                 exchange.upload()
-        elif state is _LINGERING:
-            self._discard()
 
     def expire(self) -> None:
         """
         The deadline has passed.
         """
-        if self.wire.pending and self._state is not _LINGERING:
+        if self.wire.pending:
             self._watch()
         elif self._exchange is not None:
             self._exchange.stalled()
@@ -480,37 +472,19 @@ class Session:
 
     def _closeSoon(self) -> None:
         self._state = _CLOSING
-        self.progress()
-        if not self.wire.pending:
+        if self.wire.pending:
+            self.progress()
+        else:
             self._linger()
 
     def _linger(self) -> None:
         """
         Everything has gone to the kernel; wait until the client has had it.
         """
-        self._state = _LINGERING
-        self.buffer = b""
-        now = self.door.engine.poller.now
-        self.deadline = now + LINGER
-        self._lingersUntil = now + (LINGER if self.door.engine.isDraining else LINGER_MOST)
-        self.wire.finish()
-        if self.isHot:
-            self._discard()
-
-    def _discard(self) -> None:
-        for _ in range(_ROUNDS):
-            data = self.hear()
-            if data is None:
-                self.close()
-                return
-            if not data:
-                return
-            self._discarded += len(data)
-            if self._discarded > LINGER_BYTES:
-                self.close()
-                return
-            self.deadline = min(self.door.engine.poller.now + LINGER, self._lingersUntil)
-        self.door.engine.poller.later(self.pump)
+        self._state = _GONE
+        engine = self.door.engine
+        engine.leave(self)
+        Lingering(engine, self.wire, self.isHot)
 
     def close(self) -> None:
         """
@@ -562,5 +536,3 @@ class Session:
             self.deadline = self.door.engine.lastCall(self.deadline)
         elif self._state is _READING and not self.buffer:
             self._closeSoon() if self.wire.pending else self.close()
-        elif self._state is _LINGERING:
-            self._lingersUntil = self.deadline

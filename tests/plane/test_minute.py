@@ -85,6 +85,15 @@ class MinuteTests(SynchronousTestCase):
         self.clock.advance(PERIOD)
         self.assertEqual(self.over, 1)
 
+    def test_endLate(self) -> None:
+        """
+        To end one that is over already does nothing.
+        """
+        self.minute.begin(self.count)
+        self.clock.advance(PERIOD)
+        self.minute.end()
+        self.assertEqual((self.minute.isOn, self.over), (False, 1))
+
     def test_fault(self) -> None:
         """
         Where those who are told fail another one can begin all the same.

@@ -199,6 +199,16 @@ class CountedPlaceTests(SynchronousTestCase):
         ended()
         self.assertEqual(self.place.open, 0)
 
+    def test_tunnelAnswers(self) -> None:
+        """
+        A connection that becomes a tunnel has done what it should: failures before it are forgiven.
+        """
+        for _ in range(Ejection().failures):
+            self.place.failed("it left")
+        link = self.linked()
+        self.place.released(link)()
+        self.assertFalse(self.place.isAway)
+
     def test_goneAtOnce(self) -> None:
         """
         A connection that has ended before anybody could see where it leads is one like any other, but
