@@ -162,8 +162,13 @@ class LingeringTests(LoopTests):
         self.assertEqual(wire.story, ["finished", "read"])
         lingering.ready(EPOLLIN)
         self.assertEqual(wire.story, ["finished", "read", "read"])
+        # That something can be sent is no reason to read.
+        lingering.ready(EPOLLOUT)
+        self.assertEqual(wire.story, ["finished", "read", "read"])
         self.ends(lingering)
         lingering, wire = self.begins(b"x" * READ, None, isHot=True)
+        self.assertEqual(wire.story, ["finished", "read", "read"])
+        lingering.ready(EPOLLOUT)
         self.assertEqual(wire.story, ["finished", "read", "read"])
         self.ends(lingering)
 

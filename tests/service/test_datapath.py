@@ -120,6 +120,8 @@ class DataPathTests(SynchronousTestCase):
             told = self.told()
             signed = ["secret read", "signs with 32 bytes"] if isSigned else []
             self.assertEqual(told, ["started", *signed, "routed", "checkups: use"])
+            # There is no admin socket here, which matters only where something is drained.
+            self.assertEqual(self.logged("drains-dropped"), [])
 
     def test_drained(self) -> None:
         """

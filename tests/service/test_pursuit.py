@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.errors import NoChallengeUsable, TooManyNames
@@ -30,6 +31,7 @@ class Orders:
     def __init__(self, story: list[str]) -> None:
         self._story = story
         self._waiting: list[Deferred[None]] = []
+        self.withdrawing: Deferred[None] = succeed(None)
 
     async def askForAll(self) -> None:
         """
@@ -47,7 +49,10 @@ class Orders:
         self._story.append(f"ordered {what}")
         asked: Deferred[None] = Deferred(lambda _: self._story.append(f"withdrew {what}"))
         self._waiting.append(asked)
-        await asked
+        try:
+            await asked
+        finally:
+            await self.withdrawing
 
     def ends(self, why: Exception | None = None) -> None:
         """
@@ -168,16 +173,29 @@ class PursuitTests(SynchronousTestCase):
         After a failure that names some, there is an order for the others, which changes nothing about
         the next one for all.
         """
-        for outcome in (None, refusal(), ZeroDivisionError()):
+        for outcome, told in (
+            (None, "Serving a certificate for shop.example until there is one for all of "),
+            (
+                refusal(),
+                "Neither is there a certificate for shop.example without the others: The certificate",
+            ),
+            (
+                ZeroDivisionError("a bug"),
+                "Neither is there a certificate for shop.example without the others: a b",
+            ),
+        ):
             self.story.clear()
             waiting = self.pursuit.begin()
             self.orders.ends(UNPROVED)
             self.assertEqual(
                 self.story, ["ordered all", "postponed: NoChallengeUsable", "looked", "ordered shop.example"]
             )
-            self.orders.ends(outcome)
+            with capturedLogs() as events:
+                self.orders.ends(outcome)
             self.successResultOf(waiting)
             self.assertEqual(len(self.story), 4)
+            [line] = map(formatEvent, events)
+            self.assertTrue(line.startswith(told), line)
 
     def test_noOthers(self) -> None:
         """
@@ -216,13 +234,27 @@ class PursuitTests(SynchronousTestCase):
         waiting = self.pursuit.begin()
         self.orders.ends(UNPROVED)
         self.story.clear()
-        self.successResultOf(Deferred.fromCoroutine(self.pursuit.end()))
+        with capturedLogs() as events:
+            self.successResultOf(Deferred.fromCoroutine(self.pursuit.end()))
         self.successResultOf(waiting)
+        self.assertEqual(events, [])
         self.assertEqual(self.story, ["withdrew shop.example"])
         self.pursuit.begin()
         self.successResultOf(Deferred.fromCoroutine(self.pursuit.end()))
         self.assertEqual(self.story, ["withdrew shop.example", "ordered all", "withdrew all"])
         self.assertFalse(self.pursuit.isUnderWay)
+
+    def test_endTakesItsTime(self) -> None:
+        """
+        It is over when the challenges are withdrawn, and not before.
+        """
+        withdrawing = self.orders.withdrawing = Deferred()
+        self.pursuit.begin()
+        ending = Deferred.fromCoroutine(self.pursuit.end())
+        self.assertEqual(self.story, ["ordered all", "withdrew all"])
+        self.assertNoResult(ending)
+        withdrawing.callback(None)
+        self.successResultOf(ending)
 
     def test_endWhileKeeping(self) -> None:
         """

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.acme.x509 import describe
@@ -139,7 +140,13 @@ class ServingTests(SynchronousTestCase):
         self.load(Stock({}))
         unusable = self.issued()
         self.plane.rejects(unusable, "key too small")
-        self.load(Stock({TWIN.key: unusable}))
+        with capturedLogs() as events:
+            self.load(Stock({TWIN.key: unusable}))
+        [line] = map(formatEvent, events)
+        self.assertEqual(
+            line,
+            "The stored certificate for shop.example, www.shop.example (RSA) cannot be served: key too small",
+        )
         self.assertEqual((self.plane.installed, self.story), ({}, []))
 
     def test_dataPathGone(self) -> None:
