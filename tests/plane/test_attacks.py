@@ -351,6 +351,8 @@ class SoakTests(AttackTests):
             for peer in origin.peers:
                 peer.leaves()
         await self.isClean()
+        # An origin may be about to answer who is gone.
+        await turns(20)
 
     async def test_soak(self) -> None:
         """
