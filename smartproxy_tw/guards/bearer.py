@@ -140,7 +140,8 @@ class Bearer:
             while len(self._good) >= _MOST:
                 del self._good[next(iter(self._good))]
             self._good.pop(digest, None)
-            ends = float(claims["exp"]) + int(self._settings.leeway)
+            # As it is: a number without end is none that a float could have.
+            ends = claims["exp"] + int(self._settings.leeway)
             self._good[digest] = min(now + _REMEMBERED, ends), claims
         if self._settings.scopes and not set(self._settings.scopes) <= _scopesOf(claims):
             return self._tooLittle

@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..wire.http1 import likened
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,7 +19,6 @@ __all__ = ["amendedFields", "amendedHead"]
 
 _LINE = re.compile(rb"(?m)^([^:\r\n]++):[^\r\n]*+\r\n")
 _HOST = re.compile(rb"(?im)^host:[^\r\n]*+\r\n")
-_ODD = re.compile(rb"[^0-9a-z]")
 # What says where a body ends, or for whom the request is, is not to be taken away.
 _KEPT = frozenset((b"host", b"content-length", b"transfer-encoding"))
 
@@ -56,8 +57,7 @@ def amendedFields(fields: bytes, amendments: Sequence[Amendment]) -> bytes:
 
 def _without(fields: bytes, names: frozenset[bytes]) -> bytes:
     """
-    An underscore is as good as a hyphen: applications behind CGI or WSGI see no
-    difference; nor do some between these and any other sign.
+    Those go that an application could take for them, too.
     """
-    gone = {_ODD.sub(b"-", name) for name in names} - _KEPT
-    return _LINE.sub(lambda found: b"" if _ODD.sub(b"-", found[1].lower()) in gone else found[0], fields)
+    gone = {likened(name) for name in names} - _KEPT
+    return _LINE.sub(lambda found: b"" if likened(found[1]) in gone else found[0], fields)

@@ -176,6 +176,8 @@ class Exchange:
         if self._amendments is None:
             self._amendments = []
         self._amendments.append(amendment)
+        if amendment.removed and self._intake is not None:
+            self._intake.bar(amendment.removed)
 
     def through(self, lens: ILens) -> None:
         """

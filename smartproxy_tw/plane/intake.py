@@ -69,6 +69,13 @@ class Intake:
         self._then: Callable[[bytes | None], None] | None = None
         self.isInvited = not exchange.request.expectsContinue
 
+    def bar(self, names: frozenset[bytes]) -> None:
+        """
+        Refuse the body if these fields stand behind it: they do not go on.
+        """
+        if self._chunks is not None:
+            self._chunks.bar(names)
+
     # Its pace.
 
     def watch(self) -> None:

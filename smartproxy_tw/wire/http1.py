@@ -35,6 +35,7 @@ __all__ = [
     "Response",
     "UNTIL_CLOSE",
     "checkTrailers",
+    "likened",
     "notServed",
     "parseRequest",
     "parseResponse",
@@ -83,9 +84,12 @@ _SPECIAL_RESPONSE = re.compile(
 # What a trailer must not say (RFC 9110 section 6.5.1).
 _FORBIDDEN_TRAILER = re.compile(
     rb"(?im)^(?:host|content[-_]length|transfer[-_]encoding|connection|upgrade|expect|te|trailer|keep-alive"
-    rb"|x[-_]forwarded[-_][a-z]++|forwarded|x[-_]real[-_]ip|x[-_]request[-_]id|cookie|authorization|set-cookie):"
+    rb"|x[-_]forwarded[-_][a-z]++|forwarded|x[-_]real[-_]ip|x[-_]request[-_]id|cookie|authorization|set-cookie"
+    rb"|proxy-authorization|proxy-connection):"
 )
 _TRAILERS = re.compile(_FIELDS + rb"\r\n")
+_NAMES = re.compile(rb"(?m)^([^:\r\n]++):")
+_ODD = re.compile(rb"[^0-9a-z]")
 
 _LIST = re.compile(rb"[\t ]*+([^,\t ]++)[\t ]*+(?:,|\Z)")
 _DIGITS = re.compile(rb"[0-9]{1,18}\Z")
@@ -603,9 +607,18 @@ _CHUNK = re.compile(
 )
 
 
-def checkTrailers(section: bytes) -> None:
+def likened(name: bytes) -> bytes:
+    """
+    What some applications make of the name of a field, such as those behind CGI or WSGI: an
+    underscore is as good as a hyphen there, and so is any other sign to some.
+    """
+    return _ODD.sub(b"-", name.lower())
+
+
+def checkTrailers(section: bytes, barred: frozenset[bytes] = frozenset()) -> None:
     """
     @param section: Trailers, each line with its CR LF, and an empty line behind them.
+    @param barred: Further names that they must not have, as L{likened} has them.
     @raise BadMessage: One is malformed, or says what a trailer must not say; or they are
         too many.
     """
@@ -613,6 +626,8 @@ def checkTrailers(section: bytes) -> None:
         raise BadMessage(400, "bad or too many trailers")
     if _TRAILERS.fullmatch(section) is None or _FORBIDDEN_TRAILER.search(section):
         raise BadMessage(400, "a trailer that is malformed or not allowed")
+    if barred and not barred.isdisjoint(map(likened, _NAMES.findall(section))):
+        raise BadMessage(400, "a trailer of a name that others must not say anything by")
 
 
 class Chunks:
@@ -624,7 +639,7 @@ class Chunks:
     @ivar trailers: The lines behind the last chunk, each with its CR LF, when it has.
     """
 
-    __slots__ = ("_held", "_left", "_most", "_size", "_trailing", "_waste", "isDone", "trailers")
+    __slots__ = ("_barred", "_held", "_left", "_most", "_size", "_trailing", "_waste", "isDone", "trailers")
 
     def __init__(self, most: int = 0) -> None:
         """
@@ -637,8 +652,15 @@ class Chunks:
         self._size = 0  # of all chunks so far
         self._waste = 0
         self._trailing = False
+        self._barred: frozenset[bytes] = frozenset()
         self.isDone = False
         self.trailers = b""
+
+    def bar(self, names: frozenset[bytes]) -> None:
+        """
+        Take no trailers of these names, in whatever spelling.
+        """
+        self._barred |= frozenset(map(likened, names))
 
     def feed(self, data: bytes, payload: list[bytes] | None = None) -> int:
         """
@@ -715,10 +737,10 @@ class Chunks:
                     # come before were looked at then.
                     seen = self._held.rfind(b"\r\n")
                     start = seen + 2 if seen >= 0 else 0
-                    checkTrailers(block[start : block.rindex(b"\r\n") + 2] + b"\r\n")
+                    checkTrailers(block[start : block.rindex(b"\r\n") + 2] + b"\r\n", self._barred)
                 self._held = block
                 return len(data)
-            checkTrailers(block[:end])
+            checkTrailers(block[:end], self._barred)
         self._held = b""
         self.trailers = block[: end - 2]
         self.isDone = True

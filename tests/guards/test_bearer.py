@@ -196,6 +196,8 @@ class BearerTests(SynchronousTestCase):
             ({"exp": None}, False, False),
             ({"exp": NOW - 5}, False, True),
             ({"exp": NOW - 15}, False, False),
+            ({"exp": 10**400}, True, True),
+            ({"exp": -(10**400)}, False, False),
             ({"exp": "soon"}, False, False),
             ({"nbf": NOW - 5}, True, True),
             ({"nbf": NOW + 5}, False, True),

@@ -21,6 +21,7 @@ from smartproxy_tw.config.revision import (
 
 from .conversation import status
 from .harness import TERMINATE, Origin, Peer, PlaneTests, field, turns
+from .streams import Client
 
 PAGE = (
     ErrorPage("404", (Representation("text/html", "<i>{path}</i> {route}|{request_id}"),)),
@@ -89,6 +90,48 @@ class RevisedTests(PlaneTests):
             self.assertEqual(field(head, name), value, name)
         server.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         self.assertEqual((await client.message())[1], b"ok")
+
+    async def test_trailers(self) -> None:
+        """
+        What a route takes away, or says itself, is not said behind the body either, by whichever HTTP it
+        comes: the target hears nothing of it.
+        """
+        client, origin = await self.begin(
+            headers=Headers(FieldChanges((("Remote-User", "ann"),), remove=("x-secret",))),
+        )
+        head = ask("/api/x", "Transfer-Encoding: chunked", method="POST")
+        client.sends(head + b"2\r\nhi\r\n0\r\nSum: 1\r\n\r\n")
+        server = await origin.accepts()
+        await server.head()
+        await server.expects(b"2\r\nhi\r\n0\r\nSum: 1\r\n\r\n")
+        server.sends(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await client.message(False)
+        client.sends(head + b"2\r\nhi\r\n")
+        await server.head()
+        await server.expects(b"2\r\nhi\r\n")
+        client.sends(b"0\r\nSum: 1\r\nREMOTE_USER: eve\r\n\r\n")
+        self.assertEqual(status((await client.message())[0]), 400)
+        await server.ends()
+        self.assertNotIn(b"eve", bytes(server.data))
+
+    async def test_trailersOfStreams(self) -> None:
+        """
+        So it is by HTTP/2.
+        """
+        port = await self.port()
+        origin = self.origin()
+        headers = Headers(FieldChanges((("Remote-User", "ann"),)))
+        route = Route("r", (port,), Forward((origin.target,)), "http", headers=headers)
+        await self.use(route, http2PriorKnowledge=True)
+        client = Client(await self.client(port))
+        stream = client.asks("/", method="POST", isEnd=False)
+        client.says(stream, b"hello")
+        client.line.send_headers(stream, [("remote_user", "eve")], end_stream=True)
+        client.flush()
+        self.assertEqual((await client.answer(stream)).status, 400)
+        server = await origin.accepts()
+        await server.ends()
+        self.assertNotIn(b"eve", bytes(server.data))
 
     async def test_remembered(self) -> None:
         """

@@ -700,6 +700,7 @@ class ChunksTests(SynchronousTestCase):
             b"no colon\r\n",
             b" folded\r\n",
             b"Host: x\r\n",
+            b"Proxy-Authorization: x\r\n",
             b"A : b\r\n",
             b"A: \x7f\r\n",
         ):
@@ -707,6 +708,22 @@ class ChunksTests(SynchronousTestCase):
                 self.assertIsNone(follow([before + line]), line)
                 self.assertIsNone(follow([before, line]), line)
                 self.assertIsNone(follow(singly(before + line)), line)
+
+    def test_barred(self) -> None:
+        """
+        A trailer of a name that is not to be said is refused as soon as its line is whole, in whatever
+        spelling; others pass.
+        """
+        for name in (b"x-user", b"X_User", b"x.user"):
+            line = name + b": eve\r\n"
+            for pieces in ([b"0\r\nA: b\r\n" + line], [b"0\r\n", line], singly(b"0\r\n" + line)):
+                chunks = Chunks()
+                chunks.bar(frozenset((b"x-user", b"x_other")))
+                self.assertRaises(BadMessage, lambda c=chunks, p=pieces: [c.feed(each) for each in p])
+        chunks = Chunks()
+        chunks.bar(frozenset((b"x-user",)))
+        chunks.feed(b"0\r\nX-Users: eve\r\nX: user\r\n\r\n")
+        self.assertTrue(chunks.isDone)
 
     def test_afterTheEnd(self) -> None:
         """
