@@ -4,7 +4,8 @@ Compression: answers of sane types, for clients that take it (RFC 9110 section 1
 It leaves alone what has been coded already, what has no body (204, 304), what is part of
 something else (206), what says C{no-transform}, and what is known to be short.  A strong ETag
 becomes a weak one, as the bytes are others now, and what was said of these bytes goes
-(Accept-Ranges, Content-Digest and Content-MD5).  Every answer that could be compressed says
+(Accept-Ranges, Content-Digest, Repr-Digest and Content-MD5).  Who asks with the weak one whether
+it is still good is told so by it, too.  Every answer that could be compressed says
 C{Vary: Accept-Encoding}, whether this client takes it or not; an answer to HEAD says what one to
 GET would.
 
@@ -23,6 +24,7 @@ from ..config.expressions import Exactly, Expression, expression
 from ..interfaces import ILens
 from ..wire.lines import valueOf, without
 from ..wire.preferences import chooseCoding
+from ..wire.validators import tags
 from .coders import makerOf
 
 if TYPE_CHECKING:
@@ -38,7 +40,11 @@ _REMEMBERED = 64
 _REMEMBERED_LENGTH = 200
 _EVENTS = "text/event-stream"
 _BODILESS = frozenset((204, 205, 206, 304))
-_OF_THE_BYTES = frozenset((b"accept-ranges", b"content-digest", b"content-md5", b"digest"))
+# What is said of the bytes, and a Content-Encoding that says that there is none: some browsers would
+# not know what "identity, gzip" is.
+_OF_THE_BYTES = frozenset(
+    (b"accept-ranges", b"content-digest", b"content-encoding", b"content-md5", b"digest", b"repr-digest")
+)
 _ETAG = re.compile(rb'(?im)^(etag:[\t ]*)(")')
 _VARY = re.compile(rb"(?im)^vary:[^\r\n]*\r\n")
 
@@ -72,13 +78,18 @@ class Compression:
                 if len(self._known) >= _REMEMBERED:
                     self._known.clear()
                 self._known[text] = found
-        return found
+        if found.isIdle:
+            return found
+        known = ",".join(words.values("if-none-match"))
+        return _Renewal(found, known) if "W/" in known else found
 
 
 @implementer(ILens)
 class _Coding:
     """
     Compresses in one way, or only says that there are others.
+
+    @ivar isIdle: Whether it does no more than that.
     """
 
     def __init__(
@@ -93,6 +104,7 @@ class _Coding:
         self._hasEvents = Exactly(_EVENTS) in types
         self._line = b"Content-Encoding: " + coding.encode("ascii") + b"\r\n"
         self._make = make
+        self.isIdle = make is None
 
     def look(self, facts: Callable[[], RequestFacts], head: AnswerHead) -> AnswerHead:
         """
@@ -122,6 +134,33 @@ class _Coding:
             return False
         control = valueOf(fields, b"cache-control")
         return control is None or b"no-transform" not in control.lower()
+
+
+@implementer(ILens)
+class _Renewal:
+    """
+    For a client that has kept what was compressed, and asks whether it is still good: a cache does
+    not renew what it has under a weak tag when it is told of a strong one (RFC 9111 section 4.3.4).
+    """
+
+    def __init__(self, coding: _Coding, known: str) -> None:
+        """
+        @param known: The field If-None-Match.
+        """
+        self._coding = coding
+        self._known = known
+
+    def look(self, facts: Callable[[], RequestFacts], head: AnswerHead) -> AnswerHead:
+        """
+        See L{ILens}.
+        """
+        if head.status != 304:
+            return self._coding.look(facts, head)
+        tag = (valueOf(head.fields, b"etag") or b"").decode("utf-8", "replace")
+        known = tags(self._known) or ()
+        if not tag.startswith('"') or tag in known or f"W/{tag}" not in known:
+            return head
+        return head._replace(fields=_varied(_ETAG.sub(rb"\1W/\2", head.fields)))
 
 
 def _varied(fields: bytes) -> bytes:

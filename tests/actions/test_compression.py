@@ -56,7 +56,10 @@ class CompressionTests(SynchronousTestCase):
         The body is in the coding that the client likes, and the head says so; the ETag is a weak one,
         and what was said of the bytes is gone.
         """
-        fields = HTML + b'ETag: "a"\r\nAccept-Ranges: bytes\r\nContent-MD5: x\r\nX: y\r\n'
+        fields = HTML + (
+            b'ETag: "a"\r\nAccept-Ranges: bytes\r\nContent-MD5: x\r\nRepr-Digest: x\r\n'
+            b"Content-Encoding: identity\r\nX: y\r\n"
+        )
         for accept, coding in (
             ("gzip", "gzip"),
             ("gzip, br", "br"),
@@ -156,6 +159,39 @@ class CompressionTests(SynchronousTestCase):
         """
         for fields in (b'ETag: W/"a"\r\n', b"ETag: a\r\n", b'X-ETag: "a"\r\n'):
             self.assertTrue(self.seen(HTML + fields)[0].fields.startswith(HTML + fields))
+
+    def test_notModified(self) -> None:
+        """
+        Who has kept what was compressed, with its weak ETag, is told by that one that it is still good: a
+        cache renews nothing by a strong tag that it has not (RFC 9111 section 4.3.4).
+        """
+        fields = b'ETag: "a"\r\nX: y\r\n'
+        weak = b'ETag: W/"a"\r\nX: y\r\nVary: Accept-Encoding\r\n'
+        for known, accept, wanted in (
+            ('W/"a"', "gzip", weak),
+            ('"b", W/"a" ,W/"c"', "gzip", weak),
+            ('W/"a"', "zstd;q=0, br", weak),
+            ('"a", W/"a"', "gzip", fields),
+            ('W/"b"', "gzip", fields),
+            ('"a"', "gzip", fields),
+            ("*", "gzip", fields),
+            ("W/a", "gzip", fields),
+            (None, "gzip", fields),
+            ('W/"a"', "", fields),
+        ):
+            sent = [("accept-encoding", accept)]
+            if known is not None:
+                sent.append(("if-none-match", known))
+            exchange = RecordingExchange.to("h", "/", "", 80, *sent)
+            lens = Compression(USUAL).lens(Words(exchange.facts, exchange.fields))
+            head = AnswerHead(304, fields, None)
+            self.assertEqual(lens.look(exchange.facts, head), head._replace(fields=wanted), (known, accept))
+            # Whatever else the answer is, it is what it would have been.
+            usual = lens.look(exchange.facts, AnswerHead(200, HTML, None))
+            self.assertEqual(len(usual.filters), bool(accept))
+            for strange in (b"", b'ETag: W/"a"\r\n', b"ETag: a\r\n", b'ETag: "a"\r\nETag: "a"\r\n'):
+                head = AnswerHead(304, strange, None)
+                self.assertEqual(lens.look(exchange.facts, head), head)
 
     def test_head(self) -> None:
         """
