@@ -3,7 +3,7 @@ The C{smartproxy} command: look at configurations and certificates, take certifi
 over, and speak to the running proxy.
 
 Running is C{twistd smartproxy}'s business; this command never opens a port.  Its
-exit status is one of L{OK}, L{TROUBLE}, L{USAGE}, L{CONFIGURATION} and L{AWAY}.  Whatever
+exit status is one of L{OK}, L{TROUBLE}, L{USAGE}, L{CONFIGURATION} and L{AWAY}, or 130.  Whatever
 is slow to import is imported by the subcommand that needs it, so that C{--help}
 and C{--version} answer at once.
 """
@@ -11,6 +11,7 @@ and C{--version} answer at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,9 @@ CONFIGURATION = 3
 AWAY = 4
 #: Somebody pressed Ctrl-C, as shells tell it.
 _INTERRUPTED = 130
+
+#: Why an output cannot be written, most often: there is no room for it.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 #: Who looks at a proxy does not wait longer for it, in seconds.
 _SOON = 10.0
@@ -781,11 +785,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _run(options)
         sys.stdout.flush()
         return status
+    except KeyboardInterrupt:
+        # Who has asked something of the proxy has been told what becomes of that.
+        return _INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough, as in "smartproxy schema | head".  What is
-        # left in the buffer must not be tried again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return TROUBLE
+        # The reader has seen enough, as in "smartproxy schema | head".
+        pass
+    except OSError as why:
+        if why.errno not in _UNWRITABLE:
+            raise
+        _complain(f"smartproxy {options.command}: what it says cannot be written: {why.strerror}")
+    # What is left in the buffer must not be tried again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return TROUBLE
 
 
 if __name__ == "__main__":

@@ -457,6 +457,42 @@ class ProcessTests(SynchronousTestCase):
         ended = self.start(code=code)
         self.assertEqual((ended.returncode, ended.stderr), (TROUBLE, ""))
 
+    def test_fullDisk(self) -> None:
+        """
+        An output that cannot be written is told as what it is: at once, and at the end, when it is
+        short.
+        """
+        for arguments in (["schema"], ["check", "-c", self.path(GOOD)]):
+            code = (
+                "import os, sys; os.dup2(os.open('/dev/full', os.O_WRONLY), 1); "
+                f"from smartproxy_tw.cli import main; sys.exit(main({arguments!r}))"
+            )
+            ended = self.start(code=code)
+            told = f"smartproxy {arguments[0]}: what it says cannot be written: No space left on device\n"
+            self.assertEqual((ended.returncode, ended.stderr), (TROUBLE, told))
+
+    def test_interrupted(self) -> None:
+        """
+        Who interrupts it, whatever it does just now, is told nothing by it but its status.
+        """
+        code = (
+            "import signal, sys; from smartproxy_tw.config import loading; "
+            "loading.load = lambda *_: signal.raise_signal(signal.SIGINT); "
+            "from smartproxy_tw.cli import main; sys.exit(main(sys.argv[1:]))"
+        )
+        for arguments in (["check"], ["explain", "http://a.b"], ["certificates", "plan"], ["doctor"]):
+            ended = self.start(*arguments, code=code)
+            self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (130, "", ""), arguments)
+
+    def path(self, text: str) -> str:
+        """
+        A file with that in it.
+        """
+        path = os.path.abspath(self.mktemp()) + ".yaml"
+        with open(path, "w", encoding="utf-8") as opened:
+            opened.write(text)
+        return path
+
     def test_helpIsQuick(self) -> None:
         """
         Neither help nor version imports what is slow.

@@ -26,6 +26,7 @@ __all__ = [
 
 #: What a DNS name is made of in practice: RFC 1123 and, in private zones, "_".
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
+_SURROUNDED = "is not a host name: leave out what stands around the name (https://, a path)"
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -133,7 +134,13 @@ def host(text: str) -> str:
     try:
         return address(text)
     except ValueError:
-        if ":" in text or text.startswith("["):
+        if "/" in text:
+            raise ValueError(_SURROUNDED) from None
+        bare, colon, port = text.rpartition(":")
+        if colon and port.isdigit() and (":" not in bare or bare.endswith("]")):
+            kind = "an address" if isAddress(host(bare)) else "a host name"
+            raise ValueError(f"is {kind} with a port, which is said elsewhere") from None
+        if colon or text.startswith("["):
             raise ValueError("is not an IP address") from None
     if "*" in text:
         raise ValueError("has a wildcard, but one host was expected")
@@ -168,7 +175,7 @@ def pattern(text: str) -> str:
     if "*" in text:
         raise ValueError("has a * in the wrong place: write *, *.name or **.name")
     if "://" in text or "/" in text:
-        raise ValueError("is not a host name: leave out what stands around the name (https://, a path)")
+        raise ValueError(_SURROUNDED)
     if re.search(r"[^:]:\d+\Z", text) and not isAddress(text):
         raise ValueError("is not a host name: ports are given by ports, not here")
     return host(text)

@@ -145,7 +145,7 @@ class BasicAuth(Section):
     users: dict[Annotated[str, AfterValidator(_user)], Nonempty] | None = Field(
         default=None,
         description="Names, each with the hash of a password by argon2 (`$argon2id$`) or bcrypt (`$2b$`), "
-        "as `htpasswd -nB NAME` prints it. Needs `pip install smartproxy_tw[auth]`.",
+        "as `htpasswd -nB NAME` prints it. Needs `pip install 'smartproxy_tw[auth]'`.",
     )
     file: PathText | None = Field(
         default=None,

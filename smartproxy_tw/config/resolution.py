@@ -345,7 +345,7 @@ class _Resolver:
             return model.OwnZones(tuple(written.zones), written.name, listen)
         if find_spec("dns") is None and not isinstance(written, dnssection.Lexicon):
             self._findings.add(
-                path, "needs the library dnspython, which is not there: pip install smartproxy_tw[dns]"
+                path, "needs the library dnspython, which is not there: pip install 'smartproxy_tw[dns]'"
             )
         common: dict[str, Any] = {
             "zone": written.zone,
@@ -374,7 +374,8 @@ class _Resolver:
             self._checkProvider(path, written)
         else:
             self._findings.add(
-                path, "needs the library dns-lexicon, which is not there: pip install smartproxy_tw[lexicon]"
+                path,
+                "needs the library dns-lexicon, which is not there: pip install 'smartproxy_tw[lexicon]'",
             )
         files = written.optionFiles
         for name in sorted(written.options.keys() & files.keys()):

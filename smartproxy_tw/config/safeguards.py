@@ -161,7 +161,8 @@ class Safeguards:
             missing = hashes.missingFor(kind)
             if missing is not None:
                 self._findings.add(
-                    path, f"needs the library {missing}, which is not there: pip install smartproxy_tw[auth]"
+                    path,
+                    f"needs the library {missing}, which is not there: pip install 'smartproxy_tw[auth]'",
                 )
         return BasicAuth(users, written.realm, written.userHeader, written.passCredentials)
 

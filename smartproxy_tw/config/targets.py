@@ -68,7 +68,7 @@ def parse(text: str) -> Place:
             return Place(_authority(text[len(scheme) + 3 :], usual), "http" if usual == 80 else "https")
     if "://" in text:
         raise ValueError(f"cannot be a target: {_EXPECTED}")
-    return Place(_hostPort(text, None))
+    return Place(_authority(text, None))
 
 
 def service(name: str) -> Target:
@@ -101,11 +101,12 @@ def unix(path: str) -> Target:
     return Target(path, 0)
 
 
-def _authority(text: str, usual: int) -> Target:
+def _authority(text: str, usual: int | None) -> Target:
     """
-    What follows the scheme of a URL.
+    What follows the scheme of a URL, or stands without one.
     """
-    text = text.removesuffix("/")
+    if usual is not None:
+        text = text.removesuffix("/")
     for sign, meaning in (("@", "user name"), ("/", "path"), ("?", "query"), ("#", "fragment")):
         if sign in text:
             more = ": rewrite.add_prefix puts a path before that of requests" if meaning == "path" else ""

@@ -39,6 +39,10 @@ _UNITS = (
     (re.compile(r"'\d+(\.\d+)? ?(ms|s|sec|m|min|h|d)'"), "durations are seconds, without a unit"),
     (re.compile(r"'\d+ ?[kmg](i?b)?'", re.IGNORECASE), "sizes are bytes, without a unit"),
 )
+#: Ports, as other programs have them written.
+_RANGE = re.compile(r"'(\d+) ?- ?(\d+)'")
+_SERIES = re.compile(r"'\d+(?: ?, ?\d+)+'")
+_QUOTED_NUMBER = re.compile(r"'\d+'")
 #: What was to be a key with its value, and is one word for YAML.
 _JOINED = re.compile(r"'[^\s:]+:\S+'")
 _DIGITS = re.compile(r"[0-9]")
@@ -212,8 +216,22 @@ def _said(error: ErrorDetails, found: str, options: Options) -> str:
     if kind == "finite_number":
         return f"has to be a finite number, not {found}"
     if kind in ("shape", "kind", "union_tag_invalid", "union_tag_not_found"):
-        return f"{error['msg']}, not {found}"
+        return f"{error['msg']}, not {found}{_ports(found) if 'port number' in error['msg'] else ''}"
     return f"cannot be {found}"
+
+
+def _ports(found: str) -> str:
+    """
+    How to write what are ports elsewhere.
+
+    @param found: The value, quoted.
+    """
+    both = _RANGE.fullmatch(found)
+    if both is not None:
+        return f": write {{from: {both[1]}, to: {both[2]}}}"
+    if _SERIES.fullmatch(found):
+        return f": write [{', '.join(re.findall('[0-9]+', found))}]"
+    return ": write it without quotes" if _QUOTED_NUMBER.fullmatch(found) else ""
 
 
 def tell(errors: Iterable[ErrorDetails], findings: Findings) -> None:

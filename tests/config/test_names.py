@@ -85,7 +85,17 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(names.host("My_App"), "my_app")
         self.assertEqual(names.host("[::1]"), "::1")
         self.assertEqual(names.host("fe80::1%eth0"), "fe80::1%eth0")
-        self.assertIn("one host was expected", str(self.assertRaises(ValueError, names.host, "*.a")))
+        for text, why in (
+            ("*.a", "one host was expected"),
+            ("http://a", "is not a host name: leave out what stands around the name (https://, a path)"),
+            ("a/b", "is not a host name: leave out what stands around the name"),
+            ("a:80", "is a host name with a port, which is said elsewhere"),
+            ("1.2.3.4:80", "is an address with a port, which is said elsewhere"),
+            ("[::1]:80", "is an address with a port, which is said elsewhere"),
+            ("a b:80", "is not a host name: letters, digits"),
+            ("::g", "is not an IP address"),
+        ):
+            self.assertIn(why, str(self.assertRaises(ValueError, names.host, text)), text)
 
     def test_isHost(self) -> None:
         """

@@ -219,7 +219,7 @@ class WholeTests(SynchronousTestCase):
         self.patch(lexicon, "isThere", lambda: False)
         told = only("acme: {dns: {type: lexicon, provider: whoever}}\nsites: {a.b: 1}")
         self.assertIn("acme.dns: needs the library dns-lexicon, which is not there: pip install", told)
-        self.assertTrue(told.endswith("smartproxy_tw[lexicon]"))
+        self.assertTrue(told.endswith("'smartproxy_tw[lexicon]'"))
 
     def test_certificateHooks(self) -> None:
         """

@@ -67,7 +67,7 @@ class SafeguardsTests(SynchronousTestCase):
         self.patch(hashes, "find_spec", lambda name: None)
         self.told(
             f"basic_auth: {{users: {{bob: {BCRYPT}}}}}",
-            "needs the library bcrypt, which is not there: pip install smartproxy_tw[auth]",
+            "needs the library bcrypt, which is not there: pip install 'smartproxy_tw[auth]'",
         )
 
     def test_keys(self) -> None:

@@ -137,6 +137,24 @@ class WordTests(SynchronousTestCase):
         ):
             self.assertIn(told, only(text + "\n" + ROUTE))
 
+    def test_ports(self) -> None:
+        """
+        Ports that are written as other programs have them are told as they are written here.
+        """
+        for written, told in (
+            ("443-445", "or a list of these, not '443-445': write {from: 443, to: 445}"),
+            ("'443 - 445'", "not '443 - 445': write {from: 443, to: 445}"),
+            ("80,443", "not '80,443': write [80, 443]"),
+            ("80, 443,8443", "not '80, 443,8443': write [80, 443, 8443]"),
+            ("'8080'", "not '8080': write it without quotes"),
+            ("[80, '443']", "has to be a port number or {from: , to: }, not '443': write it without quotes"),
+            ("80-90-100", "not '80-90-100'"),
+        ):
+            text = f"routes: [{{match: {{ports: {written}}}, action: {{type: block}}}}]\n"
+            if "," in written and "[" not in written:
+                text = text.replace(written, f"'{written}'")
+            self.assertTrue(only(text).endswith(told), only(text))
+
     def test_otherNumbers(self) -> None:
         """
         Nobody is told to mean another version than the one that they have written.
