@@ -36,6 +36,8 @@ __all__ = ["CheckFailed", "look"]
 
 #: Of a status line no more is read, in bytes.
 _MOST = 8192
+#: Nor of what comes before it.
+_MOST_INTERIM = 65536
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n")
 
@@ -165,6 +167,7 @@ class _Conversation(Protocol):
     def __init__(self, glance: _Glance) -> None:
         self._glance = glance
         self._data = b""
+        self._size = 0
         self._question: Question | None = None
         self._isShaken = False
 
@@ -207,10 +210,23 @@ class _Conversation(Protocol):
             self._answered(self._question, data)
             return
         self._data += data
+        self._size += len(data)
         found = _STATUS.match(self._data)
-        if found is not None:
-            self._judge(int(found[1]))
-        elif b"\n" in self._data or len(self._data) > _MOST:
+        while found is not None:
+            code = int(found[1])
+            if code == 101 or not 100 <= code <= 199:
+                self._judge(code)
+                return
+            # Not the answer yet (RFC 9110 section 15.2).
+            _, end, rest = self._data.partition(b"\r\n\r\n")
+            if self._size > _MOST_INTERIM:
+                self._glance.fail("it has no end of interim answers")
+                return
+            if not end:
+                return
+            self._data = rest
+            found = _STATUS.match(rest)
+        if b"\n" in self._data or len(self._data) > _MOST:
             self._glance.fail("what it answers is no HTTP/1")
 
     def _answered(self, question: Question, data: bytes) -> None:

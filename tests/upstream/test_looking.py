@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from smartproxy_tw.config.model import Check, Checked, ProxyHeader, Target, UpstreamTLS
 from smartproxy_tw.upstream.looking import CheckFailed, look
 
-from ..plane.harness import Origin, Peer, authority, credentialFor, serverSSL
+from ..plane.harness import Origin, Peer, authority, credentialFor, serverSSL, turns
 from ..plane.targets import Asked, Multiplexed, Server, speaking
 
 reactor: Any = _reactor
@@ -123,6 +123,34 @@ class LookTests(TestCase):
         self.assertTrue(asked[0].startswith(b"GET /up?x=1 HTTP/1.1\r\nHost: app.test\r\n"), asked)
         _, target = self.origin(OK)
         self.assertEqual(await self.fails(check, target), "it answers with status 200")
+
+    async def test_interim(self) -> None:
+        """
+        What comes before an answer is none: it is the one after it that decides.
+        """
+        early = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+        continued = b"HTTP/1.1 100 Continue\r\n\r\n"
+        for before in (early, continued, early * 3, continued + early):
+            _, target = self.origin(before + OK)
+            seen = await look(reactor, Checked(Check(), target))
+            self.assertEqual(seen, "it answers with status 200")
+            _, target = self.origin(before + OK.replace(b"200", b"500"))
+            self.assertEqual(await self.fails(Check(), target), "it answers with status 500")
+        origin, target = self.origin(None)
+
+        async def serve(peer: Peer) -> None:
+            await peer.message()
+            for piece in (early[:9], early[9:-1], early[-1:] + OK[:20], OK[20:]):
+                peer.sends(piece)
+                await turns(3)
+
+        origin._serve = serve
+        self.assertEqual(await look(reactor, Checked(Check(), target)), "it answers with status 200")
+        for endless in (early * 2000, early[:-2] + b"X: y\r\n" * 12000):
+            _, target = self.origin(endless)
+            self.assertEqual(await self.fails(Check(), target), "it has no end of interim answers")
+        _, target = self.origin(OK.replace(b"200", b"101"))
+        self.assertEqual(await self.fails(Check(), target), "it answers with status 101")
 
     async def test_noHTTP(self) -> None:
         """
