@@ -240,5 +240,5 @@ def _parameters(query: str, name: str) -> list[str]:
 
 
 def _cookies(lines: list[str], name: str) -> list[str]:
-    pairs = [each.strip(" \t").partition("=") for each in ";".join(lines).split(";")]
-    return [value.strip('"') for found, sign, value in pairs if sign and found == name]
+    found = re.findall(rf"(?:\A|;)[ \t]*+{re.escape(name)}=([^;]*+)", ";".join(lines))
+    return [value.rstrip(" \t").strip('"') for value in found]

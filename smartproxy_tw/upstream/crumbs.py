@@ -9,6 +9,7 @@ same in every process and after every reload, and nothing is kept for it here.
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ class Crumbs:
             there are no crumbs.
         """
         self._settings = settings
+        # A heap of cookies is looked through, and nothing is made of it.
+        self._pair = re.compile(rf"(?:\A|;)\s*+{re.escape(settings.cookie)}=([^;]*+)")
         self._secret = secret
         own = settings.secret
         self._own = b"" if own is None else own.encode("utf-8")
@@ -68,13 +71,11 @@ class Crumbs:
         @param fields: Of its head, names in lower case.
         @return: The value of the cookie; empty: there is none.
         """
-        name = self._settings.cookie
         for field, value in fields:
             if field == "cookie":
-                for pair in value.split(";"):
-                    key, _, crumb = pair.strip().partition("=")
-                    if key == name:
-                        return crumb
+                found = self._pair.search(value)
+                if found is not None:
+                    return found[1].rstrip()
         return ""
 
     def line(self, target: str, *, isSecure: bool) -> bytes:

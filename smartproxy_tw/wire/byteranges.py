@@ -20,6 +20,8 @@ MOST = 64
 _MOST_OVERLAPPING = 2
 
 _UNIT = re.compile(r"bytes[ \t]*=[ \t]*", re.IGNORECASE | re.ASCII)
+# RFC 9110 section 5.6.1: empty members of a list count for nothing.
+_MEMBER = re.compile(r"[^, \t][^,]*+")
 _PART = re.compile(r"(\d{1,19})-(\d{1,19})?|-(\d{1,19})", re.ASCII)
 
 
@@ -51,19 +53,22 @@ def spans(text: str, length: int) -> tuple[Span, ...] | None:
     unit = _UNIT.match(text)
     if unit is None:
         return None
-    # RFC 9110 section 5.6.1: empty members of a list count for nothing.
-    members = [each for part in text[unit.end() :].split(",") if (each := part.strip(" \t"))]
-    matches = [_PART.fullmatch(each) for each in members]
+    count = 0
     found: list[Span] = []
-    for match in matches:
+    for member in _MEMBER.finditer(text, unit.end()):
+        match = _PART.fullmatch(member[0].rstrip(" \t"))
         if match is None or (match[2] is not None and int(match[2]) < int(match[1])):
             return None
+        count += 1
+        if count > MOST:
+            # Whatever else there is of it.
+            raise Unsatisfiable
         span = _span(match, length)
         if span is not None:
             found.append(span)
-    if not matches:
+    if not count:
         return None
-    if not found or len(matches) > MOST or _overlapping(found) > _MOST_OVERLAPPING:
+    if not found or _overlapping(found) > _MOST_OVERLAPPING:
         raise Unsatisfiable
     return tuple(found)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 __all__ = ["chooseCoding", "chooseType", "preferred", "weights"]
 
 _QUOTED = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
 _ITEM = re.compile(rf'((?:[^",;]|{_QUOTED})*+)((?:;(?:[^",]|{_QUOTED})*+)?+)(?:,|\Z)', re.DOTALL)
 _WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
-#: So many items are read.
+#: So many items are read, and so many parameters of each.
 _MOST = 64
 
 
@@ -29,7 +30,8 @@ def weights(text: str) -> dict[str, float]:
         there twice.
     """
     found: dict[str, float] = {}
-    for item, parameters in _ITEM.findall(text)[:_MOST]:
+    for match in islice(_ITEM.finditer(text), _MOST):
+        item, parameters = match.groups()
         name = item.strip(" \t").lower()
         if name:
             found[name] = max(found.get(name, 0.0), _weight(parameters))
@@ -37,7 +39,10 @@ def weights(text: str) -> dict[str, float]:
 
 
 def _weight(parameters: str) -> float:
-    for each in parameters.split(";")[1:]:
+    _, *more = parameters.split(";", _MOST)
+    if len(more) == _MOST:
+        return 0.0
+    for each in more:
         name, _, value = each.partition("=")
         if name.strip(" \t").lower() == "q":
             value = value.strip(" \t")

@@ -12,6 +12,7 @@ from smartproxy_tw.config.model import Sticky
 from smartproxy_tw.upstream.crumbs import Crumbs
 
 from ..examples import examples
+from ..spending import taken
 
 SECRET = b"s" * 32
 TEXTS = st.binary(max_size=40).map(lambda data: data.decode("latin-1"))
@@ -70,9 +71,16 @@ class CrumbsTests(SynchronousTestCase):
             ([("host", "smartproxy=y"), ("cookie", "a=b"), ("cookie", "smartproxy=x")], "x"),
             ([("cookie", "smartproxyx=y; xsmartproxy=z")], ""),
             ([("cookie", "smartproxy")], ""),
+            ([("cookie", "smartproxy =x; smartproxy=")], ""),
+            ([("cookie", " \tsmartproxy=x=y \t; smartproxy=z")], "x=y"),
             ([], ""),
         ):
             self.assertEqual(crumbs().shown(fields), found)
+        some = crumbs()
+        for heap in (";" * 60000, " " * 60000, "; " * 30000, "smartproxy;" * 5000):
+            fields = [("cookie", heap + "; smartproxy=x")]
+            self.assertEqual(some.shown(fields), "x")
+            self.assertLess(taken(lambda fields=fields: some.shown(fields)), 10000)  # type: ignore[misc]
 
     @examples()
     @given(st.lists(st.tuples(st.sampled_from(["cookie", "x"]), TEXTS)))

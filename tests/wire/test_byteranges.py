@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.wire.byteranges import MOST, Span, Unsatisfiable, spans
 
 from ..examples import examples
+from ..spending import taken
 
 _NUMBERS = st.integers(0, 40)
 _PARTS = st.one_of(
@@ -89,6 +90,23 @@ class SpanTests(SynchronousTestCase):
             self.assertRaises(Unsatisfiable, spans, text, 10)
         self.assertRaises(Unsatisfiable, spans, "bytes=0-", 0)
         self.assertEqual(len(spans("bytes=0-,0-,0-", 10) or ()), 3)
+
+    def test_flood(self) -> None:
+        """
+        Of a flood no more is read than what tells that it is one.
+        """
+        for text in ("bytes=" + "0-0," * 15000, "bytes=" + "0-0 ," * 12000 + "x"):
+            self.assertRaises(Unsatisfiable, spans, text, 10)
+            self.assertLess(taken(lambda text=text: self._spans(text)), 100000)  # type: ignore[misc]
+        text = "bytes=" + "," * 30000 + " ," * 15000 + "0-1"
+        self.assertEqual(spans(text, 10), ((0, 2),))
+        self.assertLess(taken(lambda: self._spans(text)), 100000)
+
+    def _spans(self, text: str) -> None:
+        try:
+            spans(text, 10)
+        except Unsatisfiable:
+            pass
 
     @examples()
     @given(st.lists(_PARTS, min_size=1, max_size=8), st.integers(0, 30))

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.wire.preferences import chooseCoding, chooseType, preferred, weights
 
 from ..examples import anyText, examples
+from ..spending import taken
 
 ALL = ("zstd", "br", "gzip")
 
@@ -50,6 +51,24 @@ def slowly(text: str, offered: tuple[str, ...]) -> str | None:
     liked = [(weightOf(coding) or 0.0, -place, coding) for place, coding in enumerate(offered)]
     weight, _, coding = max(liked)
     return coding if weight > 0 and weight >= (weightOf("identity") or 0.0) else None
+
+
+class BoundTests(SynchronousTestCase):
+    """
+    L{weights} looks at a part of what is long, and makes nothing of the rest.
+    """
+
+    def test_most(self) -> None:
+        """
+        So many items are read, and what comes behind them is not even looked at; nor are the parameters of
+        one that has a heap of them, which counts as one that says something odd.
+        """
+        self.assertEqual(len(weights(",".join(f"x{number}" for number in range(1000)))), 64)
+        self.assertEqual(weights("gzip" + ";a" * 20000 + ";q=1, br"), {"gzip": 0.0, "br": 1.0})
+        self.assertEqual(weights("gzip" + ";a" * 20 + ";q=0.5, br"), {"gzip": 0.5, "br": 1.0})
+        for text in ("," * 60000, ",".join(["x;q=0.5"] * 7500), "gzip" + ";" * 60000, "a;," * 20000):
+            # A copy or two of an item.
+            self.assertLess(taken(lambda text=text: weights(text)), 200000, text[:20])  # type: ignore[misc]
 
 
 class CodingTests(SynchronousTestCase):
