@@ -183,6 +183,9 @@ def mapBack(location: str, settings: Rewrite, name: str) -> str:
     origin, host, path, rest = found[1] or "", found[2], found[3], found[4]
     if origin and (not host.isascii() or hostOf(host.encode("ascii")) != name):
         return location
+    if path is None and origin:
+        # The same as with a slash (RFC 3986 section 6.2.3).
+        path = "/"
     if path is None or path.startswith("//"):
         return location
     strip, add = settings.stripPrefix, settings.addPrefix
