@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 from os import stat_result
+from stat import S_ISLNK
 from urllib.parse import quote, unquote
 
 from ..wire.dates import formatted
@@ -38,12 +39,13 @@ def page(path: str, entries: Iterable[tuple[bytes, bool, stat_result]]) -> bytes
         rows.append(_ROW.format(link="../", name="../", size="", modified=""))
     for name, isDirectory, status in found[:MOST]:
         slash = "/" if isDirectory else ""
+        hasSize = not (isDirectory or S_ISLNK(status.st_mode))
         rows.append(
             _ROW.format(
                 # Without the dot a name with a colon would be taken for a scheme.
                 link="./" + quote(name, safe="") + slash,
                 name=escape(name.decode("utf-8", "replace") + slash),
-                size="" if isDirectory else f"{status.st_size:,}",
+                size=f"{status.st_size:,}" if hasSize else "",
                 modified=escape(formatted(int(status.st_mtime))),
             )
         )

@@ -27,6 +27,15 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(places, sorted(places))
         self.assertIn("1,234,567", text)
 
+    def test_links(self) -> None:
+        """
+        How long a link is says nothing of what it leads to, and is not told.
+        """
+        link = os.stat_result((0o120777, 1, 1, 1, 0, 0, 7654321, 0, 0, 0))
+        text = page("/", [(b"a", False, FILE), (b"b", False, link)]).decode()
+        self.assertIn("1,234,567", text)
+        self.assertNotIn("7,654,321", text)
+
     def test_escaped(self) -> None:
         """
         Neither the path nor a name ends where it should not; other bytes than UTF-8 keep their link.
