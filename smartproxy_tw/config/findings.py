@@ -4,22 +4,43 @@ The mistakes found in one configuration, each placed in its text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from .document import FromEnvironment, Mark, Node, Path, find, readable
 from .errors import Problem
+from .expressions import isSecret
 
-__all__ = ["Findings", "quote"]
+__all__ = ["Findings", "quote", "refusal"]
 
 _LONGEST = 60
 
+_PASSWORD = re.compile(r"(//[^/@\s:]*:)[^/@\s]*@")
+#: Options whose text is for nobody's eyes: secrets, and what was to be users with their passwords.
+_SECRETS = frozenset(("secret", "hmackey", "keysecret", "basicauth", "users"))
+#: Where names are the user's own, and may be those of secrets.
+_NAMED = frozenset(("headers", "query"))
 
-def quote(node: Node) -> str:
+
+def _isHidden(path: Path) -> bool:
+    """
+    Whether what stands at a path may be a secret.
+    """
+    keys = [key.lower().replace("_", "") for key in path if isinstance(key, str)]
+    if not keys:
+        return False
+    if keys[-1] in _SECRETS or keys[-2:] == ["admin", "token"] or keys[-2:-1] == ["users"]:
+        return True
+    return not _NAMED.isdisjoint(keys[:-1]) and isSecret(keys[-1])
+
+
+def quote(node: Node, path: Path = ()) -> str:
     """
     What was written, for a message: text as in the file, variables not filled
-    in, nothing long.
+    in, nothing long, and no secrets: what is wrong with a file is logged.
 
     @param node: The part in question.
+    @param path: Where it stands, if that may make it a secret.
     @return: A short phrase.
     """
     value = node.value
@@ -31,10 +52,26 @@ def quote(node: Node) -> str:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = value.written if isinstance(value, FromEnvironment) else str(value)
+    if isinstance(value, str) and _isHidden(path):
+        return "this value"
+    text = _PASSWORD.sub(r"\1...@", value.written if isinstance(value, FromEnvironment) else str(value))
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + "..."
     return f"'{text}'" if isinstance(value, str) else text
+
+
+def refusal(node: Node, path: Path, why: str) -> str:
+    """
+    The sentence that something cannot be accepted.
+
+    @param node: What.
+    @param path: Where it stands.
+    @param why: The end of the sentence.
+    """
+    if isinstance(node.value, str) and _isHidden(path) and node.value.strip("/") in why:
+        # Libraries quote what they do not understand, last.
+        why = why.rpartition(": ")[0]
+    return f"{quote(node, path)} {why}"
 
 
 class Findings:
@@ -82,7 +119,7 @@ class Findings:
         @param atKey: Whether the key is meant; then it is quoted.
         """
         node, _ = find(self.root, path, atKey)
-        self.add(path, f"'{path[-1]}' {why}" if atKey else f"{quote(node)} {why}", atKey)
+        self.add(path, f"'{path[-1]}' {why}" if atKey else refusal(node, path, why), atKey)
 
     def mark(self, path: Path) -> Mark:
         """

@@ -16,8 +16,8 @@ from typing import Any
 from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import ErrorDetails
 
-from .document import Path, find
-from .findings import Findings, quote
+from .document import Node, Path, find
+from .findings import Findings, quote, refusal
 from .pluggable import others
 from .schema import jsonSchema
 from .section import TAG
@@ -180,13 +180,14 @@ def _missing(key: str, options: dict[str, Any]) -> str:
     return f"needs {key}" + (f" ({meaning[:1].lower()}{meaning[1:]})" if meaning else "")
 
 
-def _said(error: ErrorDetails, found: str, options: Options) -> str:
+def _said(error: ErrorDetails, node: Node, path: Path, options: Options) -> str:
     """
     The message for a value that was refused.
 
-    @param found: The value, quoted.
+    @param node: The value.
+    @param path: Where it stands.
     """
-    kind, context = error["type"], error.get("ctx", {})
+    kind, context, found = error["type"], error.get("ctx", {}), quote(node, path)
     if kind in _KINDS:
         demanded = options.demanded(error["loc"]) if _KINDS[kind] == "a mapping" else []
         parts = f" with {' and '.join(demanded)}" if demanded else ""
@@ -208,7 +209,7 @@ def _said(error: ErrorDetails, found: str, options: Options) -> str:
         return f"has to be {_or([*allowed, *options.besides(error['loc'])])}, not {found}"
     if kind == "value_error":
         isLarge = isinstance(error["input"], (dict, list))
-        return str(context["error"]) if isLarge else f"{found} {context['error']}"
+        return str(context["error"]) if isLarge else refusal(node, path, str(context["error"]))
     if kind == "too_short":
         return "is empty: at least one is needed"
     if kind == "string_too_short":
@@ -275,10 +276,10 @@ def _refused(error: ErrorDetails, path: Path, findings: Findings, options: Optio
             findings.add(path, f"needs {key} ({expected.removesuffix(' was expected')})")
         elif not child.isReported:
             more = others("action") if path[-1:] == ("action",) and key == "type" else ""
-            findings.add((*path, key), f"{expected}, not {quote(child)}{more}")
+            findings.add((*path, key), f"{expected}, not {quote(child, (*path, key))}{more}")
         return
-    message = _said(error, quote(node), options)
+    message = _said(error, node, path, options)
     if error["type"] == "kind":
         key, _, _ = error["msg"].partition(": ")
-        message = f"has to be a mapping with {key}, not {quote(node)}"
+        message = f"has to be a mapping with {key}, not {quote(node, path)}"
     findings.add(path, message)

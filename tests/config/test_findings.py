@@ -33,8 +33,47 @@ class QuoteTests(SynchronousTestCase):
             ([], "an empty list"),
             ("y" * 70, f"'{'y' * 60}...'"),
             (FromEnvironment("secret", "${X}"), "'${X}'"),
+            ("http://ann:geheim@a.test/x", "'http://ann:...@a.test/x'"),
+            ("http://:geheim@a.test/ http://b@c/", "'http://:...@a.test/ http://b@c/'"),
         ):
             self.assertEqual(quote(Node(value, Mark("f"))), expected)
+
+    def test_secrets(self) -> None:
+        """
+        What is secret by its place is not quoted, as what is told goes into logs; numbers and lists are
+        told as what they are.
+        """
+        action = ("routes", 0, "action")
+        for path in (
+            (*action, "load_balancing", "sticky", "secret"),
+            ("admin", "token"),
+            ("acme", "external_account", "hmac_key"),
+            ("acme", "externalAccount", "hmacKey"),
+            ("acme", "dns", "key_secret"),
+            ("routes", 0, "security", "basic_auth"),
+            ("routes", 0, "security", "basicAuth", "users"),
+            ("routes", 0, "security", "basic_auth", "users", "ann"),
+            ("routes", 0, "match", "headers", "authorization"),
+            ("routes", 0, "match", "headers", "X-Api-Key", 1),
+            ("routes", 0, "match", "query", "token"),
+            ("routes", 0, "headers", "request", "set", "Cookie"),
+            (*action, "headers", "Set-Cookie"),
+        ):
+            self.assertEqual(quote(Node("geheim", Mark("f")), path), "this value", path)
+            self.assertEqual(quote(Node(3, Mark("f")), path), "3", path)
+            self.assertEqual(quote(Node([], Mark("f")), path), "an empty list", path)
+        for path in (
+            (),
+            ("routes", 0, "name"),
+            ("routes", 0, "security", "jwt_auth", "token"),
+            (*action, "tls", "certificate", "key"),
+            ("acme", "key_type"),
+            ("routes", 0, "security", "basic_auth", "file"),
+            ("admin", "token_file"),
+            (*action, "load_balancing", "sticky", "cookie"),
+            ("routes", 0, "headers", "request", "set", "X-Version"),
+        ):
+            self.assertEqual(quote(Node("open", Mark("f")), path), "'open'", path)
 
 
 class FindingsTests(SynchronousTestCase):
@@ -47,7 +86,8 @@ class FindingsTests(SynchronousTestCase):
         A tree of two routes, the second from another file.
         """
         self.problems: list[Any] = []
-        root = yamlfile.read("routes:\n- {name: a}\n- {name: b}\n", "f", self.problems)
+        text = "routes:\n- {name: a}\n- {name: b}\nadmin: {token: geheim}\n"
+        root = yamlfile.read(text, "f", self.problems)
         assert root is not None
         self.findings = Findings(root, self.problems, [0, 0])
 
@@ -70,8 +110,10 @@ class FindingsTests(SynchronousTestCase):
         """
         self.findings.refuse(("routes", 0, "name"), "is too short")
         self.findings.refuse(("routes", 1, "name"), "is no key", atKey=True)
+        self.findings.refuse(("admin", "token"), "is no pattern: missing ): geheim(")
         self.assertEqual(
-            [problem.message for problem in self.problems], ["'a' is too short", "'name' is no key"]
+            [problem.message for problem in self.problems],
+            ["'a' is too short", "'name' is no key", "this value is no pattern: missing )"],
         )
 
     def test_mark(self) -> None:
