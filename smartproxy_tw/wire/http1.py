@@ -415,6 +415,7 @@ def _hostName(request: Request, host: bytes | None) -> str:
             request.authority = b""
             return ""
         host = authority
+        request.fields = b"Host: " + host + b"\r\n" + request.fields
     request.authority = host
     name = hostOf(host)
     if name is None:

@@ -101,7 +101,10 @@ class RequestTests(_Refusing):
         """
         found = request(head(start="GET http://shop.example/a HTTP/1.1"))
         self.assertEqual((found.host, found.target.origin), ("shop.example", b"/a"))
-        self.assertEqual(request(head(start="GET http://a/ HTTP/1.0", host=None)).host, "a")
+        # An old client that says only there whom it asks: the target is told by Host.
+        for more in ((), ("X: y", "Connection: x")):
+            old = request(head(*more, start="GET http://A:80/ HTTP/1.0", host=None))
+            self.assertEqual((old.host, old.authority, old.fields), ("a", b"A:80", b"Host: A:80\r\n"))
         self.assertRefused(400, "another host", head(start="GET http://other.example/ HTTP/1.1"))
         self.assertRefused(400, "no Host", head(start="GET http://shop.example/ HTTP/1.1", host=None))
 
