@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .torrents import TORRENTS, farewell, starved, whole
+from .torrents import TORRENTS, Answers, Torrent, farewell, starved, whole
 
 __all__ = ["BASE", "Crowd", "mutated"]
 
@@ -112,7 +112,9 @@ class Crowd:
         @param seconds: How long it stays.
         @param kinds: How many of each.
         @param settings: C{pause}, between two bytes of a slow one, in seconds;
-            C{count}, of mutated requests for each who makes them; C{seed}.
+            C{count}, of mutated requests for each who makes them; C{seed}; C{patience}: so
+            much longer those stay who have answers wait for them, and are not rid of
+            them, in seconds.
         """
         given = {"ports": ports, "seconds": seconds, "kinds": kinds, **settings}
         self._process = subprocess.Popen(
@@ -132,14 +134,25 @@ class Crowd:
         found: dict[str, Any] = json.loads(said)
         return found
 
+    def close(self) -> None:
+        """
+        Send them away, where nobody wants to know any more.
+        """
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
 
 class _Clients:
     def __init__(self, ports: dict[str, int], seconds: float, **settings: Any) -> None:
         self.ports = ports
+        self.half = time.monotonic() + seconds / 2
         self.until = time.monotonic() + seconds
         self.pause: float = settings.get("pause", 0.5)
         self.count: int = settings.get("count", 0)
         self.seed: int = settings.get("seed", 1)
+        self.patience: float = settings.get("patience", 0.0)
         self.found: dict[str, Counter[str]] = {}
         self.waits: list[float] = []
         self.examples: list[str] = []
@@ -171,15 +184,21 @@ class _Clients:
         told = self.found.setdefault(kind, Counter())
         source = random.Random(f"{self.seed} {kind} {index}")
         await asyncio.sleep(source.random() * min(self.pause, 1.0))
-        while not self.isOver:
+        holds = self._holds(kind)
+        last, until = (self.half, self.until + self.patience) if holds else (self.until, self.until)
+        while time.monotonic() < last:
             told["lives"] += 1
             try:
-                await asyncio.wait_for(life(source, told), max(0.05, self.until - time.monotonic()))
+                await asyncio.wait_for(life(source, told), max(0.05, until - time.monotonic()))
             except TimeoutError:
                 return
             except (OSError, EOFError, ssl.SSLError):
                 told["broken"] += 1
                 await asyncio.sleep(0.02)
+
+    @staticmethod
+    def _holds(kind: str) -> bool:
+        return kind in TORRENTS and TORRENTS[kind].asks > 0
 
     # The kinds.
 
@@ -328,44 +347,70 @@ class _Clients:
         await asyncio.sleep(self.pause)
 
     async def _pours(self, name: str, told: Counter[str]) -> None:
-        loop = asyncio.get_running_loop()
         torrent = TORRENTS[name]
+        answers = Answers()
+        until = self.until + self.patience if self._holds(name) else self.until
+        with await self.connected("http", not torrent.isReading) as sock:
+            await asyncio.get_running_loop().sock_sendall(sock, torrent.first)
+            try:
+                if torrent.isReading:
+                    await self._floods(sock, torrent, until, answers, told)
+                else:
+                    await self._ignores(sock, until, answers, told)
+            finally:
+                if torrent.asks and answers.begun:
+                    told["held" if answers.open else "late" if self.isOver else "over"] += 1
+
+    async def _ignores(self, sock: socket.socket, until: float, answers: Answers, told: Counter[str]) -> None:
+        """Whether anybody is there, and has begun to answer, is all that it wants to know."""
+        while time.monotonic() < until:
+            await asyncio.sleep(0.2)
+            if not answers.begun:
+                answers.hear(whole(_unread(sock)))
+            if _isCut(sock):
+                told["cut"] += 1
+                answers.open.clear()
+                return
+
+    async def _floods(
+        self, sock: socket.socket, torrent: Torrent, until: float, answers: Answers, told: Counter[str]
+    ) -> None:
+        loop = asyncio.get_running_loop()
         said, count = bytearray(), 0
         code: int | None = None
         due = 0.0
-        with await self.connected("http", not torrent.isReading) as sock:
-            await loop.sock_sendall(sock, torrent.first)
-            if not torrent.isReading:
-                # Whether anybody is there is all that it wants to know.
-                while True:
-                    await asyncio.sleep(0.2)
-                    if _isCut(sock):
-                        told["cut"] += 1
-                        return
-            while True:
-                if torrent.again is not None and code is None and time.monotonic() >= due:
+        # A cancellation is lost where what is waited for comes at the same moment.
+        while time.monotonic() < until:
+            pause: float | None = None
+            if torrent.again is not None and code is None:
+                if time.monotonic() >= due:
                     due = time.monotonic() + torrent.pause
                     many = 1 if torrent.pause else 50
                     more = b"".join(map(torrent.again, range(count, count + many)))
                     count += many
                     with contextlib.suppress(OSError):
                         await loop.sock_sendall(sock, more)
-                try:
-                    data = await asyncio.wait_for(loop.sock_recv(sock, 65536), _PACE if code is None else 20)
-                except TimeoutError:
-                    continue
-                except OSError:
-                    data = b""
-                said += data
-                told["431"] += data.count(b"431")
-                frames = whole(said)
-                told["starved"] += starved(frames)
-                found = farewell(frames)
-                code = code if found is None else found
-                if not data:
-                    told["closed" if code is None else f"GOAWAY {code}"] += 1
-                    told["most"] = max(told["most"], count)
-                    return
+                pause = max(_PACE, due - time.monotonic())
+            try:
+                data = await asyncio.wait_for(loop.sock_recv(sock, 65536), pause)
+            except TimeoutError:
+                continue
+            except OSError:
+                data = b""
+            said += data
+            told["431"] += data.count(b"431")
+            frames = whole(said)
+            answers.hear(frames)
+            told["starved"] += starved(frames)
+            found = farewell(frames)
+            code = code if found is None else found
+            if not data:
+                told["closed" if code is None else f"GOAWAY {code}"] += 1
+                told["most"] = max(told["most"], count)
+                answers.open.clear()
+                return
+            if torrent.asks and answers.areOver(torrent.asks):
+                return
 
     async def mutant(self, source: random.Random, told: Counter[str]) -> None:
         """Say what is almost a request, so many times."""
@@ -397,6 +442,14 @@ class _Clients:
                 told[status.decode()] += 1
                 if status in (b"500", b"502", b"504") and len(self.examples) < 20:
                     self.examples.append(f"{status.decode()}: {data!r}")
+
+
+def _unread(sock: socket.socket) -> bytearray:
+    """What has come, and stays where it is."""
+    try:
+        return bytearray(sock.recv(65536, socket.MSG_PEEK))
+    except OSError:
+        return bytearray()
 
 
 def _isCut(sock: socket.socket) -> bool:

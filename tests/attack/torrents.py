@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from smartproxy_tw.wire.frames import (
     CANCEL,
     CONTINUATION,
+    DATA,
     END_HEADERS,
     END_STREAM,
     GOAWAY,
@@ -29,7 +30,7 @@ from smartproxy_tw.wire.frames import (
 
 from ..wire.conversations import Frame, block, framesOf
 
-__all__ = ["TORRENTS", "Torrent", "farewell", "starved", "whole"]
+__all__ = ["TORRENTS", "Answers", "Torrent", "farewell", "starved", "whole"]
 
 #: So many requests at a time may be on a connection.
 STREAMS = 100
@@ -44,12 +45,14 @@ class Torrent:
     @ivar again: What is said again and again, given a number that counts; nothing for who waits.
     @ivar isReading: Whether what is answered is read.
     @ivar pause: Seconds between one that is said again and the next; otherwise many are said at once.
+    @ivar asks: How many answers it has wait for it.
     """
 
     first: bytes
     again: Callable[[int], bytes] | None = None
     isReading: bool = True
     pause: float = 0.0
+    asks: int = 0
 
 
 def _asks(stream: int, path: bytes, more: bytes = b"") -> bytes:
@@ -77,19 +80,21 @@ TORRENTS = {
     "unbegun": Torrent(PREFACE[:10]),
     "halfHead": Torrent(_START + frame(HEADERS, 0, 1, block(*_FIELDS))),
     # All answers wait for windows that do not open, or for a reader.
-    "closedWindows": Torrent(PREFACE + settings({INITIAL_WINDOW_SIZE: 0}) + _all(b"/")),
+    "closedWindows": Torrent(PREFACE + settings({INITIAL_WINDOW_SIZE: 0}) + _all(b"/"), asks=STREAMS),
     "unread": Torrent(
         PREFACE
         + settings({INITIAL_WINDOW_SIZE: MOST_WINDOW})
         + windowUpdate(0, 1 << 30)
         + _all(b"/big/1000000"),
         isReading=False,
+        asks=STREAMS,
     ),
     # One byte of an answer is taken now and then, and the window that it waits for is another one each time.
     "inTurns": Torrent(
         _START + _asks(1, b"/big/30000000") + windowUpdate(0, 1),
         lambda index: windowUpdate(0, 2) if index % 2 else windowUpdate(1, 2),
         pause=1.2,
+        asks=1,
     ),
     "rapidReset": Torrent(_START, lambda index: _asks(2 * index + 1, b"/") + reset(2 * index + 1, CANCEL)),
     "pings": Torrent(_START, lambda index: frame(PING, 0, 0, b"%08d" % index)),
@@ -99,6 +104,36 @@ TORRENTS = {
     ),
     "bomb": Torrent(_START, _bomb),
 }
+
+
+class Answers:
+    """
+    Which of a server's answers have begun, and which of those are not over.
+
+    @ivar begun: So many have.
+    @ivar open: The streams of those that are not over.
+    """
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.open: set[int] = set()
+
+    def hear(self, frames: list[Frame]) -> None:
+        """
+        @param frames: What the server has said since the last time.
+        """
+        for each in frames:
+            if each.kind == HEADERS and each.stream not in self.open:
+                self.begun += 1
+                self.open.add(each.stream)
+            if each.kind == RST_STREAM or (each.kind in (HEADERS, DATA) and each.flags & END_STREAM):
+                self.open.discard(each.stream)
+
+    def areOver(self, asked: int) -> bool:
+        """
+        @return: Whether so many have begun, and none of them is left.
+        """
+        return self.begun >= asked and not self.open
 
 
 def whole(said: bytearray) -> list[Frame]:
