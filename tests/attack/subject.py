@@ -8,6 +8,7 @@ talk in lines of JSON over standard input and output.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -25,6 +26,7 @@ from typing import Any
 __all__ = ["Subject", "main"]
 
 _ROOT = Path(__file__).parent.parent.parent
+_LIBRARY = ctypes.CDLL(None)
 
 
 class Subject:
@@ -232,6 +234,7 @@ def main(settings: dict[str, Any], directory: str) -> None:
 
     async def facts() -> dict[str, Any]:
         gc.collect()
+        used = _used()
         kinds: Counter[str] = Counter()
         for name in os.listdir("/proc/self/fd"):
             try:
@@ -240,7 +243,9 @@ def main(settings: dict[str, Any], directory: str) -> None:
                 continue
         return {
             "descriptors": kinds,
-            "objects": len(gc.get_objects()),
+            # With those that are frozen, as all are that are there when a table is put to use.
+            "objects": len(gc.get_objects()) + gc.get_freeze_count(),
+            "used": used,
             "memory": _resident(),
             "troubles": troubles,
             **(await plane.tally()),
@@ -285,6 +290,7 @@ def main(settings: dict[str, Any], directory: str) -> None:
                 # Targets that are nobody's any more keep no connections.
                 await plane.useTable(replace(config, routes=()))
                 await plane.useTable(config)
+                _settle()
             elif do == "plan":
                 larger = more(arguments["routes"])
             elif do == "install":
@@ -325,6 +331,42 @@ def main(settings: dict[str, Any], directory: str) -> None:
 
     reactor.callWhenRunning(lambda: Deferred.fromCoroutine(begin()))
     reactor.run()
+
+
+def _settle() -> None:
+    """
+    Have memory be what is in use: garbage goes, what was frozen with it when a table was put
+    to use as well, and the allocator gives back what is free.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    if hasattr(_LIBRARY, "malloc_trim"):
+        _LIBRARY.malloc_trim(0)
+
+
+class _Mallinfo(ctypes.Structure):
+    """As in malloc.h of the GNU C library, since 2.33."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    ]
+
+
+def _used() -> int:
+    """
+    What the C library's allocator has given away and not got back, in bytes; 0 where it does not tell.
+    What is small and Python's own is not among it.
+    """
+    if not hasattr(_LIBRARY, "mallinfo2"):
+        return 0
+    _LIBRARY.mallinfo2.restype = _Mallinfo
+    found = _LIBRARY.mallinfo2()
+    return int(found.uordblks + found.hblkhd)
 
 
 def _resident() -> int:
