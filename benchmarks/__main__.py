@@ -137,9 +137,13 @@ def hostFor(kind: str) -> str:
     return "localhost" if kind == "sni" else "127.0.0.1"
 
 
-def awaitAnswer(name: str, place: Place, kind: str, path: str) -> None:
-    """Wait for the right answer, or stop with what the proxy said."""
-    expected = origin.ANSWERS[path.encode()].partition(b"\r\n\r\n")[2]
+def awaitAnswer(name: str, place: Place, kind: str, path: str, expected: bytes = b"") -> None:
+    """
+    Wait for the right answer, or stop with what the proxy said.
+
+    @param expected: The answer; by default that of L{origin}.
+    """
+    expected = expected or origin.ANSWERS[path.encode()].partition(b"\r\n\r\n")[2]
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
         if answers(hostFor(kind), getattr(place, kind), kind in _SECRET, path) == expected:
