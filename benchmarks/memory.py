@@ -59,7 +59,7 @@ def proxy(name: str, port: int) -> Iterator[tuple[int, Place]]:
         credential = selfSigned(["bench.test"])
         for file, content in (("cert.pem", credential.chain), ("key.pem", credential.key)):
             (Path(directory) / file).write_bytes(content)
-        place = Place(Path(directory), freePort(), freePort(), port)
+        place = Place(Path(directory), *(freePort() for _ in range(4)), port, port)
         if name == "ours":
             process = start(name, place)
         else:
@@ -69,7 +69,7 @@ def proxy(name: str, port: int) -> Iterator[tuple[int, Place]]:
                     [sys.executable, "-c", _STOCK, *numbers], cwd=directory, stdout=said, stderr=said
                 )
         try:
-            awaitAnswer(name, place, True, "/")
+            awaitAnswer(name, place, "https", "/")
             yield process.pid, place
         finally:
             process.terminate()
