@@ -5,7 +5,6 @@ Tunnels: bytes both ways at once, and every way to end.
 from __future__ import annotations
 
 import socket
-from hashlib import blake2b
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -24,6 +23,28 @@ def noise(size: int, seed: int) -> bytes:
     Bytes that are not alike anywhere: a cipher makes a gigabyte of them in a second.
     """
     return Cipher(AES128(seed.to_bytes(16, "big")), CTR(bytes(16))).encryptor().update(bytes(size))
+
+
+class Hearing:
+    """
+    Holds what a side hears, as it comes, against what it is to hear: a digest of
+    either would take ten times as long.
+
+    @ivar wanted: What is to come.
+    @ivar isAlike: Whether all that has come is the beginning of that.
+    """
+
+    def __init__(self, wanted: bytes) -> None:
+        self.wanted = wanted
+        self.isAlike = True
+        self._at = 0
+
+    def hears(self, data: bytes) -> None:
+        """
+        This is next.
+        """
+        self.isAlike = self.isAlike and self.wanted.startswith(data, self._at)
+        self._at += len(data)
 
 
 class TunnelTests(PlaneTests):
@@ -69,25 +90,26 @@ class TunnelTests(PlaneTests):
 
         @param early: So much of the other's bytes a side wants before it ends.
         """
-        sums = []
-        for peer, size, wanted, seed in ((client, up, down, 1), (server, down, up, 2)):
-            digest = blake2b()
-            sums.append((peer, digest, size, wanted, seed))
-            peer.watch = digest.update
+        sides = []
+        rising, falling = noise(up, 1), noise(down, 2)
+        for peer, said, wanted in ((client, rising, falling), (server, falling, rising)):
+            hearing = Hearing(wanted)
+            sides.append((peer, said, hearing))
+            peer.watch = hearing.hears
             if peer.data:
-                digest.update(bytes(peer.data))
+                hearing.hears(bytes(peer.data))
                 peer.data.clear()
-        for peer, _, size, _, seed in sums:
-            peer.sends(noise(size, seed)[: size // 2])
-        for peer, _, size, wanted, seed in sums:
-            least = min(early, wanted // 2)
+        for peer, said, _ in sides:
+            peer.sends(said[: len(said) // 2])
+        for peer, said, hearing in sides:
+            least = min(early, len(hearing.wanted) // 2)
             await peer.until(lambda: peer.received >= least, "the other's bytes")  # noqa: B023
-            peer.sends(noise(size, seed)[size // 2 :])
+            peer.sends(said[len(said) // 2 :])
             peer.finishes()
-        for (peer, digest, _, wanted, _), seed in zip(sums, (2, 1), strict=True):
+        for peer, _, hearing in sides:
             await peer.ends()
-            self.assertEqual(peer.received, wanted)
-            self.assertEqual(digest.digest(), blake2b(noise(wanted, seed)).digest())
+            self.assertEqual(peer.received, len(hearing.wanted))
+            self.assertTrue(hearing.isAlike)
         await self.isIdle()
 
 
