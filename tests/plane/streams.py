@@ -25,8 +25,11 @@ from h2.events import (
     TrailersReceived,
 )
 from h2.settings import SettingCodes
+from hpack.huffman import HuffmanEncoder
+from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 
 from smartproxy_tw.config.model import Forward, Route
+from smartproxy_tw.wire.huffman import encode
 
 from .conversation import SessionTests
 from .harness import TERMINATE, Origin, Peer
@@ -56,6 +59,18 @@ class Answer:
     isWhole: bool = False
 
 
+class _Coder(HuffmanEncoder):
+    """
+    Hyper's, whose time grows with the square of a text, and for long ones ours, which
+    L{tests.wire.test_huffman} holds against it.
+    """
+
+    def encode(self, bytes_to_encode: bytes | None) -> bytes:
+        if bytes_to_encode is None or len(bytes_to_encode) < 1000:
+            return super().encode(bytes_to_encode)
+        return encode(bytes_to_encode)
+
+
 class Client:
     """
     One connection.
@@ -77,6 +92,7 @@ class Client:
                 normalize_outbound_headers=False,
             )
         )
+        self.line.encoder.huffman_coder = _Coder(REQUEST_CODES, REQUEST_CODES_LENGTH)
         self.answers: dict[int, Answer] = {}
         self.farewells: list[tuple[int, int | None]] = []
         self.isReading = isReading
