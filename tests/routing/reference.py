@@ -187,29 +187,43 @@ views = st.builds(
 )
 
 
-@st.composite
-def conditions(draw: st.DrawFn, route: Route) -> Conditions:
-    """
-    What a route of its kind can ask for: mostly nothing, and never much.
-    """
-    kind = draw(
-        st.sampled_from(["", "", "", "clients", "clients", "headers", "query", "methods", "plugins", "all"])
-    )
+# Made once, not for each route of each example: to make a strategy takes longer than to draw from it.
+_kinds = st.sampled_from(["", "", "", "clients", "clients", "headers", "query", "methods", "plugins", "all"])
+_plugins = st.sampled_from([(), *((each,) for each in _PLUGINS.values())])
+_methods = st.sampled_from([("GET",), ("POST", "GET"), ()])
+_versions = st.sampled_from([("1.2",), ("1.3",), ()])
+_counts = st.integers(0, 9)
+_makers = st.sampled_from([http, http, https, https, passthrough, tcp, tlsTCP])
+_domains = st.lists(_patterns, max_size=3, unique=True)
+_ports = st.sampled_from([(80,), (443,), (80, 443)])
+_priorities = st.sampled_from([0, 0, 0, 1, -1])
+
+
+def _conditions(draw: st.DrawFn, route: Route) -> Conditions:
+    kind = draw(_kinds)
     found = Conditions()
     if kind in ("clients", "all"):
         found = replace(found, clients=draw(_clients))
     if kind in ("plugins", "all"):
-        found = replace(found, plugins=draw(st.sampled_from([(), *((each,) for each in _PLUGINS.values())])))
+        found = replace(found, plugins=draw(_plugins))
     if route.protocol == "http":
         if kind in ("headers", "all"):
             found = replace(found, headers=draw(_asked))
         if kind in ("query", "all"):
             found = replace(found, query=draw(_asked))
         if kind in ("methods", "all"):
-            found = replace(found, methods=draw(st.sampled_from([("GET",), ("POST", "GET"), ()])))
+            found = replace(found, methods=draw(_methods))
         if kind == "all" and route.tls is not None:
-            found = replace(found, tlsVersions=draw(st.sampled_from([("1.2",), ("1.3",), ()])))
+            found = replace(found, tlsVersions=draw(_versions))
     return found
+
+
+@st.composite
+def conditions(draw: st.DrawFn, route: Route) -> Conditions:
+    """
+    What a route of its kind can ask for: mostly nothing, and never much.
+    """
+    return _conditions(draw, route)
 
 
 @st.composite
@@ -218,12 +232,11 @@ def configurations(draw: st.DrawFn) -> Config:
     A handful of routes of all kinds that get in one another's way.
     """
     routes = []
-    for number in range(draw(st.integers(0, 9))):
-        make = draw(st.sampled_from([http, http, https, https, passthrough, tcp, tlsTCP]))
-        route = make(f"r{number}", *draw(st.lists(_patterns, max_size=3, unique=True)))
+    for number in range(draw(_counts)):
+        make = draw(_makers)
+        route = make(f"r{number}", *draw(_domains))
         if route.protocol == "http":
             route = replace(route, path=draw(pathPatterns))
-        route = replace(route, conditions=draw(conditions(route)))
-        ports = draw(st.sampled_from([(80,), (443,), (80, 443)]))
-        routes.append(replace(route, ports=ports, priority=draw(st.sampled_from([0, 0, 0, 1, -1]))))
+        route = replace(route, conditions=_conditions(draw, route))
+        routes.append(replace(route, ports=draw(_ports), priority=draw(_priorities)))
     return configure(*routes)

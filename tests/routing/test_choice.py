@@ -29,6 +29,13 @@ def branch(
     return Branch(Forward((Target(name, 80),)), path, conditions, priority)
 
 
+_asked = conditions(http("a")).map(lambda found: found if found != Conditions() else None)
+_branches = st.lists(
+    st.builds(branch, st.sampled_from("abc"), pathPatterns, _asked, st.sampled_from([0, 0, 1, -1])),
+    max_size=6,
+)
+
+
 class ChoiceTests(SynchronousTestCase):
     """
     L{smartproxy_tw.routing.choice}.
@@ -112,15 +119,12 @@ class ReferenceTests(SynchronousTestCase):
         givenPlugins(self)
 
     @examples(80)
-    @given(st.data(), paths, views)
-    def test_choice(self, data: st.DataObject, path: str, view: View) -> None:
+    @given(_branches, paths, views)
+    def test_choice(self, some: list[Branch], path: str, view: View) -> None:
         """
         For any targets, any path, and whatever else can be asked for; each of those that are not chosen
         has its objection just when it is not for this.
         """
-        asked = conditions(http("a")).map(lambda found: found if found != Conditions() else None)
-        one = st.builds(branch, st.sampled_from("abc"), pathPatterns, asked, st.sampled_from([0, 0, 1, -1]))
-        some = data.draw(st.lists(one, max_size=6))
         chosen = next((each.places for each in tiers(some) if each.holds(path, view.sight)), ())
         self.assertEqual(list(chosen), slowChoice(some, path, view))
         told = [(places, why) for _, places, why in judged(some, path, view.sight)]
