@@ -11,6 +11,7 @@ Importing this imports pydantic, so nobody does before a file is read.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Tag
@@ -181,13 +182,15 @@ def _tidied(value: Any) -> Any:
     return made
 
 
+@cache
 def jsonSchema() -> dict[str, Any]:
     """
     The language as JSON Schema (2020-12), for editors and other programs.
 
     @return: A schema with every option in snake_case, its type, bounds, default
-        and meaning.  What depends on several options, on the environment or on
-        files is for C{smartproxy check} to say.
+        and meaning: the same one each time, so nobody changes it.  What depends on
+        several options, on the environment or on files is for C{smartproxy check}
+        to say.
     """
     made: dict[str, Any] = _tidied(File.model_json_schema(by_alias=True, schema_generator=_Generator))
     made["title"] = "smartproxy configuration"

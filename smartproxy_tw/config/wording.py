@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import cache
 from typing import Any
 
 from pydantic.alias_generators import to_camel, to_snake
@@ -54,18 +53,13 @@ _BOUNDS = {
 }
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    return jsonSchema()
-
-
 class Options:
     """
     Which options exist where, according to the schema.
     """
 
     def __init__(self) -> None:
-        self._schema = _schema()
+        self._schema = jsonSchema()
 
     def at(self, loc: Iterable[str | int]) -> dict[str, Any]:
         """
