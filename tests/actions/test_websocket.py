@@ -322,7 +322,7 @@ class WebSocketTests(SynchronousTestCase):
         talk = Conversation()
         talk.socket.pauseProducing()
         for number in range(100):
-            talk.says(frame(PING, b"%d" % number) * 1000)
+            talk.says(frame(PING, b"%d" % number) * 200)
         self.assertEqual(talk.transport.producerState, "paused")
         self.assertLess(len(talk.said()), 2000)
         talk.socket.resumeProducing()
@@ -391,7 +391,7 @@ class WebSocketTests(SynchronousTestCase):
         """
         talk = Conversation().says(frame(TEXT, b"", False))
         for _ in range(100):
-            talk.says(frame(CONT, b"", False) * 1000)
+            talk.says(frame(CONT, b"", False) * 200)
             talk.clock.pump([0.01] * 20)
         talk.says(frame(CONT, b"x"))
         self.assertEqual((talk.heard, talk.transport.most), (["x"], 0))
