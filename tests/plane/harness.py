@@ -535,12 +535,8 @@ def serverSSL(credential: Credential, alpn: bytes = b"") -> SSL.Connection:
     return connection
 
 
-def clientSSL(
-    name: str | None, alpn: Sequence[bytes] = (), highest: int = 0, lowest: int = 0
-) -> SSL.Connection:
-    """
-    The TLS of a client that believes everything.
-    """
+@cache
+def _clientContext(alpn: tuple[bytes, ...], highest: int, lowest: int) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     if highest:
         context.set_max_proto_version(highest)
@@ -549,7 +545,16 @@ def clientSSL(
         context.set_cipher_list(b"ALL:@SECLEVEL=0")
     if alpn:
         context.set_alpn_protos(list(alpn))
-    connection = SSL.Connection(context, None)
+    return context
+
+
+def clientSSL(
+    name: str | None, alpn: Sequence[bytes] = (), highest: int = 0, lowest: int = 0
+) -> SSL.Connection:
+    """
+    The TLS of a client that believes everything.
+    """
+    connection = SSL.Connection(_clientContext(tuple(alpn), highest, lowest), None)
     if name is not None:
         connection.set_tlsext_host_name(name.encode())
     connection.set_connect_state()
