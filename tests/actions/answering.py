@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from functools import cache
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -18,12 +19,21 @@ from smartproxy_tw.plane.minute import PERIOD
 from ..plane.harness import Peer, PlaneTests, turns
 from . import samples
 
-__all__ = ["GET", "NAME", "WHOLE", "ApplicationTests"]
+__all__ = ["GET", "NAME", "ApplicationTests", "digestOfAll"]
 
 NAME = "tests.actions.samples"
-#: Of what the samples give in pieces.
-WHOLE = hashlib.sha256(b"".join(bytes([number % 256]) * 65536 for number in range(512))).digest()
 GET = b"GET %b HTTP/1.1\r\nHost: a.test\r\n\r\n"
+
+
+@cache
+def digestOfAll() -> bytes:
+    """
+    Of what the samples give in pieces.
+    """
+    digest = hashlib.sha256()
+    for number in range(512):
+        digest.update(bytes([number % 256]) * 65536)
+    return digest.digest()
 
 
 class ApplicationTests(PlaneTests):
@@ -163,7 +173,7 @@ class ApplicationTests(PlaneTests):
             before = samples.Pieces.given
             await deferToThread(threading.Event().wait, 0.05)
         self.assertLess(before, 300)
-        self.assertEqual(await self.whole(client), WHOLE)
+        self.assertEqual(await self.whole(client), digestOfAll())
         client.leaves()
 
     async def whole(self, client: Peer) -> bytes:

@@ -10,7 +10,7 @@ from smartproxy_tw.config.model import Respond, Route
 
 from ..plane.harness import field, turns
 from . import samples
-from .answering import GET, WHOLE, ApplicationTests
+from .answering import GET, ApplicationTests, digestOfAll
 
 
 class ResourceTests(ApplicationTests):
@@ -122,7 +122,7 @@ class ResourceTests(ApplicationTests):
         await self.settles(lambda: samples.Pieces.given > 10, "it begins")
         await turns(1000)
         self.assertLess(samples.Pieces.given, 300)
-        self.assertEqual(await self.whole(client), WHOLE)
+        self.assertEqual(await self.whole(client), digestOfAll())
         samples.Pieces.given = 0
         client.transport.pauseProducing()  # type: ignore[union-attr]
         client.sends(GET % b"/pull")

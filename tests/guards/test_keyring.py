@@ -17,7 +17,7 @@ from smartproxy_tw.guards.web import Reply
 
 from .test_bearer import key
 
-SET = json.dumps({"keys": [key("RSA").as_dict(private=False)]}).encode()
+SET = json.dumps({"keys": [key("EC").as_dict(private=False)]}).encode()
 
 
 class _Web:
@@ -73,7 +73,7 @@ class KeyringTests(SynchronousTestCase):
         self.web.answers()
         self.assertEqual((self.ended, self.changed), (["a", "b", "c"], 1))
         assert self.ring.keys is not None
-        self.assertTrue(self.ring.keys.anyFor(["RS256"]))
+        self.assertTrue(self.ring.keys.anyFor(["ES256"]))
 
     def test_lifetime(self) -> None:
         """
