@@ -277,6 +277,7 @@ class EndingTests(TunnelTests):
         ended[0].leaves()
         await ended[1].ends()
         ended[1].leaves()
+        await self.settles(lambda: self.plane.engine.open == 1, "one is left")
         self.world.advance(11)
         self.assertEqual(await drained, 1)
         await client.breaksOff()
