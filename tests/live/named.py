@@ -25,6 +25,7 @@ from smartproxy_tw.facts import Address
 
 from ..ports import freePorts
 from .pebble import _Process
+from .running import PATIENCE
 
 __all__ = ["Named", "missing"]
 
@@ -127,7 +128,7 @@ class Named:
         program = shutil.which("named", path=_PATH)
         arguments = ["named", "-g", "-c", str(self._directory / "named.conf")]
         self._reactor.spawnProcess(process, program, arguments, env={"PATH": _PATH})
-        giveUp = self._reactor.seconds() + 30.0
+        giveUp = self._reactor.seconds() + PATIENCE
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(self.address) == 0:

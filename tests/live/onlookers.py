@@ -42,7 +42,7 @@ class Origins:
 
     def __init__(self) -> None:
         self.http = [_origin(name) for name in ("first", "second")]
-        self.chat = serve(_echo, HERE, 0, ping_interval=None)
+        self.chat = serve(_echo, HERE, 0, ping_interval=None, open_timeout=PATIENCE)
         self._threads = [
             threading.Thread(target=each.serve_forever, daemon=True) for each in (*self.http, self.chat)
         ]
@@ -66,7 +66,7 @@ class Origins:
             each.server_close()
         self.chat.shutdown()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(PATIENCE)
 
 
 class QuietServer(ThreadingHTTPServer):

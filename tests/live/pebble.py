@@ -36,6 +36,7 @@ from smartproxy_tw.acme.x509 import Signer
 from smartproxy_tw.facts import Address
 
 from ..ports import freePorts
+from .running import PATIENCE
 
 __all__ = ["Pebble", "Tally", "missing"]
 
@@ -43,10 +44,6 @@ __all__ = ["Pebble", "Tally", "missing"]
 missing: str | None = None
 if not (shutil.which("pebble") and shutil.which("pebble-challtestsrv")):
     missing = "needs the Debian package pebble"
-
-#: How long either process may take until it answers, in seconds; far more
-#: than it needs on an idle machine.
-_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -315,7 +312,7 @@ class Pebble:
         Wait until somebody accepts there: 10 ms between tries, and an end at
         once when a process has died.
         """
-        giveUp = self._reactor.seconds() + _PATIENCE
+        giveUp = self._reactor.seconds() + PATIENCE
         while True:
             for each in self._processes:
                 if each.ended:
@@ -325,7 +322,7 @@ class Pebble:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     return
             if self._reactor.seconds() > giveUp:
-                raise RuntimeError(f"Nobody listens on 127.0.0.1:{port} after {_PATIENCE} s.")
+                raise RuntimeError(f"Nobody listens on 127.0.0.1:{port} after {PATIENCE} s.")
             await deferLater(self._reactor, 0.01)
 
     async def _tell(self, verb: str, facts: dict[str, object]) -> None:

@@ -21,6 +21,9 @@ import grpc
 
 __all__: list[str] = []
 
+#: More than anything takes here, in seconds, on a machine that is busy with other things.
+_PATIENCE = 120
+
 
 class Service(grpc.GenericRpcHandler):
     """
@@ -87,10 +90,10 @@ def call(port: str) -> None:
     """
     options = [("grpc.enable_http_proxy", 0)]
     with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-        answer, told = channel.unary_unary("/t.T/Unary").with_call(b"abc" * 100_000, timeout=20)
+        answer, told = channel.unary_unary("/t.T/Unary").with_call(b"abc" * 100_000, timeout=_PATIENCE)
         print("unary", len(answer), dict(told.trailing_metadata() or ()).get("x-length"))
-        print("down", [len(each) for each in channel.unary_stream("/t.T/Down")(b"", timeout=20)])
-        print("up", channel.stream_unary("/t.T/Up")(iter([b"x" * 50_000] * 10), timeout=20).decode())
+        print("down", [len(each) for each in channel.unary_stream("/t.T/Down")(b"", timeout=_PATIENCE)])
+        print("up", channel.stream_unary("/t.T/Up")(iter([b"x" * 50_000] * 10), timeout=_PATIENCE).decode())
         taken: list[str] = []
 
         def asking() -> Iterator[bytes]:
@@ -100,10 +103,10 @@ def call(port: str) -> None:
                     time.sleep(0)
                 yield b"%d" % index
 
-        for each in channel.stream_stream("/t.T/Both")(asking(), timeout=60):
+        for each in channel.stream_stream("/t.T/Both")(asking(), timeout=_PATIENCE):
             taken.append(each.decode())
         print("both", len(taken), taken[-1])
-        for method, seconds in (("Fails", 20), ("Nothing", 20), ("Sleeps", 0.5)):
+        for method, seconds in (("Fails", _PATIENCE), ("Nothing", _PATIENCE), ("Sleeps", 0.5)):
             try:
                 channel.unary_unary(f"/t.T/{method}")(b"", timeout=seconds)
             except grpc.RpcError as error:
@@ -139,14 +142,14 @@ def stay(port: str) -> None:
 
             isFirst = True
             try:
-                for each in channel.stream_stream("/t.T/Both")(asking(), timeout=120):
+                for each in channel.stream_stream("/t.T/Both")(asking(), timeout=_PATIENCE):
                     if each != b"got %d" % index:
                         wrong.append(repr(each))
                     count("heard")
                     if isFirst:
                         isFirst = False
-                        ready.wait(30)
-                    if unary(b"abc", timeout=20) != b"cba":
+                        ready.wait(_PATIENCE)
+                    if unary(b"abc", timeout=_PATIENCE) != b"cba":
                         wrong.append("another answer")
                     count("called")
             except (grpc.RpcError, BrokenBarrierError) as error:
@@ -155,12 +158,12 @@ def stay(port: str) -> None:
     threads = [Thread(target=talk, args=(index,)) for index in range(4)]
     for thread in threads:
         thread.start()
-    ready.wait(30)
+    ready.wait(_PATIENCE)
     print("begun", flush=True)
     sys.stdin.readline()
     over.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(_PATIENCE)
     print(json.dumps({"wrong": wrong, **counts}))
 
 

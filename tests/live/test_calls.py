@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..ports import freePorts
+from .running import PATIENCE
 from .test_process import HERE, TWISTD, ProcessCase
 
 REMOTE = Path(__file__).with_name("remote.py")
@@ -60,7 +61,7 @@ class ReloadedTests(ProcessCase):
         """
         Wait for it.
         """
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while not claim():
             if time.monotonic() > end:
                 said = self.log.read_text() if self.log.exists() else ""
@@ -110,14 +111,14 @@ class ReloadedTests(ProcessCase):
                     "it is reloaded",
                 )
                 time.sleep(0.3)
-            said, _ = caller.communicate("\n", timeout=60)
+            said, _ = caller.communicate("\n", timeout=PATIENCE)
             told = json.loads(said)
             self.assertEqual(told["wrong"], [])
             # Not a message was lost.
             self.assertEqual((told["said"], told["called"]), (told["heard"], told["heard"]))
             self.assertGreater(told["heard"], 40)
             process.send_signal(signal.SIGTERM)
-            self.assertEqual(process.wait(30), -signal.SIGTERM)
+            self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
         lines = [json.loads(line) for line in (self.directory / "access.log").read_text().splitlines()]
         long = [each for each in lines if each["target"] == "/t.T/Both"]
         # Each conversation was one request from the first moment to the last.

@@ -37,6 +37,7 @@ from smartproxy_tw.config.model import (
 from ..plane.harness import TERMINATE, PlaneTests, authority, credentialFor, reactor
 from ..plane.test_tunnel import MIB, TunnelTests
 from .onlookers import QuietServer
+from .running import PATIENCE
 
 NEEDS_CURL = None if shutil.which("curl") else "needs the Debian package curl"
 NEEDS_OPENSSL = None if shutil.which("openssl") else "needs the Debian package openssl"
@@ -162,7 +163,7 @@ class CurlTests(LiveTests):
             "curl",
             "-sS",
             "--max-time",
-            "20",
+            str(PATIENCE),
             "--noproxy",
             "*",
             "--cacert",
@@ -385,8 +386,8 @@ class WebSocketTests(LiveTests):
             answers = []
             for message in ("hello", b"\0" * 5, "x" * 70_000, bytes(900_000), ""):
                 chat.send(message)
-                answers.append(chat.recv(timeout=10))
-            self.assertTrue(chat.ping().wait(10))
+                answers.append(chat.recv(timeout=PATIENCE))
+            self.assertTrue(chat.ping().wait(PATIENCE))
             return answers
 
     async def test_everyWay(self) -> None:

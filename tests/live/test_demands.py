@@ -27,6 +27,7 @@ from tests.test_tap import environment
 
 from ..ports import freePorts
 from .pebble import Pebble, missing
+from .running import PATIENCE
 from .test_process import TWISTD
 from .test_promise import story
 
@@ -156,7 +157,7 @@ class DemandCase(TestCase):
         if isRSA:
             context.maximum_version = ssl.TLSVersion.TLSv1_2
             context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
-        plain = socket.create_connection((HERE, self.tls), timeout=20)
+        plain = socket.create_connection((HERE, self.tls), timeout=PATIENCE)
         return context.wrap_socket(plain, server_hostname="a.example")
 
     def leaf(self, *, isRSA: bool = False) -> tuple[str, bytes]:

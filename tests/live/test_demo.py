@@ -14,6 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import smartproxy_tw
 
+from .running import PATIENCE
+
 PACKAGE = Path(smartproxy_tw.__file__).parent
 
 
@@ -54,7 +56,7 @@ class DemoTests(SynchronousTestCase):
         self.assertEqual(len(set(commands)), 2, commands)
         for command in commands:
             ran = subprocess.run(
-                command, shell=True, cwd="/", capture_output=True, text=True, timeout=30, check=False
+                command, shell=True, cwd="/", capture_output=True, text=True, timeout=PATIENCE, check=False
             )
             self.assertEqual(ran.returncode, 0, ran.stderr)
             self.assertIn("Hello from the origin", ran.stdout)

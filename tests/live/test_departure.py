@@ -13,6 +13,7 @@ import subprocess
 import time
 from typing import Any
 
+from .running import PATIENCE
 from .test_clients import NEEDS_CURL
 from .test_http2 import NEEDS_NGHTTP
 from .test_process import HERE, TWISTD
@@ -63,9 +64,11 @@ class DepartureTests(UpgradeCase):
         """
         Have curl ask.
         """
-        command = ["curl", "-sS", "--http2-prior-knowledge", "--noproxy", "*", "--max-time", "60", *more]
+        command = ["curl", "-sS", "--http2-prior-knowledge", "--noproxy", "*", *more]
         url = f"http://{HERE}:{self.plain}{path}"
-        return subprocess.Popen([*command, url], bufsize=0, stdout=subprocess.PIPE)
+        return subprocess.Popen(
+            [*command, "--max-time", str(PATIENCE), url], bufsize=0, stdout=subprocess.PIPE
+        )
 
     def isAnswered(self, *succeeded: int) -> None:
         """
@@ -81,7 +84,7 @@ class DepartureTests(UpgradeCase):
         """
         What h2load says at its end.
         """
-        said, _ = load.communicate(timeout=60)
+        said, _ = load.communicate(timeout=PATIENCE)
         told = re.search(r"requests: .*", said)
         assert told is not None, said
         return {name: int(number) for number, name in re.findall(r"(\d+) (\w+)", told[0])}
@@ -110,8 +113,8 @@ class DepartureTests(UpgradeCase):
                 # The download goes on all the while.
                 self.assertIsNone(process.poll())
                 counts = self.count(load)
-                rest = len(large.communicate(timeout=60)[0])
-                self.assertEqual(process.wait(30), -signal.SIGTERM)
+                rest = len(large.communicate(timeout=PATIENCE)[0])
+                self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
         self.assertEqual((plain.wrong, secret.wrong), ([], []))
         # Each of them was told, and none had to be cut.
         self.assertGreaterEqual((plain.farewells, secret.farewells), (4, 2))
@@ -156,7 +159,7 @@ class DepartureTests(UpgradeCase):
             process.send_signal(signal.SIGTERM)
             while visitor.hears():
                 pass
-            self.assertEqual(process.wait(30), -signal.SIGTERM)
+            self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
             self.assertGreater(time.monotonic() - began, 0.9)
             self.assertEqual(len(visitor.wrong), 1, visitor.wrong)
             visitor.leaves()
@@ -222,14 +225,14 @@ class DepartureTests(UpgradeCase):
                     for _ in range(10):
                         curl = self.curl("/version")
                         self.assertEqual(
-                            (curl.communicate(timeout=60)[0], curl.returncode), (b"%d" % number, 0)
+                            (curl.communicate(timeout=PATIENCE)[0], curl.returncode), (b"%d" % number, 0)
                         )
                     succeeded.append(self.count(load)["succeeded"])
                 self.comesTrue(lambda: plain.done[b"%d" % _ROUNDS] > 20, "the last one is in use")
             self.assertEqual((plain.wrong, secret.wrong), ([], []))
             self.assertGreaterEqual((plain.farewells, secret.farewells), (4 * _ROUNDS, 2 * _ROUNDS))
             # Nothing is stuck: with their last clients those before are gone.
-            self.assertEqual(process.wait(40), 0)
+            self.assertEqual(process.wait(PATIENCE), 0)
             gone = self.pids - {current}
             self.comesTrue(lambda: not any(map(isAlive, gone)), "those before have ended")
             os.kill(current, signal.SIGTERM)

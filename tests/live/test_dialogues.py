@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from ..ports import freePorts
+from .running import PATIENCE
 from .test_http2 import NEEDS_CHROMIUM
 from .test_process import HERE, TWISTD, ProcessCase
 
@@ -65,7 +66,7 @@ async def app(scope, receive, send):
     if scope["type"] == "http":
         if scope["path"] == "/told":
             # The page is not whole before this has come.
-            await asyncio.wait_for(told.wait(), 20)
+            await asyncio.wait_for(told.wait(), 90)
         kind = [(b"content-type", b"text/html")]
         await send({"type": "http.response.start", "status": 200, "headers": kind})
         await send({"type": "http.response.body", "body": page.encode()})
@@ -135,7 +136,7 @@ class DialogueTests(DialogueCase):
         url = f"wss://a.localhost:{self.port}{path}"
         options.setdefault("origin", "https://a.localhost")
         sock = socket.create_connection((HERE, self.port))
-        with connect(url, ssl=context, sock=sock, open_timeout=10, **options) as chat:
+        with connect(url, ssl=context, sock=sock, open_timeout=PATIENCE, **options) as chat:
             yield chat
 
     def refused(self, path: str, **options: Any) -> Any:
@@ -152,10 +153,10 @@ class DialogueTests(DialogueCase):
         """
         for message in ("hello", bytes(5), "\u20ac" * 70_000, bytes(1 << 20), ""):
             chat.send(message)
-            self.assertEqual(chat.recv(timeout=20), message)
+            self.assertEqual(chat.recv(timeout=PATIENCE), message)
         chat.send(iter(["in ", "several ", "pieces"]))
-        self.assertEqual(chat.recv(timeout=10), "in several pieces")
-        self.assertTrue(chat.ping().wait(10))
+        self.assertEqual(chat.recv(timeout=PATIENCE), "in several pieces")
+        self.assertTrue(chat.ping().wait(PATIENCE))
 
     def speaks(self, workers: int) -> None:
         """
@@ -165,7 +166,7 @@ class DialogueTests(DialogueCase):
         with self.going([*TWISTD, "-n", "smartproxy", "--config", "c.yaml"]) as process:
             self.until(process, "Admin socket at")
             with self.chat(subprotocols=[Subprotocol("b"), Subprotocol("a")]) as chat:
-                self.assertEqual(chat.recv(timeout=10).split()[1], "wss")
+                self.assertEqual(chat.recv(timeout=PATIENCE).split()[1], "wss")
                 # Compression was offered, and declined.
                 self.assertEqual((chat.subprotocol, chat.protocol.extensions), ("b", []))
                 self.says(chat)
@@ -186,20 +187,20 @@ class DialogueTests(DialogueCase):
             self.assertEqual(self.refused("/", origin="https://evil.test").status_code, 403)
             self.assertEqual(self.closing("/late"), 1011)
             with self.chat() as chat:
-                chat.recv(timeout=10)
+                chat.recv(timeout=PATIENCE)
                 chat.send(bytes((1 << 20) + 1))
                 with self.assertRaises(ConnectionClosed) as caught:
-                    chat.recv(timeout=10)
+                    chat.recv(timeout=PATIENCE)
                 received = caught.exception.rcvd
                 assert received is not None
                 self.assertEqual(received.code, 1009)
             with self.chat() as chat:
-                chat.recv(timeout=10)
+                chat.recv(timeout=PATIENCE)
                 process.send_signal(signal.SIGTERM)
                 # It is cut when its time is over, as any stream.
                 with self.assertRaises(ConnectionClosed):
-                    chat.recv(timeout=20)
-            process.wait(20)
+                    chat.recv(timeout=PATIENCE)
+            process.wait(PATIENCE)
         self.assertIn('"status":101', (self.directory / "access.log").read_text().replace(" ", ""))
 
     def ends(self, chat: Any) -> None:
@@ -208,7 +209,7 @@ class DialogueTests(DialogueCase):
         """
         chat.send("close")
         with self.assertRaises(ConnectionClosed) as caught:
-            chat.recv(timeout=10)
+            chat.recv(timeout=PATIENCE)
         received = caught.exception.rcvd
         assert received is not None
         self.assertEqual((received.code, received.reason), (4005, "as you like"))
@@ -219,9 +220,9 @@ class DialogueTests(DialogueCase):
         The code of one that the application ends.
         """
         with self.chat(path) as chat:
-            chat.recv(timeout=10)
+            chat.recv(timeout=PATIENCE)
             with self.assertRaises(ConnectionClosed) as caught:
-                chat.recv(timeout=10)
+                chat.recv(timeout=PATIENCE)
             received = caught.exception.rcvd
             assert received is not None
             return int(received.code)
@@ -236,7 +237,7 @@ class DialogueTests(DialogueCase):
         def one() -> None:
             try:
                 with self.chat() as chat:
-                    found.append(chat.recv(timeout=20).split()[0])
+                    found.append(chat.recv(timeout=PATIENCE).split()[0])
                     self.says(chat)
             except Exception as why:
                 wrong.append(why)
@@ -245,7 +246,7 @@ class DialogueTests(DialogueCase):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
         self.assertEqual(wrong, [])
         self.assertEqual(len(found), 20)
         self.assertLessEqual(len(set(found)), workers)
@@ -269,7 +270,7 @@ class BrowserTests(DialogueCase):
     """
 
     skip = NEEDS_CHROMIUM
-    timeout = 120
+    timeout = 240
 
     def test_browser(self) -> None:
         """
@@ -289,11 +290,11 @@ class BrowserTests(DialogueCase):
                 ],
                 capture_output=True,
                 check=False,
-                timeout=90,
+                timeout=2 * PATIENCE,
             )
             self.assertIn(b"<title>chat</title>", ran.stdout, ran.stderr[-2000:])
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(PATIENCE)
         self.assertEqual((self.directory / "told").read_text(), "/browser 4002 a  70000\n")
         entries = [json.loads(line) for line in (self.directory / "access.log").read_text().splitlines()]
         (entry,) = [each for each in entries if each["status"] == 101]

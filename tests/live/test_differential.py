@@ -24,6 +24,7 @@ from smartproxy_tw.wire.http1 import CHUNKED, BadMessage, parseRequest
 
 from ..wire.oracles import byH11, byLLHTTP, byTwisted
 from ..wire.test_differential import BODIES, FRAMING, PLAIN, STARTS, changed, dechunked, split
+from .running import PATIENCE
 
 #: Method, target and content; C{None} for a body that never ended.
 Told = tuple[bytes, bytes, bytes | None]
@@ -107,7 +108,7 @@ def talk(port: int, pieces: list[bytes]) -> bytes:
     Say something, and hear everything that is said in return.
     """
     heard = b""
-    with socket.create_connection(("127.0.0.1", port), 10) as client:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
         for piece in pieces:
             client.sendall(piece)
         client.shutdown(socket.SHUT_WR)

@@ -30,6 +30,7 @@ from tests.test_tap import environment
 from ..ports import freePorts
 from ..snippets import Command, Snippet, commands, reasonFor, snippets
 from .pebble import Pebble, missing
+from .running import PATIENCE
 from .test_promise import story
 
 reactor: Any = _reactor
@@ -201,7 +202,7 @@ class ShellCase(TestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
         self.assertEqual(ran.returncode, status, f"{where}: {command[-1]}\n{ran.stdout}\n{self.log}")
         return str(ran.stdout)
@@ -264,7 +265,7 @@ class ManualTests(ShellCase):
         """
         The process that answers, if one does.
         """
-        ask = asking(str(self.directory / "var/lib/smartproxy/admin.sock"), 10.0)
+        ask = asking(str(self.directory / "var/lib/smartproxy/admin.sock"), PATIENCE)
         try:
             found: int = ask("GET", "/v1", {}).members["process"]
         except ProxyAway:

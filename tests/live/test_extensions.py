@@ -265,7 +265,7 @@ class ExamplePluginTests(ExtensionCase):
             "--disable-pip-version-check",
         ]
         command = [sys.executable, "-m", "pip", "install", *quietly, "--target", str(self.place), str(copy)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def _try(self, workers: int) -> None:
@@ -290,12 +290,13 @@ class ExamplePluginTests(ExtensionCase):
         """
         Say things to the parrot.
         """
-        with connect(f"ws://{HERE}:{self.http}/parrot", proxy=None, compression=None) as chat:
+        url = f"ws://{HERE}:{self.http}/parrot"
+        with connect(url, proxy=None, compression=None, open_timeout=PATIENCE) as chat:
             for message in ("hello", b"\0\xff", "", "x" * 70_000):
                 chat.send(message)
-                self.assertEqual(chat.recv(timeout=10), message)
+                self.assertEqual(chat.recv(timeout=PATIENCE), message)
             chat.send(bytes(70_001))
-            self.assertRaises(ConnectionClosedError, chat.recv, timeout=10)
+            self.assertRaises(ConnectionClosedError, chat.recv, timeout=PATIENCE)
             self.assertEqual(chat.close_code, 1009)
 
     def test_one(self) -> None:

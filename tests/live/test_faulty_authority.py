@@ -30,6 +30,7 @@ from smartproxy_tw.testing.authority import Authority
 from smartproxy_tw.testing.faults import Faults
 
 from ..ports import freePorts
+from .running import PATIENCE
 from .test_promise import Client, configuration, fresh, story
 
 reactor: Any = _reactor
@@ -109,7 +110,7 @@ class FaultyAuthorityTests(TestCase):
         self, proxy: SmartProxy, name: str, isSo: Callable[[CertificateStatus], bool]
     ) -> CertificateStatus:
         """
-        Wait for what is seen of a certificate, twenty seconds at most.
+        Wait for what is seen of a certificate.
         """
         for _ in range(1800):
             (status,) = (each for each in proxy.status() if each.key == Auto((name,)).key)
@@ -123,7 +124,7 @@ class FaultyAuthorityTests(TestCase):
         Something answers for a name, trusted or not.
         """
         context = ssl._create_unverified_context()
-        with socket.create_connection(("127.0.0.1", self.ports[1]), timeout=5) as plain:
+        with socket.create_connection(("127.0.0.1", self.ports[1]), timeout=PATIENCE) as plain:
             context.wrap_socket(plain, server_hostname=name).close()
 
     @story

@@ -35,7 +35,7 @@ with open(os.environ["SMARTPROXY_FILE"]) as file:
     _, begin, rest = file.read().partition("-----BEGIN CERTIFICATE-----")
 body, end, _ = rest.partition("-----END CERTIFICATE-----")
 context = ssl.create_default_context(cafile=root)
-with socket.create_connection(("127.0.0.1", int(port)), timeout=10) as plain:
+with socket.create_connection(("127.0.0.1", int(port)), timeout=60) as plain:
     with context.wrap_socket(plain, server_hostname=told["names"][0]) as client:
         shown = client.getpeercert(binary_form=True)
 told["isServed"] = ssl.PEM_cert_to_DER_cert(begin + body + end) == shown

@@ -81,7 +81,7 @@ class CurlTests(HTTP2Tests):
         number = self.secret if secret else self.plain
         way = ("--http2", "--cacert", str(self.ca)) if secret else ("--http2-prior-knowledge",)
         out, err, code = await self.run_(
-            *("curl", "-sS", "--max-time", "40", "--noproxy", "*", *way),
+            *("curl", "-sS", "--max-time", str(PATIENCE), "--noproxy", "*", *way),
             *("--resolve", f"a.test:{number}:127.0.0.1", *arguments),
             f"{'https' if secret else 'http'}://a.test:{number}{path}",
         )

@@ -27,6 +27,7 @@ from tests.test_tap import environment
 
 from ..ports import freePorts
 from .pebble import Pebble, missing
+from .running import PATIENCE
 from .test_process import HERE, TWISTD, ProcessCase
 from .test_promise import Client, configuration, fresh, story
 from .test_workers import ask, workersOf
@@ -178,7 +179,7 @@ class RootTests(ProcessCase):
             self.assertIn(b"hello", ask(self.http))
             process.terminate()
             self.until(process, "Server Shut Down")
-            process.wait(30)
+            process.wait(PATIENCE)
         log = self.directory / "access.log"
         # A worker that is killed takes what it has not written yet with it.
         self.assertIn(len(log.read_text().splitlines()), (1, 2))

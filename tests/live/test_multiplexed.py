@@ -19,7 +19,7 @@ from smartproxy_tw.config.model import Forward, Route, Target, UpstreamTLS
 
 from ..plane.harness import TERMINATE, credentialFor, reactor
 from ..ports import freePorts
-from .running import Running
+from .running import PATIENCE, Running
 from .test_clients import NEEDS_CURL, LiveTests
 
 _PATH = os.environ.get("PATH", os.defpath) + ":/usr/sbin"
@@ -46,7 +46,7 @@ class ServedTests(LiveTests):
         Run it, until it listens.
         """
         self.server = Running(reactor, command, self.fresh(b"").parent)
-        end = reactor.seconds() + 30
+        end = reactor.seconds() + PATIENCE
         while True:
             with socket.socket() as sock:
                 if sock.connect_ex(("127.0.0.1", port)) == 0:
@@ -123,7 +123,7 @@ class FileServerTests(ServedTests):
         What curl gets.
         """
         out, err, code = await self.run_(
-            "curl", "-sS", "--max-time", "30", "--noproxy", "*", "--cacert", str(self.ca),
+            "curl", "-sS", "--max-time", str(PATIENCE), "--noproxy", "*", "--cacert", str(self.ca),
             "--resolve", f"a.test:{port}:127.0.0.1", *arguments, path,
         )  # fmt: skip
         self.assertEqual(code, 0, err)

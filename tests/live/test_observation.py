@@ -118,7 +118,7 @@ class ObservationTests(ProcessCase):
             ask(self.http, "/none")
             for connection in (
                 HTTPConnection(HERE, self.figures, timeout=PATIENCE),
-                _Connection(str(self.directory / "state" / "admin.sock"), 10),
+                _Connection(str(self.directory / "state" / "admin.sock"), PATIENCE),
             ):
                 connection.request("GET", "/metrics")
                 text = connection.getresponse().read()

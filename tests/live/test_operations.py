@@ -23,6 +23,7 @@ from smartproxy_tw.commands.admin import asking
 from tests.test_tap import environment
 
 from ..ports import freePorts
+from .running import PATIENCE
 from .test_demands import HERE, DemandCase
 from .test_promise import story
 
@@ -150,7 +151,7 @@ class OperationsTests(DemandCase):
                 ["curl", "-s", "-w", "\n%{http_code}", *arguments],
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=PATIENCE,
             )
             body, _, status = ran.stdout.rpartition("\n")
             return int(status), json.loads(body)

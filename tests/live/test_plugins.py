@@ -27,6 +27,7 @@ from smartproxy_tw.testing.authority import Authority
 
 from ..ports import freePorts
 from .pebble import Pebble, missing
+from .running import PATIENCE
 from .test_promise import Client, story
 
 reactor: Any = _reactor
@@ -44,7 +45,7 @@ def installed(where: Path) -> str:
     target = where / "installed"
     quietly = ["--quiet", "--no-index", "--no-deps", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "install", *quietly, "--target", str(target), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return str(target)
 

@@ -193,7 +193,7 @@ class TakenPortTests(ProcessCase):
         self.assertEqual(ran.returncode, 1)
         self.assertPlain(ran.stderr, self.https)
         # The daemon tells the terminal first, and takes its pidfile away after that.
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while (self.directory / "twistd.pid").exists() and time.monotonic() < until:
             time.sleep(0.01)
         self.assertEqual(os.listdir(self.directory), ["twistd.log"])

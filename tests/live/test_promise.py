@@ -30,6 +30,7 @@ from smartproxy_tw.service.tree import SmartProxy
 
 from ..ports import freePorts
 from .pebble import Pebble, missing
+from .running import PATIENCE
 
 reactor: Any = _reactor
 
@@ -135,7 +136,7 @@ class Client:
         return answer.partition(b"\r\n\r\n")[2]
 
     def _connect(self, port: int, name: str) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         return self._context.wrap_socket(plain, server_hostname=name)
 
 

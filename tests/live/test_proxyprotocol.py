@@ -27,7 +27,7 @@ from smartproxy_tw.config.model import (
 
 from ..plane.harness import TERMINATE, credentialFor, reactor
 from ..ports import freePorts
-from .running import Running
+from .running import PATIENCE, Running
 from .test_clients import NEEDS_CURL, LiveTests
 
 #: Debian has it where not every user's PATH goes.
@@ -63,7 +63,7 @@ class ProxyCase(LiveTests):
         file = self.fresh((DEFAULTS + text).encode())
         assert HAPROXY is not None
         self.haproxy = Running(reactor, [HAPROXY, "-db", "-f", str(file)], file.parent)
-        end = reactor.seconds() + 20
+        end = reactor.seconds() + PATIENCE
         while not all(map(_listens, ports)):
             self.haproxy.mustRun()
             self.assertLess(reactor.seconds(), end, "HAProxy never listened")
@@ -74,7 +74,7 @@ class ProxyCase(LiveTests):
         What curl prints, from an address of its own.
         """
         out, err, code = await self.run_(
-            "curl", "-sS", "--max-time", "20", "--noproxy", "*", "--cacert", str(self.ca),
+            "curl", "-sS", "--max-time", str(PATIENCE), "--noproxy", "*", "--cacert", str(self.ca),
             "--interface", CLIENT, "--resolve", f"a.test:{port}:127.0.0.1", *arguments,
             f"{scheme}://a.test:{port}/",
         )  # fmt: skip

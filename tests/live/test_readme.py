@@ -17,11 +17,10 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 import smartproxy_tw
 
+from .running import PATIENCE
+
 #: Where the checkout is: the tests run from a copy when a wheel is tested.
 CHECKOUT = Path(os.environ.get("SMARTPROXY_TW_CHECKOUT") or Path(__file__).parent.parent.parent)
-
-#: How long the demonstration may take before it is ended, in seconds.
-PATIENCE = 60
 
 
 class ReadmeTests(SynchronousTestCase):
@@ -82,7 +81,7 @@ class ReadmeTests(SynchronousTestCase):
         root = Path(re.search(r"--cacert '?([^ ']+)", line)[1])
         self.assertTrue(root.is_absolute() and root.exists(), root)
         pasted = subprocess.run(
-            ["sh", "-c", line.replace("curl ", "curl -sS -i --max-time 20 ", 1)],
+            ["sh", "-c", line.replace("curl ", f"curl -sS -i --max-time {PATIENCE} ", 1)],
             capture_output=True,
             text=True,
             timeout=PATIENCE,

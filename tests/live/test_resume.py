@@ -27,6 +27,7 @@ from smartproxy_tw.testing.validation import Validator
 
 from ..ports import freePorts
 from .pebble import Pebble, missing
+from .running import PATIENCE
 from .test_process import HERE, TWISTD
 from .test_promise import Client, fresh, story
 
@@ -34,9 +35,6 @@ reactor: Any = _reactor
 
 #: What is asked of an authority for one certificate, in this order.
 STEPS = ("account", "order", "authorization", "challenge", "finalize", "certificate")
-
-#: More than anything takes on a busy machine, in seconds.
-PATIENCE = 90.0
 
 
 class Process(ProcessProtocol):

@@ -90,7 +90,7 @@ class _Origin(BaseHTTPRequestHandler):
         self.end_headers()
         for number in range(3):
             self.wfile.write(b"6\r\nline %d\r\n" % number)
-            self.server.heard.wait(10)  # type: ignore[attr-defined]
+            self.server.heard.wait(PATIENCE)  # type: ignore[attr-defined]
             self.server.heard.clear()  # type: ignore[attr-defined]
         self.wfile.write(b"0\r\n\r\n")
 
@@ -137,7 +137,7 @@ class RewritingTests(ProcessCase):
                 "-i",
                 "--path-as-is",
                 "--max-time",
-                "10",
+                str(PATIENCE),
                 *options,
                 f"http://{HERE}:{self.http}{path}",
             ],
@@ -223,7 +223,7 @@ class RewritingTests(ProcessCase):
                 self.assertEqual(client.stdout.read(6), b"line %d" % number)
                 self.origin.heard.set()  # type: ignore[attr-defined]
             self.assertEqual(client.stdout.read(), b"")
-            self.assertEqual(client.wait(10), 0)
+            self.assertEqual(client.wait(PATIENCE), 0)
         finally:
             client.stdout.close()
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from ..plane.harness import authority, credentialFor
 from ..ports import freePorts
 from ..test_tap import environment
+from .running import PATIENCE
 from .test_clients import NEEDS_CURL
 from .test_multiplexed import NGHTTPD
 from .test_process import HERE, TWISTD, ProcessCase
@@ -89,7 +90,7 @@ class SharedTests(ProcessCase):
         """
         Wait for it.
         """
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while not claim():
             if time.monotonic() > end:
                 said = self.log.read_text() if self.log.exists() else ""
@@ -184,7 +185,7 @@ class SharedTests(ProcessCase):
         """
         What curl gets.
         """
-        command = ["curl", "-sS", "--noproxy", "*", "--max-time", "20", "-w", "|%{http_code}", *more]
+        command = ["curl", "-sS", "--noproxy", "*", "--max-time", str(PATIENCE), "-w", "|%{http_code}", *more]
         done = subprocess.run(
             [*command, f"http://{HERE}:{self.http}{path}"], capture_output=True, check=False
         )
@@ -195,7 +196,7 @@ class SharedTests(ProcessCase):
         Ours ends in order.
         """
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(30), -signal.SIGTERM)
+        self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
         self.assertNotIn("Traceback", self.log.read_text())
 
     def known(self, port: int, protocol: str, tls: str = "false") -> str:
@@ -309,7 +310,7 @@ class SharedTests(ProcessCase):
                 done = visitors.done.total()
                 self.comesTrue(lambda done=done: visitors.done.total() > done + 200, "all are served")  # type: ignore[misc]
                 targets[index].send_signal(signal.SIGTERM)
-                targets[index].wait(30)
+                targets[index].wait(PATIENCE)
                 # It may be passed over still when the other one stops, and serves all the same.
                 targets[index] = begin(index)
         self.assertEqual(visitors.wrong, [])
@@ -356,7 +357,7 @@ class SharedTests(ProcessCase):
             self.comesTrue(lambda: visitors.done.total() > 300, "all are served")
             # Its workers finish what they have, and take no more.
             old.send_signal(signal.SIGQUIT)
-            old.wait(30)
+            old.wait(PATIENCE)
             self.nginx(ports[1], isTLS=True)
             done = visitors.done.total()
             self.comesTrue(lambda: visitors.done.total() > done + 300, "all are served")

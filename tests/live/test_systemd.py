@@ -242,7 +242,7 @@ class HandedOverTests(ManagedCase):
                 self.assertIn("EXTEND_TIMEOUT_USEC=", manager.until("STOPPING=1")[-1])
                 self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
         # Nothing was shut down: the next one would find it listening.
-        socket.create_connection((HERE, port), timeout=5).close()
+        socket.create_connection((HERE, port), timeout=PATIENCE).close()
 
     def test_inOneProcess(self) -> None:
         """

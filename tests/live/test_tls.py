@@ -33,6 +33,7 @@ from smartproxy_tw.facts import Credential
 
 from ..plane.harness import TERMINATE, PlaneTests, authority, credentialFor
 from ..plane.test_policy import certified
+from .running import PATIENCE
 
 NEEDS_OPENSSL = None if shutil.which("openssl") else "needs the Debian package openssl"
 NEEDS_SSLYZE = (
@@ -204,7 +205,7 @@ class ResumptionTests(TLSTests):
             found, session = [], None
             for _ in range(3):
                 with (
-                    socket.create_connection(("127.0.0.1", port), timeout=10) as sock,
+                    socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock,
                     context.wrap_socket(sock, server_hostname="a.test", session=session) as wrapped,
                 ):
                     wrapped.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")

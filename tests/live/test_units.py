@@ -19,6 +19,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from smartproxy_tw.cli import OK, main
 from smartproxy_tw.commands.units import NAMES, program, shipped
+from tests.live.running import PATIENCE
 from tests.live.test_process import HERE, TWISTD, ProcessCase
 
 ANALYZE = shutil.which("systemd-analyze")
@@ -100,7 +101,7 @@ def calls(*names: str) -> set[str]:
             [ANALYZE, "--no-pager", "syscall-filter", name],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
             check=True,
         )
         lines = [line.strip() for line in told.stdout.splitlines()[1:]]
@@ -156,7 +157,7 @@ class AnalyzedTests(SynchronousTestCase):
             cwd=self.directory,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -197,7 +198,7 @@ class LimitedTests(ProcessCase):
         with self.going([*limited(), *TWISTD, "-n", "--pidfile=", "smartproxy", "--demo"]) as process:
             self.until(process, "^curl --cacert ")
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(PATIENCE)
 
     def test_workers(self) -> None:
         """
@@ -218,6 +219,6 @@ class LimitedTests(ProcessCase):
             self.until(process, "Admin socket at")
             self.shakeHands()
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(PATIENCE)
             assert process.stdout is not None
             self.assertNotIn("Traceback", process.stdout.read())

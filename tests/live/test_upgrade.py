@@ -560,4 +560,4 @@ class ManagedTests(test_systemd.ManagedCase):
                 time.sleep(0.02)
             self.assertFalse(isAlive(pid))
         # It is the manager's, and was shut down by nobody.
-        socket.create_connection((HERE, port), timeout=5).close()
+        socket.create_connection((HERE, port), timeout=PATIENCE).close()

@@ -252,7 +252,7 @@ class UpstreamTests(ProcessCase):
                     self.begin(stays)
                 for each in clients:
                     each.isToStop = True
-                    each.join(20)
+                    each.join(PATIENCE)
                 self.assertEqual([each.problems for each in clients if each.problems], [])
                 process.terminate()
                 process.wait()

@@ -22,13 +22,13 @@ from smartproxy_tw.wire.frames import REFUSED_STREAM
 from smartproxy_tw.wire.http2 import ClientSession
 
 from ..wire.conversations import HyperFields, block
+from .running import PATIENCE
 
 __all__ = ["HERE", "Visitor", "Visitors", "trusting"]
 
 HERE = "127.0.0.1"
 # At a time, on each connection.
 _STREAMS = 8
-_PATIENCE = 30.0
 
 
 class Visitor:
@@ -48,7 +48,7 @@ class Visitor:
         """
         self._scheme = b"http" if context is None else b"https"
         self._host = host.encode()
-        self.sock = socket.create_connection((HERE, port), timeout=_PATIENCE)
+        self.sock = socket.create_connection((HERE, port), timeout=PATIENCE)
         self.wrong: list[str] = []
         self.bodies: list[bytes] = []
         self.isLeaving = self.isKnown = False
@@ -185,7 +185,7 @@ class Visitors:
         finally:
             self._isOver.set()
             for thread in threads:
-                thread.join(60)
+                thread.join(PATIENCE)
         if any(thread.is_alive() for thread in threads):
             self.wrong.append("somebody still waits for an answer")
 
