@@ -454,9 +454,16 @@ class _Runner:
         path = self._pidfile
         if not path:
             return
+        number = b"%d" % os.getpid()
         try:
-            with open(path, "w", encoding="ascii") as file:
-                file.write(str(os.getpid()))
+            # In one piece, and never cut to nothing first: there is no moment in which who reads it to send
+            # a signal finds neither number.  The directory may be one in which we can put no other file.
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                os.write(descriptor, number.ljust(os.fstat(descriptor).st_size, b"\n"))
+                os.ftruncate(descriptor, len(number))
+            finally:
+                os.close(descriptor)
         except OSError as why:
             from twisted.logger import Logger
 

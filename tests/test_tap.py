@@ -82,6 +82,30 @@ class OptionsTests(SynchronousTestCase):
         runner.forget()
         self.assertEqual(options.parent["pidfile"], "")
 
+    def test_pidfileMeanwhile(self) -> None:
+        """
+        Whoever reads the pidfile while it changes hands finds one number or the other, be the new
+        one shorter or longer, and never none.
+        """
+        heir: Any = object()
+        self.patch(tap, "_heir", lambda: heir)
+        for before in (1, 1234567890):
+            path = Path(self.mktemp())
+            path.write_text(str(before))
+            options = Options()
+            options.parent = {"pidfile": str(path), "nodaemon": True}
+            options.parseOptions(["--demo"])
+            found: list[str] = []
+            runner = tap._Runner(options)
+            # At each call of anything, and when it is over.
+            sys.setprofile(lambda *_: found.append(path.read_text()))  # noqa: B023
+            try:
+                runner.claim()
+            finally:
+                sys.setprofile(None)
+            self.assertLessEqual({each.strip() for each in found}, {str(before), str(os.getpid())})
+            self.assertEqual(path.read_text(), str(os.getpid()))
+
     def test_pidfileOfAnother(self) -> None:
         """
         A pidfile that cannot be written is no reason to end.
