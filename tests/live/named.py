@@ -126,8 +126,10 @@ class Named:
         (self._directory / "named.conf").write_text(text)
         process = self._process = _Process("named", self._directory / "named.log")
         program = shutil.which("named", path=_PATH)
-        arguments = ["named", "-g", "-c", str(self._directory / "named.conf")]
-        self._reactor.spawnProcess(process, program, arguments, env={"PATH": _PATH})
+        assert program, missing
+        process.begin(
+            self._reactor, program, "-g", "-c", str(self._directory / "named.conf"), env={"PATH": _PATH}
+        )
         giveUp = self._reactor.seconds() + PATIENCE
         while True:
             with socket.socket() as probe:

@@ -73,19 +73,24 @@ class _Process(ProcessProtocol):
 
     def __init__(self, name: str, log: Path) -> None:
         self.name = name
-        self._log = log.open("ab")
+        self._log = log
         self.ended = False
         self._waiting: list[Deferred[None]] = []
 
-    def outReceived(self, data: bytes) -> None:
-        self._log.write(data)
-        self._log.flush()
+    def begin(self, reactor: Any, program: str, *arguments: str, **more: Any) -> None:
+        """
+        Begin it.
 
-    errReceived = outReceived
+        @param more: As for C{spawnProcess}.
+        """
+        with self._log.open("ab") as log:
+            # It writes there itself: what it says of a request is there before it answers, however late
+            # the reactor here would have come to read it from a pipe.
+            descriptors = {0: "w", 1: log.fileno(), 2: log.fileno()}
+            reactor.spawnProcess(self, program, [self.name, *arguments], childFDs=descriptors, **more)
 
     def processEnded(self, reason: Failure) -> None:
         self.ended = True
-        self._log.close()
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.callback(None)
@@ -299,13 +304,9 @@ class Pebble:
     def _spawn(self, program: str, *arguments: str) -> None:
         process = _Process(program, self._directory / f"{program}.log")
         self._processes.append(process)
-        self._reactor.spawnProcess(
-            process,
-            shutil.which(program),
-            [program, *arguments],
-            env=self._environment,
-            path=str(self._directory),
-        )
+        found = shutil.which(program)
+        assert found, missing
+        process.begin(self._reactor, found, *arguments, env=self._environment, path=str(self._directory))
 
     async def _answers(self, port: int) -> None:
         """
