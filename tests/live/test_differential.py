@@ -6,7 +6,9 @@ we took in from the client, message by message, and nothing else.
 
 from __future__ import annotations
 
+import queue
 import random
+import selectors
 import socket
 import threading
 from dataclasses import dataclass
@@ -45,62 +47,92 @@ class _Answerer:
         self.complete += 1
 
 
+class _Heard:
+    """
+    One connection to the origin.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.answerer = _Answerer()
+        self.parser = httptools.HttpRequestParser(self.answerer)
+        self.answered = 0
+
+
 class RecordingOrigin:
     """
-    An origin in threads of its own.  It answers each message that llhttp finds
+    An origin in a thread of its own.  It answers each message that llhttp finds
     in what comes, and keeps the bytes.
-
-    @ivar heard: What was received, in its order, each with the number of its
-        connection.
     """
 
     def __init__(self) -> None:
-        self.heard: list[tuple[int, bytes]] = []
+        self._heard: dict[_Heard, bytes] = {}
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._mine, self._theirs = socket.socketpair()
+        self._selector.register(self._theirs, selectors.EVENT_READ)
+        self._streams: queue.SimpleQueue[list[bytes]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """
         Accept no more.
         """
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        self._mine.close()
+        self._thread.join()
 
     def streams(self) -> list[bytes]:
         """
-        What was received, put together by connection, in the order in which
-        these first spoke.
+        What was received since this was last asked, put together by connection, in
+        the order in which these first spoke: once everything is read that has come.
         """
-        found: dict[int, bytes] = {}
-        for number, data in self.heard:
-            found[number] = found.get(number, b"") + data
-        return list(found.values())
+        self._mine.send(b"?")
+        return self._streams.get(timeout=PATIENCE)
 
-    def _accept(self) -> None:
+    def _run(self) -> None:
+        isAsked = isOver = False
+        while not isOver:
+            ready = self._selector.select(0 if isAsked else None)
+            if not ready:
+                # Asked, and nobody has said anything more.
+                isAsked = False
+                self._streams.put(list(self._heard.values()))
+                self._heard = {}
+            for key, _ in ready:
+                if key.fileobj is self._theirs:
+                    isAsked = bool(self._theirs.recv(1))
+                    isOver = not isAsked
+                elif key.fileobj is self._socket:
+                    connection, _ = self._socket.accept()
+                    self._selector.register(connection, selectors.EVENT_READ, _Heard(connection))
+                elif not self._reads(key.data):
+                    self._selector.unregister(key.fileobj)
+                    key.data.connection.close()
+        for key in self._selector.get_map().values():
+            key.fileobj.close()  # type: ignore[union-attr]
+        self._selector.close()
+
+    def _reads(self, heard: _Heard) -> bool:
+        """
+        Whether more may come on a connection.
+        """
         try:
-            while True:
-                connection, _ = self._socket.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-        except OSError:
-            return
-
-    def _serve(self, connection: socket.socket) -> None:
-        answerer = _Answerer()
-        parser = httptools.HttpRequestParser(answerer)
-        answered = 0
-        with connection:
-            try:
-                while data := connection.recv(65536):
-                    self.heard.append((connection.fileno(), data))
-                    parser.feed_data(data)
-                    while answered < answerer.complete:
-                        answered += 1
-                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-                        if parser.get_http_version() == "1.0":
-                            return
-            except (OSError, httptools.HttpParserError):
-                return
+            data = heard.connection.recv(65536)
+            if not data:
+                return False
+            self._heard[heard] = self._heard.get(heard, b"") + data
+            heard.parser.feed_data(data)
+            while heard.answered < heard.answerer.complete:
+                heard.answered += 1
+                heard.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                if heard.parser.get_http_version() == "1.0":
+                    return False
+        except (OSError, httptools.HttpParserError):
+            return False
+        return True
 
 
 def talk(port: int, pieces: list[bytes]) -> bytes:
@@ -204,7 +236,6 @@ class DifferentialTests(TestCase):
             told = expected(data)
             if any(method not in _METHODS for method, _, _ in told):
                 continue  # a method of its own making, which llhttp does not know
-            self.origin.heard.clear()
             answers = talk(self.port, [data[:cut], data[cut:]] if cut else [data])
             self.compare(told, self.origin.streams(), data)
             whole = sum(content is not None for _, _, content in told)
