@@ -226,7 +226,8 @@ class CountedTests(ResumeCase):
         The authority is away when the process starts again, so that nothing is
         known but what is in the journal; its looks are the first connections.
         """
-        await self.opens(validationDelay=0.5)
+        # It is away before it looks, however late it learns of the end, and looks at once when it is back.
+        await self.opens(validationDelay=300)
         self.prepare(self.authority, "first.example", workers=workers, acme={"challenges": [kind]})
         first = self.begin()
         self.arm(first, "challenge", isDone=True)
@@ -236,7 +237,11 @@ class CountedTests(ResumeCase):
         self.assertEqual(noted["kind"], kind)
         second = self.begin()
         validator = Validator(
-            reactor, httpPort=self.ports[0], tlsPort=self.ports[1], resolve=lambda name: HERE
+            reactor,
+            httpPort=self.ports[0],
+            tlsPort=self.ports[1],
+            resolve=lambda name: HERE,
+            timeout=PATIENCE,
         )
 
         async def look() -> None:
@@ -310,22 +315,28 @@ class PebbleTests(ResumeCase):
         """
         Kill a process when something is seen, and start it again.
         """
-        self.ports = freePorts(2)
-        authority = Pebble(
-            reactor,
-            self.mktemp(),
-            httpPort=self.ports[0],
-            tlsPort=self.ports[1],
-            sleep=True,
-            environment={"PEBBLE_VA_SLEEPTIME": "4"},
-        )
-        self.addCleanup(authority.stop)
-        await authority.start()
-        self.prepare(authority, name, workers=workers)
-        first = self.begin()
-        await first.until(lambda: isSo(authority))
-        await first.end()
-        self.assertTrue(self.notes())
+        for _ in range(10):
+            self.ports = freePorts(2)
+            authority = Pebble(
+                reactor,
+                self.mktemp(),
+                httpPort=self.ports[0],
+                tlsPort=self.ports[1],
+                sleep=True,
+                environment={"PEBBLE_VA_SLEEPTIME": "4"},
+            )
+            self.addCleanup(authority.stop)
+            await authority.start()
+            self.prepare(authority, name, workers=workers)
+            first = self.begin()
+            await first.until(lambda authority=authority: isSo(authority))
+            await first.end()
+            if self.notes():
+                break
+            # Pebble was quick, and the order had ended before we had the processor to kill anybody.
+            await authority.stop()
+        else:
+            self.fail("nobody was killed in time")
         await self.serves(self.begin(), authority.root)
         tally = authority.tally()
         self.assertLessEqual(tally.invalid, 1)
