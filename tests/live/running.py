@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-__all__ = ["PATIENCE", "Running", "strange"]
+__all__ = ["PATIENCE", "Running", "opened", "strange"]
 
 #: How long a test waits for what has to come, in seconds, where it is no question how long
 #: that takes: more than a machine needs on which much else is going on.
@@ -34,6 +34,20 @@ def strange(**more: str) -> dict[str, str]:
     @param more: Further variables.
     """
     return {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, **more}
+
+
+def opened(pid: int) -> set[str]:
+    """
+    What a process has open, by the names that the kernel has for it.
+    """
+    found = set()
+    for each in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.add(os.readlink(f"/proc/{pid}/fd/{each}"))
+        except FileNotFoundError:
+            # The process has closed it between the two.
+            pass
+    return found
 
 
 class Running(ProcessProtocol):

@@ -19,7 +19,7 @@ from pathlib import Path
 from smartproxy_tw.commands.admin import _Connection
 
 from ..service.test_exposition import Numbers, numbers
-from .running import PATIENCE
+from .running import PATIENCE, opened
 from .test_process import HERE, TWISTD, ProcessCase, freePort
 from .test_workers import ask, isThere, workersOf
 
@@ -177,8 +177,7 @@ class ObservationTests(ProcessCase):
         """
         Whether a process has a file open.
         """
-        place = f"/proc/{process}/fd"
-        return str(file) in {os.path.realpath(f"{place}/{each}") for each in os.listdir(place)}
+        return str(file) in opened(process)
 
     def test_trace(self) -> None:
         """

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.live.running import PATIENCE
+from tests.live.running import PATIENCE, opened
 from tests.live.test_process import TWISTD, freePort
 from tests.test_tap import environment
 
@@ -303,11 +303,8 @@ class HandedOverTests(ManagedCase):
             self.assertIn(f"[::]:{own}", manager.until("STATUS=Serving")[-1])
             self.assertTrue(self.ask(wanted).endswith(b"ok"))
             self.assertTrue(self.ask(own).endswith(b"ok"))
-            held = {
-                os.readlink(each) for each in Path(f"/proc/{process.pid}/fd").iterdir() if each.is_symlink()
-            }
             inode = os.fstat(manager.sockets[1].fileno()).st_ino
-            self.assertNotIn(f"socket:[{inode}]", held)
+            self.assertNotIn(f"socket:[{inode}]", opened(process.pid))
         self.assertIn(
             f"'smartproxy.socket' on [::]:{unwanted} was handed over and is closed here", self.log.read_text()
         )

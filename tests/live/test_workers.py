@@ -29,7 +29,7 @@ from smartproxy_tw.facts import HTTP01
 from smartproxy_tw.service.errors import StartError
 from smartproxy_tw.service.tree import SmartProxy
 
-from .running import PATIENCE
+from .running import PATIENCE, opened
 from .test_process import HERE, TWIST, TWISTD, ProcessCase, freePort
 
 reactor: Any = _reactor
@@ -242,13 +242,13 @@ class EmbeddedWorkerTests(TestCase):
         return Deferred.fromCoroutine(self._slowToPresent())
 
     async def _hangs(self) -> None:
-        await self.begin(Patience(answer=1, start=30))
+        await self.begin(Patience(answer=4, start=60))
         stopped = self.plane.pids[2]
         assert stopped is not None
         os.kill(stopped, signal.SIGSTOP)
         await self.plane.present(HTTP01("a.test", "t" * 22, "t" * 22 + ".x"))
         self.assertFalse(isThere(stopped))
-        self.assertIn("it did not answer for 1 s", self.logged("worker-died")[0]["how"])
+        self.assertIn("it did not answer for 4 s", self.logged("worker-died")[0]["how"])
         await self.until(self.isWhole)
 
     def test_hangs(self) -> Deferred[None]:
@@ -306,9 +306,10 @@ class EmbeddedWorkerTests(TestCase):
         self.addCleanup(os.close, inherited)
         await self.begin()
         for pid in self.plane.pids.values():
+            assert pid is not None
             for name in ("environ", "cmdline"):
                 self.assertNotIn(b"hunter2", Path(f"/proc/{pid}/{name}").read_bytes())
-            names = {os.readlink(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")}
+            names = opened(pid)
             self.assertFalse([name for name in names if name.startswith(self.proxy.config.stateDir)])
             self.assertLess(len(names), 16)
 
