@@ -60,6 +60,13 @@ class DepartureTests(UpgradeCase):
         ]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
+    def loaded(self) -> int:
+        """
+        How much of what h2load asks has been answered.
+        """
+        log = self.directory / "access.log"
+        return log.read_text().count("/either?load") if log.exists() else 0
+
     def curl(self, path: str, *more: str) -> subprocess.Popen[bytes]:
         """
         Have curl ask.
@@ -100,13 +107,13 @@ class DepartureTests(UpgradeCase):
             plain = Visitors(self.plain, ("/either", "/version"))
             secret = Visitors(self.secure, ("/",), 2, self.root())
             with plain.visiting(), secret.visiting():
-                large = self.curl("/large")
-                assert large.stdout is not None
-                first = len(large.stdout.read(1000))
                 # It stops asking when it is told to, and says what became of the rest.
                 load = self.load(1_000_000)
                 self.comesTrue(lambda: min(plain.done.total(), secret.done.total()) > 200, "all are served")
-                time.sleep(0.5)
+                self.comesTrue(lambda: self.loaded() > 200, "h2load is served")
+                large = self.curl("/large")
+                assert large.stdout is not None
+                first = len(large.stdout.read(1000))
                 plain.mayEnd = secret.mayEnd = True
                 process.send_signal(signal.SIGTERM)
                 self.comesTrue(self.refuses, "nobody listens")
@@ -149,7 +156,7 @@ class DepartureTests(UpgradeCase):
         """
         Who is still there when C{timeouts.drain} is over is cut, and the process ends.
         """
-        self.write(0, **{"drain: 30": "drain: 1"})
+        self.write(0, **{"drain: 300": "drain: 1"})
         with self.going([*TWISTD, "-n", *self.line]) as process:
             self.comesTrue(lambda: fetch(self.plain, "/version") == "0", "it serves")
             visitor = Visitor(self.plain)
@@ -218,8 +225,18 @@ class DepartureTests(UpgradeCase):
             with plain.visiting(), secret.visiting():
                 self.comesTrue(lambda: min(plain.done.total(), secret.done.total()) > 50, "all are served")
                 for number in range(1, _ROUNDS + 1):
+                    # Whoever was told to leave is with the process that takes its leave next.
+                    for visitors, count in ((plain, 4), (secret, 2)):
+                        told, there = count * (number - 1), count * number
+                        self.comesTrue(
+                            lambda visitors=visitors, told=told, there=there: (  # type: ignore[misc]
+                                visitors.farewells >= told and visitors.begun >= there
+                            ),
+                            "all visitors are with this process",
+                        )
+                    before = self.loaded()
                     load = self.load(1_000_000)
-                    time.sleep(0.3)
+                    self.comesTrue(lambda before=before: self.loaded() > before + 200, "h2load is served")  # type: ignore[misc]
                     self.write(number, workers)
                     current = self.upgraded(current)
                     for _ in range(10):

@@ -39,7 +39,7 @@ bind: {here}
 state_dir: ./state
 workers: {workers}
 access_log: {{format: combined, file: ./access.log}}
-timeouts: {{drain: 30}}
+timeouts: {{drain: 300}}
 routes:
   - {{name: version, match: {{ports: {plain}, path: /version}}, action: {{type: respond, body: "{number}"}}}}
   - {{name: either, match: {{ports: {plain}, path: /either}},
@@ -345,9 +345,9 @@ class UpgradeTests(UpgradeCase):
         zone = f"acme: {{dns: {settings}}}\nroutes:"
         query = bytes.fromhex("123400000001000000000000") + b"\x01p\x04test\0\0\x06\0\x01"
 
-        def answers() -> bool:
+        def answers(seconds: float = 2) -> bool:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-                client.settimeout(2)
+                client.settimeout(seconds)
                 client.sendto(query, (HERE, number))
                 return client.recv(4096)[:2] == query[:2]
 
@@ -364,7 +364,7 @@ class UpgradeTests(UpgradeCase):
             after = self.upgraded(before)
             self.comesTrue(lambda: not isAlive(before), "the one before ends")
             self.assertNotEqual(before, after)
-            self.assertTrue(answers())
+            self.assertTrue(answers(PATIENCE))
 
     def drained(self) -> tuple[str, str | None]:
         """

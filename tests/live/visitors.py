@@ -150,6 +150,7 @@ class Visitors:
 
     @ivar wrong: What was not as it should be.
     @ivar done: How many answers there were, by their bodies as far as those are short.
+    @ivar begun: How many connections there were that had an answer.
     @ivar farewells: How many connections came to an end by GOAWAY.
     @ivar mayEnd: Whether it is no mistake any more that nobody listens.
     """
@@ -169,7 +170,7 @@ class Visitors:
         self._lock = threading.Lock()
         self.wrong: list[str] = []
         self.done: Counter[bytes] = Counter()
-        self.farewells = 0
+        self.begun = self.farewells = 0
         self.mayEnd = False
 
     @contextmanager
@@ -211,6 +212,7 @@ class Visitors:
             if not visitor.pending or not visitor.hears():
                 break
             with self._lock:
+                self.begun += bool(visitor.bodies) and not told
                 self.done.update(body[:20] for body in visitor.bodies[told:])
             told = len(visitor.bodies)
         with self._lock:
