@@ -33,7 +33,7 @@ class CertbotTests(TestCase):
     """
 
     skip = NEEDS_CERTBOT
-    timeout = 240
+    timeout = 900
 
     async def opens(self, **options: Any) -> None:
         self.httpPort, tlsPort = freePorts(2)

@@ -81,7 +81,7 @@ class LiveTests(PlaneTests):
     A plane, and programs that talk to it.
     """
 
-    timeout = 240
+    timeout = 900
 
     async def setUp(self) -> None:
         """The authority in a file."""
@@ -498,7 +498,7 @@ class LongTunnelTests(TunnelTests):
     More rounds of C{tests.plane.test_tunnel}.
     """
 
-    timeout = 240
+    timeout = 900
 
     async def test_fullDuplex(self) -> None:
         """

@@ -42,7 +42,7 @@ class DemandCase(TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
     workers = 1
 
     async def begin(self, keyType: str = "ecdsa") -> None:

@@ -270,7 +270,7 @@ class BrowserTests(DialogueCase):
     """
 
     skip = NEEDS_CHROMIUM
-    timeout = 240
+    timeout = 900
 
     def test_browser(self) -> None:
         """

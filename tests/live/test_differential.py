@@ -196,7 +196,7 @@ class DifferentialTests(TestCase):
     What the origin hears is what we understood.
     """
 
-    timeout = 240
+    timeout = 900
 
     async def setUp(self) -> None:
         """

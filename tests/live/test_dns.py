@@ -82,7 +82,7 @@ class WildcardTests(TestCase):
     A name and its wildcard on one certificate: two records at one place.
     """
 
-    timeout = 240
+    timeout = 900
 
     @story
     async def test_pebble(self) -> None:

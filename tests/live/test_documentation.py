@@ -130,7 +130,7 @@ class ShellCase(TestCase):
     """
 
     skip = missing
-    timeout = 300
+    timeout = 900
 
     def setUp(self) -> None:
         for program in ("bash", "curl", "fish", "openssl", "zsh"):

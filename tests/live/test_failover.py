@@ -68,7 +68,7 @@ class FailoverTests(TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
     async def pebble(self, ports: tuple[int, int]) -> Pebble:
         authority = Pebble(reactor, self.mktemp(), httpPort=ports[0], tlsPort=ports[1])

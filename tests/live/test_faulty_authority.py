@@ -61,7 +61,7 @@ FAULTS: dict[str, tuple[Callable[[Faults], None], str]] = {
 
 
 class FaultyAuthorityTests(TestCase):
-    timeout = 240
+    timeout = 900
 
     def hurry(self) -> None:
         """

@@ -62,7 +62,7 @@ class HooksTests(TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
     def setUp(self) -> None:
         self.directory = Path(fresh(self))

@@ -206,7 +206,7 @@ class ChromiumTests(HTTP2Tests):
     """
 
     skip = NEEDS_CHROMIUM
-    timeout = 240
+    timeout = 900
 
     async def test_page(self) -> None:
         """

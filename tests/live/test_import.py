@@ -51,7 +51,7 @@ class Migration(TestCase):
     What is common to all whom one can come from.
     """
 
-    timeout = 240
+    timeout = 900
 
     async def opens(self) -> None:
         self.ports = freePorts(2)

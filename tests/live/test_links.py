@@ -67,7 +67,7 @@ class HeldTests(TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
     @story
     async def test_stoppedAtTheChallenge(self) -> None:

@@ -32,7 +32,7 @@ class ServedTests(LiveTests):
     With a server of its own.
     """
 
-    timeout = 240
+    timeout = 900
     server: Running | None = None
 
     async def tearDown(self) -> None:

@@ -30,7 +30,7 @@ class NewNameTests(TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
     async def begin(self, *, workers: int, sleep: bool) -> None:
         """

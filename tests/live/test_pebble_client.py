@@ -53,12 +53,12 @@ class PebbleClientTests(PebbleStory, AuthoritySuite, TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
 
 class PebbleVariantTests(PebbleStory, TestCase):
     skip = missing
-    timeout = 240
+    timeout = 900
 
     async def test_badNoncesByDefault(self) -> None:
         """
@@ -125,7 +125,7 @@ class PebbleAccountTests(PebbleStory, TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
     async def test_lifeOfAnAccount(self) -> None:
         """

@@ -55,7 +55,7 @@ class PluginTests(TestCase):
     A proxy that is handed both.
     """
 
-    timeout = 240
+    timeout = 900
 
     async def _plugin(self) -> Any:
         place = await deferToThread(installed, Path(self.mktemp()).absolute())

@@ -58,7 +58,7 @@ class PreflightTests(TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
     async def world(self, **settings: Any) -> Pebble:
         """

@@ -146,7 +146,7 @@ class PromiseTests(TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
     async def pebble(self, ports: tuple[int, int], **settings: Any) -> Pebble:
         """
@@ -341,7 +341,7 @@ class TwistdTests(TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
     @story
     async def test_oneCommand(self) -> None:

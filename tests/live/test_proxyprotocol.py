@@ -47,7 +47,7 @@ class ProxyCase(LiveTests):
     """
 
     skip = NEEDS_CURL or NEEDS_HAPROXY
-    timeout = 240
+    timeout = 900
     haproxy: Running | None = None
 
     async def tearDown(self) -> None:

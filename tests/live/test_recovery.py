@@ -28,7 +28,7 @@ class RecoveryTests(TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
     async def afterOutage(self, before: float) -> float:
         """

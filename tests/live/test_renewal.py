@@ -38,7 +38,7 @@ class RenewalTests(TestCase):
     ARI, from end to end.
     """
 
-    timeout = 240
+    timeout = 900
 
     @story
     async def test_window(self) -> None:

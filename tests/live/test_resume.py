@@ -85,7 +85,7 @@ class ResumeCase(TestCase):
     A proxy in a process of its own.
     """
 
-    timeout = 240
+    timeout = 900
 
     def prepare(self, authority: Any, name: str, **settings: Any) -> None:
         """

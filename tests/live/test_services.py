@@ -32,7 +32,7 @@ class ServiceTests(TestCase):
     """
 
     skip = missing
-    timeout = 240
+    timeout = 900
 
     async def _asked(self) -> None:
         names = Named(reactor, self.mktemp(), "a.test", more=RECORDS.format(zone="a.test"))

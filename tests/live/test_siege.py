@@ -15,7 +15,7 @@ class SiegeTests(SynchronousTestCase):
     The proxy, an origin and the attackers, each in a process of its own.
     """
 
-    timeout = 240
+    timeout = 900
 
     def test_slow(self) -> None:
         """

@@ -76,7 +76,7 @@ class TLSTests(PlaneTests):
     A terminated name, met by other programs.
     """
 
-    timeout = 240
+    timeout = 900
 
     async def begin(self, credential: Credential | None = None, policy: TLSPolicy | None = None) -> int:
         """

@@ -30,7 +30,7 @@ class KernelTests(TestCase):
     A proxy that watches its files.
     """
 
-    timeout = 240
+    timeout = 900
 
     async def until(self, claim: Callable[[], object]) -> None:
         """

@@ -91,7 +91,7 @@ class EmbeddedWorkerTests(TestCase):
     A proxy with two workers, in a program of somebody's own.
     """
 
-    timeout = 240
+    timeout = 900
 
     def setUp(self) -> None:
         self.port = freePort()
