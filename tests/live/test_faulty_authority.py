@@ -39,7 +39,7 @@ STEADY = "steady.example"
 
 #: How it misbehaves, and what the status says of it.
 FAULTS: dict[str, tuple[Callable[[Faults], None], str]] = {
-    "slow": (lambda faults: faults.slow(6.0), "no whole answer within 2 s"),
+    "slow": (lambda faults: faults.slow(12.0), "no whole answer within 5 s"),
     "cut": (lambda faults: faults.cut(), "cannot be reached"),
     "silent": (lambda faults: faults.cut(after=-1.0), "cannot be reached"),
     "truncated": (lambda faults: faults.truncated(), "no JSON"),
@@ -73,7 +73,7 @@ class FaultyAuthorityTests(TestCase):
         def newClient(registration: Any, key: Any, account: str | None) -> ACMEClient:
             settings = registration._settings
             return ACMEClient(
-                reactor, settings.directory, key, account=account, caFile=settings.caFile, timeout=2.0
+                reactor, settings.directory, key, account=account, caFile=settings.caFile, timeout=5.0
             )
 
         self.patch(Registration, "_newClient", newClient)

@@ -55,7 +55,7 @@ routes:
       url: http://{here}:{auth}/api/authz/forward-auth
       copy_headers: [Remote-User, Remote-Groups]
       answer_headers: [Set-Cookie]
-      timeout: 1
+      timeout: 4
 - name: token
   match: {{ports: {port}, path: /token}}
   action: {{type: forward, targets: 'http://{here}:{origin}'}}
@@ -134,6 +134,8 @@ class GuardTests(ProcessCase):
         self.key = key = RSAKey.generate_key(2048, {"kid": "one"})
         self.questions: list[dict[str, str]] = []
         self.isSilent = False
+        self.isOver = threading.Event()
+        self.addCleanup(self.isOver.set)
         case = self
 
         class Auth(_Quiet):
@@ -148,7 +150,7 @@ class GuardTests(ProcessCase):
                     return
                 case.questions.append({name.lower(): value for name, value in self.headers.items()})
                 if case.isSilent:
-                    time.sleep(2)
+                    case.isOver.wait(PATIENCE)
                     self.close_connection = True
                     return
                 cookie = self.headers.get("Cookie", "")
