@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ if not os.path.exists(sys.argv[1]):
     time.sleep(60)
 open(sys.argv[1] + ".done", "a").write(os.environ["SMARTPROXY_EVENT"] + "\\n")
 """
+
+
+def isFree(port: int) -> bool:
+    """
+    Whether nobody listens there.
+    """
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 class HooksTests(TestCase):
@@ -152,7 +164,7 @@ class HooksTests(TestCase):
         When it is run the file is there, with the certificate that all workers serve:
         for the first one, and for each that follows.
         """
-        authority = await self.authority(validity=9)
+        authority = await self.authority(validity=15)
         self.configure(authority, {"command": self.deploy()})
         running = self.twistd()
         told = [json.loads(line) for line in await self.until(running, self.log, 3)]
@@ -185,11 +197,14 @@ class HooksTests(TestCase):
         first = self.twistd()
         (pid,) = await self.until(first, mark, 1)
         # It is written what was run, a second after it was.
-        await deferLater(reactor, 1.5)
+        note = self.directory / "state" / "hooks.json"
+        while not note.exists() or not json.loads(note.read_text()):
+            await deferLater(reactor, 0.05)
         await self.end(first, "KILL")
         os.kill(int(pid), signal.SIGKILL)
         # The workers let go of the ports.
-        await deferLater(reactor, 1.5)
+        while not all(map(isFree, self.ports)):
+            await deferLater(reactor, 0.05)
         second = self.twistd()
         await self.until(second, self.directory / "mark.done", 1)
         while b"hook" not in second.output:

@@ -239,7 +239,7 @@ class PromiseTests(TestCase):
         new one, and a connection that is there goes on.
         """
         ports = freePorts(2)
-        authority = await self.pebble(ports, validity=9)
+        authority = await self.pebble(ports, validity=15)
         config = configuration(authority, fresh(self), ports, "short.example")
         proxy = self.proxy(config)
         proxy.startService()
@@ -250,7 +250,7 @@ class PromiseTests(TestCase):
         kept = await client.connect(ports[1], "short.example")
         self.addCleanup(kept.close)
         first = kept.getpeercert(binary_form=True)
-        for _ in range(120):
+        for _ in range(900):
             await deferLater(reactor, 0.1)
             another = await client.connect(ports[1], "short.example")
             shown = another.getpeercert(binary_form=True)
