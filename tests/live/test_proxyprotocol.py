@@ -172,7 +172,8 @@ class InFrontTests(ProxyCase):
             f"  server s 127.0.0.1:{plain} send-proxy-v2 check inter 50ms\n"
         )
         await self.runs(text, front)
-        await deferLater(reactor, 0.5)
+        while (await self.plane.tally())["requests"] < 2:
+            await deferLater(reactor, 0.05)
         self.assertEqual(await self.curl(front), f"GET / from {CLIENT}".encode())
         tally = await self.plane.tally()
         self.assertEqual(tally["greeting_failures"], 0)
