@@ -1,6 +1,7 @@
 """
 Runs the live tests, two at a time, since most of what they do is to wait for others; and
-afterwards, with nothing beside them, those that hold the processor to something::
+afterwards, with nothing beside them, those that hold the processor to something, or all that is to
+be done to some seconds::
 
     python -m tests.live [TEST ...]
 
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 
 #: What is wrong when something else is computed at the same time.
-ALONE = ("tests.live.test_lag", "tests.live.test_siege")
+ALONE = ("tests.live.test_lag", "tests.live.test_recovery", "tests.live.test_siege")
 
 
 def main(named: list[str]) -> int:
