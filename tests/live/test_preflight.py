@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from twisted.internet import reactor as _reactor
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import globalLogPublisher
@@ -44,12 +45,11 @@ class _Stranger(Resource):
     def render_GET(self, request: Any) -> Any:
         request.setResponseCode(404)
         agent = request.getHeader(b"user-agent") or b""
-        deferLater(reactor, 0 if b"preflight" in agent else 3, lambda: self._answer(request))
+        # Longer than an authority waits, so that there is time for what is to be told meanwhile.
+        answering = deferLater(reactor, 0 if b"preflight" in agent else 30, request.finish)
+        answering.addErrback(lambda failure: failure.trap(CancelledError))
+        request.notifyFinish().addErrback(lambda _: answering.cancel())
         return NOT_DONE_YET
-
-    def _answer(self, request: Any) -> None:
-        if request.channel is not None:
-            request.finish()
 
 
 class PreflightTests(TestCase):
@@ -209,22 +209,28 @@ class PreflightTests(TestCase):
         waits for it not for long; the steps of the start are the same.
         """
         authority = await self.world()
-        for mode, longest in (("advisory", None), ("strict", 3.5)):
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-                silent.bind(("127.0.0.1", 0))
-                config = self.config(authority, mode, "a.test")  # type: ignore[arg-type]
-                preflight = replace(config.acme.preflight, resolvers=(Address(*silent.getsockname()),))
-                config = replace(config, acme=replace(config.acme, preflight=preflight))
-                proxy = await self.runs(config)
-                self.assertEqual((await self.ends(proxy)).state, "valid")
-                reached = proxy.milestones.reached
-                self.assertEqual(list(reached), ["bound", "adopted", "presented", "installed"])
-                if longest is None:
-                    quick = reached["presented"] - reached["adopted"]
-                else:
-                    self.assertTrue(2.5 < reached["presented"] - reached["adopted"] < quick + longest)
-                await proxy.stopService()
+        quick = await self.held(authority, "advisory")
+        held: list[float] = []
+        # Whatever else goes on here only adds to it.
+        while not held or (held[-1] >= quick + 3.5 and len(held) < 5):
+            held.append(await self.held(authority, "strict"))
+        self.assertTrue(2.5 < min(held) < quick + 3.5, (quick, held))
         self.assertEqual(self.warnings, [])
+
+    async def held(self, authority: Pebble, mode: Literal["advisory", "strict"]) -> float:
+        """
+        How long it takes to the challenge where nobody answers who is asked about names.
+        """
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            config = self.config(authority, mode, "a.test")
+            preflight = replace(config.acme.preflight, resolvers=(Address(*silent.getsockname()),))
+            proxy = await self.runs(replace(config, acme=replace(config.acme, preflight=preflight)))
+            self.assertEqual((await self.ends(proxy)).state, "valid")
+            reached = proxy.milestones.reached
+            self.assertEqual(list(reached), ["bound", "adopted", "presented", "installed"])
+            await proxy.stopService()
+            return reached["presented"] - reached["adopted"]
 
     @story
     async def test_command(self) -> None:
