@@ -340,7 +340,8 @@ class SharedTests(ProcessCase):
             self.comesTrue(lambda count=count: self.log.read_text().count("Reloaded (") > count, "it reloads")  # type: ignore[misc]
             for _ in range(4):
                 self.assertTrue(self.curl("/small").endswith(b"|502"))
-            self.assertIn(reason, self.log.read_text())
+            # A worker tells it after it has answered.
+            self.comesTrue(lambda reason=reason: reason in self.log.read_text(), "the reason is told")  # type: ignore[misc]
         self.ended(process)
 
     def test_auto(self) -> None:
@@ -377,5 +378,5 @@ class SharedTests(ProcessCase):
         process.send_signal(signal.SIGHUP)
         self.comesTrue(lambda: self.curl("/small").endswith(b"|502"), "it is refused")
         # This one says so itself.
-        self.assertIn("no application protocol", self.log.read_text())
+        self.comesTrue(lambda: "no application protocol" in self.log.read_text(), "the reason is told")
         self.ended(process)
