@@ -431,7 +431,7 @@ class PythonTests(TestCase):
     The Python on the pages is run, page by page, each snippet after the one before it.
     """
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.directory = Path(self.mktemp()).resolve()

@@ -22,7 +22,7 @@ from .suite import AuthorityStory, Opened
 
 class AccountTests(AuthorityStory, TestCase):
     authority: Any
-    timeout = 30
+    timeout = 300
 
     def openAuthority(self, httpPort: int, tlsPort: int, nonceReject: float) -> Opened:
         authority: Any = Authority(

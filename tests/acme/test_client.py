@@ -309,7 +309,7 @@ class AuthorityTests(TestCase):
     The same verbs towards the authority in C{testing}, which is strict.
     """
 
-    timeout = 30
+    timeout = 300
 
     async def test_lifeOfAnAccount(self) -> None:
         """

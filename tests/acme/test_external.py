@@ -62,7 +62,7 @@ class BindingTests(AuthorityStory, TestCase):
     Those who meet an authority that demands it.
     """
 
-    timeout = 30
+    timeout = 300
 
     def openAuthority(self, httpPort: int, tlsPort: int, nonceReject: float) -> Opened:
         authority: Any = TestingAuthority(

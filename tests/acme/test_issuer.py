@@ -103,7 +103,7 @@ class Faulty(Authority):
 
 class FaultStory(AuthorityStory, TestCase):
     authority: Any
-    timeout = 30
+    timeout = 300
 
     def openAuthority(self, httpPort: int, tlsPort: int, nonceReject: float) -> Opened:
         authority: Any = Faulty(httpPort=httpPort, tlsPort=tlsPort, nonceReject=nonceReject)

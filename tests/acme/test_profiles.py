@@ -52,7 +52,7 @@ class OrderTests(AuthorityStory, TestCase):
     An authority that has two kinds, like the one that most people use.
     """
 
-    timeout = 30
+    timeout = 300
 
     def openAuthority(self, httpPort: int, tlsPort: int, nonceReject: float) -> Opened:
         self.profiles = {

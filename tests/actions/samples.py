@@ -62,7 +62,7 @@ def wsgi(environ: dict[str, Any], startResponse: StartResponse) -> Iterable[byte
     if path == "/late":
         return late(startResponse)
     if path == "/wait":
-        go.wait(10)
+        go.wait(60)
         startResponse("200 OK", [])
         return [b"waited"]
     if path == "/write":

@@ -71,7 +71,7 @@ class AwayTests(SynchronousTestCase):
         try:
             yield asked
         finally:
-            serving.join(20)
+            serving.join(60)
             listening.close()
             os.close(descriptor)
             os.unlink(self.path)

@@ -80,7 +80,7 @@ class CommandTests(TestCase):
     The command, and a proxy that runs by a file.
     """
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.path = Path(self.mktemp() + ".yaml").absolute()

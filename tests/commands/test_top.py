@@ -257,7 +257,7 @@ class WritingTests(SynchronousTestCase):
             # More than the pipe holds, so that the signal comes while it is waited for.
             signal.setitimer(signal.ITIMER_REAL, 0.05)
             terminal._put("1" * 200_000)
-        reading.join(20)
+        reading.join(60)
         self.assertEqual((heard[0].count(b"1"), heard[0].count(b"two")), (200_000, 1))
 
 

@@ -82,7 +82,7 @@ class DutyTests(SynchronousTestCase):
         address = self.listening.getsockname()
         self.listening.close()
         try:
-            socket.create_connection(address, timeout=5).close()
+            socket.create_connection(address, timeout=60).close()
         except ConnectionRefusedError:
             return True
         return False

@@ -63,7 +63,7 @@ class HandedPortTests(SynchronousTestCase):
         verifyObject(IListeningPort, port)
         port.startListening()
         self.assertRaises(BlockingIOError, port.socket.accept)
-        with socket.create_connection(port.socket.getsockname()[:2], timeout=10):
+        with socket.create_connection(port.socket.getsockname()[:2], timeout=60):
             port.socket.accept()[0].close()
 
     def test_stop(self) -> None:
@@ -75,7 +75,7 @@ class HandedPortTests(SynchronousTestCase):
         for _ in range(2):
             self.successResultOf(port.stopListening())
         self.assertEqual(port.socket.fileno(), -1)
-        with socket.create_connection(sock.getsockname(), timeout=10):
+        with socket.create_connection(sock.getsockname(), timeout=60):
             sock.accept()[0].close()
 
     def test_noSocket(self) -> None:

@@ -74,7 +74,7 @@ __all__ = [
 reactor: Any = _reactor
 
 #: How long a test waits for a word before it says what it got instead, in seconds.
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 #: A route's TLS for tests: its certificate is installed by L{PlaneTests.certify}.
 TERMINATE = TLS("terminate", Files("/test/certificate.pem", "/test/key.pem"))
@@ -633,7 +633,7 @@ class Origin:
         self.peers.append(peer)
         if self._serve is not None:
             # A server waits for the next request for as long as its client likes.
-            peer.patience = 60.0
+            peer.patience = 120.0
             reactor.callLater(0, self._begin, peer)
         elif self._waiting:
             self._taken += 1
@@ -727,7 +727,7 @@ class PlaneTests(TestCase):
     @ivar plane: Started.
     """
 
-    timeout = 30
+    timeout = 300
 
     async def setUp(self) -> None:
         """A plane without ports."""

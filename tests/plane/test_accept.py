@@ -202,7 +202,7 @@ class AcceptTests(PlaneTests):
         self.world.advance(0.3)
         await self.settles(lambda: self.plane.engine.open == 3, "they are accepted")
         for client in clients:
-            client.settimeout(2)
+            client.settimeout(60)
             await self.settles(lambda: bool(_peek(client)), "it is answered")  # noqa: B023
 
     async def test_noDescriptorsForTargets(self) -> None:

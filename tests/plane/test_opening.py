@@ -79,7 +79,7 @@ class OpeningCase(SynchronousTestCase):
         self.addCleanup(self.client.close)
         self.addCleanup(self.sock.close)
         self.sock.setblocking(False)
-        self.client.settimeout(5)
+        self.client.settimeout(60)
         self.descriptor = self.sock.fileno()
         self.opening = Five(self.world, self.sock, 10)
 

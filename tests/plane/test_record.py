@@ -37,7 +37,7 @@ def _wait(test: Callable[[], bool]) -> None:
     """
     Wait for a thread.
     """
-    end = monotonic() + 10
+    end = monotonic() + 60
     while not test():
         assert monotonic() < end
         # The thread is to have the processor.

@@ -79,10 +79,10 @@ class TrunkTests(PlaneTests):
                     client = await self.client(port)
                     # One that is not sent again when nobody answers it.
                     client.sends(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n")
-                    listening.settimeout(10)
+                    listening.settimeout(60)
                     accepted, _ = await deferToThread(listening.accept)
                     with accepted:
-                        accepted.settimeout(10)
+                        accepted.settimeout(60)
                         heard = await deferToThread(accepted.recv, 1000)
                     self.assertTrue(heard.startswith(wanted), heard)
                     client.leaves()

@@ -34,7 +34,7 @@ class PlainWireTests(SynchronousTestCase):
             peer = socket.create_connection(listening.getsockname())
             sock, _ = listening.accept()
         sock.setblocking(False)
-        peer.settimeout(5)
+        peer.settimeout(60)
         self.addCleanup(peer.close)
         self.addCleanup(sock.close)
         return PlainWire(sock), peer
@@ -71,11 +71,11 @@ class PlainWireTests(SynchronousTestCase):
         self.assertFalse(self.wire.flush())
         self.wire.finish()
         self.assertTrue(self.hears(len(data) + 4) == data + b"more")
-        self.peer.settimeout(5)
+        self.peer.settimeout(60)
         self.assertEqual(self.peer.recv(10), b"")
         # The other direction goes on.
         self.peer.send(b"answer")
-        self.wire.sock.settimeout(5)
+        self.wire.sock.settimeout(60)
         self.assertEqual(self.wire.recv(100), b"answer")
 
     def test_last(self) -> None:
@@ -87,7 +87,7 @@ class PlainWireTests(SynchronousTestCase):
         with self.assertRaises(BlockingIOError):
             self.peer.recv(100)
         self.wire.finish()
-        self.peer.settimeout(5)
+        self.peer.settimeout(60)
         self.assertEqual((self.peer.recv(100), self.peer.recv(100)), (b"bye", b""))
 
     def test_lastPending(self) -> None:
@@ -99,7 +99,7 @@ class PlainWireTests(SynchronousTestCase):
         self.assertFalse(self.wire.writeLast(b"more"))
         self.wire.finish()
         self.assertTrue(self.hears(len(data) + 4) == data + b"more")
-        self.peer.settimeout(5)
+        self.peer.settimeout(60)
         self.assertEqual(self.peer.recv(10), b"")
 
     def test_lastBroken(self) -> None:
@@ -173,7 +173,7 @@ class PlainWireTests(SynchronousTestCase):
         """
         source, feeder = self.connects()
         feeder.shutdown(socket.SHUT_WR)
-        source.sock.settimeout(5)
+        source.sock.settimeout(60)
         self.assertEqual(self.wire.take(source.fd, self.pipes, 100), 0)
         source, feeder = self.connects()
         feeder.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

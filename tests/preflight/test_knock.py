@@ -98,7 +98,7 @@ class KnockTests(TestCase):
     Who is there.
     """
 
-    timeout = 20
+    timeout = 300
 
     def setUp(self) -> None:
         self.knock = Knock(reactor, "me/1")

@@ -34,7 +34,7 @@ class NamesTests(TestCase):
     With a resolver on loopback.
     """
 
-    timeout = 20
+    timeout = 300
 
     def setUp(self) -> None:
         self.resolver = Resolver()

@@ -41,7 +41,7 @@ class ProcessTests(TestCase):
     A shell stands for any program.
     """
 
-    timeout = 20
+    timeout = 300
 
     def setUp(self) -> None:
         self.addCleanup(lambda: Deferred.fromCoroutine(noneLeft()))

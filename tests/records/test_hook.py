@@ -33,7 +33,7 @@ class HookTests(TestCase):
     A shell stands for any program.
     """
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.addCleanup(lambda: Deferred.fromCoroutine(noneLeft()))

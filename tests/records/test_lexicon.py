@@ -135,7 +135,7 @@ class ProvidersTests(TestCase):
     Records by a provider.
     """
 
-    timeout = 60
+    timeout = 300
     skip = None if isThere() else "needs the library dns-lexicon"
 
     def setUp(self) -> None:

@@ -105,7 +105,7 @@ class QuestionsTests(TestCase):
     L{Questions}.
     """
 
-    timeout = 30
+    timeout = 300
 
     async def serve(
         self,

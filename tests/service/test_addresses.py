@@ -59,7 +59,7 @@ class EverywhereTests(SynchronousTestCase):
             sockets[-1].bind((address, port))
             sockets[-1].listen()
             port = sockets[-1].getsockname()[1]
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
 
     def test_kernelThatKeepsThemApart(self) -> None:
         """

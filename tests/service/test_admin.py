@@ -32,7 +32,7 @@ class AdminTests(TestCase):
     The socket in the life of a proxy.
     """
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         (self.port,) = freePorts(1)
@@ -107,7 +107,7 @@ class AdminTests(TestCase):
         self.assertEqual((told["ready"], told["reason"]), (False, "process 4242 serves in its place"))
         # It is there for whoever comes all the same.
         self.assertTrue(all(each["adopted"] for each in told["listening"]))
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as client:
             await proxy.testator.depart()
             await self.assertFailure(self.ask("/v1/status"), ProxyAway)
             self.socket = os.path.join(os.path.dirname(self.socket), f"admin-{os.getpid()}.sock")
@@ -178,7 +178,7 @@ class AdminTests(TestCase):
         clients = [socket.socket(socket.AF_UNIX) for _ in range(3)]
         for each in clients:
             self.addCleanup(each.close)
-            each.settimeout(20)
+            each.settimeout(60)
             each.connect(f"/proc/self/fd/{descriptor}/admin.sock")
         clients[0].sendall(b"GET /v1 HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = await deferToThread(clients[0].recv, 65536)

@@ -366,7 +366,7 @@ class NotifierTests(SynchronousTestCase):
         """
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(sock.close)
-        sock.settimeout(5)
+        sock.settimeout(60)
         sock.bind(address)
         return sock
 

@@ -79,7 +79,7 @@ class BerthTests(TestCase):
         """
         tcp, _ = self.listen(self.berths(), Address(HERE, freePorts(1)[0]))
         where = place(tcp)
-        socket.create_connection(where, timeout=5).close()
+        socket.create_connection(where, timeout=60).close()
 
         def closed(_: object) -> None:
             self.assertRaises(ConnectionRefusedError, socket.create_connection, where)
@@ -97,7 +97,7 @@ class BerthTests(TestCase):
             await maybeDeferred(each.stopListening)
         before.close()
         # There is no process that accepts, and nobody is refused.
-        waiting = socket.create_connection((HERE, address.port), timeout=5)
+        waiting = socket.create_connection((HERE, address.port), timeout=60)
         self.addCleanup(waiting.close)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect((HERE, address.port))

@@ -26,7 +26,7 @@ class ConversationTests(TestCase):
     One request and its answer.
     """
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.clock = Clock()

@@ -78,7 +78,7 @@ class JournalTests(SynchronousTestCase):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.socket.close)
         self.socket.bind(self.path)
-        self.socket.settimeout(10)
+        self.socket.settimeout(60)
         self.journal = Journal(self.file, self.path)
         self.addCleanup(self.journal._socket.close)
         self.log = Logger(namespace="test.room", observer=self.journal)

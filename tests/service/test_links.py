@@ -76,7 +76,7 @@ class LinkTests(TestCase):
     A proxy whose data path is late.
     """
 
-    timeout = 60
+    timeout = 300
 
     async def begin(self, kind: Any, holding: str, *further: str) -> None:
         """
@@ -135,7 +135,7 @@ class LinkTests(TestCase):
 
         def look() -> str:
             context = ssl.create_default_context(cadata=self.authority.root.decode("ascii"))
-            with socket.create_connection((HERE, self.https), timeout=10) as plain:
+            with socket.create_connection((HERE, self.https), timeout=60) as plain:
                 try:
                     context.wrap_socket(plain, server_hostname=NAME).close()
                 except ssl.SSLCertVerificationError:
@@ -152,7 +152,7 @@ class LinkTests(TestCase):
         assert isinstance(challenge, HTTP01)
 
         def ask() -> bool:
-            with socket.create_connection((HERE, self.http), timeout=10) as connection:
+            with socket.create_connection((HERE, self.http), timeout=60) as connection:
                 path = f"/.well-known/acme-challenge/{challenge.token}"
                 head = f"GET {path} HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n"
                 connection.sendall(head.encode("ascii"))

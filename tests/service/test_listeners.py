@@ -316,7 +316,7 @@ class RealPortTests(TestCase):
         self.successResultOf(listeners.bind([number]))
         self.assertEqual(seen, [BACKLOG])
         self.assertGreaterEqual(BACKLOG, 1024)
-        with socket.create_connection(("127.0.0.1", number), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", number), timeout=60) as client:
             client.setblocking(False)
             self.assertEqual(reactor.getReaders().count(listeners._bound[0].port), 0)
             # Nobody has closed it: it waits to be accepted.
@@ -346,9 +346,9 @@ class RealPortTests(TestCase):
         listeners = Listeners(listenBy(reactor))
         self.addCleanup(listeners.stop)
         self.successResultOf(listeners.bind([number]))
-        socket.create_connection(("127.0.0.1", number), timeout=5).close()
+        socket.create_connection(("127.0.0.1", number), timeout=60).close()
         if any(":" in address.host for address in listeners.addresses):
-            socket.create_connection(("::1", number), timeout=5).close()
+            socket.create_connection(("::1", number), timeout=60).close()
 
     def test_releasedPortsAreFree(self) -> Deferred[None]:
         """
@@ -392,10 +392,10 @@ class RealPortTests(TestCase):
         with ExitStack() as stack:
             for _ in range(20):
                 # More than the queue of the socket held when it came.
-                stack.enter_context(socket.create_connection(("127.0.0.1", number), timeout=5))
+                stack.enter_context(socket.create_connection(("127.0.0.1", number), timeout=60))
 
         def again(_: None) -> Deferred[None]:
-            socket.create_connection(("127.0.0.1", number), timeout=5).close()
+            socket.create_connection(("127.0.0.1", number), timeout=60).close()
             self.successResultOf(listeners.bind([number]))
             self.assertEqual(len(listeners.addresses), 1)
             return listeners.stop()
@@ -465,7 +465,7 @@ class RealPortTests(TestCase):
         self.addCleanup(listeners.stop)
         self.successResultOf(listeners.bind([handed, free]))
         for number in (handed, free):
-            socket.create_connection(("127.0.0.1", number), timeout=5).close()
+            socket.create_connection(("127.0.0.1", number), timeout=60).close()
 
     def test_refusesMeanwhile(self) -> None:
         """

@@ -84,7 +84,7 @@ class MetricsTests(TestCase):
     A whole proxy that tells its figures.
     """
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.port, self.listen = freePorts(2)
@@ -122,7 +122,7 @@ class MetricsTests(TestCase):
         from http.client import HTTPConnection
 
         def ask() -> tuple[int, str, str]:
-            connection = HTTPConnection("127.0.0.1", port, timeout=30)
+            connection = HTTPConnection("127.0.0.1", port, timeout=60)
             connection.request(verb, path)
             answer = connection.getresponse()
             try:

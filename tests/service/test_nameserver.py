@@ -33,7 +33,7 @@ class NameServerTests(TestCase):
     Over real sockets: the clients are ours and plain ones.
     """
 
-    timeout = 20
+    timeout = 300
 
     def test_answers(self) -> Deferred[None]:
         """

@@ -58,7 +58,7 @@ class RunningTests(TestCase):
     Asked as the commands do it, and by TCP.
     """
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.port, self.adminPort = freePorts(2)
@@ -116,7 +116,7 @@ class RunningTests(TestCase):
         """
 
         def asked() -> tuple[int, Any]:
-            connection = http.client.HTTPConnection("127.0.0.1", self.adminPort, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", self.adminPort, timeout=60)
             named = {name.replace("_", "-"): value for name, value in fields.items()}
             connection.request(verb, target, body, named)
             answer = connection.getresponse()

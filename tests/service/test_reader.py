@@ -36,7 +36,7 @@ class ReadAsideTests(TestCase):
     L{readAside}.
     """
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.path = Path(self.mktemp() + ".yaml").absolute()

@@ -34,7 +34,7 @@ class SplittingTests(TestCase):
     A proxy with one route.
     """
 
-    timeout = 120
+    timeout = 300
 
     async def begin(self, mostNames: int) -> None:
         """
@@ -89,7 +89,7 @@ class SplittingTests(TestCase):
         A request that is answered, and the names of the certificate.
         """
         context = ssl.create_default_context(cadata=self.authority.root.decode("ascii"))
-        with socket.create_connection((HERE, self.https), timeout=10) as plain:
+        with socket.create_connection((HERE, self.https), timeout=60) as plain:
             with context.wrap_socket(plain, server_hostname=name) as secure:
                 head = f"GET / HTTP/1.1\r\nHost: {host or name}\r\nConnection: close\r\n\r\n"
                 secure.sendall(head.encode("ascii"))

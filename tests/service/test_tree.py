@@ -56,7 +56,7 @@ def ask(port: int) -> bytes:
     """
     One request on a connection of its own, in a thread.
     """
-    with socket.create_connection((HERE, port), timeout=20) as connection:
+    with socket.create_connection((HERE, port), timeout=60) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
         answer = b""
         while part := connection.recv(65536):
@@ -206,8 +206,8 @@ class EmbeddedTests(TestCase):
                 await proxy.testator.depart()
             else:
                 await proxy.stopService()
-            other.settimeout(10)
-            client = socket.create_connection((HERE, self.port), timeout=10)
+            other.settimeout(60)
+            client = socket.create_connection((HERE, self.port), timeout=60)
             # It was closed here, and goes on listening for whoever has it too.
             other.accept()[0].close()
             client.close()

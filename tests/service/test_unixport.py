@@ -40,7 +40,7 @@ def heard(path: str) -> bytes:
     directory = os.open(os.path.dirname(path), os.O_PATH)
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(20)
+            connection.settimeout(60)
             connection.connect(addressIn(directory, path))
             return connection.recv(100)
     finally:

@@ -91,7 +91,7 @@ class DemoTests(SynchronousTestCase):
         process.send_signal(2)
         rest = process.stdout.read()
         self.assertNotIn("Traceback", shown + rest)
-        process.wait(30)
+        process.wait(60)
         self.assertEqual(os.listdir(self.temporary), [])
 
     def paste(self, command: str) -> bytes:
@@ -104,7 +104,7 @@ class DemoTests(SynchronousTestCase):
         name, port, address = place.split(":")
         self.assertEqual((name, url), (NAME, f"https://{NAME}:{port}/"))
         context = ssl.create_default_context(cafile=path)
-        with socket.create_connection((address, int(port)), timeout=10) as plain:
+        with socket.create_connection((address, int(port)), timeout=60) as plain:
             with context.wrap_socket(plain, server_hostname=name) as secure:
                 secure.sendall(
                     b"GET / HTTP/1.1\r\nHost: "

@@ -101,7 +101,7 @@ class FaultsTests(SynchronousTestCase):
 
 class FaultyStory(AuthorityStory, TestCase):
     authority: Any
-    timeout = 60
+    timeout = 300
 
     def openAuthority(self, httpPort: int, tlsPort: int, nonceReject: float) -> Opened:
         authority: Any = Authority(

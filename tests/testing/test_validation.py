@@ -40,7 +40,7 @@ class _Rude(Protocol):
 
 
 class ValidatorTests(TestCase):
-    timeout = 20
+    timeout = 300
 
     def setUp(self) -> None:
         self.plane = LoopbackPlane(reactor)

@@ -81,7 +81,8 @@ class LoopTests(SynchronousTestCase):
         while True:
             client = socket.socket(server.family)
             self._sockets.append(client)
-            client.settimeout(0.01)
+            # More than the kernel needs for one that fits, also on a machine that is busy.
+            client.settimeout(0.1)
             try:
                 client.connect(server.getsockname())
             except TimeoutError:

@@ -429,7 +429,7 @@ class FailureTests(GroupCase):
         self._sockets.append(server)
         server.bind(path)
         server.listen()
-        server.settimeout(5)
+        server.settimeout(60)
         good = self.listens()
         self.begin(replace(target(good), proxyHeader=V1), Target(path, 0, V1))
         caller = self.connects()
@@ -440,7 +440,7 @@ class FailureTests(GroupCase):
         self.assertEqual(caller.link.target, str(target(good)))
         accepted, _ = good.accept()
         self._sockets.append(accepted)
-        accepted.settimeout(5)
+        accepted.settimeout(60)
         # Held back for the request.
         caller.link.wire.write(GET)
         self.assertEqual(accepted.recv(100), b"PROXY UNKNOWN\r\n" + GET)

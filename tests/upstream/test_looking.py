@@ -30,7 +30,7 @@ class LookTests(TestCase):
     Over real sockets.
     """
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self._origins: list[Origin] = []

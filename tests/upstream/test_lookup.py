@@ -94,7 +94,7 @@ class LookupTests(TestCase):
     L{DNS}.
     """
 
-    timeout = 20
+    timeout = 300
 
     async def setUp(self) -> None:
         """A name server."""

@@ -63,7 +63,7 @@ class AskTests(TestCase):
     L{ask}.
     """
 
-    timeout = 20
+    timeout = 300
 
     def lies(self, answers: Callable[[Any], list[bytes]]) -> tuple[Liar, tuple[str, int]]:
         """
