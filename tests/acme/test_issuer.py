@@ -362,10 +362,13 @@ class LastingFaultTests(FaultStory):
         await self.opens()
         self.authority.says("authorization", status="pending")
         self.assertRegex(str(await self.failsWith(AuthorityUndecided)), "about [ab].example")
+        self.patch(issuance, "_PATIENCE", 60)
         await self.opens()
 
         def spoil(what: str, reply: Reply) -> Reply:
             if what in ("finalize", "an order") and isinstance(reply.body, dict):
+                # From now on, when all else is decided.
+                self.patch(issuance, "_PATIENCE", 0.2)
                 reply.body["status"] = "processing"
             return reply
 

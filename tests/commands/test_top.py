@@ -242,14 +242,20 @@ class WritingTests(SynchronousTestCase):
         """
         source, sink = os.pipe()
         heard: list[bytes] = []
+        came = threading.Event()
 
         def read() -> None:
-            time.sleep(0.1)
+            came.wait(60)
             with open(source, "rb") as pipe:
                 heard.append(pipe.read())
 
         terminal = Terminal.__new__(Terminal)
-        before = signal.signal(signal.SIGALRM, lambda *_: terminal._put("two"))
+
+        def told(*_: object) -> None:
+            came.set()
+            terminal._put("two")
+
+        before = signal.signal(signal.SIGALRM, told)
         self.addCleanup(signal.signal, signal.SIGALRM, before)
         reading = threading.Thread(target=read)
         with open(sink, "w") as terminal._out:

@@ -72,12 +72,12 @@ class ListsTests(SynchronousTestCase):
         bounded.
         """
         lists = Lists((), [f"20.{b}.{c}.0/25" for b in range(200) for c in range(100)])
-        began = time.perf_counter()
+        began = time.process_time()
         for number in range(6000):
             client = f"20.{number % 200}.{number // 200}.{number % 256}"
             denied = lists.judge(client) is not None
             self.assertEqual(denied, number % 256 < 128)
-        self.assertLess(time.perf_counter() - began, 1.0)
+        self.assertLess(time.process_time() - began, 1.0)
         for number in range(10_000):
             Arrival(lists, by=connection(f"9.9.{number // 256}.{number % 256}"))
         self.assertLessEqual(len(lists._memo), 4096)

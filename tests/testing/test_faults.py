@@ -160,7 +160,7 @@ class ClientTests(FaultyStory):
     What our client makes of it.
     """
 
-    def hurried(self) -> Issuer:
+    def hurried(self, timeout: float) -> Issuer:
         """
         Somebody of little patience.
         """
@@ -170,7 +170,12 @@ class ClientTests(FaultyStory):
         def makeClient(key: Any, account: str | None) -> Client:
             authority = self.authority
             return Client(
-                reactor, authority.directoryURL, key, account=account, caFile=authority.caFile, timeout=1.5
+                reactor,
+                authority.directoryURL,
+                key,
+                account=account,
+                caFile=authority.caFile,
+                timeout=timeout,
             )
 
         issuer._registration._makeClient = makeClient
@@ -188,14 +193,20 @@ class ClientTests(FaultyStory):
         self.assertEqual(self.plane.presented, [])
         self.assertTrue(self.authority.faults.met)
 
-    async def tells(self, kind: type[IssuanceFailed], told: str, misbehave: Callable[[Faults], None]) -> None:
+    async def tells(
+        self,
+        kind: type[IssuanceFailed],
+        told: str,
+        misbehave: Callable[[Faults], None],
+        timeout: float = 60.0,
+    ) -> None:
         """
         It is told for what it is, nothing stays behind, and when it is over the
         next order succeeds.
         """
         await self.opens()
         misbehave(self.authority.faults)
-        issuer = self.hurried()
+        issuer = self.hurried(timeout)
         why = await self.refused(issuer, kind, "a.example", "b.example")
         self.assertRegex(str(why), told)
         self.assertLess(len(str(why)), 3000)
@@ -209,7 +220,7 @@ class ClientTests(FaultyStory):
         """
         await self.endures(lambda faults: faults.slow(0.01))
         await self.tells(
-            AuthorityUnreachable, "no whole answer within 1.5 s", lambda faults: faults.slow(4.0)
+            AuthorityUnreachable, "no whole answer within 1.5 s", lambda faults: faults.slow(4.0), 1.5
         )
 
     async def test_cut(self) -> None:
@@ -275,7 +286,7 @@ class ClientTests(FaultyStory):
         await self.endures(lambda faults: faults.busy(1, "authorization", times=1))
         await self.opens()
         self.authority.faults.busy(900, "order")
-        why = await self.refused(self.hurried(), AuthorityUnreachable, "a.example")
+        why = await self.refused(self.hurried(60.0), AuthorityUnreachable, "a.example")
         self.assertEqual(why.retryAfter, 900.0)
 
     async def test_outOfOrder(self) -> None:
