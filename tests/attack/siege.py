@@ -386,7 +386,7 @@ class _Kept:
     """
 
     def __init__(self, siege: Siege, isWaiting: bool = False) -> None:
-        self._sock = socket.create_connection(("127.0.0.1", siege.subject.ports["http"]), 5)
+        self._sock = socket.create_connection(("127.0.0.1", siege.subject.ports["http"]), 60)
         self._sock.sendall(_REQUEST)
         if not isWaiting:
             self.hears()
