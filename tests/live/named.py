@@ -83,6 +83,7 @@ class Named:
         self._zones = zones
         self._more = more
         self._process: _Process | None = None
+        self._log = self._directory / "named.log"
         self.address = Address("127.0.0.1", freePorts(1)[0])
 
     def fileOf(self, zone: str) -> str:
@@ -124,7 +125,8 @@ class Named:
                 + " };\n"
             )
         (self._directory / "named.conf").write_text(text)
-        process = self._process = _Process("named", self._directory / "named.log")
+        heard = self._log.stat().st_size if self._log.exists() else 0
+        process = self._process = _Process("named", self._log)
         program = shutil.which("named", path=_PATH)
         assert program, missing
         process.begin(
@@ -133,13 +135,20 @@ class Named:
         giveUp = self._reactor.seconds() + PATIENCE
         while True:
             with socket.socket() as probe:
-                if probe.connect_ex(self.address) == 0:
+                # It listens before it has read its zones, and refuses to answer for them until then.
+                if self._hasRead(heard) and probe.connect_ex(self.address) == 0:
                     return
             if process.ended or self._reactor.seconds() > giveUp:
-                log = (self._directory / "named.log").read_text("utf-8", "replace")
+                log = self._log.read_text("utf-8", "replace")
                 await self._stop()
                 raise RuntimeError(f"named does not answer:\n{log[-2000:]}")
             await deferLater(self._reactor, 0.05)
+
+    def _hasRead(self, begin: int) -> bool:
+        """
+        Whether it has read its zones, by what its log has behind this place.
+        """
+        return b"all zones loaded" in self._log.read_bytes()[begin:]
 
     async def _stop(self) -> None:
         process, self._process = self._process, None
