@@ -45,6 +45,7 @@ class Stream:
         "_early",
         "_engine",
         "_entrance",
+        "_hasEntered",
         "_hasTold",
         "_isHot",
         "_isOver",
@@ -81,7 +82,7 @@ class Stream:
         self._route = route
         self._attempt: Any = None
         self._targetEnded: Callable[[], None] | None = None
-        self._isOver = self._hasTold = False
+        self._isOver = self._hasTold = self._hasEntered = False
         self._onEnd: tuple[Callable[[], None], ...] = ()
         self._isHot = isHot
         self._early = early
@@ -94,6 +95,7 @@ class Stream:
             engine.poller.crashed(action.stream, self)
         if not self._isOver:
             # Most are not connected, or answered, by now, and wait for that.
+            self._hasEntered = True
             engine.enter(self)
             engine.poller.handlers[wire.fd] = self.ready
 
@@ -162,7 +164,8 @@ class Stream:
             self.abort()
             return
         self._isOver = True
-        self._engine.leave(self)
+        if self._hasEntered:
+            self._engine.leave(self)
         self._targetEnded = ended
         spell = spellOf(self._route, self._engine.timeouts)
         Tunnel(self._engine, self.wire, outcome, self._early, self._isHot, isHot, self._ended, spell)

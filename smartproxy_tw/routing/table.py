@@ -17,7 +17,7 @@ path matches: whoever has none pays for none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from types import MappingProxyType
 
@@ -42,6 +42,8 @@ __all__ = ["Chosen", "Miss", "PortTable", "RouteTable", "compileTable", "compili
 
 #: What pairs are sorted by: standing and domain.
 _PLACE = itemgetter(0, 1)
+#: So many names of one port are remembered with what was decided about their TLS.
+_MOST_KNOWN = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +354,7 @@ class PortTable:
     _tlsRequest: _Index
     _plainStream: _Index
     _tlsStream: _Index
+    _known: dict[str | None, Chosen] = field(default_factory=dict, init=False)
 
     def decideHello(self, serverName: str | None, sight: Sight | None = None) -> Chosen | Miss:
         """
@@ -366,7 +369,17 @@ class PortTable:
         @param serverName: As L{ConnectionFacts.serverName}.
         @param sight: Needed where L{asksClient}.
         """
-        return self._decide(self._hello, serverName or "", "", sight)
+        if sight is not None:
+            return self._decide(self._hello, serverName or "", "", sight)
+        found = self._known.get(serverName)
+        if found is not None:
+            return found
+        answer = self._decide(self._hello, serverName or "", "", None)
+        if isinstance(answer, Chosen):
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[serverName] = answer
+        return answer
 
     def decideRequest(self, isTLS: bool, host: str, path: str, sight: Sight | None = None) -> Chosen | Miss:
         """

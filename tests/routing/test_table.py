@@ -328,6 +328,18 @@ class HelloTests(SynchronousTestCase):
         self.assertEqual(named(table.decideHello("shop.example")), "all")
         self.assertEqual(named(table.decideRequest(True, "shop.example", "/api")), "api")
 
+    def test_remembered(self) -> None:
+        """
+        What is remembered of names is bounded, and nothing of one that nobody takes.
+        """
+        table = port(443, passthrough("any", "*.a.example"), https("b", "b.example"))
+        for number in range(3000):
+            self.assertEqual(named(table.decideHello(f"{number}.a.example")), "any")
+            self.assertIsInstance(table.decideHello(f"{number}.nobody.example"), Miss)
+            self.assertLessEqual(len(table._known), 1024)
+        self.assertEqual(named(table.decideHello("b.example")), "b")
+        self.assertFalse([name for name in table._known if "nobody" in str(name)])
+
     def test_noName(self) -> None:
         """
         A route with domains never takes a connection without a name, be the
@@ -553,6 +565,10 @@ class ReferenceTests(SynchronousTestCase):
 
                 sight = view.sight
                 self.assertEqual(named(one.decideHello(name or None, sight)), slow("hello"))
+                if not sight.isPersonal:
+                    # Asked again, it is remembered.
+                    for _ in range(2):
+                        self.assertEqual(named(one.decideHello(name or None)), slow("hello"))
                 self.assertEqual(named(one.decideStream(True, name or None, sight)), slow("inner"))
                 for isTLS, ask in ((False, "plain"), (True, "secure")):
                     found = one.decideRequest(isTLS, name, path, sight)
