@@ -19,6 +19,7 @@ from ..actions.applications import Applications
 from ..actions.build import buildAction, buildFallback
 from ..actions.means import Means
 from ..actions.plugged import Plugged
+from ..config.model import Application, Forward, Plugin
 from ..guards.gatehouse import Gatehouse
 from ..interfaces import IPlane
 from ..plane.accept import Acceptor
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IListeningPort
 
-    from ..config.model import AccessLog, Checked, Config, Forward, Route
+    from ..config.model import AccessLog, Checked, Config, Route
     from ..facts import Challenge, Credential, Verdict
     from ..interfaces import IAction
     from ..upstream.services import Services
@@ -63,6 +64,19 @@ def _connecting(route: Route, config: Config) -> float:
     """
     own = None if route.timeouts is None else route.timeouts.connect
     return config.timeouts.connect if own is None else own
+
+
+def _awaitsReactor(route: Route) -> bool:
+    """
+    Whether what is done for the requests of a route may wait for an event of the reactor: an
+    application, a plug-in, what is worked out in Python, the verdict of another server.
+    """
+    action = route.action
+    if isinstance(action, (Application, Plugin)) or (
+        isinstance(action, Forward) and action.dynamic is not None
+    ):
+        return True
+    return route.security is not None and route.security.forward is not None
 
 
 def _names(reactor: Any) -> Source:
@@ -98,6 +112,7 @@ class LocalPlane:
         self._reactor = reactor
         self._clock = clock
         self._poller = Poller(reactor, linger)
+        self._linger = linger
         self._resolver = Resolver(partial(_names, reactor), reactor.seconds, self._poller.after)
         self.engine = Engine(self._poller, clock, sharesPorts=sharesPorts)
         self._gatehouse = Gatehouse(reactor, clock, self.engine.denied)
@@ -179,8 +194,10 @@ class LocalPlane:
         yield from posts.reading(config.routes)
         actions: dict[str, IAction] = {}
         plugged = Plugged(self._reactor, self._plugged)
+        isAwaited = False
         means = Means(self._reactor, plugged, config.pythonPath, chosen.action)
         for route, isPause in paused(config.routes):
+            isAwaited = isAwaited or _awaitsReactor(route)
             try:
                 actions[route.name] = buildAction(
                     route, partial(upstream, _connecting(route, config)), means, posts.before
@@ -196,6 +213,7 @@ class LocalPlane:
             actions[""] = fallback
         records = self._recordsOf(config.accessLog)
         self.engine.use(config, table.ports, actions, records)
+        self._poller.linger = 0.0 if isAwaited else self._linger
         chosen.settle()
         self._gatehouse.use(posts)
         former, self._records, self._recordsFor = self._records, records, config.accessLog

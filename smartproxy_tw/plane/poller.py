@@ -152,6 +152,7 @@ class Poller:
     @ivar mortals: All that have deadlines.  They are looked at every quarter
         of a second; moving a deadline is one assignment.
     @ivar now: The reactor's clock at the beginning of this batch, in seconds.
+    @ivar linger: See L{__init__}; not for long where something waits for the reactor.
     @ivar isBehind: Whether more was ready than the last turn had time for: whoever is about to begin
         something new is to begin little.
     @ivar delays: How often the look at deadlines came so much later than it should
@@ -171,7 +172,7 @@ class Poller:
             connection passed through); beside other services it should be
             nothing.
         """
-        self._linger = self._pause = linger
+        self.linger = self._pause = linger
         # When the next call is due that was asked for by C{soon}.
         self._soonest = _NEVER
         self._reactor = reactor
@@ -209,7 +210,7 @@ class Poller:
         self._reactor.addReader(self)
         # What a thread has to say, an application's answer, is not to wait for the clients of others.
         waker: IReadDescriptor | None = getattr(self._reactor, "waker", None)
-        if self._linger and waker is not None:
+        if self.linger and waker is not None:
             self.add(waker.fileno(), self._beckoned, select.EPOLLIN | select.EPOLLET)
         self._wait()
 
@@ -463,7 +464,7 @@ class Poller:
         patient, postponed = self._patient, self._postponed
         wait = end = until = 0.0
         isBehind = False
-        self._pause = self._linger
+        self._pause = self.linger
         self._isReading = True
         for _ in range(_ROUNDS):
             if fresh:

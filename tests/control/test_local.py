@@ -8,6 +8,7 @@ import gc
 from weakref import ref
 
 from smartproxy_tw.config.model import (
+    Application,
     Block,
     Config,
     Forward,
@@ -18,12 +19,21 @@ from smartproxy_tw.config.model import (
     Timeouts,
     UpstreamTLS,
 )
+from smartproxy_tw.config.security import ForwardAuth, Security
+from smartproxy_tw.config.selection import Dynamic
 from smartproxy_tw.control.local import LocalPlane
 from smartproxy_tw.control.state import GAUGES, isGauge
 from smartproxy_tw.plane.census import cell
 
 from ..plane.harness import PlaneTests, World, descriptors, reactor
 from .contract import GET, HELLO, PlaneContract
+
+
+def application(*arguments: object) -> list[bytes]:
+    """
+    Never called.
+    """
+    return []
 
 
 class LocalPlaneTests(PlaneContract, PlaneTests):
@@ -186,6 +196,26 @@ class LocalPlaneTests(PlaneContract, PlaneTests):
             self.assertTrue(gc.isenabled())
             self.assertEqual(gc.get_freeze_count() > 4000, bool(linger))
             await plane.drain(0)
+
+    async def test_linger(self) -> None:
+        """
+        Nothing is waited for where an answer may need the reactor: an application's, one that is
+        worked out, or that of somebody else who is asked; with the next table it may be again.
+        """
+        plane = LocalPlane(reactor, linger=0.001)
+        target = Forward((Target("127.0.0.1", 1),))
+        asked = Security(forward=ForwardAuth("http://127.0.0.1:1/"))
+        for route, linger in (
+            (Route("a", (80,), target, "http"), 0.001),
+            (Route("a", (80,), Application(f"{__name__}:application", "wsgi"), "http"), 0.0),
+            (Route("a", (80,), target, "http", security=Security(blocked=("10.0.0.0/8",))), 0.001),
+            (Route("a", (80,), target, "http", security=asked), 0.0),
+            (Route("a", (80,), Forward((), dynamic=Dynamic(decide=application)), "http"), 0.0),
+            (Route("a", (80,), Respond(), "http"), 0.001),
+        ):
+            await plane.useTable(self.config(Route("b", (80,), target, "http", path="/b"), route))
+            self.assertEqual(plane.engine.poller.linger, linger, route)
+        await plane.drain(0)
 
     async def test_countsOfTargets(self) -> None:
         """

@@ -23,5 +23,5 @@ class PlaneTests(SynchronousTestCase):
         """
         plane = newPlane(reactor)
         self.addCleanup(plane.drain, 0)
-        self.assertEqual(plane.engine.poller._linger, LINGER)
+        self.assertEqual(plane.engine.poller.linger, LINGER)
         self.assertTrue(plane.engine.sharesPorts)
