@@ -17,6 +17,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 import smartproxy_tw
 
+from ..interrupts import interruptible
 from .running import PATIENCE
 
 #: Where the checkout is: the tests run from a copy when a wheel is tested.
@@ -44,14 +45,15 @@ class ReadmeTests(SynchronousTestCase):
             environment["PYTHONPATH"] = str(Path(smartproxy_tw.__file__).parent.parent)
         elsewhere = self.mktemp()
         os.makedirs(elsewhere)
-        demo = subprocess.Popen(
-            [Path(sys.executable).parent / Path(words[0]).name, *words[1:]],
-            cwd=elsewhere,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with interruptible():
+            demo = subprocess.Popen(
+                [Path(sys.executable).parent / Path(words[0]).name, *words[1:]],
+                cwd=elsewhere,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         tooLate = threading.Timer(PATIENCE, demo.kill)
         tooLate.start()
         self.addCleanup(demo.stdout.close)

@@ -19,6 +19,8 @@ import smartproxy_tw
 from smartproxy_tw.service.errors import StartError
 from smartproxy_tw.testing.demo import NAME, freePort
 
+from ..interrupts import interruptible
+
 PACKAGE = Path(smartproxy_tw.__file__).parent
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 
@@ -64,14 +66,15 @@ class DemoTests(SynchronousTestCase):
         The four links are shown in their order with their times, then a
         command that works as pasted; Ctrl-C ends it, and nothing is left.
         """
-        process = subprocess.Popen(
-            [*TWISTD, "-n", "--pidfile=", "smartproxy", "--demo"],
-            cwd=self.temporary,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with interruptible():
+            process = subprocess.Popen(
+                [*TWISTD, "-n", "--pidfile=", "smartproxy", "--demo"],
+                cwd=self.temporary,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         assert process.stdout is not None
