@@ -305,7 +305,7 @@ class CompositionTests(SynchronousTestCase):
         for subject, wanted in ((proxy, LINGER), (SmartProxy(proxy.config, reactor), 0.0)):
             plane = subject._lives.current._path.make()
             self.addCleanup(plane.drain, 0)
-            self.assertEqual(plane.engine.poller._linger, wanted)
+            self.assertEqual(plane.engine.poller.linger, wanted)
             self.assertFalse(plane.engine.sharesPorts)
 
     def test_serviceManager(self) -> None:

@@ -115,7 +115,7 @@ class CompositionTests(SynchronousTestCase):
         local = self.compose(reactor=reactor, linger=0.5).life._path.make()
         assert isinstance(local, LocalPlane)
         self.addCleanup(local.drain, 0)
-        self.assertEqual(local.engine.poller._linger, 0.5)
+        self.assertEqual(local.engine.poller.linger, 0.5)
         self.assertIsInstance(self.compose(workers=3).life._path.make(), Supervisor)
         plane = FakePlane(self.story)
         self.assertIs(self.compose(workers=3, plane=lambda: plane).life._path.make(), plane)
