@@ -66,14 +66,6 @@ class Opening:
         self._isHot = len(data) == most
         if event & ENDED:
             self._isHot = self._isEnding = True
-        self._heard(data)
-
-    def _heard(self, data: bytes) -> None:
-        """
-        Look at what has come.
-
-        @param data: Empty at the end.
-        """
         if data:
             if self._data:
                 data = self._data + data

@@ -152,7 +152,8 @@ class Poller:
     @ivar mortals: All that have deadlines.  They are looked at every quarter
         of a second; moving a deadline is one assignment.
     @ivar now: The reactor's clock at the beginning of this batch, in seconds.
-    @ivar linger: See L{__init__}; not for long where something waits for the reactor.
+    @ivar linger: How long a batch may wait for the next one, in seconds; nothing where an answer may need
+        the reactor.
     @ivar isBehind: Whether more was ready than the last turn had time for: whoever is about to begin
         something new is to begin little.
     @ivar delays: How often the look at deadlines came so much later than it should

@@ -266,7 +266,7 @@ class OpeningTests(OpeningCase):
         Both who look at first bytes end so, and have no dictionary each.
         """
         for kind in (Announcement, Greeting):
-            for name in ("ready", "_heard", "_close", "_over", "_end", "crash", "drain"):
+            for name in ("ready", "_close", "_over", "_end", "crash", "drain"):
                 self.assertIs(getattr(kind, name), getattr(Opening, name))
         self.assertFalse(hasattr(Greeting(self.withTimeouts(), self.sock, self.client, None), "__dict__"))  # type: ignore[arg-type]
 
