@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 import socket
 
-__all__ = ["freePorts"]
+__all__ = ["freePorts", "held"]
 
 #: How many ports one process of tests has for itself, until it needs as many again.
 _BLOCK = 128
@@ -20,6 +20,13 @@ _held: list[socket.socket] = []
 
 #: The ports of the newest of them that nobody was given yet.
 _left: list[int] = []
+
+
+def held() -> int:
+    """
+    How many sockets keep blocks of ports for this process.
+    """
+    return len(_held)
 
 
 def freePorts(count: int, kind: int = socket.SOCK_STREAM) -> tuple[int, ...]:

@@ -53,6 +53,8 @@ from smartproxy_tw.config.model import (
 from smartproxy_tw.control.local import LocalPlane
 from smartproxy_tw.facts import Credential
 
+from ..ports import held
+
 __all__ = [
     "Gone",
     "Names",
@@ -121,6 +123,8 @@ def descriptors() -> Counter[str]:
             continue
         if kind in ("socket:", "anon_inode:", "pipe:"):
             found[kind] += 1
+    # Whoever asks for free ports may have a block of them kept for the process.
+    found["socket:"] -= held()
     return found
 
 
