@@ -21,6 +21,7 @@ from twisted.internet.threads import deferToThread
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+from websockets.sync.server import serve
 
 from smartproxy_tw.config.model import (
     TLS,
@@ -36,17 +37,12 @@ from smartproxy_tw.config.model import (
 
 from ..plane.harness import TERMINATE, PlaneTests, authority, credentialFor, reactor
 from ..plane.test_tunnel import MIB, TunnelTests
+from .chatting import chatting
 from .onlookers import QuietServer
 from .running import PATIENCE
 
 NEEDS_CURL = None if shutil.which("curl") else "needs the Debian package curl"
 NEEDS_OPENSSL = None if shutil.which("openssl") else "needs the Debian package openssl"
-
-try:
-    from websockets.sync.client import connect as connectWebSocket
-    from websockets.sync.server import serve as serveWebSocket
-except ImportError:  # pragma: no cover
-    connectWebSocket = serveWebSocket = None  # type: ignore[assignment]
 
 
 class Mirror(Resource):
@@ -353,8 +349,6 @@ class WebSocketTests(LiveTests):
     A WebSocket library on both ends.
     """
 
-    skip = None if connectWebSocket is not None else "needs the Python package websockets"
-
     def echo(self, context: ssl.SSLContext | None = None) -> Target:
         """
         An origin that says what was said.
@@ -364,7 +358,7 @@ class WebSocketTests(LiveTests):
             for message in connection:
                 connection.send(message)
 
-        server = serveWebSocket(handle, "127.0.0.1", 0, ssl=context)
+        server = serve(handle, "127.0.0.1", 0, ssl=context)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
 
@@ -380,14 +374,12 @@ class WebSocketTests(LiveTests):
         Say things of all sizes, and what comes back.
         """
         sock = socket.create_connection(("127.0.0.1", number))
-        with connectWebSocket(
-            url, sock=sock, ssl=context, server_hostname="a.test" if context else None
-        ) as chat:
+        with chatting(url, sock=sock, ssl=context, server_hostname="a.test" if context else None) as chat:
             answers = []
             for message in ("hello", b"\0" * 5, "x" * 70_000, bytes(900_000), ""):
                 chat.send(message)
-                answers.append(chat.recv(timeout=PATIENCE))
-            self.assertTrue(chat.ping().wait(PATIENCE))
+                answers.append(chat.recv())
+            chat.ping()
             return answers
 
     async def test_everyWay(self) -> None:

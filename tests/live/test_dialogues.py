@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from ..ports import freePorts
+from .chatting import Chat, chatting
 from .running import PATIENCE
 from .test_http2 import NEEDS_CHROMIUM
 from .test_process import HERE, TWISTD, ProcessCase
@@ -128,7 +128,7 @@ class DialogueTests(DialogueCase):
     """
 
     @contextmanager
-    def chat(self, path: str = "/", **options: Any) -> Iterator[Any]:
+    def chat(self, path: str = "/", **options: Any) -> Iterator[Chat]:
         """
         A WebSocket.
         """
@@ -136,7 +136,7 @@ class DialogueTests(DialogueCase):
         url = f"wss://a.localhost:{self.port}{path}"
         options.setdefault("origin", "https://a.localhost")
         sock = socket.create_connection((HERE, self.port))
-        with connect(url, ssl=context, sock=sock, open_timeout=PATIENCE, **options) as chat:
+        with chatting(url, ssl=context, sock=sock, **options) as chat:
             yield chat
 
     def refused(self, path: str, **options: Any) -> Any:
@@ -147,16 +147,16 @@ class DialogueTests(DialogueCase):
             pass
         return caught.exception.response
 
-    def says(self, chat: Any) -> None:
+    def says(self, chat: Chat) -> None:
         """
         Messages of all sizes come back, and pings.
         """
         for message in ("hello", bytes(5), "\u20ac" * 70_000, bytes(1 << 20), ""):
             chat.send(message)
-            self.assertEqual(chat.recv(timeout=PATIENCE), message)
+            self.assertEqual(chat.recv(), message)
         chat.send(iter(["in ", "several ", "pieces"]))
-        self.assertEqual(chat.recv(timeout=PATIENCE), "in several pieces")
-        self.assertTrue(chat.ping().wait(PATIENCE))
+        self.assertEqual(chat.recv(), "in several pieces")
+        chat.ping()
 
     def speaks(self, workers: int) -> None:
         """
@@ -166,9 +166,9 @@ class DialogueTests(DialogueCase):
         with self.going([*TWISTD, "-n", "smartproxy", "--config", "c.yaml"]) as process:
             self.until(process, "Admin socket at")
             with self.chat(subprotocols=[Subprotocol("b"), Subprotocol("a")]) as chat:
-                self.assertEqual(chat.recv(timeout=PATIENCE).split()[1], "wss")
+                self.assertEqual(chat.recv().split()[1], "wss")
                 # Compression was offered, and declined.
-                self.assertEqual((chat.subprotocol, chat.protocol.extensions), ("b", []))
+                self.assertEqual((chat.subprotocol, chat.extensions), ("b", []))
                 self.says(chat)
                 more = (
                     f"  - {{name: more, match: {{ports: {self.further}}}, action: {{type: block, body: no}}}}"
@@ -187,29 +187,29 @@ class DialogueTests(DialogueCase):
             self.assertEqual(self.refused("/", origin="https://evil.test").status_code, 403)
             self.assertEqual(self.closing("/late"), 1011)
             with self.chat() as chat:
-                chat.recv(timeout=PATIENCE)
+                chat.recv()
                 chat.send(bytes((1 << 20) + 1))
                 with self.assertRaises(ConnectionClosed) as caught:
-                    chat.recv(timeout=PATIENCE)
+                    chat.recv()
                 received = caught.exception.rcvd
                 assert received is not None
                 self.assertEqual(received.code, 1009)
             with self.chat() as chat:
-                chat.recv(timeout=PATIENCE)
+                chat.recv()
                 process.send_signal(signal.SIGTERM)
                 # It is cut when its time is over, as any stream.
                 with self.assertRaises(ConnectionClosed):
-                    chat.recv(timeout=PATIENCE)
+                    chat.recv()
             process.wait(PATIENCE)
         self.assertIn('"status":101', (self.directory / "access.log").read_text().replace(" ", ""))
 
-    def ends(self, chat: Any) -> None:
+    def ends(self, chat: Chat) -> None:
         """
         The application ends it.
         """
         chat.send("close")
         with self.assertRaises(ConnectionClosed) as caught:
-            chat.recv(timeout=PATIENCE)
+            chat.recv()
         received = caught.exception.rcvd
         assert received is not None
         self.assertEqual((received.code, received.reason), (4005, "as you like"))
@@ -220,9 +220,9 @@ class DialogueTests(DialogueCase):
         The code of one that the application ends.
         """
         with self.chat(path) as chat:
-            chat.recv(timeout=PATIENCE)
+            chat.recv()
             with self.assertRaises(ConnectionClosed) as caught:
-                chat.recv(timeout=PATIENCE)
+                chat.recv()
             received = caught.exception.rcvd
             assert received is not None
             return int(received.code)
@@ -237,7 +237,7 @@ class DialogueTests(DialogueCase):
         def one() -> None:
             try:
                 with self.chat() as chat:
-                    found.append(chat.recv(timeout=PATIENCE).split()[0])
+                    found.append(chat.recv().split()[0])
                     self.says(chat)
             except Exception as why:
                 wrong.append(why)
