@@ -18,7 +18,7 @@ from ..routing.sight import Sight
 from ..wire.http1 import parseRequest
 from ..wire.lines import pairs
 from .answers import plainAnswer
-from .forwarding import believedLines, clientBehind, trustedMarks
+from .forwarding import believedLines, clientBehind, settle, trustedMarks
 from .identity import versionOf
 from .multiplex import Multiplex
 from .numbers import believed
@@ -307,7 +307,10 @@ class Door:
                     request, None, _Challenge(answer), connection.serverName, "", idle=engine.timeouts.idle
                 )
         isTrusted = engine.trusts(connection.client.host)
-        client = clientBehind(request, connection, engine.trusts) if isTrusted else ""
+        client = ""
+        if isTrusted:
+            client = clientBehind(request, connection, engine.trusts)
+            settle(request)
         table = self._table
         sight = None
         if table is not None and table.requestFactsBeyondPath:

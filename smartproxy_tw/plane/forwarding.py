@@ -1,7 +1,9 @@
 """
 Forwarding fields (X-Forwarded-*, X-Real-IP, Forwarded): whom to believe.
 
-From a peer that is not trusted none of them goes on; ours are all there is.
+From a peer that is not trusted none of them goes on; ours are all there is.  That is so
+of each name that begins with X-Forwarded, known or not: there are applications that take
+X-Forwarded-Ssl for TLS, and X-Forwarded-User for somebody who has shown a password.
 From a trusted peer (C{trusted_proxies}) they go on, with the peer's own address
 added to X-Forwarded-For, and what it left out is filled in.
 """
@@ -12,14 +14,28 @@ import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from ..wire.lines import without
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..facts import ConnectionFacts
     from ..wire.http1 import Request
 
-__all__ = ["believedLines", "clientBehind", "plainMarks", "trustedMarks"]
+__all__ = ["believedLines", "clientBehind", "plainMarks", "settle", "trustedMarks"]
 
+# Those that are said to targets in one way, whoever has said what; all others go on as they came.
+_SAID = frozenset(
+    (
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+    )
+)
 _LINE = re.compile(rb"(?m)^([^:\r\n]++):[\t ]*+([^\r\n]*+)\r\n")
 
 
@@ -40,6 +56,17 @@ def believedLines(request: Request) -> bytes:
     """
     lines = [name + b": " + value + b"\r\n" for name, some in _values(request).items() for value in some]
     return b"".join(lines)
+
+
+def settle(request: Request) -> None:
+    """
+    Have those fields of a trusted peer that the proxy itself has no words for be fields like any other, which
+    routes ask for and rules change.
+    """
+    others = without(request.forwarded, lambda name: name in _SAID or b"_" in name)
+    if others:
+        request.fields += others
+        request.forwarded = without(request.forwarded, lambda name: name not in _SAID)
 
 
 def _hops(request: Request) -> list[str]:

@@ -73,7 +73,7 @@ _OTHER_VERSION = re.compile(_TOKEN + rb"++ [^\r\n ]++ HTTP/[0-9]\.[0-9]\r\n")
 # anchor in place of the newline, takes twice as long.
 _SPECIAL = re.compile(
     rb"(?i)\n([acefhkptux](?:ost|on(?:tent[-_]length|nection)|ransfer[-_]encoding|pgrade|xpect"
-    rb"|[-_]forwarded[-_](?:for|proto|host|port|prefix)|orwarded|[-_]real[-_]ip|[-_]request[-_]id"
+    rb"|[-_]forwarded[-_]" + _TOKEN + rb"++|orwarded|[-_]real[-_]ip|[-_]request[-_]id"
     rb"|eep-alive|roxy-connection|e|ttp2-settings|ookie|uthorization)):[\t ]*+([^\r]*+)"
 )
 _SPECIAL_RESPONSE = re.compile(
@@ -84,7 +84,7 @@ _SPECIAL_RESPONSE = re.compile(
 # What a trailer must not say (RFC 9110 section 6.5.1).
 _FORBIDDEN_TRAILER = re.compile(
     rb"(?im)^(?:host|content[-_]length|transfer[-_]encoding|connection|upgrade|expect|te|trailer|keep-alive"
-    rb"|x[-_]forwarded[-_][a-z]++|forwarded|x[-_]real[-_]ip|x[-_]request[-_]id|cookie|authorization|set-cookie"
+    rb"|x[-_]forwarded[-_][^:\r\n]++|forwarded|x[-_]real[-_]ip|x[-_]request[-_]id|cookie|authorization|set-cookie"
     rb"|proxy-authorization|proxy-connection):"
 )
 _TRAILERS = re.compile(_FIELDS + rb"\r\n")
@@ -364,9 +364,9 @@ def _readFields(request: Request, first: int) -> None:
                 continue
         elif name in _TWINS:
             raise BadMessage(400, "a framing field spelled with an underscore")
-        elif name.replace(b"_", b"-") in _FORWARDING:
+        elif (plain := name.replace(b"_", b"-")).startswith(b"x-forwarded-") or plain in _FORWARDING:
             forwarded += raw[line:next_]
-        elif name.replace(b"_", b"-") == b"x-request-id":
+        elif plain == b"x-request-id":
             identified += raw[line:next_]
         elif name == b"te":
             if request.minor and b"trailers" in _LIST.findall(value.lower()):
@@ -389,17 +389,8 @@ def _readFields(request: Request, first: int) -> None:
 
 _TWINS = frozenset((b"content_length", b"transfer_encoding"))
 _HOP = frozenset((b"keep-alive", b"proxy-connection", b"te", b"http2-settings"))
-_FORWARDING = frozenset(
-    (
-        b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-proto",
-        b"x-real-ip",
-    )
-)
+# And all whose names begin as that of X-Forwarded-For does: there are servers that believe each of them.
+_FORWARDING = frozenset((b"forwarded", b"x-real-ip"))
 
 
 def _hostName(request: Request, host: bytes | None) -> str:

@@ -42,7 +42,7 @@ class ForwardedTests(SessionTests):
         head = await self.heard(
             b"X-Forwarded-For: 6.6.6.6\r\nx-forwarded-proto: https\r\nX_Forwarded_For: 6.6.6.6\r\n"
             b"X-Forwarded_Host: evil\r\nX-FORWARDED-PORT: 1\r\nX-Forwarded-Prefix: /x\r\n"
-            b"Forwarded: for=6.6.6.6\r\n"
+            b"Forwarded: for=6.6.6.6\r\nX-Forwarded-Ssl: on\r\nX_Forwarded_User: root\r\n"
             b"X-Real-IP: 6.6.6.6\r\nX_Real_IP: 6.6.6.6\r\nX-Fine: yes\r\nX-Forwarded-For: 7.7.7.7\r\n"
         )
         self.assertEqual(head, self.START + b"X-Fine: yes\r\n" + self.OURS)
@@ -63,6 +63,22 @@ class ForwardedTests(SessionTests):
             b"X-Forwarded-Proto: https\r\n"
             b"X-Forwarded-Host: a.test:81\r\nX-Forwarded-Port: PORT\r\nX-Forwarded-Prefix: /p\r\n"
             b"Forwarded: for=6.6.6.6\r\n\r\n",
+        )
+
+    async def test_trustedBeyond(self) -> None:
+        """
+        What a trusted peer says by names that the proxy has no words for goes on as any other
+        field, but for twins with an underscore.
+        """
+        head = await self.heard(
+            b"X-Forwarded-Ssl: on\r\nX-Fine: yes\r\nX_Forwarded_Ssl: off\r\nX-Forwarded-Port: 7\r\n",
+            trustedProxies=(ip_network("127.0.0.0/8"),),
+        )
+        self.assertEqual(
+            head,
+            self.START + b"X-Fine: yes\r\nX-Forwarded-Ssl: on\r\nX-Forwarded-For: 127.0.0.1\r\n"
+            b"X-Real-IP: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
+            b"X-Forwarded-Host: a.test:81\r\nX-Forwarded-Port: 7\r\n\r\n",
         )
 
     async def test_trustedRemembersNothing(self) -> None:

@@ -166,6 +166,9 @@ class ForwardingTests(_Refusing):
                 "X-Forwarded-Host",
                 "X-Forwarded-Port",
                 "X-Forwarded-Prefix",
+                "X-Forwarded-Ssl",
+                "x-FORWARDED_Client-Cert",
+                "X-Forwarded-~",
                 "Forwarded",
                 "X-Real-IP",
                 "x_real_ip",
@@ -181,7 +184,7 @@ class ForwardingTests(_Refusing):
         user's.
         """
         names = (
-            "Cost Post He Ae E Aookie Kookie A-Forwarded-For Hpgrade X-Forwarded-Fo X-Forwarded-Forr "
+            "Cost Post He Ae E Aookie Kookie A-Forwarded-For Hpgrade X-Forwarded X-Forwarding-For "
             "XX-Real-IP aont_length xpect Hostt Uthorization Aeep-Alive"
         )
         mine = [f"{name}: 1" for name in names.split()]
