@@ -15,7 +15,7 @@ from zope.interface import implementer
 from ..facts import RequestFacts
 from ..interfaces import IAction, IExchange, ISeenAction, IStream
 from ..routing.sight import Sight
-from ..wire.http1 import parseRequest
+from ..wire.http1 import BadMessage, parseRequest
 from ..wire.lines import pairs
 from .answers import plainAnswer
 from .forwarding import believedLines, clientBehind, settle, trustedMarks
@@ -282,6 +282,11 @@ class Door:
         request = parseRequest(data, limits.headBytes, limits.urlBytes)
         if request is None:
             return None
+        scheme = request.target.scheme
+        if scheme is not None and (scheme == b"https") != connection.isTLS:
+            # RFC 9110 section 7.4; who is trusted may have had TLS at its own end.
+            if not self.engine.trusts(connection.client.host):
+                raise BadMessage(421, f"the target begins with {scheme.decode('ascii')}://")
         prepared = self.decide(request, connection, wire)
         if (
             prepared.isLasting

@@ -26,11 +26,13 @@ class Resolved:
     @ivar path: Begins with C{/}; or is C{*}.
     @ivar query: Without its C{?}; L{None} when there was no C{?} at all.
     @ivar authority: Of an absolute target, as written; otherwise L{None}.
+    @ivar scheme: Likewise, C{http} or C{https}.
     """
 
     path: bytes
     query: bytes | None = None
     authority: bytes | None = None
+    scheme: bytes | None = None
 
     @property
     def origin(self) -> bytes:
@@ -55,7 +57,7 @@ _UNRESERVED = re.compile(rb"%(2[DEde]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7
 # One that is decoded may make another one with a % before it, which is none by itself.
 _TIMES = 3
 
-_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*+)(.*+)\Z")
+_ABSOLUTE = re.compile(rb"(?i:(https?))://([^/?]*+)(.*+)\Z")
 _DOTS = re.compile(rb"(?i)/(?:\.|%2e)(?:\.|%2e)?(?:/|\Z)")
 _DOT = (b".", b"%2e")
 _DOTDOT = (b"..", b".%2e", b"%2e.", b"%2e%2e")
@@ -75,6 +77,7 @@ def resolve(target: bytes, method: bytes = b"GET") -> Resolved | BadTarget:
     @param method: C{*} is only for OPTIONS (RFC 9112 section 3.2.4).
     @return: What it asks for, or why it is refused.
     """
+    scheme: bytes | None = None
     authority: bytes | None = None
     if target[:1] != b"/":
         if target == b"*":
@@ -82,7 +85,7 @@ def resolve(target: bytes, method: bytes = b"GET") -> Resolved | BadTarget:
         match = _ABSOLUTE.match(target)
         if match is None:
             return BadTarget("the target is neither a path nor an http URL")
-        authority, target = match.groups()
+        scheme, authority, target = match[1].lower(), match[2], match[3]
         if hostOf(authority) is None:
             return BadTarget("the target names no valid host")
         if target[:1] != b"/":
@@ -95,7 +98,7 @@ def resolve(target: bytes, method: bytes = b"GET") -> Resolved | BadTarget:
         path = plain
     if _DOTS.search(path) is not None:
         path = _withoutDots(path)
-    return Resolved(path, query if mark else None, authority)
+    return Resolved(path, query if mark else None, authority, scheme)
 
 
 def plainPath(path: bytes) -> bytes | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -322,6 +323,28 @@ class ClientCertificateTests(PlaneTests):
         # And the other way round.
         alice.sends(get("a.test"))
         self.assertTrue((await alice.head()).startswith(b"HTTP/1.1 421 "))
+
+    async def test_scheme(self) -> None:
+        """
+        An absolute target of another scheme than that of its connection is not served (RFC 9110
+        section 7.4), unless it is a trusted peer's, who may have had another connection itself.
+        """
+        plain, secure = await self.port(), await self.port()
+        await self.certify("a.test")
+        routes = (
+            Route("plain", (plain,), Respond(body="plain"), "http"),
+            Route("secure", (secure,), Respond(body="secure"), "http", ("a.test",), tls=TERMINATE),
+        )
+        for trusted in (False, True):
+            networks = (ip_network("127.0.0.0/8"),) if trusted else ()
+            await self.use(*routes, trustedProxies=networks)
+            for scheme in ("http", "https", "HTTPS"):
+                for isTLS in (False, True):
+                    peer = await (self.shows(secure, None) if isTLS else self.client(plain))
+                    peer.sends(get("a.test", f"{scheme}://a.test/"))
+                    head = await peer.head()
+                    isServed = trusted or isTLS is (scheme != "http")
+                    self.assertEqual(head[9:12], b"200" if isServed else b"421", (trusted, scheme, isTLS))
 
     async def test_newTable(self) -> None:
         """

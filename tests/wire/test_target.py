@@ -70,12 +70,12 @@ class ResolveTests(SynchronousTestCase):
 
     def test_absolute(self) -> None:
         """
-        An absolute target is split into its authority and its path.
+        An absolute target is split into its scheme, its authority and its path.
         """
         for target, expected in [
-            (b"http://Shop.Example:8080/a/../b?c", Resolved(b"/b", b"c", b"Shop.Example:8080")),
-            (b"HTTPS://shop.example", Resolved(b"/", None, b"shop.example")),
-            (b"http://shop.example?a", Resolved(b"/", b"a", b"shop.example")),
+            (b"http://Shop.Example:8080/a/../b?c", Resolved(b"/b", b"c", b"Shop.Example:8080", b"http")),
+            (b"HTTPS://shop.example", Resolved(b"/", None, b"shop.example", b"https")),
+            (b"http://shop.example?a", Resolved(b"/", b"a", b"shop.example", b"http")),
         ]:
             self.assertEqual(resolve(target), expected)
 
