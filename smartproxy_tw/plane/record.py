@@ -216,7 +216,7 @@ class AccessRecords:
             lost, self._lost = self._lost, 0
             self._toldAt = now
             _log.error(
-                "{count} lines of the access log are lost: {file} takes them too slowly, or not at all. "
+                "Lines lost of the access log: {count}. {file} takes them too slowly, or not at all. "
                 "Requests were served.",
                 event="access-log-lost",
                 count=lost,
