@@ -1,9 +1,11 @@
 """
-No collection of garbage while a process makes a hundred thousand objects that stay.
+No collection of garbage that keeps connections waiting.
 
-A collection looks at everything that was made since the last one, and stops
-everything meanwhile: with ten thousand routes that takes longer than a reactor may be
-kept waiting, and finds nothing.  Only for processes that do little else.
+A collection stops everything meanwhile, and a whole one looks at everything that is
+alive: with ten thousand routes, connections or requests that takes longer than a reactor may be
+kept waiting, and finds nothing, since the data path leaves nothing to it.  So nothing is
+collected while that many objects are made at a time (L{unattended}), and what has outlived a
+whole collection is looked at no more (L{Tenure}).  Only for processes that do little else.
 """
 
 from __future__ import annotations
@@ -11,7 +13,15 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
-__all__ = ["unattended"]
+__all__ = ["Tenure", "unattended"]
+
+# Every third collection of the middle generation is a whole one, in place of every tenth: of some twenty
+# thousand objects then, ten milliseconds.
+_THRESHOLDS = (700, 10, 3)
+# After so many whole collections it is asked how much is looked at no more.
+_PASSES = 16
+# When there is twice as much of it as there was, and so many objects more, all is looked at once.
+_MORE = 250_000
 
 
 def unattended() -> Callable[[], None]:
@@ -37,3 +47,59 @@ def _nothing() -> None:
 def _attended() -> None:
     gc.freeze()
     gc.enable()
+
+
+class Tenure:
+    """
+    What a whole collection has left alive is not looked at by later ones: they take as long as what
+    has come since, however much is there.  (Beside 2,250 enemies, whose requests are a quarter of
+    a million objects, they took up to 190 ms, one every three seconds; they take 45 ms at most.)
+
+    Objects that are used no more go as before, unless they refer to each other in a circle: of
+    those that came to be garbage after they had tenure the collector hears nothing.  So when there
+    is more than twice as much as there was, everything is looked at anew.
+    """
+
+    def __init__(self) -> None:
+        self._thresholds: tuple[int, int, int] | None = None
+        self._passes = 0
+        # How many objects had tenure when that was asked first.
+        self._usual: int | None = None
+
+    def begin(self) -> None:
+        """
+        Have it so from now on, in the whole process.  What is there when this is called, be it once
+        more, is as much as there has to be.
+        """
+        if self._thresholds is None:
+            self._thresholds = gc.get_threshold()
+            gc.set_threshold(*_THRESHOLDS)
+            gc.callbacks.append(self._collected)
+        self._passes = 0
+        self._usual = None
+
+    def end(self) -> None:
+        """
+        Have all be collected as before.
+        """
+        if self._thresholds is not None:
+            gc.callbacks.remove(self._collected)
+            gc.set_threshold(*self._thresholds)
+            self._thresholds = None
+            gc.unfreeze()
+
+    def _collected(self, phase: str, information: dict[str, int]) -> None:
+        if phase != "stop" or information["generation"] < 2:
+            return
+        gc.freeze()
+        self._passes += 1
+        if self._passes < _PASSES:
+            return
+        self._passes = 0
+        count = gc.get_freeze_count()
+        if self._usual is None:
+            self._usual = count
+        elif count > 2 * self._usual + _MORE:
+            # The next collection finds what is garbage, and what is usual is known after it.
+            self._usual = None
+            gc.unfreeze()

@@ -37,7 +37,7 @@ from ..upstream.balanced import BalancedGroup
 from ..upstream.group import Group
 from ..upstream.resolve import Resolver
 from ..upstream.standings import Standings
-from .garbage import unattended
+from .garbage import Tenure, unattended
 from .slices import inSlices
 
 if TYPE_CHECKING:
@@ -66,16 +66,21 @@ def _connecting(route: Route, config: Config) -> float:
     return config.timeouts.connect if own is None else own
 
 
-def _awaitsReactor(route: Route) -> bool:
+def _isForeign(route: Route) -> bool:
     """
-    Whether what is done for the requests of a route may wait for an event of the reactor: an
-    application, a plug-in, what is worked out in Python, the verdict of another server.
+    Whether code of others is run for the requests of a route: an application, a plug-in, what is
+    worked out in Python.
     """
     action = route.action
-    if isinstance(action, (Application, Plugin)) or (
+    return isinstance(action, (Application, Plugin)) or (
         isinstance(action, Forward) and action.dynamic is not None
-    ):
-        return True
+    )
+
+
+def _awaitsVerdict(route: Route) -> bool:
+    """
+    Whether another server is asked about the requests of a route.
+    """
     return route.security is not None and route.security.forward is not None
 
 
@@ -126,6 +131,7 @@ class LocalPlane:
         self._recordsFor: AccessLog | None = None
         self._isStarted = False
         self._isAlone = linger > 0.0
+        self._tenure = Tenure()
         self._turn = DeferredLock()
 
     def start(self) -> Deferred[None]:
@@ -194,10 +200,11 @@ class LocalPlane:
         yield from posts.reading(config.routes)
         actions: dict[str, IAction] = {}
         plugged = Plugged(self._reactor, self._plugged)
-        isAwaited = False
+        isForeign = isAwaited = False
         means = Means(self._reactor, plugged, config.pythonPath, chosen.action)
         for route, isPause in paused(config.routes):
-            isAwaited = isAwaited or _awaitsReactor(route)
+            isForeign = isForeign or _isForeign(route)
+            isAwaited = isAwaited or _awaitsVerdict(route)
             try:
                 actions[route.name] = buildAction(
                     route, partial(upstream, _connecting(route, config)), means, posts.before
@@ -213,7 +220,12 @@ class LocalPlane:
             actions[""] = fallback
         records = self._recordsOf(config.accessLog)
         self.engine.use(config, table.ports, actions, records)
-        self._poller.linger = 0.0 if isAwaited else self._linger
+        # Both have their answers by the reactor, and what code of others leaves behind is not known.
+        self._poller.linger = 0.0 if isForeign or isAwaited else self._linger
+        if self._isAlone and not isForeign:
+            self._tenure.begin()
+        else:
+            self._tenure.end()
         chosen.settle()
         self._gatehouse.use(posts)
         former, self._records, self._recordsFor = self._records, records, config.accessLog
@@ -327,6 +339,7 @@ class LocalPlane:
         if not self._isStarted:
             # Its poll is open from the beginning, and whoever has a timer there keeps it alive.
             self._poller.stop()
+            self._tenure.end()
             return 0
         self._isStarted = False
         acceptors, self._acceptors = self._acceptors, {}
@@ -345,6 +358,7 @@ class LocalPlane:
         await self._applications.close()
         self._gatehouse.close()
         self._poller.stop()
+        self._tenure.end()
         self.engine.pipes.close()
         if self._records is not None:
             self._records.close()

@@ -5,10 +5,12 @@ Tests for L{smartproxy_tw.control.garbage}.
 from __future__ import annotations
 
 import gc
+import weakref
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smartproxy_tw.control.garbage import unattended
+from smartproxy_tw.control import garbage
+from smartproxy_tw.control.garbage import Tenure, unattended
 
 
 class GarbageTests(SynchronousTestCase):
@@ -45,3 +47,127 @@ class GarbageTests(SynchronousTestCase):
         attended()
         self.assertFalse(gc.isenabled())
         self.assertEqual(gc.get_freeze_count(), 0)
+
+
+class _Ring:
+    """
+    Something that refers to itself.
+    """
+
+    def __init__(self) -> None:
+        self.self = self
+
+
+class TenureTests(SynchronousTestCase):
+    """
+    L{Tenure}.
+    """
+
+    def setUp(self) -> None:
+        isEnabled = gc.isenabled()
+        self.addCleanup(gc.enable if isEnabled else gc.disable)
+        # Only what is asked for here.
+        gc.disable()
+        self.addCleanup(gc.unfreeze)
+        gc.unfreeze()
+        self.before = gc.get_threshold(), list(gc.callbacks)
+        self.tenure = Tenure()
+        self.addCleanup(self.tenure.end)
+
+    def isLookedAt(self, wanted: object) -> bool:
+        """
+        Whether a collection would look at something.
+        """
+        return any(each is wanted for each in gc.get_objects())
+
+    def test_survivors(self) -> None:
+        """
+        What has survived a whole collection has tenure, what has survived a lesser one does not.
+        """
+        self.tenure.begin()
+        first: list[object] = []
+        gc.collect(1)
+        self.assertTrue(self.isLookedAt(first))
+        gc.collect()
+        second: list[object] = []
+        self.assertFalse(self.isLookedAt(first))
+        self.assertTrue(self.isLookedAt(second))
+
+    def test_oftener(self) -> None:
+        """
+        By itself a collection that gives tenure comes when some twenty thousand objects have.
+        """
+        self.tenure.begin()
+        passes = []
+        gc.callbacks.append(seen := lambda phase, about: passes.append(about["generation"]))
+        self.addCleanup(gc.callbacks.remove, seen)
+        gc.enable()
+        made = [[] for _ in range(40_000)]
+        gc.disable()
+        self.assertIn(2, passes)
+        self.assertGreater(gc.get_freeze_count(), 5_000)
+        self.assertEqual(len(made), 40_000)
+
+    def test_young(self) -> None:
+        """
+        Garbage goes as it did before.
+        """
+        self.tenure.begin()
+        ring = weakref.ref(_Ring())
+        gc.collect()
+        self.assertIsNone(ring())
+
+    def test_old(self) -> None:
+        """
+        What has become garbage since it had tenure goes when there is twice as much as there was, and
+        so much more.
+        """
+        self.patch(garbage, "_MORE", 500)
+        self.tenure.begin()
+        ring = _Ring()
+        known = weakref.ref(ring)
+        for _ in range(garbage._PASSES):
+            gc.collect()
+        usual = gc.get_freeze_count()
+        del ring
+        for _ in range(3 * garbage._PASSES):
+            gc.collect()
+        self.assertIsNotNone(known())
+        more = [[] for _ in range(usual + 2000)]
+        for _ in range(garbage._PASSES):
+            gc.collect()
+        self.assertIsNotNone(known())
+        gc.collect()
+        self.assertIsNone(known())
+        # What is there now is usual.
+        self.assertGreater(gc.get_freeze_count(), len(more))
+        for _ in range(2 * garbage._PASSES):
+            gc.collect()
+        self.assertFalse(self.isLookedAt(more))
+
+    def test_settled(self) -> None:
+        """
+        What comes with another table is no reason to look at all.
+        """
+        self.patch(garbage, "_MORE", 500)
+        self.tenure.begin()
+        for _ in range(garbage._PASSES):
+            gc.collect()
+        table = [[] for _ in range(gc.get_freeze_count() + 2000)]
+        self.tenure.begin()
+        for _ in range(3 * garbage._PASSES):
+            gc.collect()
+            self.assertFalse(self.isLookedAt(table))
+
+    def test_end(self) -> None:
+        """
+        Everything is as it was, and all are looked at; nothing comes of a second beginning or end.
+        """
+        self.tenure.begin()
+        self.tenure.begin()
+        made: list[object] = []
+        gc.collect()
+        for _ in range(2):
+            self.tenure.end()
+            self.assertEqual((gc.get_threshold(), gc.callbacks), self.before)
+            self.assertTrue(self.isLookedAt(made))

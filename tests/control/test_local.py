@@ -217,6 +217,33 @@ class LocalPlaneTests(PlaneContract, PlaneTests):
             self.assertEqual(plane.engine.poller.linger, linger, route)
         await plane.drain(0)
 
+    async def test_tenure(self) -> None:
+        """
+        What has outlived a collection is looked at no more in a process that does little else, until
+        there is code of others, about whose garbage nothing is known, and until the end.
+        """
+        before = gc.get_threshold()
+        self.addCleanup(gc.unfreeze)
+        target = Forward((Target("127.0.0.1", 1),))
+        application = Application(f"{__name__}:application", "wsgi")
+        asked = Security(forward=ForwardAuth("http://127.0.0.1:1/"))
+        for linger, isStarted in ((0.0, False), (0.001, False), (0.001, True)):
+            plane = LocalPlane(reactor, linger=linger)
+            if isStarted:
+                await plane.start()
+            for route, hasTenure in (
+                (Route("a", (80,), target, "http"), True),
+                (Route("a", (80,), application, "http"), False),
+                (Route("a", (80,), target, "http", security=asked), True),
+                (Route("a", (80,), Forward((), dynamic=Dynamic(decide=lambda _: None)), "http"), False),
+                (Route("a", (80,), Respond(), "http"), True),
+            ):
+                await plane.useTable(self.config(route))
+                wanted = hasTenure and bool(linger)
+                self.assertEqual(gc.get_threshold() != before, wanted, (linger, route))
+            await plane.drain(0)
+            self.assertEqual(gc.get_threshold(), before)
+
     async def test_countsOfTargets(self) -> None:
         """
         What is counted of a target goes on with a table that has it too, and is
