@@ -50,6 +50,8 @@ __all__ = ["Exchange"]
 
 # Those that may be sent twice (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+# How often a request may be sent again that a target has not acted on.
+_REFUSALS = 3
 _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
 # What the access log says of a request whose client did not wait for the answer (nginx's number).
 _CLIENT_LEFT = 499
@@ -92,6 +94,7 @@ class Exchange:
         "_outgoing",
         "_outlet",
         "_prepared",
+        "_refusals",
         "_sent",
         "_started",
         "_status",
@@ -123,6 +126,7 @@ class Exchange:
         self._sent = 0
         self._isKept = prepared.request.keepAlive and not (engine.isDraining or door.isClosing)
         self._hasRetried = False
+        self._refusals = 0
         self._started = engine.poller.now
         self._status = 0
         self.link: TargetHalf | None = None
@@ -382,6 +386,7 @@ class Exchange:
         """
         # The client has been told something: the request cannot begin again.
         self._hasRetried = True
+        self._refusals = _REFUSALS
         if head[9:12] == b"100" and self._intake is not None:
             self._intake.invite()
         if self.request.minor:
@@ -429,7 +434,8 @@ class Exchange:
         A request without a body that may be sent twice is, once: when it met a
         kept connection that the target most likely closed before it came, and
         else as far as the budget of its upstream allows.  Any request is, that the
-        target has certainly not acted on.
+        target has certainly not acted on, a few times: one that leaves, or whose connections carry so
+        many requests each, refuses what comes too late, and the next connection may be just as late.
 
         @param link: That broke; closed.
         @param isUntouched: Whether it had not said a word in answer.
@@ -441,10 +447,14 @@ class Exchange:
         upstream = self._upstream
         request = self.request
         isSafe = isUntouched and request.length == 0 and request.method in _IDEMPOTENT
-        if (isSafe or refused is not None) and not self._hasRetried and upstream is not None:
+        if refused is not None:
+            self._refusals += 1
+            mayRepeat = self._refusals <= _REFUSALS
+            self._outgoing = refused
+        else:
+            mayRepeat = isSafe and not self._hasRetried
             self._hasRetried = True
-            if refused is not None:
-                self._outgoing = refused
+        if mayRepeat and upstream is not None:
             session = self.session
             port = session.connection.port
             isStale = link.isReused or refused is not None

@@ -104,13 +104,50 @@ class TrunkTests(PlaneTests):
 
     async def test_refusedAgain(self) -> None:
         """
-        Once; after that it is 502.
+        Three times; after that it is 502.
         """
         client, server, asked = await self.asks(POST + b"abcd")
-        for _ in range(2):
+        for again in (True, True, True, False):
             server.breaks(asked, REFUSED_STREAM)
-            if _ == 0:
-                asked = await server.asked()
+            if again:
+                asked = await server.whole()
+                self.assertEqual(asked.body, b"abcd")
+        self.assertTrue((await client.head()).startswith(b"HTTP/1.1 502 "))
+
+    async def test_refusedAndLost(self) -> None:
+        """
+        What was refused may still meet a connection that ends, which a target that begins again
+        does with those that have just come; and be refused by the next one.
+        """
+        client, server, _asked = await self.asks()
+        server.leaves(0)
+        second = await self.target.accepts()
+        await second.whole()
+        second.peer.breaks()
+        third = await self.target.accepts()
+        third.breaks(await third.whole(), REFUSED_STREAM)
+        third.answers(await third.whole(), body=b"third")
+        self.assertEqual((await client.message())[1], b"third")
+
+    async def test_refusedAfterWord(self) -> None:
+        """
+        One of which the client has been told something is not sent again.
+        """
+        client, server, asked = await self.asks()
+        server.begins(asked, b"103", (b"link", b"</x>"))
+        self.assertTrue((await client.head()).startswith(b"HTTP/1.1 103 "))
+        server.breaks(asked, REFUSED_STREAM)
+        self.assertTrue((await client.head()).startswith(b"HTTP/1.1 502 "))
+
+    async def test_lostTwice(self) -> None:
+        """
+        Connections that end are another matter: once more, and then it is 502.
+        """
+        client, server, _asked = await self.asks()
+        server.peer.breaks()
+        second = await self.target.accepts()
+        await second.whole()
+        second.peer.breaks()
         self.assertTrue((await client.head()).startswith(b"HTTP/1.1 502 "))
 
     async def test_largeBodyRefused(self) -> None:
