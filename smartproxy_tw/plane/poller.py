@@ -181,6 +181,8 @@ class Poller:
         self._register = self._epoll.register
         self._postponed: deque[Callable[[], None]] = deque()
         self._patient: deque[Callable[[], None]] = deque()
+        # Who was the first of those after the last turn.
+        self._passedOver: Callable[[], None] | None = None
         # When the share of this turn is over.
         self._end = 0.0
         # Those whose deadlines have passed, and whether what is due waits for the next turn.
@@ -357,10 +359,12 @@ class Poller:
         if self._postponed:
             self._run(self._postponed, now + _SHARE)
         if self._patient and not self._isStopped:
-            if self.isBehind:
+            # Where few events come at a time, but always some, a turn has time for all and none to spare.
+            if self.isBehind or self._patient[0] is self._passedOver:
                 self._run(self._patient, self._reactor.seconds() + _LEAST)
             if not self._isStopped:
                 self.doRead()
+        self._passedOver = self._patient[0] if self._patient else None
         if (self._postponed or self._patient) and self._wake is None and not self._isStopped:
             self._wakeUp()
 

@@ -549,6 +549,32 @@ class PollerTests(SynchronousTestCase):
             self.assertLess(turns, 4)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_hardlyIdle(self) -> None:
+        """
+        That is so as well while there are few events at a time, but always some: every turn has time for all
+        of them, and no moment is quiet.
+        """
+        self.reactor.advance(1.0)
+        waited: list[int] = []
+
+        def work(event: int) -> None:
+            self.reactor.rightNow += 0.0005
+            self.near.recv(1)
+            self.far.send(b"x")
+
+        self.poller.add(self.near.fileno(), work, READABLE | EPOLLET)
+        self.far.send(b"x")
+        self.poller.whenIdle(lambda: waited.append(1))
+        self.poller.whenIdle(lambda: waited.append(2))
+        turns = 0
+        while len(waited) < 2:
+            self.poller.doRead()
+            self.assertFalse(self.poller.isBehind)
+            self.reactor.advance(0)
+            turns += 1
+            self.assertLess(turns, 4)
+        self.assertEqual(waited, [1, 2])
+
     def test_later(self) -> None:
         """
         What is postponed comes in the next turn, in order, each guarded from
