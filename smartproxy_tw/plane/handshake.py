@@ -164,6 +164,8 @@ class Handshake:
 
     def crash(self) -> None:
         """
-        A bug: end this one.
+        A bug: end this one, also when it was that of who has not taken the wire yet.
         """
         self._fail("a bug in the TLS handshake", False)
+        if self._poller.handlers.get(self.wire.fd) == self.ready:
+            self.cancel()

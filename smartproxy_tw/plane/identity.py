@@ -73,7 +73,12 @@ def shownBy(connection: SSL.Connection) -> CertificateFacts | None:
     try:
         names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         beside = ",".join(f"{type(each).__name__.removesuffix('Name')}:{each.value}" for each in names)
-    except (x509.ExtensionNotFound, ValueError):
+    except (
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,  # an address of X.400 or a name of EDI (RFC 5280 section 4.2.1.6)
+        ValueError,
+    ):
         beside = ""
     return CertificateFacts(
         shown.subject.rfc4514_string(), beside, shown.fingerprint(SHA256()).hex(), f"{shown.serial_number:x}"

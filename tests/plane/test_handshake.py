@@ -16,7 +16,7 @@ from smartproxy_tw.config.model import Respond, Route, Timeouts, UpstreamTLS
 from smartproxy_tw.plane import binding
 from smartproxy_tw.plane.contexts import clientContext, serverContext
 from smartproxy_tw.plane.handshake import Handshake
-from smartproxy_tw.plane.poller import ENDED, WRITABLE, Poller
+from smartproxy_tw.plane.poller import ENDED, READABLE, WRITABLE, Poller
 from smartproxy_tw.plane.tls import TLSWire, secured
 
 from .harness import TERMINATE, Peer, PlaneTests, clientSSL, credentialFor, turns
@@ -297,6 +297,35 @@ class CallTests(SynchronousTestCase):
         self.assertEqual(self.data[0], GET)
         self.assertFalse(self.wire.isShort)
         self.assertEqual(self.wire.recv(100), b"")
+
+    def test_bugBehind(self) -> None:
+        """
+        Where who is to have the wire has a bug before it listens to that, the connection ends; where it
+        listens already, it is its own.
+        """
+        for isTaken in (False, True):
+
+            def shaken(wire: TLSWire, isTaken: bool = isTaken) -> None:
+                if isTaken:
+                    self.poller.handlers[wire.fd] = lambda event: None
+                raise ZeroDivisionError
+
+            self.patch(self, "shaken", shaken)
+            client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+            client.set_connect_state()
+            near, counted, shaking = self.begins(self.server(), True)
+            descriptor = counted.fileno()
+            shaking.begin(self.speak(client), 0)
+            near.send(self.speak(client, near.recv(65536)))
+            try:
+                shaking.ready(READABLE)
+            except ZeroDivisionError:
+                shaking.crash()
+            self.assertTrue(shaking.isDone)
+            self.assertEqual(counted.fileno() == descriptor, isTaken)
+            self.assertEqual(descriptor in self.poller.handlers, isTaken)
+            self.assertEqual(self.poller.mortals, {})
+            self.assertEqual(self.ended, [])
 
 
 class PublicCallTests(CallTests):

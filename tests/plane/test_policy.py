@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 from OpenSSL import SSL, crypto
 from twisted.logger import LogLevel, globalLogPublisher
 
@@ -41,11 +41,12 @@ def get(host: str, target: str = "/") -> bytes:
     return f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 
 
-def certified(signer: Signer, name: str, days: int = 1) -> Credential:
+def certified(signer: Signer, name: str, days: int = 1, *beside: x509.ExtensionType) -> Credential:
     """
     A certificate for a client.
 
     @param days: How long it is valid from now; negative: since when it is not.
+    @param beside: Further extensions.
     """
     now = datetime.now(UTC)
     private = generate_private_key(SECP256R1())
@@ -60,6 +61,8 @@ def certified(signer: Signer, name: str, days: int = 1) -> Credential:
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
     )
+    for each in beside:
+        builder = builder.add_extension(each, critical=False)
     key: Any = load_pem_private_key(signer.credential.key, None)
     return Credential(
         builder.sign(key, SHA256()).public_bytes(Encoding.PEM),
@@ -209,6 +212,20 @@ class ClientCertificateTests(PlaneTests):
                         found = str(peer.why)
                         self.assertTrue(any(word in found for word in alert.split("|")), (mode, who, found))
                         self.assertEqual(peer.received, 0)
+
+    async def test_oddNames(self) -> None:
+        """
+        Who is certified by names of a kind that hardly anybody uses, of X.400 and of EDI, is served by its
+        subject.
+        """
+        port = await self.port()
+        await self.certify("a.test")
+        await self.use(Route("a", (port,), Respond(body="in"), "http", tls=self.demand("require")))
+        for names in (b"\x30\x04\xa3\x02\x30\x00", b"\x30\x07\xa5\x05\xa1\x03\x0c\x01A"):
+            odd = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, names)
+            peer = await self.shows(port, certified(self.believed, "alice", 1, odd))
+            peer.sends(get("a.test"))
+            self.assertEqual((await peer.message())[1], b"in", names)
 
     async def test_told(self) -> None:
         """
