@@ -22,6 +22,9 @@ _THRESHOLDS = (700, 10, 3)
 _PASSES = 16
 # When there is twice as much of it as there was, and so many objects more, all is looked at once.
 _MORE = 250_000
+# And when so many tables have come since that was done: each leaves some tens of objects, whatever was
+# garbage in between has stayed too, and what is usual has been forgotten each time.
+_TABLES = 64
 
 
 def unattended() -> Callable[[], None]:
@@ -57,7 +60,7 @@ class Tenure:
 
     Objects that are used no more go as before, unless they refer to each other in a circle: of
     those that came to be garbage after they had tenure the collector hears nothing.  So when there
-    is more than twice as much as there was, everything is looked at anew.
+    is more than twice as much as there was, or many tables have come, everything is looked at anew.
     """
 
     def __init__(self) -> None:
@@ -65,6 +68,10 @@ class Tenure:
         self._passes = 0
         # How many objects had tenure when that was asked first.
         self._usual: int | None = None
+        # How many tables have come since all was looked at, and whether the next whole collection does that:
+        # it is not left to what comes before it, as a table gives tenure to all that there is.
+        self._tables = 0
+        self._isDue = False
 
     def begin(self) -> None:
         """
@@ -75,6 +82,9 @@ class Tenure:
             self._thresholds = gc.get_threshold()
             gc.set_threshold(*_THRESHOLDS)
             gc.callbacks.append(self._collected)
+        self._tables += 1
+        if self._tables >= _TABLES:
+            self._isDue = True
         self._passes = 0
         self._usual = None
 
@@ -86,10 +96,20 @@ class Tenure:
             gc.callbacks.remove(self._collected)
             gc.set_threshold(*self._thresholds)
             self._thresholds = None
+            self._tables = 0
+            self._isDue = False
             gc.unfreeze()
 
     def _collected(self, phase: str, information: dict[str, int]) -> None:
-        if phase != "stop" or information["generation"] < 2:
+        if information["generation"] < 2:
+            return
+        if phase == "start":
+            if self._isDue:
+                # This collection finds what is garbage, and what is usual is known after it.
+                self._isDue = False
+                self._tables = self._passes = 0
+                self._usual = None
+                gc.unfreeze()
             return
         gc.freeze()
         self._passes += 1
@@ -100,6 +120,4 @@ class Tenure:
         if self._usual is None:
             self._usual = count
         elif count > 2 * self._usual + _MORE:
-            # The next collection finds what is garbage, and what is usual is known after it.
-            self._usual = None
-            gc.unfreeze()
+            self._isDue = True

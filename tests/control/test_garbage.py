@@ -159,6 +159,45 @@ class TenureTests(SynchronousTestCase):
             gc.collect()
             self.assertFalse(self.isLookedAt(table))
 
+    def test_manyTables(self) -> None:
+        """
+        Garbage is not kept for ever by tables that come again and again: after so many of them everything is
+        looked at.
+        """
+        self.tenure.begin()
+        known = []
+        for _ in range(3 * garbage._TABLES):
+            ring = _Ring()
+            known.append(weakref.ref(ring))
+            # As a new table does.
+            gc.freeze()
+            self.tenure.begin()
+            gc.freeze()
+            del ring
+            gc.collect()
+        kept = sum(each() is not None for each in known)
+        self.assertTrue(0 < kept <= garbage._TABLES, kept)
+
+    def test_tableInBetween(self) -> None:
+        """
+        A table that comes before all has been looked at anew does not keep that from happening.
+        """
+        self.patch(garbage, "_MORE", 500)
+        self.tenure.begin()
+        known = weakref.ref(_Ring())
+        gc.freeze()
+        for _ in range(garbage._PASSES):
+            gc.collect()
+        more = [[] for _ in range(gc.get_freeze_count() + 2000)]
+        for _ in range(garbage._PASSES):
+            gc.collect()
+        self.assertIsNotNone(known())
+        self.tenure.begin()
+        gc.freeze()
+        gc.collect()
+        self.assertIsNone(known())
+        self.assertFalse(self.isLookedAt(more))
+
     def test_end(self) -> None:
         """
         Everything is as it was, and all are looked at; nothing comes of a second beginning or end.
