@@ -36,14 +36,15 @@ _SAID = frozenset(
         b"x-real-ip",
     )
 )
+_ODD = re.compile(rb"[^0-9A-Za-z-]")
 _LINE = re.compile(rb"(?m)^([^:\r\n]++):[\t ]*+([^\r\n]*+)\r\n")
 
 
 def _values(request: Request) -> dict[bytes, list[bytes]]:
     found: dict[bytes, list[bytes]] = {}
     for name, value in _LINE.findall(request.forwarded):
-        # A twin with an underscore is never believed.
-        if b"_" not in name:
+        # A twin with an underscore, or another sign in place of a hyphen, is never believed.
+        if not _ODD.search(name):
             found.setdefault(name.lower(), []).append(value.strip(b"\t "))
     return found
 
@@ -63,7 +64,7 @@ def settle(request: Request) -> None:
     Have those fields of a trusted peer that the proxy itself has no words for be fields like any other, which
     routes ask for and rules change.
     """
-    others = without(request.forwarded, lambda name: name in _SAID or b"_" in name)
+    others = without(request.forwarded, lambda name: name in _SAID or _ODD.search(name) is not None)
     if others:
         request.fields += others
         request.forwarded = without(request.forwarded, lambda name: name not in _SAID)

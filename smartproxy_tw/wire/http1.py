@@ -67,13 +67,16 @@ _START_ALONE = re.compile(_START)
 _RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t -~\x80-\xff]*+)?+\r\n" + _FIELDS + rb"\r\n")
 _OTHER_VERSION = re.compile(_TOKEN + rb"++ [^\r\n ]++ HTTP/[0-9]\.[0-9]\r\n")
 
-# Fields of a request that are not simply handed on.  The underscore twins are
-# there because CGI-like origins cannot tell X_Forwarded_For from X-Forwarded-For.
+# Fields of a request that are not simply handed on.  The twins with an underscore or another sign
+# are there because CGI-like origins cannot tell X_Forwarded_For from X-Forwarded-For, nor some of
+# them (behind lighttpd, for one) X.Forwarded.For.
 # One group for the name and a first letter class: a group for each name, or an
 # anchor in place of the newline, takes twice as long.
+_SIGN = rb"[^0-9A-Za-z:\r\n]"
 _SPECIAL = re.compile(
     rb"(?i)\n([acefhkptux](?:ost|on(?:tent[-_]length|nection)|ransfer[-_]encoding|pgrade|xpect"
-    rb"|[-_]forwarded[-_]" + _TOKEN + rb"++|orwarded|[-_]real[-_]ip|[-_]request[-_]id"
+    rb"|" + _SIGN + rb"forwarded" + _SIGN + _TOKEN + rb"++|orwarded"
+    rb"|" + _SIGN + rb"real" + _SIGN + rb"ip|" + _SIGN + rb"request" + _SIGN + rb"id"
     rb"|eep-alive|roxy-connection|e|ttp2-settings|ookie|uthorization)):[\t ]*+([^\r]*+)"
 )
 _SPECIAL_RESPONSE = re.compile(
@@ -84,7 +87,8 @@ _SPECIAL_RESPONSE = re.compile(
 # What a trailer must not say (RFC 9110 section 6.5.1).
 _FORBIDDEN_TRAILER = re.compile(
     rb"(?im)^(?:host|content[-_]length|transfer[-_]encoding|connection|upgrade|expect|te|trailer|keep-alive"
-    rb"|x[-_]forwarded[-_][^:\r\n]++|forwarded|x[-_]real[-_]ip|x[-_]request[-_]id|cookie|authorization|set-cookie"
+    rb"|x" + _SIGN + rb"forwarded" + _SIGN + rb"[^:\r\n]++|forwarded|x" + _SIGN + rb"real" + _SIGN + rb"ip"
+    rb"|x" + _SIGN + rb"request" + _SIGN + rb"id|cookie|authorization|set-cookie"
     rb"|proxy-authorization|proxy-connection):"
 )
 _TRAILERS = re.compile(_FIELDS + rb"\r\n")
@@ -364,7 +368,7 @@ def _readFields(request: Request, first: int) -> None:
                 continue
         elif name in _TWINS:
             raise BadMessage(400, "a framing field spelled with an underscore")
-        elif (plain := name.replace(b"_", b"-")).startswith(b"x-forwarded-") or plain in _FORWARDING:
+        elif (plain := likened(name)).startswith(b"x-forwarded-") or plain in _FORWARDING:
             forwarded += raw[line:next_]
         elif plain == b"x-request-id":
             identified += raw[line:next_]

@@ -43,6 +43,7 @@ class ForwardedTests(SessionTests):
             b"X-Forwarded-For: 6.6.6.6\r\nx-forwarded-proto: https\r\nX_Forwarded_For: 6.6.6.6\r\n"
             b"X-Forwarded_Host: evil\r\nX-FORWARDED-PORT: 1\r\nX-Forwarded-Prefix: /x\r\n"
             b"Forwarded: for=6.6.6.6\r\nX-Forwarded-Ssl: on\r\nX_Forwarded_User: root\r\n"
+            b"X.Forwarded.For: 6.6.6.6\r\nX-Real.IP: 6.6.6.6\r\n"
             b"X-Real-IP: 6.6.6.6\r\nX_Real_IP: 6.6.6.6\r\nX-Fine: yes\r\nX-Forwarded-For: 7.7.7.7\r\n"
         )
         self.assertEqual(head, self.START + b"X-Fine: yes\r\n" + self.OURS)
@@ -68,10 +69,11 @@ class ForwardedTests(SessionTests):
     async def test_trustedBeyond(self) -> None:
         """
         What a trusted peer says by names that the proxy has no words for goes on as any other
-        field, but for twins with an underscore.
+        field, but for twins with an underscore or another sign.
         """
         head = await self.heard(
-            b"X-Forwarded-Ssl: on\r\nX-Fine: yes\r\nX_Forwarded_Ssl: off\r\nX-Forwarded-Port: 7\r\n",
+            b"X-Forwarded-Ssl: on\r\nX-Fine: yes\r\nX_Forwarded_Ssl: off\r\nX-Forwarded-Port: 7\r\n"
+            b"X.Forwarded.Ssl: off\r\nX.Forwarded.Port: 8\r\n",
             trustedProxies=(ip_network("127.0.0.0/8"),),
         )
         self.assertEqual(

@@ -52,6 +52,7 @@ class ClientTests(SynchronousTestCase):
             ((b"X-Forwarded-For: 2001:db9::1, 2001:db8::7",), "2001:db9::1"),
             ((b"X-Forwarded-For: ::ffff:1.2.3.4",), "1.2.3.4"),
             ((b"X_Forwarded_For: 1.2.3.4",), "10.0.0.9"),
+            ((b"X.Forwarded.For: 1.2.3.4",), "10.0.0.9"),
         ):
             self.assertEqual(clientBehind(request(*lines), PEER, TRUST.trusts), wanted, lines)
 

@@ -172,6 +172,9 @@ class ForwardingTests(_Refusing):
                 "Forwarded",
                 "X-Real-IP",
                 "x_real_ip",
+                "X.Forwarded.For",
+                "x!forwarded~proto",
+                "X.Real.IP",
             )
         ]
         found = request(head("A: 1", *lines, "B: 2"))
@@ -185,7 +188,8 @@ class ForwardingTests(_Refusing):
         """
         names = (
             "Cost Post He Ae E Aookie Kookie A-Forwarded-For Hpgrade X-Forwarded X-Forwarding-For "
-            "XX-Real-IP aont_length xpect Hostt Uthorization Aeep-Alive"
+            "XX-Real-IP XForwarded-For X0Forwarded-For X-Forwarded0For "
+            "aont_length xpect Hostt Uthorization Aeep-Alive"
         )
         mine = [f"{name}: 1" for name in names.split()]
         found = request(head(*mine))
@@ -629,6 +633,8 @@ BAD_BODIES = [
     b"5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n",
     b"5\r\nhello\r\n0\r\nHost: x\r\n\r\n",
     b"5\r\nhello\r\n0\r\nX_Forwarded_For: x\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nX.Forwarded.For: x\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nX.Real.IP: x\r\n\r\n",
     b"5\r\nhello\r\n0\r\nA : b\r\n\r\n",
     b"5\r\nhello\r\n0\r\n A: b\r\n\r\n",
     b"5\r\nhello\r\n0\r\nA: b\n\r\n\r\n",
