@@ -98,6 +98,10 @@ class TenureTests(SynchronousTestCase):
         By itself a collection that gives tenure comes when some twenty thousand objects have.
         """
         self.tenure.begin()
+        # Python puts a whole one off until a quarter of what the last one has looked at has come anew: that
+        # was all that these tests are made of, and is nothing then.
+        for _ in range(2):
+            gc.collect()
         passes = []
         gc.callbacks.append(seen := lambda phase, about: passes.append(about["generation"]))
         self.addCleanup(gc.callbacks.remove, seen)
@@ -105,8 +109,7 @@ class TenureTests(SynchronousTestCase):
         made = [[] for _ in range(40_000)]
         gc.disable()
         self.assertIn(2, passes)
-        self.assertGreater(gc.get_freeze_count(), 5_000)
-        self.assertEqual(len(made), 40_000)
+        self.assertFalse(self.isLookedAt(made[0]))
 
     def test_young(self) -> None:
         """
