@@ -142,8 +142,9 @@ def _missingDirectory(path: str) -> Symptom:
 
 
 def _lock(path: str, standing: Standing, proc: str = "/proc") -> Iterator[Symptom]:
+    place = os.path.join(path, "lock")
     try:
-        found = os.stat(os.path.join(path, "lock"))
+        found = os.stat(place)
         with open(os.path.join(proc, "locks"), encoding="ascii", errors="replace") as file:
             holders = [
                 int(fields[4])
@@ -156,12 +157,24 @@ def _lock(path: str, standing: Standing, proc: str = "/proc") -> Iterator[Sympto
             ]
     except (OSError, ValueError):
         return
-    if holders and standing is None:
-        text = f"process {holders[0]} uses {path}, and does not answer"
+    if not holders:
+        return
+    holder = _written(place) or holders[0]
+    if standing is None:
+        text = f"process {holder} uses {path}, and does not answer"
         yield Symptom("lock", "bad", text, "If that is no proxy of this configuration, stop it")
-    elif holders and standing is not None and holders[0] != standing["process"]:
-        text = f"process {holders[0]} uses {path}, and process {standing['process']} answers"
+    elif holder != standing["process"]:
+        text = f"process {holder} uses {path}, and process {standing['process']} answers"
         yield Symptom("lock", "unknown", text, "Two proxies want one state directory: stop one")
+
+
+def _written(place: str) -> int | None:
+    # The kernel names who took the lock, though that may have left it to a successor and be gone.
+    try:
+        with open(place, encoding="ascii", errors="replace") as file:
+            return int(file.read(32))
+    except (OSError, ValueError):
+        return None
 
 
 def ports(

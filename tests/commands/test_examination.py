@@ -155,6 +155,23 @@ class StateTests(SynchronousTestCase):
             self.assertEqual(self.seen(standing(process=os.getpid())), [("state", "well")])
             self.assertEqual(self.seen(standing(process=1)), [("state", "well"), ("lock", "unknown")])
 
+    def test_lockOfPredecessor(self) -> None:
+        """
+        A lock that has come with an upgrade is that of the process which has written its number into it:
+        the kernel goes on naming the one that took it.
+        """
+        os.mkdir(self.path, 0o700)
+        with open(os.path.join(self.path, "lock"), "w", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write("4711\n")
+            file.flush()
+            self.assertEqual(self.seen(standing(process=4711)), [("state", "well")])
+            *_, symptom = stateDirectory(self.path, standing(process=1))
+            self.assertEqual((symptom.check, symptom.value), ("lock", "unknown"))
+            self.assertIn("process 4711 uses", symptom.text)
+            *_, symptom = stateDirectory(self.path, None)
+            self.assertIn("process 4711 uses", symptom.text)
+
 
 class PortTests(SynchronousTestCase):
     """
