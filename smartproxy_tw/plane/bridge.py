@@ -3,8 +3,10 @@ A bridge is the near end of a stream that has become a tunnel of bytes (RFC 8441
 of sockets, of which one is the target for who tunnels, and the other one is read and
 written here.  So neither needs to know that no socket leads to the target.
 
-Each direction ends for itself.  It costs one more copy in the kernel, which nobody will
-notice of a WebSocket.
+Each direction ends for itself, and who breaks off breaks off: a pair of sockets knows no reset, so
+one whose other end is closed before the target has ended counts as one.
+
+It costs one more copy in the kernel, which nobody will notice of a WebSocket.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..wire.downgrade import acceptLine
 from ..wire.http1 import unframed
-from .poller import ENDED, READABLE, unheard
+from .poller import BROKEN, ENDED, READABLE, unheard
 from .wires import READ, PlainWire
 
 if TYPE_CHECKING:
@@ -71,6 +73,10 @@ class Bridge:
         """
         wire = self._wire
         if wire is None:
+            return
+        if event & BROKEN and not self._strand.hasEnded:
+            # Who tunnels closes in order only when both directions have ended.
+            self._strand.close()
             return
         if event & READABLE:
             self._isHot = True

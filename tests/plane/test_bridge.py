@@ -200,6 +200,36 @@ class UpgradeTests(PlaneTests):
         client.sends(b"there")
         await peer.expects(b"there")
 
+    async def test_broken(self) -> None:
+        """
+        A client that breaks off has the stream reset, whichever HTTP it speaks (RFC 8441 section 5): a
+        target that takes an end for that of one direction would keep the stream for ever.
+        """
+        await self.begin({8: 1})
+        client = await self.client(self.number)
+        client.sends(HANDSHAKE)
+        server = await self.target.accepts()
+        asked = await server.asked()
+        server.begins(asked, b"200")
+        await client.head()
+        client.sends(b"ping")
+        await server.peer.until(lambda: asked.body == b"ping", "a word")
+        client.breaks()
+        self.assertEqual(await server.resets(asked), CANCEL)
+        self.assertFalse(asked.isEnded)
+        asker = Asker(await self.client(self.number))
+        await turns(5)
+        answer = asker.begins(CONNECT, False)
+        asked = await server.asked()
+        server.begins(asked, b"200")
+        await asker.peer.until(lambda: answer.status == b"200", "agreement")
+        asker.goesOn(answer, b"ping")
+        await server.peer.until(lambda: asked.body == b"ping", "a word")
+        asker.h2.reset_stream(answer.stream, CANCEL)
+        asker.flushes()
+        self.assertEqual(await server.resets(asked), CANCEL)
+        self.assertFalse(asked.isEnded)
+
     async def test_byHTTP2(self) -> None:
         """
         From a client of HTTP/2 to a target of HTTP/2.
