@@ -33,7 +33,9 @@ def fmt(files: Sequence[str], *, isCheck: bool, isDiff: bool) -> bool:
     for file in files:
         try:
             isWell = _one(file, isCheck, isDiff) and isWell
-        except (ConfigError, LayoutMissing) as why:
+        except LayoutMissing as why:
+            return _complain(str(why))
+        except ConfigError as why:
             isWell = _complain(str(why))
         except Unkept as why:
             isWell = _complain(f"{file} {why}: it is left as it is")

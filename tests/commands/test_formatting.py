@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.cli import OK, TROUBLE, main
 from smartproxy_tw.commands import formatting
+from smartproxy_tw.config.layout import LayoutMissing
 
 UNTIDY, TIDY = "a:   1 # c\n\n\n\nb:\n- 2\n", "a: 1   # c\n\nb:\n  - 2\n"
 
@@ -102,6 +103,20 @@ class FormattingTests(SynchronousTestCase):
             self.assertIn(told, self.err)
         self.assertEqual(self.file.read_text(), TIDY)
         self.assertEqual(bad.read_text(), "a: [\n")
+
+    def test_withoutLibrary(self) -> None:
+        """
+        What is missing for all of them is said once.
+        """
+
+        def missing(text: str, file: str) -> str:
+            raise LayoutMissing("needs a library")
+
+        self.patch(formatting, "laidOut", missing)
+        other = self.directory / "other.yaml"
+        other.write_text(UNTIDY)
+        self.assertEqual(self.run_(str(self.file), str(other)), TROUBLE)
+        self.assertEqual(self.err, "needs a library\n")
 
     def test_standardInput(self) -> None:
         """
