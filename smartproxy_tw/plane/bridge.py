@@ -4,7 +4,7 @@ of sockets, of which one is the target for who tunnels, and the other one is rea
 written here.  So neither needs to know that no socket leads to the target.
 
 Each direction ends for itself, and who breaks off breaks off: a pair of sockets knows no reset, so
-one whose other end is closed before the target has ended counts as one.
+that its other end is closed before the target has ended counts as one, to either side.
 
 It costs one more copy in the kernel, which nobody will notice of a WebSocket.
 """
@@ -37,7 +37,7 @@ class Bridge:
     That of one strand.
     """
 
-    __slots__ = ("_exchange", "_hasFinished", "_isHot", "_poller", "_strand", "_wire")
+    __slots__ = ("_exchange", "_far", "_hasFinished", "_isHot", "_poller", "_strand", "_wire")
 
     def __init__(self, strand: Strand, exchange: Exchange) -> None:
         """
@@ -47,6 +47,7 @@ class Bridge:
         self._exchange = exchange
         self._poller = exchange.session.door.engine.poller
         self._wire: PlainWire | None = None
+        self._far: PlainWire | None = None
         self._isHot = self._hasFinished = False
 
     def agreed(self, response: Response) -> None:
@@ -58,14 +59,14 @@ class Bridge:
         """
         exchange = self._exchange
         here, there = pair(self._poller)
-        self._wire = PlainWire(here)
+        self._wire, self._far = PlainWire(here), PlainWire(there)
         self._poller.handlers[here.fileno()] = self.ready
         # What it says of a length means nothing (RFC 9110 section 9.3.6), and must not go on (section 8.6).
         fields, _ = unframed(response.head)
         head = _SWITCHING + fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
         head += acceptLine(exchange.request.fields)
         self._strand.exchange = None
-        exchange.becomeTunnel(PlainWire(there), head + b"\r\n", b"", False, None)
+        exchange.becomeTunnel(self._far, head + b"\r\n", b"", False, None)
 
     def ready(self, event: int) -> None:
         """
@@ -142,7 +143,10 @@ class Bridge:
         The strand is over.
         """
         wire, self._wire = self._wire, None
+        far, self._far = self._far, None
         if wire is not None:
+            if far is not None and not self._strand.hasEnded:
+                far.breakAtEnd()
             self._poller.forget(wire.fd)
             wire.close()
 

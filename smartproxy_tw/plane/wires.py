@@ -324,10 +324,17 @@ class PlainWire(Ending):
             # (Of a reset after an end it tells by EPIPE.)
             self.recv = self._recvReset
 
+    def breakAtEnd(self) -> None:
+        """
+        Have the end, where that is read, be that of a stream that broke: for one end of a pair of
+        sockets, which knows no reset.
+        """
+        self.recv = self._recvReset
+
     def _recvReset(self, size: int) -> bytes:
         data = self.sock.recv(size)
         if not data:
-            raise ConnectionResetError(errno.ECONNRESET, "reset while it was written to")
+            raise ConnectionResetError(errno.ECONNRESET, "the connection was reset")
         return data
 
     def _flushPipe(self, pipe: Pipe) -> bool:

@@ -230,6 +230,43 @@ class UpgradeTests(PlaneTests):
         self.assertEqual(await server.resets(asked), CANCEL)
         self.assertFalse(asked.isEnded)
 
+    async def test_targetBreaks(self) -> None:
+        """
+        A target that resets the stream, or whose connection is gone, breaks off as well, after what it has
+        said: a client that was told an end would take it for one in order.
+        """
+        await self.begin({8: 1})
+        for isByFrames in (False, True):
+            for isStream in (True, False):
+                client = await self.client(self.number)
+                asker = Asker(client) if isByFrames else None
+                if asker is not None:
+                    await turns(5)
+                    answer = asker.begins(CONNECT, False)
+                else:
+                    client.sends(HANDSHAKE)
+                server = await self.target.accepts()
+                asked = await server.asked()
+                server.begins(asked, b"200")
+                server.goesOn(asked, b"last words")
+                if asker is None:
+                    await client.head()
+                    await client.expects(b"last words")
+                else:
+                    await client.until(lambda answer=answer: answer.body == b"last words", "words")  # type: ignore[misc]
+                if isStream:
+                    server.breaks(asked, CANCEL)
+                else:
+                    server.peer.breaks()
+                if asker is None:
+                    await client.breaksOff()
+                else:
+                    await client.until(lambda answer=answer: answer.code is not None, "a reset")  # type: ignore[misc]
+                    self.assertFalse(answer.isEnded)
+                if isStream:
+                    server.peer.breaks()
+                await turns(5)
+
     async def test_byHTTP2(self) -> None:
         """
         From a client of HTTP/2 to a target of HTTP/2.
