@@ -159,7 +159,7 @@ class DataPath:
         cut = await plane.drain(timeouts.drain, streams)
         if cut:
             self._log.warn(
-                "{cut} connections were cut: they had not ended after {seconds} s",
+                "Connections that were cut, as they had not ended after {seconds} s: {cut}",
                 event="drained",
                 cut=cut,
                 seconds=timeouts.drain if streams is None else f"{timeouts.drain} s, tunnels after {streams}",
