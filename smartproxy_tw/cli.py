@@ -721,9 +721,14 @@ def _socket(options: argparse.Namespace) -> str:
         except ValueError:
             pass  # What there is to say is said of the file.
     from .commands.admin import socketOf
+    from .config.errors import ConfigError
     from .config.loading import load
 
-    return socketOf(load(options.config))
+    try:
+        return socketOf(load(options.config))
+    except ConfigError:
+        _complain("The file that says where the running proxy is cannot be used; --socket says it, too:")
+        raise
 
 
 def _isSure(lines: Sequence[str], reason: str) -> bool:

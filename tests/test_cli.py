@@ -343,7 +343,10 @@ class MainTests(SynchronousTestCase):
             self.assertEqual((status, out), (AWAY, ""), arguments)
             self.assertIn(f"smartproxy {arguments[0]}: No proxy answers at {os.getcwd()}/", err)
         self.write(BAD)
-        self.assertEqual(self.run_("status")[0], CONFIGURATION)
+        status, _, err = self.run_("status")
+        self.assertEqual(status, CONFIGURATION)
+        # What is asked goes to the running proxy, for which the file is not needed.
+        self.assertIn("--socket", err.splitlines()[0])
 
     def test_withoutFile(self) -> None:
         """
