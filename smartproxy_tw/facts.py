@@ -10,8 +10,10 @@ hot it is C{made} by what a named tuple's own function in Python calls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from .values import dataclass
 
 if TYPE_CHECKING:
     from .interfaces import IFilter

@@ -13,10 +13,10 @@ has changed, and says when it is to be asked again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import inf
 
+from ..values import dataclass
 from .budget import Budget, Kind, Wait
 from .schedule import LONGEST_WAIT
 

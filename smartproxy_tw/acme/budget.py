@@ -30,11 +30,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
 from ..config.names import registeredDomain
+from ..values import dataclass
 from .schedule import LONGEST_WAIT, retryAfter
 
 __all__ = ["UNLIMITED", "Budget", "Kind", "Limit", "Limits", "Wait", "limitsOf"]

@@ -11,10 +11,11 @@ is not in it: the authority knows that better (L{smartproxy_tw.acme.order.begin}
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ..bounds.objects import objectIn
+from ..values import dataclass
 
 __all__ = ["LONGEST", "OPEN", "Answer", "Entry", "decode", "encode"]
 

@@ -9,7 +9,8 @@ said stays at hand as values.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from ..values import dataclass
 
 __all__ = [
     "AccountBusy",

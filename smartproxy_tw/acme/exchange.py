@@ -14,7 +14,6 @@ costs time that is better spent after the ports are bound.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from OpenSSL import SSL
@@ -38,6 +37,7 @@ from zope.interface import implementer
 from ..bounds.body import BoundedBody, TooMuch
 from ..bounds.trust import trustOf
 from ..bounds.within import within
+from ..values import dataclass
 from .errors import AuthorityNonsense, AuthorityNotTrusted, AuthorityUnreachable, IssuanceFailed
 
 __all__ = ["LARGEST_ANSWER", "Answer", "Exchange"]

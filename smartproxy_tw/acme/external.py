@@ -7,10 +7,11 @@ The key is a secret: it is read when an account is registered, and kept nowhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ..config.texts import macKey
+from ..values import dataclass
 from .errors import ExternalAccountUnusable
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ are not needed may be missing or odd: authorities add to them over time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, cast
 
+from ..values import dataclass
 from .errors import AuthorityNonsense, Problem
 
 __all__ = [

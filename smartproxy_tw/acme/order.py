@@ -19,8 +19,9 @@ no challenge (L{Prove}) before I{all} of them are presented (L{Presented}).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..values import dataclass
 from .challenges import choose
 from .choices import Choices
 from .errors import AuthorityProblem, IssuanceFailed, NoChallengeUsable, Problem

@@ -10,7 +10,7 @@ certificates of an hour and of a year are treated alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..values import dataclass
 
 __all__ = [
     "LONGEST_WAIT",

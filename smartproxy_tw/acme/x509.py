@@ -18,7 +18,6 @@ import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import pairwise
@@ -45,6 +44,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, PublicKeyAlgorit
 
 from ..config.model import KeyType
 from ..facts import TLSALPN01, Credential
+from ..values import dataclass
 
 __all__ = [
     "ACME_IDENTIFIER",

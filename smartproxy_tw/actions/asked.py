@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..facts import Address
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from ..facts import RequestFacts

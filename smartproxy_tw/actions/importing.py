@@ -7,7 +7,6 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
@@ -15,6 +14,7 @@ from twisted.internet.protocol import Factory
 
 from ..config.application import Application
 from ..config.dotted import Reference
+from ..values import dataclass
 from .dotted import found, place
 
 __all__ = ["Imported", "imported"]

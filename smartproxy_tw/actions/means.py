@@ -5,13 +5,13 @@ What actions are built with, beside what their routes say.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from ..config.application import Application
 from ..config.dotted import Callback
 from ..config.plugin import Plugin
 from ..interfaces import IAction
+from ..values import dataclass
 from .dotted import foundCallable
 from .plugged import Plugged
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..plane.foreign import ascribe
+from ..values import dataclass
 from ..wire.byteranges import Span, Unsatisfiable, spans
 from ..wire.dates import formatted
 from ..wire.validators import Version, isRangeCurrent, judged

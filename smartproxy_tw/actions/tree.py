@@ -19,9 +19,10 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
+
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from ..config.filetree import FileTree

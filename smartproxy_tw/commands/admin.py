@@ -14,11 +14,11 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ..service.unixport import addressIn
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from ..config.model import Config

@@ -15,12 +15,12 @@ import ssl
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from ..service.holder import holderOf, isHeld
+from ..values import dataclass
 from .admin import Ask, ProxyAway
 from .glance import duration, plain
 

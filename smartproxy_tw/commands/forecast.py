@@ -8,11 +8,11 @@ Nothing is asked of anybody.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ..acme.agenda import Agenda, Wish
 from ..acme.budget import Budget, Kind
 from ..config.model import Auto
+from ..values import dataclass
 from .survey import Record
 
 __all__ = ["Step", "forecast"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +26,7 @@ from ..store.directory import SecureDirectory
 from ..store.naming import authorityName
 from ..store.revocations import Revocations
 from ..store.uses import DirectoryUses, Uses
+from ..values import dataclass
 from .waiting import result
 
 if TYPE_CHECKING:

@@ -4,8 +4,10 @@ What a route means whose answers are made by Python code in this process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from ..values import dataclass
 
 __all__ = ["Application"]
 

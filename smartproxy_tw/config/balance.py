@@ -8,8 +8,10 @@ L{smartproxy_tw.config.spread}.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
+
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from .model import Forward, Target, UpstreamTLS

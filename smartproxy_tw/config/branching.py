@@ -6,9 +6,10 @@ for some requests only, which are worked out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
+from ..values import dataclass
 from . import dotted, model, proxysection, spoken, targets, targetsection
 from .document import Path
 from .findings import Findings

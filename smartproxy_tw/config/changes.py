@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from operator import attrgetter
 from typing import Any
 
+from ..values import dataclass
 from .model import CertificateSource, Config, Route
 
 __all__ = ["Changes", "Setting", "changes", "sources"]

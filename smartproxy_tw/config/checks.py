@@ -8,8 +8,8 @@ callers are held to the same rules.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from ..values import dataclass
 from . import names
 from .document import Mark, Path
 from .model import Auto, CertificateSource, Conditions, Internal, Redirect, Route, TLSPolicy

@@ -8,9 +8,10 @@ know which of the three a configuration was written in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ..values import dataclass
 from .errors import Problem
 
 __all__ = [

@@ -15,8 +15,9 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from ..values import dataclass
 
 __all__ = ["PREFIX", "Callback", "Reference", "called", "dotted", "isDotted", "reference"]
 

@@ -10,7 +10,8 @@ of another file or of an environment variable.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from ..values import dataclass
 
 __all__ = ["MOST_SHOWN", "ConfigError", "Problem"]
 

@@ -4,8 +4,9 @@ What a route means that answers with files of a directory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from ..values import dataclass
 
 __all__ = ["Coding", "FileTree"]
 

@@ -7,7 +7,7 @@ As all of the model: frozen, complete, with nothing left to parse.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..values import dataclass
 
 __all__ = ["NEVER", "RouteTimeouts", "WebSocket"]
 

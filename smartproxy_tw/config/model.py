@@ -11,11 +11,12 @@ How a configuration is I{written} is another module's business: the schema.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from ..facts import Address
+from ..values import dataclass
 from .application import Application
 from .balance import Balance, Check, Checked, Ejection, Health, Sticky, checkedOf
 from .filetree import FileTree

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, Protocol
+
+from ..values import dataclass
 
 __all__ = ["Kind", "Plugin", "Plugins", "WrongSettings", "plugins"]
 

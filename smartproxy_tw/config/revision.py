@@ -9,8 +9,10 @@ blanks are kept as they were written, see L{smartproxy_tw.config.blanks}.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from ..values import dataclass
 
 __all__ = [
     "CODINGS",

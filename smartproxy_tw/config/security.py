@@ -9,8 +9,10 @@ heavy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from ..values import dataclass
 
 __all__ = [
     "BasicAuth",

@@ -8,9 +8,9 @@ are all alike then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ..values import dataclass
 from .dotted import Callback, called
 
 if TYPE_CHECKING:

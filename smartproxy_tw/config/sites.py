@@ -15,9 +15,10 @@ loopback interface) the redirect names C{acme.tls_port}.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
+from ..values import dataclass
 from . import texts
 from .model import (
     TLS,

@@ -9,9 +9,9 @@ C{srv:_http._tcp.app.example}.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 
+from ..values import dataclass
 from . import names
 from .model import Target
 

@@ -12,11 +12,12 @@ wins over what it merges.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import yaml
 
+from ..values import dataclass
 from .document import MAX_DEPTH, MAX_NODES, Mark, Node, readable
 from .errors import Problem
 

@@ -12,23 +12,23 @@ from __future__ import annotations
 import copyreg
 import pickle
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from io import BytesIO
 from operator import attrgetter
-from types import ModuleType
 from typing import Any
 
-from .. import facts
-from ..config import model, security
 from ..config.model import Config, Route
 from ..routing.steps import Steps, finish
-from . import state
+from ..values import dataclass
 from .state import Change, UseTable
 
 __all__ = ["packed", "packing", "unpacking"]
 
 #: So many routes or changes are in one pickle: about a millisecond.
 _TOGETHER = 128
+
+#: The values that are taken apart here are ours; those of plug-ins go as they please.
+_OURS = __name__.partition(".")[0] + "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +126,17 @@ def _reducer(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]] | None:
     return lambda value: (kind, values(value))
 
 
-def _reducers(*modules: ModuleType) -> dict[type[Any], Callable[[Any], Any]]:
-    found: dict[type[Any], Callable[[Any], Any]] = dict(copyreg.dispatch_table)
-    for module in modules:
-        for kind in vars(module).values():
-            if isinstance(kind, type) and is_dataclass(kind) and (reducer := _reducer(kind)) is not None:
-                found[kind] = reducer
-    return found
+class _Reducers(dict[type[Any], Callable[[Any], Any]]):
+    """
+    For each kind of value what takes it apart, found when the first of them is packed.
+    """
+
+    def __missing__(self, kind: type[Any]) -> Callable[[Any], Any]:
+        reducer = _reducer(kind) if kind.__module__.startswith(_OURS) and is_dataclass(kind) else None
+        if reducer is None:
+            raise KeyError(kind)
+        self[kind] = reducer
+        return reducer
 
 
-_REDUCERS = _reducers(facts, model, security, state)
+_REDUCERS = _Reducers(copyreg.dispatch_table)

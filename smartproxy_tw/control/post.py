@@ -10,7 +10,9 @@ has to wait, longer each time, so that what cannot live does not cost a CPU.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from ..values import dataclass
 
 __all__ = ["Post", "Serving", "Starting", "Vacant", "pause"]
 

@@ -10,7 +10,7 @@ connection that it has no table, no certificate or no challenge for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from os import sched_getaffinity
 from typing import Literal
 
@@ -18,6 +18,7 @@ from ..config.model import Checked, Config
 from ..facts import HTTP01, Challenge, Credential, Verdict
 from ..plane.census import LARGEST
 from ..routing.steps import Steps, finish
+from ..values import dataclass
 
 __all__ = [
     "Adopt",

@@ -14,10 +14,10 @@ This is hot: C{ready} runs once for each answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ..facts import AnswerHead
+from ..values import dataclass
 from ..wire.downgrade import isAcceptedBy
 from ..wire.http1 import CHUNKED, UNTIL_CLOSE, BadMessage, Chunks, Response, unframed, withoutChunks
 from .patience import MUCH, Patient

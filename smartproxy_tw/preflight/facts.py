@@ -4,9 +4,9 @@ What can be seen of a name from here: frozen values, without what they mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from ..values import dataclass
 from .caa import Property
 
 __all__ = [

@@ -5,8 +5,9 @@ What a look has found, in words for who can mend it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from ..values import dataclass
 
 __all__ = ["Check", "Finding", "Value", "bad"]
 

@@ -8,10 +8,10 @@ has to be and no further than L{MOST_BYTES}, and whatever it is, it is an answer
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
+from ..values import dataclass
 from .facts import Elsewhere, Ours, Stranger
 
 __all__ = ["MOST_BYTES", "Again", "Told", "read", "request", "shown"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import field
 from os import urandom
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, TimeoutError
 
 from ..bounds.within import within
 from ..facts import DNS01, HTTP01, TLSALPN01, Evidence
+from ..values import dataclass
 from .facts import Closed, Listed, NameFacts, PortFacts, Refusal, Stranger, Unreached, Untold
 from .own import isBehindNAT, isOwn
 

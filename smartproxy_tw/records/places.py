@@ -4,12 +4,12 @@ Where the record for a name goes, whoever puts it there, and when it counts as t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
 from ..facts import DNS01, Address
+from ..values import dataclass
 from .errors import RecordFailed
 from .lookup import Ask, Lookup, systemResolvers
 from .spread import whenSeen

@@ -9,7 +9,7 @@ second set of rules here, only their words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
@@ -38,6 +38,7 @@ from ..config.spoken import withProtocol
 from ..config.wards import asked as asking
 from ..config.wards import denial
 from ..facts import Address, ConnectionFacts, RequestFacts
+from ..values import dataclass
 from ..wire.target import BadTarget, hostOf, resolve
 from .choice import judged
 from .filling import Words
@@ -205,27 +206,25 @@ class _Asked:
     sight: Sight
 
 
-def explain(config: Config, url: str, circumstances: Circumstances = Circumstances()) -> Explanation:
+def explain(config: Config, url: str, circumstances: Circumstances | None = None) -> Explanation:
     """
     Explain which route takes a URL.
 
     @param url: C{https://name/path} or C{http://name/path}, for a request;
         C{tls://name:port}, for any TLS connection with that SNI;
         C{tcp://name:port}, for a connection without TLS.
-    @param circumstances: What else there is to it.
+    @param circumstances: What else there is to it; L{None}: nothing.
     @raise ValueError: The URL is none of these, a circumstance cannot be, or a route
         has a pattern that is none; the message is for the person who wrote it.
     """
     return finish(explaining(config, url, circumstances))
 
 
-def explaining(
-    config: Config, url: str, circumstances: Circumstances = Circumstances()
-) -> Steps[Explanation]:
+def explaining(config: Config, url: str, circumstances: Circumstances | None = None) -> Steps[Explanation]:
     """
     The same, step by step.
     """
-    question = _within(_read(url), circumstances)
+    question = _within(_read(url), circumstances or Circumstances())
     rules = yield from readingRules(config.routes)
     port = (yield from compilingTable(config)).ports.get(question.port)
     asked = [] if port is None else _walk(port, question)

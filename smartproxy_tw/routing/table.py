@@ -17,12 +17,13 @@ path matches: whoever has none pays for none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import itemgetter
 from types import MappingProxyType
 
 from ..config.model import TLS, CertificateSource, Config, Route
 from ..facts import ConnectionFacts, RequestFacts
+from ..values import dataclass
 from .conditions import Condition, holds
 from .patterns import (
     NO_DOMAIN,

@@ -9,7 +9,6 @@ other one has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -24,6 +23,7 @@ from ..acme.errors import (
 )
 from ..facts import Account
 from ..interfaces import IAccountStore
+from ..values import dataclass
 from .desk import Desk, Question, Refusal, Reply
 
 __all__ = ["AccountInquiries", "Holder"]

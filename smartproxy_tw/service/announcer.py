@@ -17,7 +17,6 @@ from array import array
 from collections import deque
 from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -27,6 +26,7 @@ from twisted.python.failure import Failure
 
 from ..control.slices import inSlices
 from ..routing.steps import Steps
+from ..values import dataclass
 from . import notices
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from ..acme.journal import Journal
 from ..bounds.within import within
 from ..config.model import Acme, Auto
 from ..facts import Credential
+from ..values import dataclass
 from .admission import Admission, Probe
 from .caution import Identify
 from .ledger import Ledger

@@ -7,12 +7,12 @@ hundred thousand counts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any
 
 from ..plane.census import words
 from ..routing.steps import Steps, paused
+from ..values import dataclass
 
 __all__ = ["Figures", "figures"]
 

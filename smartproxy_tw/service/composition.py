@@ -9,7 +9,7 @@ that no port waits for what it has to import.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from ..acme.rehearsal import stagingOf
 from ..config.model import Authority, Checked, Config
 from ..control.garbage import unattended
 from ..interfaces import IAccountStore, IOrderStore, IPlane
+from ..values import dataclass
 from .admission import Admission
 from .authorities import Asked
 from .berths import Berths, namesIn

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
+
+from ..values import dataclass
 
 __all__ = ["Desk", "Question", "Refusal", "Reply"]
 

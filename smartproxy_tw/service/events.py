@@ -17,12 +17,13 @@ the others are told all the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts

@@ -10,9 +10,11 @@ this page of text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf, isnan
 from typing import Literal
+
+from ..values import dataclass
 
 __all__ = ["CONTENT_TYPE", "Family", "Kind", "Sample", "exposed", "histogram"]
 

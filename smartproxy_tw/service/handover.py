@@ -27,7 +27,6 @@ import re
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -37,6 +36,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..bounds.objects import objectIn
+from ..values import dataclass
 from .errors import StartError
 from .inherited import FIRST, Handed, Inherited, handed
 from .readiness import Readiness

@@ -20,12 +20,12 @@ import re
 import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import ip_address
 
 from twisted.logger import Logger
 
 from ..facts import Address
+from ..values import dataclass
 from .deposit import isOurs, nameOf
 
 __all__ = ["FIRST", "Handed", "Inherited", "handed", "inherit"]

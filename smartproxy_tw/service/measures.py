@@ -10,11 +10,12 @@ one.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ..config.model import Forward
 from ..plane.census import CODES, DELAYS, DURATIONS, cell, words
+from ..values import dataclass
 from .exposition import Family, Kind, Sample, histogram
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -18,6 +17,7 @@ from twisted.logger import Logger
 from ..acme.errors import AuthorityProblem
 from ..acme.reasons import REASONS, byOwnKey
 from ..facts import Credential
+from ..values import dataclass
 from .errors import NotPossible
 
 if TYPE_CHECKING:

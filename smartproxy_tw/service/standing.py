@@ -8,11 +8,11 @@ remembered here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ..config.model import Auto
+from ..values import dataclass
 from .status import CertificateState, CertificateStatus
 from .stock import isCovered
 

@@ -4,9 +4,10 @@ How it stands with a certificate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
+
+from ..values import dataclass
 
 __all__ = ["CertificateState", "CertificateStatus", "Figures", "figuresOf", "when"]
 

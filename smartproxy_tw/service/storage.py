@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from ..store.layout import bringUp
 from ..store.localauthority import LocalAuthority
 from ..store.naming import authorityName
 from ..store.uses import DirectoryUses
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore

@@ -5,10 +5,11 @@ The certificates that come and go with another configuration.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 from ..config.model import Config
+from ..values import dataclass
 from .automatic import AutoCertificate
 from .files import FileCertificate
 from .internal import InternalCertificate

@@ -6,7 +6,7 @@ stands with each, as all of the data path has it together with what the checks h
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from ..facts import Verdict
 from ..interfaces import IPlane
 from ..plane.census import cell, words
 from ..routing.steps import Steps, paused
+from ..values import dataclass
 from .checkups import Checkups
 from .desk import Desk, Question, Refusal, Reply
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import dataclass
+
+from ..values import dataclass
 
 __all__ = ["Usage", "usageOf"]
 

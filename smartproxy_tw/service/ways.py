@@ -18,7 +18,6 @@ anything being remembered.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -30,6 +29,7 @@ from ..acme.budget import Wait
 from ..acme.errors import AuthorityUnreachable, HeldBack, IssuanceFailed
 from ..acme.failover import blame
 from ..facts import Credential
+from ..values import dataclass
 from .admission import Admission
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ again and again does not use up what an authority allows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
+from ..values import dataclass
 from .note import Note
 
 if TYPE_CHECKING:

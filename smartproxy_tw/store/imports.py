@@ -13,13 +13,13 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..facts import Account, Credential
+from ..values import dataclass
 
 __all__ = ["Bad", "FoundAccount", "FoundCertificate", "Holding", "day", "objection", "read"]
 

@@ -6,12 +6,13 @@ it may.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
 from ..acme.budget import Wait
+from ..values import dataclass
 from .note import Note
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ..acme.x509 import describe
+from ..values import dataclass
 from .ledger import AccountEntry, Order, date
 from .signed import Refused, SignedRequest, decoded, members
 

@@ -19,10 +19,12 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf
 from random import Random
 from typing import Any
+
+from ..values import dataclass
 
 __all__ = ["Faults", "Reply", "whatIs"]
 

@@ -6,10 +6,11 @@ and nothing is awaited here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
+from ..values import dataclass
 from .signed import AccountPublicKey, Refused
 
 __all__ = ["AccountEntry", "Authorization", "Challenge", "Order", "date", "problemDocument"]

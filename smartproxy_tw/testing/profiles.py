@@ -6,8 +6,8 @@ The kinds of certificate that an authority has, where it has several
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from ..values import dataclass
 from .signed import Refused
 
 __all__ = ["Profile", "select"]

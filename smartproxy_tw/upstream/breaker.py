@@ -21,10 +21,11 @@ one for each request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from automat import TypeMachineBuilder
+
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from ..config.model import Ejection

@@ -8,7 +8,7 @@ nothing sent to it; after that it takes so many in a row to change anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..values import dataclass
 
 __all__ = ["Condition"]
 

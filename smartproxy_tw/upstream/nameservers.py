@@ -5,8 +5,10 @@ Which name servers to ask, and for what: resolv.conf(5).
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
+
+from ..values import dataclass
 
 __all__ = ["RESOLV_CONF", "NameServers", "ResolvConf", "parseResolvConf"]
 

@@ -4,7 +4,7 @@ What comes of asking for a name: L{Found}, L{Nothing} or L{Failed}.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..values import dataclass
 
 __all__ = ["Failed", "Found", "Nothing", "Outcome"]
 

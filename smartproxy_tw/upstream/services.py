@@ -8,12 +8,12 @@ watches; when nobody can tell, what there was serves on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from ..values import dataclass
 from .query import NoAnswer, ask
 
 if TYPE_CHECKING:

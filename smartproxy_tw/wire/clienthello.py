@@ -27,10 +27,11 @@ How the rules came about:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
 from struct import error as StructError
+
+from ..values import dataclass
 
 __all__ = ["MOST_BYTES", "Hello", "Malformed", "NeedMore", "NotTLS", "parse"]
 

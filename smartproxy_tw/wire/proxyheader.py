@@ -24,13 +24,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import Struct
 from typing import Any, Literal
 
 from ..facts import Address
+from ..values import dataclass
 
 __all__ = [
     "ALPN",

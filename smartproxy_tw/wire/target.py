@@ -13,7 +13,8 @@ C{#}, C{\\} and everything outside of ASCII.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from ..values import dataclass
 
 __all__ = ["BadTarget", "Resolved", "hostOf", "plainPath", "resolve"]
 

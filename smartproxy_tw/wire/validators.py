@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from ..values import dataclass
 from . import dates
 
 __all__ = ["Version", "isRangeCurrent", "judged", "tags"]
