@@ -6,20 +6,25 @@ Importing this imports pydantic, so nobody does before a file is read.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Tag
+from pydantic import BeforeValidator, Field, Tag
 
-from . import model, spoken, spread, texts, tlssection
-from .code import Code
-from .contents import Contents
+from . import descriptions, model, spoken
+from .elsewhere import elsewhere
 from .pluggable import PLUGIN, byKeyOrPlugin
-from .proxysection import ProxyHeaderOption
-from .revisionsection import TemplateText, Values
-from .section import TAG, Claim, Seconds, Section, number
-from .targetsection import FieldName, Targets
+from .section import TAG, Seconds, Section, number
+from .targetsection import Targets
 
-__all__ = ["Action", "Block", "Files", "Forward", "PluginAction", "Pool", "Redirect", "Respond", "Socket"]
+if TYPE_CHECKING:
+    from . import answersection, proxysection, spread, tlssection
+else:
+    answersection = elsewhere("answersection")
+    proxysection = elsewhere("proxysection")
+    spread = elsewhere("spread")
+    tlssection = elsewhere("tlssection")
+
+__all__ = ["Action", "Forward", "Pool"]
 
 _POOL = model.Pool()
 
@@ -63,12 +68,12 @@ class Forward(Section):
         description="For how long a function that gives targets may let a request wait, in seconds; then it "
         "is answered with 504. Default: 5.",
     )
-    loadBalancing: spread.Balance = Field(default="round-robin", description=spread.LOAD_BALANCING)
-    health: spread.Health = Field(default_factory=spread.Health, description=spread.HEALTH)
+    loadBalancing: spread.Balance = Field(default="round-robin", description=descriptions.LOAD_BALANCING)
+    health: spread.Health | None = Field(default=None, description=descriptions.HEALTH)
     pool: Pool | None = Field(
         default=None, description="Bounds the connections to each target. Default: no bound."
     )
-    sendProxyProtocol: ProxyHeaderOption = Field(
+    sendProxyProtocol: proxysection.ProxyHeaderOption = Field(
         default="off",
         description="Whether each connection to a target begins with the client's address, by the PROXY "
         "protocol: `v1`, `v2`, or a mapping for what v2 is to have beside it. The target has to expect it "
@@ -76,104 +81,18 @@ class Forward(Section):
         "and no other client's. `off`: no.",
     )
     protocol: spoken.Protocol = Field(default="http/1.1", description=spoken.DESCRIPTION)
-    tls: tlssection.ForwardTLS | None = Field(default=None, description=tlssection.TLS)
-
-
-class Redirect(Section):
-    """
-    Answer with another address.
-    """
-
-    type: Literal["redirect"] = Field(description="Redirect.")
-    to: Annotated[str, AfterValidator(texts.location)] = Field(
-        description="Where to: a URL in which blanks are filled in, such as `{domain}` (the name asked for), "
-        "`{path}` (here with its query) and `{port}` (the local port): `https://{domain}{path}`."
-    )
-    status: Annotated[Literal[301, 302, 303, 307, 308], BeforeValidator(number)] = Field(
-        default=308,
-        description="308 and 301 are permanent, 307, 302 and 303 are not; 308 and 307 keep the method.",
-    )
-    tls: tlssection.AnswerTLS | None = Field(default=None, description=tlssection.TLS)
-
-
-class Respond(Section):
-    """
-    Answer with a response of one's own.
-    """
-
-    type: Literal["respond"] = Field(description="Respond.")
-    status: Annotated[int, Field(ge=200, le=599), BeforeValidator(number)] = Field(
-        default=200, description="The status code."
-    )
-    headers: dict[FieldName, Values] = Field(
-        default_factory=dict,
-        description="Header fields by name; a list repeats the field. Not Date, Content-Length, Connection "
-        "and Transfer-Encoding, which are set by the proxy. Blanks such as `{client_ip}` are filled in.",
-    )
-    body: TemplateText = Field(
-        default="",
-        description="The body, sent as UTF-8. Blanks are filled in. None with status 204 and 304.",
-    )
-    tls: tlssection.AnswerTLS | None = Field(default=None, description=tlssection.TLS)
-
-
-class PluginAction(Section):
-    """
-    What somebody else's code does; all other keys are its settings.
-    """
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str = Field(description="The name of a plug-in.")
-    tls: tlssection.AnswerTLS | None = Field(default=None, description=tlssection.TLS)
-
-
-class Block(Section):
-    """
-    Refuse: an answer over HTTP, a close otherwise.
-    """
-
-    type: Literal["block"] = Field(description="Block.")
-    status: Annotated[int, Field(ge=400, le=599), BeforeValidator(number)] = Field(
-        default=403, description="The status code over HTTP."
-    )
-    body: str | None = Field(
-        default=None,
-        description="What is said, as UTF-8. Default: the status in words over HTTP, otherwise nothing.",
-    )
-    reset: Claim = Field(
-        default=False,
-        description="Break the connection in place of an answer, by a reset where TCP has not ended "
-        "elsewhere.",
-    )
-    tls: tlssection.BlockTLS | None = Field(default=None, description=tlssection.TLS)
-
-
-class Files(Contents):
-    """
-    Answer with the files below a directory.
-    """
-
-    tls: tlssection.AnswerTLS | None = Field(default=None, description=tlssection.TLS)
-
-
-class Socket(Code):
-    """
-    Hand requests, or bytes, to Python code in this process.
-    """
-
-    tls: tlssection.BlockTLS | None = Field(default=None, description=tlssection.TLS)
+    tls: tlssection.ForwardTLS | None = Field(default=None, description=descriptions.TLS)
 
 
 #: Any of them.
 Action = Annotated[
     Annotated[Forward, Tag(TAG + "forward")]
-    | Annotated[Redirect, Tag(TAG + "redirect")]
-    | Annotated[Respond, Tag(TAG + "respond")]
-    | Annotated[Files, Tag(TAG + "files")]
-    | Annotated[Socket, Tag(TAG + "socket")]
-    | Annotated[Block, Tag(TAG + "block")]
-    | Annotated[PluginAction, Tag(PLUGIN)],
+    | Annotated[answersection.Redirect, Tag(TAG + "redirect")]
+    | Annotated[answersection.Respond, Tag(TAG + "respond")]
+    | Annotated[answersection.Files, Tag(TAG + "files")]
+    | Annotated[answersection.Socket, Tag(TAG + "socket")]
+    | Annotated[answersection.Block, Tag(TAG + "block")]
+    | Annotated[answersection.PluginAction, Tag(PLUGIN)],
     byKeyOrPlugin(
         "type",
         ("forward", "redirect", "respond", "files", "socket", "block"),

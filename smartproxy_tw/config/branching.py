@@ -7,17 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..values import dataclass
-from . import dotted, model, proxysection, spoken, targets, targetsection
+from . import dotted, model, spoken, targets, targetsection
 from .document import Path
+from .elsewhere import elsewhere
 from .findings import Findings
 from .locations import Locations
 from .matching import TargetMatch
 from .plugin import Kind, plugins
 from .selection import Branch, Dynamic
-from .spread import Service
+
+if TYPE_CHECKING:
+    from . import proxysection, spread
+else:
+    proxysection = elsewhere("proxysection")
+    spread = elsewhere("spread")
 
 __all__ = [
     "Item",
@@ -255,7 +261,7 @@ class TargetReader:
             return tuple(
                 targets.Place(model.Target(host, _port(written.port))) for host in listed(written.host)
             )
-        if isinstance(written, Service):
+        if isinstance(written, spread.Service):
             return (self._service(below, written),)
         path = (*self._path, *below, "unix")
         try:
@@ -264,7 +270,7 @@ class TargetReader:
             self._findings.refuse(path, str(why))
             return (targets.Place(model.Target("/", 0)),)
 
-    def _service(self, below: Path, written: Service) -> targets.Place:
+    def _service(self, below: Path, written: spread.Service) -> targets.Place:
         try:
             return targets.Place(targets.service(written.srv))
         except ValueError as why:

@@ -8,23 +8,11 @@ another is for L{smartproxy_tw.config.checks}.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic.alias_generators import to_snake
 
-from . import (
-    actionsection,
-    blanks,
-    checks,
-    deeds,
-    matching,
-    model,
-    names,
-    routesection,
-    sites,
-    sitesection,
-    tlssection,
-)
+from . import actionsection, blanks, checks, model, names, sites
 from .branching import (
     Item,
     TargetReader,
@@ -37,13 +25,21 @@ from .branching import (
     spokenProblems,
 )
 from .document import Path
+from .elsewhere import elsewhere
 from .findings import Findings
-from .lastingsection import timeoutsOf, webSocketOf
+from .lastingreader import timeoutsOf, webSocketOf
 from .locations import Locations
 from .plugin import plugins
 from .revisionreader import RevisionReader
 from .safeguards import Safeguards, misplaced
 from .spreading import balanceOf, healthOf, spreadProblems
+
+if TYPE_CHECKING:
+    from . import answersection, matching, routesection, sitesection, tlssection
+else:
+    answersection = elsewhere("answersection")
+    sitesection = elsewhere("sitesection")
+    tlssection = elsewhere("tlssection")
 
 __all__ = ["RouteReader", "SiteReader", "listed", "portsOf"]
 
@@ -293,22 +289,22 @@ class RouteReader(_Reader):
         """
         match, action = written.match, written.action
         isPassthrough = isinstance(action.tls, tlssection.Passthrough)
-        isCode = isinstance(action, actionsection.Socket) and action.kind == "protocol"
+        isCode = isinstance(action, answersection.Socket) and action.kind == "protocol"
         because = None
         asked = next((each for each in _NEED_HTTP if getattr(match, each) is not None), None)
         if asked is not None:
             because = to_snake(asked)
         elif any(plugins().get("matcher", name).needsHTTP for name in match.plugged):
             because = next(iter(match.plugged))
-        elif isinstance(action, (actionsection.Redirect, actionsection.Files)) or (
-            isinstance(action, actionsection.Respond) and match.protocol != "tcp"
+        elif isinstance(action, (answersection.Redirect, answersection.Files)) or (
+            isinstance(action, answersection.Respond) and match.protocol != "tcp"
         ):
             because = f"type: {action.type}"
         elif (
-            isinstance(action, actionsection.PluginAction) and plugins().get("action", action.type).needsHTTP
+            isinstance(action, answersection.PluginAction) and plugins().get("action", action.type).needsHTTP
         ):
             because = f"type: {action.type}"
-        elif isinstance(action, actionsection.Socket) and action.kind != "protocol":
+        elif isinstance(action, answersection.Socket) and action.kind != "protocol":
             because = f"kind: {action.kind}" if action.kind else "type: socket (but for kind: protocol)"
         elif any(item.scheme for item in items):
             because = f"a target with {next(item.scheme for item in items if item.scheme)}://"
@@ -371,17 +367,21 @@ class RouteReader(_Reader):
     ) -> model.Action:
         if isinstance(written, actionsection.Forward):
             return self._forward(written, items)
-        if isinstance(written, actionsection.Redirect):
+        if isinstance(written, answersection.Redirect):
             reader.checkParameters(("action", "to"), blanks.parse(written.to))
             return model.Redirect(written.to, written.status)
-        if isinstance(written, actionsection.Respond):
+        if isinstance(written, answersection.Respond):
             return self._respond(written, match, reader)
         path: Path = (*self._path, "action")
-        if isinstance(written, actionsection.PluginAction):
+        if isinstance(written, answersection.PluginAction):
             return pluginOf("action", written.type, written.model_extra or {}, path, self._findings)
-        if isinstance(written, actionsection.Files):
+        if isinstance(written, answersection.Files):
+            from . import deeds
+
             return deeds.fileTree(written, match.path, path, self._findings, self._files)
-        if isinstance(written, actionsection.Socket):
+        if isinstance(written, answersection.Socket):
+            from . import deeds
+
             return deeds.application(written, path, self._findings, self._files)
         return self._block(written)
 
@@ -426,14 +426,14 @@ class RouteReader(_Reader):
             caFile = self._files.existing((*self._path, *below, "ca_file"), caFile)
         return model.UpstreamTLS(written.serverName, not written.insecureSkipVerify, caFile)
 
-    def _block(self, written: actionsection.Block) -> model.Block:
+    def _block(self, written: answersection.Block) -> model.Block:
         if written.reset:
             for option in written.model_fields_set & {"status", "body"}:
                 self.wrong(("action", option), "has no effect with reset: leave out one of them")
         return model.Block(written.status, written.body, written.reset)
 
     def _respond(
-        self, written: actionsection.Respond, match: matching.Match, reader: RevisionReader
+        self, written: answersection.Respond, match: matching.Match, reader: RevisionReader
     ) -> model.Respond:
         if match.protocol == "tcp":
             for option in written.model_fields_set & {"status", "headers"}:

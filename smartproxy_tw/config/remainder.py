@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from . import actionsection, blanks, routesection, sitesection, tlssection
+from . import answersection, blanks, routesection, sitesection, tlssection
 from .branching import TargetReader
 from .document import Path
 from .findings import Findings
@@ -124,7 +124,7 @@ class Remainder:
         if found is None:
             found = _route({"match": _MATCH, "action": action})
             if found is None or not isinstance(
-                found.action, (actionsection.PluginAction, actionsection.Socket)
+                found.action, (answersection.PluginAction, answersection.Socket)
             ):
                 return
         RouteReader(self._findings, self._files, self._path).deed(found)

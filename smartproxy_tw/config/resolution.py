@@ -12,44 +12,42 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from importlib.util import find_spec
 from ipaddress import ip_network
 from os import defpath
 from shutil import which
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
 from ..facts import Address
-from . import (
-    acmesection,
-    adminsection,
-    checks,
-    dnssection,
-    lexicon,
-    limitsection,
-    logsection,
-    model,
-    names,
-    proxysection,
-    routesection,
-    schema,
-    sites,
-    sitesection,
-    texts,
-)
+from . import checks, model, names, schema, sites, texts
 from .defaults import adminSocket, stateDir
 from .division import divided
 from .document import Node, Path, plain
+from .elsewhere import elsewhere
 from .errors import ConfigError
 from .findings import Findings
 from .locations import Locations
 from .readers import RouteReader, SiteReader, listed, portsOf
-from .remainder import Remainder
 from .revisionreader import PageReader, inherited
 from .safeguards import Safeguards, misplaced
 from .safeguards import inherited as guarded
+
+if TYPE_CHECKING:
+    from . import (
+        acmesection,
+        adminsection,
+        dnssection,
+        limitsection,
+        logsection,
+        proxysection,
+        routesection,
+        sitesection,
+    )
+else:
+    dnssection = elsewhere("dnssection")
+    sitesection = elsewhere("sitesection")
 
 __all__ = ["resolve"]
 
@@ -177,8 +175,9 @@ class _Resolver:
         isWhole = value is None
         acme = self._acme(written.acme)
         usual = Safeguards(self._findings, self._files, ("defaults",))
-        self._usual = usual.security(written.defaults.security)
-        self._usualHeaders = usual.headers(written.defaults.securityHeaders)
+        defaults = written.defaults
+        self._usual = None if defaults is None else usual.security(defaults.security)
+        self._usualHeaders = None if defaults is None else usual.headers(defaults.securityHeaders)
         wrong = {path[:2] for path in self._findings.places}
         self._files.modules = self._modules(written.pythonPath)
         placed = self._routes(written.routes, kept, acme)
@@ -202,8 +201,8 @@ class _Resolver:
             stateDir=state,
             bind=tuple(listed(written.bind)),
             accessLog=self._accessLog(written.accessLog),
-            timeouts=model.Timeouts(**dict(written.timeouts)),
-            limits=model.Limits(**dict(written.limits)),
+            timeouts=model.Timeouts(**dict(written.timeouts or ())),
+            limits=model.Limits(**dict(written.limits or ())),
             trustedProxies=tuple(ip_network(each) for each in listed(written.trustedProxies)),
             workers=written.workers,
             acme=acme,
@@ -211,7 +210,7 @@ class _Resolver:
             pythonPath=self._files.modules,
             watch=written.watch,
             http2PriorKnowledge=written.http2PriorKnowledge,
-            logFormat=written.log.format,
+            logFormat="text" if written.log is None else written.log.format,
             admin=self._admin(written, placed, state),
             metrics=self._metrics(written.metrics, placed),
             errorPages=PageReader(self._findings, self._files, ("error_pages",), frozenset()).pages(
@@ -258,6 +257,8 @@ class _Resolver:
         written = file.admin
         if isinstance(written, str):
             return None
+        if written is None:
+            return model.Admin(adminSocket(state))
         path: Path = ("admin",)
         socket, tokenFile = written.socket, written.tokenFile
         listen = None if written.listen is None else Address(*texts.listener(str(written.listen)))
@@ -291,8 +292,8 @@ class _Resolver:
                 break
         return model.Metrics(Address(host, port))
 
-    def _checkLimits(self, written: limitsection.Limits) -> None:
-        if written.urlBytes <= written.headBytes:
+    def _checkLimits(self, written: limitsection.Limits | None) -> None:
+        if written is None or written.urlBytes <= written.headBytes:
             return
         why = "the target is part of the head"
         if "urlBytes" in written.model_fields_set:
@@ -301,12 +302,16 @@ class _Resolver:
             message = f"cannot be below url_bytes, which is {written.urlBytes} by default: {why}"
             self._findings.add(("limits", "head_bytes"), message)
 
-    def _accessLog(self, written: logsection.AccessLog) -> model.AccessLog:
+    def _accessLog(self, written: logsection.AccessLog | None) -> model.AccessLog:
+        if written is None:
+            return model.AccessLog()
         isFile = written.file != "stdout" and written.format != "off"
         file = self._files.creatable(("access_log", "file"), written.file) if isFile else "stdout"
         return model.AccessLog(written.format, file)
 
-    def _acme(self, written: acmesection.Acme) -> model.Acme:
+    def _acme(self, written: acmesection.Acme | None) -> model.Acme:
+        if written is None:
+            return model.Acme()
         caFile = written.caFile
         return model.Acme(
             email=written.email,
@@ -370,6 +375,8 @@ class _Resolver:
         )
 
     def _lexicon(self, path: Path, written: dnssection.Lexicon, common: Mapping[str, Any]) -> model.Lexicon:
+        from . import lexicon
+
         if lexicon.isThere():
             self._checkProvider(path, written)
         else:
@@ -390,6 +397,8 @@ class _Resolver:
         )
 
     def _checkProvider(self, path: Path, written: dnssection.Lexicon) -> None:
+        from . import lexicon
+
         provider, known = written.provider, lexicon.providers()
         if known and provider not in known:
             why = f"is no provider that dns-lexicon knows{_meant(provider, known)}"
@@ -481,6 +490,8 @@ class _Resolver:
         """
         Routes and sites that were left out may have more that is wrong.
         """
+        from .remainder import Remainder
+
         routes, named = value.get("routes"), value.get("sites")
         known = set(kept)
         for index, each in enumerate(routes if isinstance(routes, list) else ()):
@@ -550,6 +561,8 @@ class _Resolver:
 
 
 def _meant(word: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
 

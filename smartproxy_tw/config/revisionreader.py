@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..wire.target import hostOf
-from . import blanks, model, revision, revisionsection
+from . import blanks, model, revision
 from .document import Mark, Path
 from .expressions import expression
 from .findings import Findings
 from .locations import Locations
 from .revisiontexts import replacement
+
+if TYPE_CHECKING:
+    from . import revisionsection
 
 __all__ = ["PageReader", "RevisionReader", "inherited", "possible"]
 
@@ -207,9 +210,8 @@ class RevisionReader(_Reader):
         if not written:
             return None
         codings = tuple(filter(possible, revision.CODINGS))
-        if written is True:
+        if isinstance(written, bool):
             return revision.Compress(codings)
-        assert isinstance(written, revisionsection.Compress)
         for place, each in enumerate(written.encodings or ()):
             if not possible(each):
                 self._wrong(

@@ -6,15 +6,22 @@ Importing this imports pydantic, so nobody does before a file is read.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from . import lastingsection, protection, texts
+from . import descriptions, texts
 from .actionsection import Action
+from .elsewhere import elsewhere
 from .matching import Match
-from .revisionsection import Compression, ErrorPages, Headers, Rewrite
 from .section import Claim, Section, number
+
+if TYPE_CHECKING:
+    from . import lastingsection, protection, revisionsection
+else:
+    lastingsection = elsewhere("lastingsection")
+    protection = elsewhere("protection")
+    revisionsection = elsewhere("revisionsection")
 
 __all__ = ["Route"]
 
@@ -39,19 +46,19 @@ class Route(Section):
         default=0, description="Higher is asked first."
     )
     enabled: Claim = Field(default=True, description="`false`: as if the route were not there.")
-    headers: Headers | None = Field(
+    headers: revisionsection.Headers | None = Field(
         default=None,
         description="What becomes of header fields. Makes the route speak HTTP, as what follows.",
     )
-    rewrite: Rewrite | None = Field(
+    rewrite: revisionsection.Rewrite | None = Field(
         default=None, description="What targets are asked for in place of what clients have asked for."
     )
-    compress: Compression = Field(
+    compress: revisionsection.Compression = Field(
         default=False,
         description="Whether answers are compressed, for clients that take it. `true`: as the defaults below "
         "have it.",
     )
-    errorPages: ErrorPages | None = Field(
+    errorPages: revisionsection.ErrorPages | None = Field(
         default=None,
         description="What errors look like, by status: `404`, or `4xx` and `5xx`; a file, `{body: }`, or a "
         "list of both in several media types. `from: proxy` (the default) replaces the answers that the "
@@ -71,7 +78,5 @@ class Route(Section):
     limits: protection.RouteLimits | None = Field(
         default=None, description="How much of something it takes. Default: as `limits` of the whole file."
     )
-    timeouts: lastingsection.RouteTimeouts | None = Field(default=None, description=lastingsection.TIMEOUTS)
-    websocket: lastingsection.WebSocketOption | None = Field(
-        default=None, description=lastingsection.WEBSOCKET
-    )
+    timeouts: lastingsection.RouteTimeouts | None = Field(default=None, description=descriptions.TIMEOUTS)
+    websocket: lastingsection.WebSocketOption | None = Field(default=None, description=descriptions.WEBSOCKET)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import hashes, keysets, lastingsection, model, protection
+from . import hashes, keysets, lastingreader, model
 from .document import Path
+from .elsewhere import elsewhere
 from .findings import Findings
 from .locations import Locations
 from .security import (
@@ -25,6 +26,11 @@ from .security import (
     Security,
     SecurityHeaders,
 )
+
+if TYPE_CHECKING:
+    from . import protection
+else:
+    protection = elsewhere("protection")
 
 __all__ = ["Safeguards", "inherited", "misplaced"]
 
@@ -267,7 +273,7 @@ def misplaced(route: model.Route) -> Iterator[tuple[Path, str]]:
 
     @return: Where it stands in the route, and what is wrong.
     """
-    yield from lastingsection.misplaced(route)
+    yield from lastingreader.misplaced(route)
     asked = route.security
     if route.protocol == "tcp":
         why = "needs HTTP, which this route does not speak: add protocol: http to match, or leave it out"

@@ -12,23 +12,37 @@ Importing this imports pydantic, so nobody does before a file is read.
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Tag
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from . import protection
-from .acmesection import Acme
-from .adminsection import Admin, AdminOption, Metrics
-from .limitsection import Limits, Timeouts
-from .logsection import AccessLog, Log
+from .elsewhere import elsewhere
 from .pluggable import PLUGIN
-from .proxysection import ProxyProtocol
-from .revisionsection import ErrorPages
 from .routesection import Route
 from .section import TAG, Claim, IPAddresses, Networks, PathText, PathTexts, Section, byShape, number
-from .sitesection import SiteName, SiteValue
+
+if TYPE_CHECKING:
+    from . import (
+        acmesection,
+        adminsection,
+        limitsection,
+        logsection,
+        protection,
+        proxysection,
+        revisionsection,
+        sitesection,
+    )
+else:
+    acmesection = elsewhere("acmesection")
+    adminsection = elsewhere("adminsection")
+    limitsection = elsewhere("limitsection")
+    logsection = elsewhere("logsection")
+    protection = elsewhere("protection")
+    proxysection = elsewhere("proxysection")
+    revisionsection = elsewhere("revisionsection")
+    sitesection = elsewhere("sitesection")
 
 __all__ = ["File", "jsonSchema"]
 
@@ -67,27 +81,29 @@ class File(Section):
         description="How many processes move bytes: with 1 the one that was started, otherwise so many "
         "beside it, which share the ports. `auto` is one for each CPU that may be used.",
     )
-    accessLog: AccessLog = Field(default_factory=AccessLog, description="Where each request leaves its line.")
-    admin: AdminOption = Field(
-        default_factory=Admin,
+    accessLog: logsection.AccessLog | None = Field(
+        default=None, description="Where each request leaves its line."
+    )
+    admin: adminsection.AdminOption | None = Field(
+        default=None,
         description="The unix socket by which commands such as `smartproxy status` speak to the running "
         "proxy: only root and the user who runs it may. `off`: there is none.",
     )
-    metrics: Metrics | None = Field(
+    metrics: adminsection.Metrics | None = Field(
         default=None,
         description="Where Prometheus has its figures from; the admin socket has them in any case. Default: "
         "nowhere else.",
     )
-    log: Log = Field(default_factory=Log, description="How events are written.")
-    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long things may take.")
-    limits: Limits = Field(default_factory=Limits, description="How much is taken.")
+    log: logsection.Log | None = Field(default=None, description="How events are written.")
+    timeouts: limitsection.Timeouts | None = Field(default=None, description="How long things may take.")
+    limits: limitsection.Limits | None = Field(default=None, description="How much is taken.")
     trustedProxies: Networks = Field(
         default_factory=list,
         description="Addresses and networks (`10.0.0.0/8`), one or a list, whose X-Forwarded-For and "
         "similar fields "
         "are believed. From all others these fields are removed.",
     )
-    proxyProtocol: ProxyProtocol | None = Field(
+    proxyProtocol: proxysection.ProxyProtocol | None = Field(
         default=None,
         description="Where a load balancer in front sends the client's address by the PROXY protocol. "
         "Default: nowhere.",
@@ -98,7 +114,7 @@ class File(Section):
         "log has too, and the answers that the proxy gives in place of a failed target. One that came is "
         "believed from trusted_proxies only. false: that field is passed on like any other.",
     )
-    errorPages: ErrorPages | None = Field(
+    errorPages: revisionsection.ErrorPages | None = Field(
         default=None,
         description="As `error_pages` of a route, for all of them and for what no route takes.",
     )
@@ -120,12 +136,14 @@ class File(Section):
         description="Read the configuration again whenever one of its files has changed, as on SIGHUP. "
         "A file that is wrong changes nothing.",
     )
-    acme: Acme = Field(default_factory=Acme, description="Where certificates are had automatically.")
-    defaults: protection.Defaults = Field(
-        default_factory=protection.Defaults,
+    acme: acmesection.Acme | None = Field(
+        default=None, description="Where certificates are had automatically."
+    )
+    defaults: protection.Defaults | None = Field(
+        default=None,
         description="What routes and sites ask for that do not say otherwise.",
     )
-    sites: dict[SiteName, SiteValue] = Field(
+    sites: dict[sitesection.SiteName, sitesection.SiteValue] = Field(
         default_factory=dict,
         description="Names that are served by HTTPS with a certificate, and redirected to it from "
         "plain HTTP. The "

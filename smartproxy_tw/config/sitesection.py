@@ -7,15 +7,23 @@ Importing this imports pydantic, so nobody does before a file is read.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from . import lastingsection, names, protection, spread
-from .revisionsection import Compression, ErrorPages, Headers, Rewrite
+from . import descriptions, names
+from .elsewhere import elsewhere
 from .section import TAG, Section, shape
 from .targetsection import TargetPort, Targets, TargetText
-from .tlssection import Certificate
+
+if TYPE_CHECKING:
+    from . import lastingsection, protection, revisionsection, spread, tlssection
+else:
+    lastingsection = elsewhere("lastingsection")
+    protection = elsewhere("protection")
+    revisionsection = elsewhere("revisionsection")
+    spread = elsewhere("spread")
+    tlssection = elsewhere("tlssection")
 
 __all__ = ["Site", "SiteName", "SiteValue"]
 
@@ -34,29 +42,31 @@ class Site(Section):
         description="Where its requests go: one target or a list, as in `targets` of a forward. `https://` "
         "targets are spoken to by verified TLS."
     )
-    loadBalancing: spread.Balance = Field(default="round-robin", description=spread.LOAD_BALANCING)
-    health: spread.Health = Field(default_factory=spread.Health, description=spread.HEALTH)
+    loadBalancing: spread.Balance = Field(default="round-robin", description=descriptions.LOAD_BALANCING)
+    health: spread.Health | None = Field(default=None, description=descriptions.HEALTH)
     www: Literal["redirect", "none"] = Field(
         default="none",
         description="`redirect`: www.NAME gets a certificate of its own and redirects to NAME, path "
         "and query kept.",
     )
-    certificate: Certificate = Field(
+    certificate: tlssection.Certificate = Field(
         default="auto",
         description="`auto`: by ACME; `internal`: by a local authority in the state directory; or the "
         "paths of PEM "
         "files (which have to cover www.NAME too where it redirects).",
     )
-    headers: Headers | None = Field(
+    headers: revisionsection.Headers | None = Field(
         default=None, description="What becomes of header fields, as for a route; so is what follows."
     )
-    rewrite: Rewrite | None = Field(
+    rewrite: revisionsection.Rewrite | None = Field(
         default=None, description="What targets are asked for in place of what clients have asked for."
     )
-    compress: Compression = Field(
+    compress: revisionsection.Compression = Field(
         default=False, description="Whether answers are compressed, for clients that take it."
     )
-    errorPages: ErrorPages | None = Field(default=None, description="What errors look like, by status.")
+    errorPages: revisionsection.ErrorPages | None = Field(
+        default=None, description="What errors look like, by status."
+    )
     security: protection.Security | None = Field(
         default=None, description="Who may use it, and how much. Default: everybody, all they like."
     )
@@ -69,10 +79,8 @@ class Site(Section):
     limits: protection.RouteLimits | None = Field(
         default=None, description="How much of something it takes. Default: as `limits` of the whole file."
     )
-    timeouts: lastingsection.RouteTimeouts | None = Field(default=None, description=lastingsection.TIMEOUTS)
-    websocket: lastingsection.WebSocketOption | None = Field(
-        default=None, description=lastingsection.WEBSOCKET
-    )
+    timeouts: lastingsection.RouteTimeouts | None = Field(default=None, description=descriptions.TIMEOUTS)
+    websocket: lastingsection.WebSocketOption | None = Field(default=None, description=descriptions.WEBSOCKET)
 
 
 def _siteName(text: str) -> str:

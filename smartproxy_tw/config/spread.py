@@ -16,8 +16,6 @@ from . import balance, names, texts
 from .section import TAG, Nonempty, Port, Seconds, Section, byShape, number
 
 __all__ = [
-    "HEALTH",
-    "LOAD_BALANCING",
     "ActiveCheck",
     "Balancing",
     "Health",
@@ -27,13 +25,6 @@ __all__ = [
     "Weight",
     "statuses",
 ]
-
-#: Of the options of an action and of a site.
-LOAD_BALANCING = (
-    "Which target is next: `round-robin`, `least-connections`, `ip-hash`, `random-two-choices`, or a mapping "
-    "with more to say."
-)
-HEALTH = "How it is known which targets can be had."
 
 _STICKY = balance.Sticky()
 _BALANCE = balance.Balance()

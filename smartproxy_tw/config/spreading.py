@@ -6,10 +6,16 @@ health, from what is written to what it means; with what contradicts itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from . import balance, model, spread
+from . import balance, model
 from .document import Path
+from .elsewhere import elsewhere
+
+if TYPE_CHECKING:
+    from . import spread
+else:
+    spread = elsewhere("spread")
 
 __all__ = ["balanceOf", "healthOf", "spreadProblems"]
 

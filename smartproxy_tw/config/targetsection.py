@@ -7,15 +7,21 @@ Importing this imports pydantic, so nobody does before a file is read.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from . import dotted, names, spoken, spread, targets, texts
+from . import dotted, names, spoken, targets, texts
+from .elsewhere import elsewhere
 from .matching import TargetMatch
 from .pluggable import sourceName
-from .proxysection import ProxyHeaderOption
 from .section import TAG, Claim, PathText, Port, Section, Whole, byShape, number, shape, unique
+
+if TYPE_CHECKING:
+    from . import proxysection, spread
+else:
+    proxysection = elsewhere("proxysection")
+    spread = elsewhere("spread")
 
 __all__ = [
     "FieldName",
@@ -115,7 +121,7 @@ class _AnyTarget(Section):
         description="Header fields that requests get on their way to it, in place of those of the same "
         "names; a list repeats the field.",
     )
-    sendProxyProtocol: ProxyHeaderOption | None = Field(default=None, description=_TARGET_HEADER)
+    sendProxyProtocol: proxysection.ProxyHeaderOption | None = Field(default=None, description=_TARGET_HEADER)
     protocol: spoken.Protocol | None = Field(default=None, description=spoken.OWN_DESCRIPTION)
 
 

@@ -16,7 +16,6 @@ from .matching import Version
 from .section import TAG, Claim, PathText, Section, byKey, unique
 
 __all__ = [
-    "TLS",
     "AnswerTLS",
     "BlockTLS",
     "Certificate",
@@ -178,5 +177,3 @@ BlockTLS = Annotated[
     Annotated[Passthrough, Tag(TAG + "passthrough")] | Annotated[Terminate, Tag(TAG + "terminate")],
     byKey("mode", "passthrough or terminate was expected, nothing else is possible for this type of action"),
 ]
-#: Of the option of every action.
-TLS = "What becomes of TLS from the client. Left out, the route takes plain connections only."

@@ -19,6 +19,28 @@ class WholeTests(SynchronousTestCase):
     What concerns a configuration as a whole.
     """
 
+    def test_emptySections(self) -> None:
+        """
+        A section in which nothing is said means what its absence means.
+        """
+        routes = (
+            "routes: [{match: {ports: 8, domains: a.b}, action: {type: forward, targets: 9%s}}]",
+            "sites: {a.b: {to: 9%s}}",
+        )
+        for text in routes:
+            usual = understood(text % "")
+            for name in (
+                "acme",
+                "admin",
+                "access_log",
+                "log",
+                "timeouts",
+                "limits",
+                "defaults",
+            ):
+                self.assertEqual(understood(f"{text % ''}\n{name}: {{}}\n"), usual, name)
+            self.assertEqual(understood(text % ", health: {}"), usual)
+
     def test_nothingToServe(self) -> None:
         """
         A configuration without routes and sites is a mistake.
