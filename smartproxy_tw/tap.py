@@ -381,9 +381,6 @@ def _announcer(wish: Wish, reactor: Any, subject: Any) -> Announcer:
 
 
 def _aside(path: str) -> Callable[[], Config]:
-    # What both processes need is imported once, before there are two.
-    import smartproxy_tw.config.checks  # noqa: F401
-
     from .config.reading import Reading
 
     return Reading(path, _load).result

@@ -1,48 +1,77 @@
 """
-Dataclasses that are compiled when the first of their values is made.
+Dataclasses that cost an import next to nothing.
 
-C{dataclasses.dataclass} writes the source of six methods for a frozen class and has
-each compiled, at import: sixteen times as long as a class takes without it.  The
-hundred and seventy of them that a proxy knows before its first port is bound were a
-quarter of its start, and of most of them it never makes a value.  Here the decorator
-makes the class, with its slots, and leaves the rest to the library for the moment that
-somebody asks for it::
+C{dataclasses.dataclass} writes the source of some six methods for each frozen class and has
+each compiled, at import: it takes sixteen times as long as a class without it.  The hundred
+and seventy of them that a proxy knows before its first port is bound were a quarter of its
+start, and of most of them it never makes a value.  Here the decorator makes the class, with
+its slots, and compiles when somebody asks for it::
 
     from ..values import dataclass
 
     @dataclass(frozen=True, slots=True)
     class Verdict: ...
 
-What that comes to is what the library itself makes, method by method; C{field},
-C{fields}, C{replace} and the others are the library's.  To a type checker this I{is}
-C{dataclasses.dataclass}.
+Of a frozen class only C{__init__} is worth compiling, for the first value of it; it sets
+slots by their descriptors, which takes less time than the library's.  Whatever is not as
+plain as that is made by the library itself, as soon as there is a value of it.
 
-Whoever makes a value calls C{__init__}, or C{__setstate__} where it comes from a pickle
-or a copy, so that these stand for the other methods too.  C{object.__new__} alone does
-not count as making one.
+What comes of it behaves as the library has it, method by method; C{field}, C{fields},
+C{replace} and the others are the library's.  To a type checker this I{is}
+C{dataclasses.dataclass}.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import MISSING, FrozenInstanceError
 from inspect import get_annotations
+from operator import attrgetter
+from reprlib import recursive_repr
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 __all__ = ["dataclass"]
 
-#: What is asked of a class before there is a value of it, or in order to have one.
-_ASKED = (
-    "__init__",
-    "__setstate__",
-    "__match_args__",
-    "__dataclass_fields__",
-    "__dataclass_params__",
-)
+#: What the library says of a class.
+_ASKED = ("__dataclass_fields__", "__dataclass_params__", "__replace__", "__match_args__")
+#: Who makes a value calls the first of these, or the second where it comes from a pickle or a copy; so they
+#: stand for all methods.  C{object.__new__} alone does not count as making one.
+_MAKING = ("__init__", "__setstate__")
 
 #: A class is compiled once, in whatever thread it is needed; its bases with it.
 _lock = RLock()
+
+
+class _Field(NamedTuple):
+    """
+    What there is to know of a field of a plain class.
+    """
+
+    name: str
+    kind: Any
+    default: Any
+    factory: Any
+    isCompared: bool
+    isShown: bool
+    isKeyword: bool
+
+
+class _Factory:
+    """
+    Stands in a signature for a default that is made each time.
+    """
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+_FACTORY = _Factory()
+
+#: The fields of those classes that are plain.
+_plain: WeakKeyDictionary[type, tuple[_Field, ...]] = WeakKeyDictionary()
 
 
 class _Later:
@@ -62,6 +91,8 @@ class _Later:
 class _Compiler:
     """
     Of one class.
+
+    @ivar kind: The class that all know.
     """
 
     def __init__(self, written: type, options: dict[str, Any]) -> None:
@@ -71,12 +102,6 @@ class _Compiler:
         """
         self._written: type | None = written
         self._options = options
-        self.kind = self._slotted(written)
-
-    def _slotted(self, written: type) -> type:
-        """
-        The class that all will know, without the methods that are still to come.
-        """
         annotations = get_annotations(written)
         own = [name for name, text in annotations.items() if not str(text).startswith("ClassVar")]
         namespace = {name: value for name, value in vars(written).items() if name not in own}
@@ -84,13 +109,36 @@ class _Compiler:
             namespace.pop(name, None)
         inherited = {name for base in written.__mro__[1:-1] for name in getattr(base, "__slots__", ())}
         namespace["__slots__"] = tuple(name for name in own if name not in inherited)
-        for name in _ASKED:
-            namespace[name] = _Later(self.compile, name)
-        kind: type = type(written)(written.__name__, written.__bases__, namespace)
-        kind.__qualname__ = written.__qualname__
-        return kind
+        fields = _fieldsOf(written, annotations, options)
+        later = [name for name in _ASKED if name != "__replace__" or hasattr(dataclasses, "_replace")]
+        if fields is None:
+            self._waits(namespace, self._borrow, (*later, *_MAKING))
+        else:
+            self._waits(namespace, self._borrow, later)
+            self._waits(namespace, self._initialize, ("__init__",))
+            if options.get("repr", True):
+                namespace.setdefault("__repr__", _repr)
+            if options.get("eq", True):
+                namespace = _compared(fields) | namespace
+            namespace |= _COMMON
+        self.kind: type = type(written)(written.__name__, written.__bases__, namespace)
+        self.kind.__qualname__ = written.__qualname__
+        if fields is not None:
+            _plain[self.kind] = fields
 
-    def compile(self) -> None:
+    def _waits(self, namespace: dict[str, Any], compile: Callable[[], None], names: Any) -> None:
+        for name in names:
+            namespace[name] = _Later(compile, name)
+
+    def _initialize(self) -> None:
+        """
+        Compile the only method that is worth it.
+        """
+        with _lock:
+            if isinstance(vars(self.kind)["__init__"], _Later):
+                self.kind.__init__ = _initializer(self.kind, _plain[self.kind])  # type: ignore[misc]
+
+    def _borrow(self) -> None:
         """
         Have the library make what is missing.
         """
@@ -100,14 +148,149 @@ class _Compiler:
                 return
             before = dict(vars(written))
             known: type = dataclasses.dataclass(slots=True, **self._options)(written)
-            slots = (*known.__slots__, "__slots__")  # type: ignore[attr-defined]
-            for name, value in vars(known).items():
-                if value is not before.get(name, self) and name not in slots:
-                    setattr(self.kind, name, value)
-            for name in _ASKED:
-                if isinstance(vars(self.kind).get(name), _Later):
-                    delattr(self.kind, name)
+            made = {name: value for name, value in vars(known).items() if value is not before.get(name, self)}
+            wanted = (*_ASKED, "__doc__") if self.kind in _plain else made.keys() - {"__slots__"}
+            for name in wanted:
+                if name in made and name not in made["__slots__"]:
+                    setattr(self.kind, name, made[name])
+            if isinstance(vars(self.kind).get("__setstate__"), _Later):
+                delattr(self.kind, "__setstate__")
             self._written = None
+
+
+def _fieldsOf(
+    written: type, annotations: dict[str, Any], options: dict[str, Any]
+) -> tuple[_Field, ...] | None:
+    """
+    @return: L{None} where the class is not plain.
+    """
+    names = vars(written)
+    if not options.get("frozen") or options.keys() - {"frozen", "eq", "repr"} or "__post_init__" in names:
+        return None
+    found: dict[str, _Field] = {}
+    for base in written.__mro__[-2:0:-1]:
+        if base in _plain:
+            found.update((each.name, each) for each in _plain[base])
+        elif "__dataclass_fields__" in vars(base) or hasattr(base, "__post_init__"):
+            return None
+    for name, kind in annotations.items():
+        if str(kind).startswith(("ClassVar", "InitVar", "KW_ONLY")) or name == "self":
+            return None
+        told = names.get(name, MISSING)
+        if isinstance(told, dataclasses.Field):
+            if not told.init or told.hash is not None or told.metadata:
+                return None
+            found[name] = _Field(
+                name, kind, told.default, told.default_factory, told.compare, told.repr, told.kw_only is True
+            )
+        else:
+            found[name] = _Field(name, kind, told, MISSING, True, True, False)
+    return tuple(found.values())
+
+
+def _initializer(owner: type, fields: tuple[_Field, ...]) -> Any:
+    """
+    @return: The method.
+    """
+    scope: dict[str, Any] = {}
+    parameters: list[str] = []
+    lines: list[str] = []
+    for each in sorted(fields, key=lambda each: each.isKeyword):
+        name = each.name
+        scope[f"_set_{name}"] = getattr(owner, name).__set__
+        value = parameter = name
+        if each.factory is not MISSING:
+            scope[f"_make_{name}"], scope["_factory"] = each.factory, _FACTORY
+            parameter, value = f"{name}=_factory", f"_make_{name}() if {name} is _factory else {name}"
+        elif each.default is not MISSING:
+            scope[f"_usual_{name}"] = each.default
+            parameter = f"{name}=_usual_{name}"
+        if each.isKeyword and "*" not in parameters:
+            parameters.append("*")
+        parameters.append(parameter)
+        lines.append(f" _set_{name}(self, {value})\n")
+    exec(f"def __init__(self, {', '.join(parameters)}):\n{''.join(lines) or ' pass'}", scope)
+    made = scope["__init__"]
+    made.__qualname__ = f"{owner.__qualname__}.__init__"
+    made.__module__ = owner.__module__
+    made.__annotations__ = {**{each.name: each.kind for each in fields}, "return": None}
+    return made
+
+
+def _values(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """
+    @return: What takes values of these attributes.
+    """
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: tuple(getattr(value, name) for name in names)
+
+
+def _compared(fields: tuple[_Field, ...]) -> dict[str, Any]:
+    """
+    How values of a plain class are compared.
+    """
+    values = _values(tuple(each.name for each in fields if each.isCompared))
+
+    def __eq__(self: Any, other: object) -> bool:
+        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+
+    def __hash__(self: Any) -> int:
+        return hash(values(self))
+
+    return {"__eq__": __eq__, "__hash__": __hash__}
+
+
+def _known(kind: type) -> tuple[_Field, ...]:
+    """
+    The fields of a plain class, or of one that extends it.
+    """
+    return next(_plain[base] for base in kind.__mro__ if base in _plain)
+
+
+@recursive_repr()
+def _repr(self: Any) -> str:
+    told = ", ".join(
+        f"{each.name}={getattr(self, each.name)!r}" for each in _known(type(self)) if each.isShown
+    )
+    return f"{self.__class__.__qualname__}({told})"
+
+
+def _getstate(self: Any) -> list[Any]:
+    return [getattr(self, each.name) for each in _known(type(self))]
+
+
+def _setstate(self: Any, state: list[Any]) -> None:
+    for each, value in zip(_known(type(self)), state, strict=True):
+        object.__setattr__(self, each.name, value)
+
+
+def _isProtected(kind: type, name: str) -> bool:
+    """
+    Those that extend a plain class may have attributes besides.
+    """
+    return kind in _plain or any(each.name == name for each in _known(kind))
+
+
+def _setattr(self: Any, name: str, value: Any) -> None:
+    if _isProtected(type(self), name):
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+    object.__setattr__(self, name, value)
+
+
+def _delattr(self: Any, name: str) -> None:
+    if _isProtected(type(self), name):
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+    object.__delattr__(self, name)
+
+
+#: What all plain classes have.
+_COMMON: dict[str, Any] = {
+    "__getstate__": _getstate,
+    "__setstate__": _setstate,
+    "__setattr__": _setattr,
+    "__delattr__": _delattr,
+}
 
 
 def _dataclass(*, slots: bool, **options: Any) -> Callable[[type], type]:

@@ -14,12 +14,13 @@ import os
 import pickle
 from typing import TYPE_CHECKING
 
+# Not used here, but by both: see L{Reading}.
+from . import checks  # noqa: F401
 from .errors import ConfigError
+from .model import AccessLog, Admin, Config, Forward, Pool, Route, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from .model import Config
 
 __all__ = ["Reading"]
 
@@ -28,7 +29,9 @@ class Reading:
     """
     A configuration that is being read.
 
-    Begin it before there are threads, and before what must not be forked.
+    Begin it before there are threads, and before what must not be forked.  What both
+    processes import, and the kinds of values that every configuration has, are there
+    before there are two.
     """
 
     def __init__(self, path: str, load: Callable[[str], Config], fork: Callable[[], int] = os.fork) -> None:
@@ -42,6 +45,7 @@ class Reading:
         self._path = path
         self._load = load
         self._child = 0
+        _acquaint()
         self._source, sink = os.pipe()
         try:
             self._child = fork()
@@ -84,3 +88,11 @@ class Reading:
                 pipe.write(pickle.dumps(outcome))
         finally:
             os._exit(0)
+
+
+def _acquaint() -> None:
+    """
+    Have every kind of value that nearly every configuration has made once, which compiles it.
+    """
+    target = Forward((Target("", 1),), pool=Pool())
+    Config((Route("", (1,), target, "tcp"),), "", accessLog=AccessLog(), admin=Admin(""))
