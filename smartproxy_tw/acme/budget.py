@@ -114,13 +114,11 @@ _KNOWN = {
     "https://acme-staging-v02.api.letsencrypt.org/directory": _STAGING,
 }
 
-#: What Let's Encrypt's refusals are about, by what is in their text.
-_ABOUT_ALL = re.compile(
-    r"too many new orders|new-orders-per-account|new registrations|Service busy", re.IGNORECASE
-)
-_ABOUT_SET = re.compile(r"exact set of (identifiers|domains)|exact-set", re.IGNORECASE)
-_ABOUT_DOMAIN = re.compile(r"already issued for:? \"?([a-z0-9.-]+\.[a-z0-9-]+)", re.IGNORECASE)
-_ABOUT_NAME = re.compile(r"failed authorizations .*?for \"?([a-z0-9.-]+\.[a-z0-9-]+)", re.IGNORECASE)
+#: What Let's Encrypt's refusals are about, by what is in their text, in any case; compiled when there is one.
+_ABOUT_ALL = r"too many new orders|new-orders-per-account|new registrations|Service busy"
+_ABOUT_SET = r"exact set of (identifiers|domains)|exact-set"
+_ABOUT_DOMAIN = r"already issued for:? \"?([a-z0-9.-]+\.[a-z0-9-]+)"
+_ABOUT_NAME = r"failed authorizations .*?for \"?([a-z0-9.-]+\.[a-z0-9-]+)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +253,13 @@ class Budget:
         self._refusals += 1
         until = now + min(LONGEST_WAIT, retryAfter(self._refusals) if asked is None else asked)
         hold = Wait(until, f"the authority said: {detail.rstrip('.')}")
-        if _ABOUT_SET.search(detail):
+        if re.search(_ABOUT_SET, detail, re.IGNORECASE):
             self._holds[_set(names)] = hold
-        elif (domain := _ABOUT_DOMAIN.search(detail)) is not None:
+        elif (domain := re.search(_ABOUT_DOMAIN, detail, re.IGNORECASE)) is not None:
             self._holds[f"domain:{domain[1].lower()}"] = hold
-        elif (name := _ABOUT_NAME.search(detail)) is not None:
+        elif (name := re.search(_ABOUT_NAME, detail, re.IGNORECASE)) is not None:
             self._holds[f"name:{name[1].lower()}"] = hold
-        elif _ABOUT_ALL.search(detail) or _words(detail, names) in self._learned:
+        elif re.search(_ABOUT_ALL, detail, re.IGNORECASE) or _words(detail, names) in self._learned:
             self._holds["all"] = hold
         else:
             self._holds[_set(names)] = hold

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field, Tag
+from pydantic import Field, Tag
 
-from . import descriptions, model, spoken
+from . import descriptions, spoken
 from .elsewhere import elsewhere
 from .pluggable import PLUGIN, byKeyOrPlugin
-from .section import TAG, Seconds, Section, number
+from .section import TAG, Seconds, Section
 from .targetsection import Targets
 
 if TYPE_CHECKING:
@@ -24,31 +24,7 @@ else:
     spread = elsewhere("spread")
     tlssection = elsewhere("tlssection")
 
-__all__ = ["Action", "Forward", "Pool"]
-
-_POOL = model.Pool()
-
-
-class Pool(Section):
-    """
-    How many connections to each target there may be, and what becomes of those
-    who find none free: they wait, in the order in which they came, and whatever
-    comes free at any target goes to the first.  Each worker process counts its
-    own.
-    """
-
-    connections: Annotated[int, Field(ge=1, le=1000000), BeforeValidator(number)] = Field(
-        description="Connections to each target at a time, those that are kept for the next request "
-        "included. Without `pool` there may be any number, and nobody waits."
-    )
-    queue: Annotated[int, Field(ge=0, le=1000000), BeforeValidator(number)] = Field(
-        default=_POOL.queue,
-        description="Requests, or connections that are not HTTP, that may wait for one; beyond: 503, or "
-        "a close.",
-    )
-    wait: Seconds = Field(
-        default=_POOL.wait, description="Seconds that anybody may wait; after that: 503, or a close."
-    )
+__all__ = ["Action", "Forward"]
 
 
 class Forward(Section):
@@ -70,7 +46,7 @@ class Forward(Section):
     )
     loadBalancing: spread.Balance = Field(default="round-robin", description=descriptions.LOAD_BALANCING)
     health: spread.Health | None = Field(default=None, description=descriptions.HEALTH)
-    pool: Pool | None = Field(
+    pool: spread.Pool | None = Field(
         default=None, description="Bounds the connections to each target. Default: no bound."
     )
     sendProxyProtocol: proxysection.ProxyHeaderOption = Field(

@@ -10,20 +10,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..values import dataclass
-from . import dotted, model, spoken, targets, targetsection
+from . import dotted, model, spoken, targets
 from .document import Path
 from .elsewhere import elsewhere
 from .findings import Findings
 from .locations import Locations
-from .matching import TargetMatch
 from .plugin import Kind, plugins
 from .selection import Branch, Dynamic
 
 if TYPE_CHECKING:
-    from . import proxysection, spread
+    from . import hosttarget, proxysection, spread, targetdetails
 else:
+    hosttarget = elsewhere("hosttarget")
     proxysection = elsewhere("proxysection")
     spread = elsewhere("spread")
+    targetdetails = elsewhere("targetdetails")
 
 __all__ = [
     "Item",
@@ -120,7 +121,7 @@ class Item:
     targets: tuple[model.Target, ...]
     scheme: Scheme | None = None
     dynamic: Dynamic | None = None
-    own: targetsection.Target | targetsection.UnixTarget | targetsection.SourceTarget | None = None
+    own: hosttarget.AnyTarget | None = None
 
     @property
     def isAlike(self) -> bool:
@@ -213,8 +214,7 @@ class TargetReader:
         timeout: float | None,
         protocol: spoken.Protocol,
     ) -> Item:
-        kinds = targetsection.Target | targetsection.UnixTarget | targetsection.SourceTarget
-        own = written if isinstance(written, kinds) else None
+        own = written if isinstance(written, hosttarget.AnyTarget) else None
         if own is not None and own.sendProxyProtocol is not None:
             header = proxyHeader(own.sendProxyProtocol)
         if own is not None and own.protocol is not None:
@@ -234,12 +234,12 @@ class TargetReader:
         return Item(below, found, places[0].scheme, None, own)
 
     def _dynamic(self, below: Path, written: Any) -> Dynamic | None:
-        if isinstance(written, targetsection.SourceTarget):
+        if isinstance(written, targetdetails.SourceTarget):
             path = (*self._path, *below, "settings")
             return Dynamic(pluginOf("upstream", written.source, written.settings, path, self._findings))
         if isinstance(written, str):
             return Dynamic(dotted.reference(written)) if dotted.isDotted(written) else None
-        if not isinstance(written, targetsection.Target):
+        if not isinstance(written, hosttarget.Target):
             return None
         host, port = written.host, written.port
         byHost = isinstance(host, str) and dotted.isDotted(host)
@@ -257,7 +257,7 @@ class TargetReader:
             return (targets.Place(model.Target("127.0.0.1", written)),)
         if isinstance(written, str):
             return (targets.parse(written),)
-        if isinstance(written, targetsection.Target):
+        if isinstance(written, hosttarget.Target):
             return tuple(
                 targets.Place(model.Target(host, _port(written.port))) for host in listed(written.host)
             )
@@ -351,7 +351,9 @@ def spokenProblems(
                     return
 
 
-def _conditions(match: TargetMatch, item: Item, findings: Findings, path: Path) -> model.Conditions | None:
+def _conditions(
+    match: targetdetails.TargetMatch, item: Item, findings: Findings, path: Path
+) -> model.Conditions | None:
     found = model.Conditions(
         headers=fieldsAsked(findings, (*path, *item.below, "match", "headers"), match.headers or {}),
         query=tuple((name, tuple(listed(value))) for name, value in (match.query or {}).items()),
@@ -379,7 +381,7 @@ def _tls(
         return None
     below = (*path, *item.below, "tls")
     isUnix = any(target.port == 0 for target in item.targets)
-    if not isinstance(written, targetsection.TargetTLS):
+    if not isinstance(written, targetdetails.TargetTLS):
         if isUnix:
             findings.add(below, "needs server_name: a unix socket has no name that could be verified")
         return model.UpstreamTLS()

@@ -1,6 +1,6 @@
 """
-What can be asked for in a configuration, as pydantic models: the C{match} of a route, that of
-a target, and what they have in common.
+What can be asked for in a configuration, as pydantic models: the C{match} of a route, and what
+it has in common with that of a target.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from . import clients, texts
 from .expressions import expression
 from .pluggable import Pluggable
 from .ports import Ports
-from .section import TAG, Domains, OneOrMore, Section, byShape
+from .section import TAG, Domains, OneOrMore, byShape
 
 __all__ = [
     "Clients",
@@ -21,7 +21,6 @@ __all__ = [
     "Match",
     "MatchedField",
     "Methods",
-    "TargetMatch",
     "Version",
     "Versions",
 ]
@@ -124,24 +123,4 @@ class Match(Pluggable):
         "with a path, headers, query, method or tls_version, for redirect, respond, files and socket, and "
         "with http:// or https:// targets or those that speak HTTP/2; tcp with passthrough and for kind: "
         "protocol; http where TLS is terminated or domains are given; tcp otherwise.",
-    )
-
-
-class TargetMatch(Section):
-    """
-    Which requests of its route a target is for.
-    """
-
-    path: Annotated[str, AfterValidator(texts.routePath)] | None = Field(
-        default=None, description="The path, as in the `match` of a route. Makes the route speak HTTP."
-    )
-    headers: Annotated[dict[MatchedField, Expressions], Field(min_length=1)] | None = Field(
-        default=None, description="Header fields, likewise."
-    )
-    query: Annotated[dict[str, Expressions], Field(min_length=1)] | None = Field(
-        default=None, description="Parameters of the query, likewise."
-    )
-    method: Methods | None = Field(default=None, description="The method, likewise.")
-    clientIp: Clients | None = Field(
-        default=None, description="Who is served, likewise; the only one for what is not HTTP."
     )

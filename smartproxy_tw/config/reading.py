@@ -80,6 +80,8 @@ class Reading:
         """
         try:
             os.close(self._source)
+            # Nobody's plug-in of pydantic is meant here, and to look for them takes as long as a small file.
+            os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
             try:
                 outcome: object = self._load(self._path)
             except ConfigError as why:

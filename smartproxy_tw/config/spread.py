@@ -1,6 +1,7 @@
 """
-How a file says in which way requests are spread over targets, and how it is found out
-which targets can be had; what that means is in L{smartproxy_tw.config.balance}.
+How a file says in which way requests are spread over targets, how it is found out
+which targets can be had, and how many connections they get; what that means is in
+L{smartproxy_tw.config.balance}.
 
 Importing this imports pydantic, so nobody does before a file is read.
 """
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, Tag, model_validator
 
-from . import balance, names, texts
+from . import balance, model, names, texts
 from .section import TAG, Nonempty, Port, Seconds, Section, byShape, number
 
 __all__ = [
@@ -20,12 +21,14 @@ __all__ = [
     "Balancing",
     "Health",
     "PassiveCheck",
+    "Pool",
     "Service",
     "Sticky",
     "Weight",
     "statuses",
 ]
 
+_POOL = model.Pool()
 _STICKY = balance.Sticky()
 _BALANCE = balance.Balance()
 _CHECK = balance.Check()
@@ -94,6 +97,28 @@ _Statuses = Annotated[
     | Annotated[list[_Status], Field(min_length=1), Tag(TAG + "list")],
     byShape("has to be a status code, a range such as 200-299, a class such as 2xx, or a list of these"),
 ]
+
+
+class Pool(Section):
+    """
+    How many connections to each target there may be, and what becomes of those
+    who find none free: they wait, in the order in which they came, and whatever
+    comes free at any target goes to the first.  Each worker process counts its
+    own.
+    """
+
+    connections: Annotated[int, Field(ge=1, le=1000000), BeforeValidator(number)] = Field(
+        description="Connections to each target at a time, those that are kept for the next request "
+        "included. Without `pool` there may be any number, and nobody waits."
+    )
+    queue: Annotated[int, Field(ge=0, le=1000000), BeforeValidator(number)] = Field(
+        default=_POOL.queue,
+        description="Requests, or connections that are not HTTP, that may wait for one; beyond: 503, or "
+        "a close.",
+    )
+    wait: Seconds = Field(
+        default=_POOL.wait, description="Seconds that anybody may wait; after that: 503, or a close."
+    )
 
 
 class Service(Section):

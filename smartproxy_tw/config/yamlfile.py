@@ -23,18 +23,21 @@ from .errors import Problem
 
 __all__ = ["read"]
 
-_NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
-_TRUE = re.compile(r"(?:true|True|TRUE)\Z")
-_FALSE = re.compile(r"(?:false|False|FALSE)\Z")
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-_OCTAL = re.compile(r"0o[0-7]+\Z")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z")
-_NOT_A_NUMBER = re.compile(r"\.(?:nan|NaN|NAN)\Z")
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("null", "Null", "NULL", "~", "")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **{sign + word: float(f"{sign}inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")},
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+#: In turn: decimal, octal, hexadecimal, with a fraction.
+_NUMBER = re.compile(
+    r"(?:([-+]?[0-9]+)|0o([0-7]+)|0x([0-9a-fA-F]+)|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)\Z"
+)
+_BASES = (10, 8, 16)
 
-#: What YAML 1.2 (section 5.1) has no place for.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+#: What YAML 1.2 (section 5.1) has no place for.  To compile this takes longer than to read a small file.
+_FORBIDDEN = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 
 _CORE = "tag:yaml.org,2002:"
 #: More digits than this are not a number that any option could take.
@@ -57,23 +60,14 @@ def _scalar(text: str) -> Any:
 
     @raise ValueError: It is a number beyond all sense.
     """
-    if _NULL.match(text):
-        return None
-    if _TRUE.match(text):
-        return True
-    if _FALSE.match(text):
-        return False
-    if _INTEGER.match(text):
-        return _integer(text, 10)
-    if _OCTAL.match(text):
-        return _integer(text[2:], 8)
-    if _HEXADECIMAL.match(text):
-        return _integer(text[2:], 16)
-    if _FLOAT.match(text):
+    if text in _WORDS:
+        return _WORDS[text]
+    number = _NUMBER.match(text)
+    if number is None:
+        return text
+    if number.lastindex is None:
         return float(text)
-    if _INFINITE.match(text) or _NOT_A_NUMBER.match(text):
-        return float(text.replace(".", ""))
-    return text
+    return _integer(number[number.lastindex], _BASES[number.lastindex - 1])
 
 
 def _integer(digits: str, base: int) -> int:
@@ -309,7 +303,7 @@ def _syntax(why: yaml.YAMLError, text: str, file: str) -> Problem:
             return Mark(file, place.line + 1, place.column + 1).problem("", f"not valid YAML: {said}")
         return Mark(file).problem("", f"not valid YAML: {said}")
     # The parsers count this position in bytes or in characters, so look again.
-    found = _FORBIDDEN.search(text)
+    found = re.search(_FORBIDDEN, text)
     at = found.start() if found is not None else 0
     mark = Mark(file, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
     shown = f"the character U+{ord(text[at]):04X}" if found is not None else "a character of it"
