@@ -11,15 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
 from ..facts import Account, Credential
-from .client import Client
 from .errors import AuthorityProblem
 from .jose import AccountKey, RequestKey
 from .reasons import REASONS
 from .x509 import newKey
+
+if TYPE_CHECKING:
+    from .client import Client
 
 __all__ = ["REASONS", "Save", "changeKey", "deactivate", "revoke", "settle"]
 

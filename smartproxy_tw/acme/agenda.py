@@ -15,10 +15,13 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 from math import inf
+from typing import TYPE_CHECKING
 
 from ..values import dataclass
-from .budget import Budget, Kind, Wait
 from .schedule import LONGEST_WAIT
+
+if TYPE_CHECKING:
+    from .budget import Budget, Kind, Wait
 
 __all__ = ["Agenda", "Wish"]
 

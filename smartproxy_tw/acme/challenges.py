@@ -8,10 +8,12 @@ import hashlib
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from ..facts import DNS01, HTTP01, Evidence
-from .objects import AuthorizationFacts, Offer
+
+if TYPE_CHECKING:
+    from .objects import AuthorizationFacts, Offer
 
 __all__ = ["Kind", "answer", "choose"]
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from .challenges import Kind
-from .objects import AuthorizationFacts
+if TYPE_CHECKING:
+    from .challenges import Kind
+    from .objects import AuthorizationFacts
 
 __all__ = ["Choices"]
 

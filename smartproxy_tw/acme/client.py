@@ -25,7 +25,6 @@ from .errors import (
     IssuanceFailed,
 )
 from .exchange import Answer, Exchange
-from .external import ExternalKey
 from .jose import AccountKey, RequestKey, externalBinding
 from .objects import (
     AuthorizationFacts,
@@ -45,6 +44,8 @@ from .x509 import leafDER, renewalID
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
+
+    from .external import ExternalKey
 
 __all__ = ["Client", "userAgent"]
 

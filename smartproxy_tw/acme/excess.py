@@ -10,8 +10,10 @@ of their own.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from .errors import AuthorityProblem
+if TYPE_CHECKING:
+    from .errors import AuthorityProblem
 
 __all__ = ["mostAllowed"]
 

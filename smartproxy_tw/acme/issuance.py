@@ -15,17 +15,14 @@ can act on it (L{smartproxy_tw.acme.journal}).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from ..facts import Credential, Evidence
-from ..interfaces import IPresenter
 from .challenges import answer
-from .choices import Choices
-from .client import Client
 from .entry import Answer
 from .errors import (
     AuthorityNonsense,
@@ -36,7 +33,6 @@ from .errors import (
     ChallengeNotServed,
 )
 from .jose import keyAuthorization
-from .journal import Journal
 from .objects import AuthorizationFacts, OrderFacts
 from .order import (
     AskForCertificate,
@@ -60,6 +56,12 @@ from .order import (
 from .schedule import lookAfter
 from .together import together
 from .x509 import certificateRequest, checkCredential
+
+if TYPE_CHECKING:
+    from ..interfaces import IPresenter
+    from .choices import Choices
+    from .client import Client
+    from .journal import Journal
 
 __all__ = ["Install", "Issuance", "Observe"]
 

@@ -19,7 +19,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from ..facts import Credential
 from .choices import Choices
 from .clocks import wallClock
 from .entry import Entry
@@ -36,6 +35,7 @@ from .turns import Turns
 
 if TYPE_CHECKING:
     from ..config.model import Authority
+    from ..facts import Credential
     from ..interfaces import IAccountStore, IPresenter
     from .challenges import Kind
     from .client import Client

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, get_args
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from ..facts import Evidence
 from .challenges import Kind, answer
-from .entry import Answer, Entry
 from .turns import Turns
 
 if TYPE_CHECKING:
+    from ..facts import Evidence
     from ..interfaces import IOrderStore
+    from .entry import Answer, Entry
 
 __all__ = ["Journal"]
 

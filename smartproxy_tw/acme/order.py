@@ -20,12 +20,15 @@ no challenge (L{Prove}) before I{all} of them are presented (L{Presented}).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..values import dataclass
 from .challenges import choose
-from .choices import Choices
 from .errors import AuthorityProblem, IssuanceFailed, NoChallengeUsable, Problem
 from .objects import AuthorizationFacts, OrderFacts
+
+if TYPE_CHECKING:
+    from .choices import Choices
 
 __all__ = [
     "AskForCertificate",

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from .entry import Entry
 from .errors import AuthorityNonsense, AuthorityProblem
-from .journal import Journal
 
 if TYPE_CHECKING:
     from ..interfaces import IPresenter
     from .client import Client
+    from .entry import Entry
+    from .journal import Journal
     from .objects import OrderFacts
 
 __all__ = ["Resumption", "abandon"]

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -42,9 +43,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, PublicKeyAlgorithmOID
 
-from ..config.model import KeyType
 from ..facts import TLSALPN01, Credential
 from ..values import dataclass
+
+if TYPE_CHECKING:
+    from ..config.model import KeyType
 
 __all__ = [
     "ACME_IDENTIFIER",

@@ -14,13 +14,14 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succe
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ..config.application import Application
 from ..interfaces import IAction, IExchange, IStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twisted.internet.interfaces import IProtocolFactory
+
+    from ..config.application import Application
 
 __all__ = ["ApplicationAction", "Applications", "Choice", "ProtocolApplication"]
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 from twisted.internet.protocol import Factory
 
-from ..config.application import Application
 from ..config.dotted import Reference
 from ..values import dataclass
 from .dotted import found, place
+
+if TYPE_CHECKING:
+    from ..config.application import Application
 
 __all__ = ["Imported", "imported"]
 

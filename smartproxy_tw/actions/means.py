@@ -5,15 +5,17 @@ What actions are built with, beside what their routes say.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..config.application import Application
-from ..config.dotted import Callback
 from ..config.plugin import Plugin
-from ..interfaces import IAction
 from ..values import dataclass
 from .dotted import foundCallable
-from .plugged import Plugged
+
+if TYPE_CHECKING:
+    from ..config.application import Application
+    from ..config.dotted import Callback
+    from ..interfaces import IAction
+    from .plugged import Plugged
 
 __all__ = ["Means"]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .admin import Ask
+if TYPE_CHECKING:
+    from .admin import Ask
 
 __all__ = ["deactivate", "rollover", "show"]
 

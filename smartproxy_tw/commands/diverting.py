@@ -8,10 +8,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from .admin import Ask
 from .glance import plain
+
+if TYPE_CHECKING:
+    from .admin import Ask
 
 __all__ = ["divert", "restore"]
 

@@ -9,9 +9,10 @@ import select
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from .admin import Ask
+if TYPE_CHECKING:
+    from .admin import Ask
 
 __all__ = ["Watch", "drain", "watching"]
 

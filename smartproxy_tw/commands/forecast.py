@@ -8,12 +8,15 @@ Nothing is asked of anybody.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ..acme.agenda import Agenda, Wish
-from ..acme.budget import Budget, Kind
 from ..config.model import Auto
 from ..values import dataclass
-from .survey import Record
+
+if TYPE_CHECKING:
+    from ..acme.budget import Budget, Kind
+    from .survey import Record
 
 __all__ = ["Step", "forecast"]
 

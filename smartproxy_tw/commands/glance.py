@@ -11,9 +11,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from .admin import Ask
+if TYPE_CHECKING:
+    from .admin import Ask
 
 __all__ = ["Paint", "duration", "isWell", "plain", "show"]
 

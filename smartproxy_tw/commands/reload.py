@@ -6,9 +6,10 @@ has changed, or why nothing has.
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from .admin import Ask
+if TYPE_CHECKING:
+    from .admin import Ask
 
 __all__ = ["Outcome", "reload"]
 

@@ -11,7 +11,7 @@ is in flight has its time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
@@ -19,7 +19,6 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..interfaces import IPlane
 from ..routing.steps import finish
 from .errors import Broken, Refused
 from .gains import Gains
@@ -54,6 +53,9 @@ from .state import (
     UseTable,
     Withdraw,
 )
+
+if TYPE_CHECKING:
+    from ..interfaces import IPlane
 
 __all__ = ["Duty"]
 

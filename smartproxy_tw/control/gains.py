@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from ..routing.steps import Steps
+if TYPE_CHECKING:
+    from ..routing.steps import Steps
 
 __all__ = ["Gains", "Piece", "gained"]
 

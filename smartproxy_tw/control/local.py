@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
@@ -23,7 +24,6 @@ from ..config.model import Application, Forward, Plugin
 from ..guards.gatehouse import Gatehouse
 from ..interfaces import IPlane
 from ..plane.accept import Acceptor
-from ..plane.carrier import Carrier
 from ..plane.census import cell
 from ..plane.engine import Engine
 from ..plane.link import Link
@@ -56,6 +56,26 @@ __all__ = ["LocalPlane"]
 
 # How often draining looks whether it is done, in seconds.
 _LOOK = 0.05
+
+#: What few connections or routes need is imported after the first table is in use, in quiet moments, rather
+#: than before the first answer; but soon, while what is installed is the same version, and not when a
+#: connection waits for it.
+_SELDOM = (
+    "smartproxy_tw.wire.hpack",
+    "smartproxy_tw.wire.http2",
+    "smartproxy_tw.plane.multiplex",
+    "smartproxy_tw.plane.trunk",
+    "smartproxy_tw.upstream.shared",
+    "smartproxy_tw.guards.passage",
+    "smartproxy_tw.guards.advice",
+    "smartproxy_tw.guards.cors",
+    "smartproxy_tw.guards.crowd",
+    "smartproxy_tw.guards.lists",
+    "smartproxy_tw.guards.pace",
+    "smartproxy_tw.guards.shown",
+    "smartproxy_tw.guards.sockets",
+    "smartproxy_tw.guards.verifier",
+)
 
 
 def _connecting(route: Route, config: Config) -> float:
@@ -132,6 +152,7 @@ class LocalPlane:
         self._isStarted = False
         self._isAlone = linger > 0.0
         self._tenure = Tenure()
+        self._seldom = list(_SELDOM[::-1])
         self._turn = DeferredLock()
 
     def start(self) -> Deferred[None]:
@@ -231,6 +252,8 @@ class LocalPlane:
         former, self._records, self._recordsFor = self._records, records, config.accessLog
         if former is not None and former is not records:
             former.close()
+        if self._isAlone:
+            self._poller.whenIdle(self._acquaint)
         unplugged, self._plugged = self._plugged, plugged
         if unplugged is not None:
             unplugged.close(plugged)
@@ -250,6 +273,14 @@ class LocalPlane:
                 if isPause:
                     yield
             self.engine.census.forget(gone)
+
+    def _acquaint(self) -> None:
+        """
+        Import one thing more that some connections need, and go on when nobody waits.
+        """
+        if self._seldom:
+            import_module(self._seldom.pop())
+            self._poller.whenIdle(self._acquaint)
 
     def _group(self, seconds: float, forward: Forward) -> Group:
         means = self._reactor, self._poller, self._resolver, forward, seconds, self._standings
@@ -402,9 +433,10 @@ class LocalPlane:
             if isinstance(link, (Link, Vigil)) and link.busy:
                 name = cell("target_busy", "-", link.target)
                 standing[name] = standing.get(name, 0) + link.busy
-            elif isinstance(link, Carrier):
+            elif (channels := getattr(link, "channels", None)) is not None:
+                # A connection of HTTP/2, of a kind that may not be imported yet.
                 standing["http2_open"] += 1
-                standing["http2_streams"] += len(link.channels)
+                standing["http2_streams"] += len(channels)
             if isPause:
                 yield
         for group, isPause in paused(list(self._groups.values())):

@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
@@ -23,9 +23,11 @@ from twisted.protocols.amp import AMP, BinaryBoxProtocol, Boolean, Command, Desc
 from twisted.python.failure import Failure
 
 from .errors import Broken, Refused
-from .gains import Piece
 from .packing import packed
-from .state import Change
+
+if TYPE_CHECKING:
+    from .gains import Piece
+    from .state import Change
 
 __all__ = [
     "INLINE",

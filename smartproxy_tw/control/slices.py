@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ..routing.steps import Steps
+if TYPE_CHECKING:
+    from ..routing.steps import Steps
 
 __all__ = ["SLICE", "inSlices"]
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from os import sched_getaffinity
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ..config.model import Checked, Config
 from ..facts import HTTP01, Challenge, Credential, Verdict
 from ..plane.census import LARGEST
 from ..routing.steps import Steps, finish
 from ..values import dataclass
+
+if TYPE_CHECKING:
+    from ..config.model import Checked, Config
 
 __all__ = [
     "Adopt",

@@ -33,7 +33,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..acme.turns import Turns
-from ..facts import WorkerFacts
 from ..interfaces import IPlane, IWorkers
 from .crew import Brief, Crew
 from .errors import Broken, Refused, WorkerGone
@@ -66,7 +65,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
 
     from ..config.model import Checked, Config
-    from ..facts import Challenge, Credential, Verdict
+    from ..facts import Challenge, Credential, Verdict, WorkerFacts
     from .processes import Spawn
 
 __all__ = ["Supervisor"]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
-from ..facts import AnswerHead
 from ..interfaces import ILens
 from ..wire.lines import has, without
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..config.security import SecurityHeaders
-    from ..facts import RequestFacts
+    from ..facts import AnswerHead, RequestFacts
 
 __all__ = ["Advice"]
 

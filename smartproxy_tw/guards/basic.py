@@ -16,11 +16,11 @@ from twisted.logger import Logger
 
 from ..facts import Amendment
 from .fields import line, twins
-from .verifier import Answer, Verifier
 from .visit import BROKEN, WAITING, Request, Verdict, refusal
 
 if TYPE_CHECKING:
     from ..config.security import BasicAuth
+    from .verifier import Answer, Verifier
 
 __all__ = ["Basic"]
 

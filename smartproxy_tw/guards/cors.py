@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from zope.interface import implementer
 
 from ..config.origins import Origins
-from ..facts import AnswerHead
 from ..interfaces import ILens
 from ..wire.lines import without
 from .visit import Denial, Request
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..config.security import Cors
-    from ..facts import RequestFacts
+    from ..facts import AnswerHead, RequestFacts
 
 __all__ = ["Sharing"]
 

@@ -6,22 +6,15 @@ it does not change.
 The order in which guards are asked is here and nowhere else: the lists; connections at a
 time; new connections; requests; other origins; WebSockets; passwords; tokens; somebody else;
 and then the certificate is told.
+
+Each kind is imported with the first route that asks for it: most ask for none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-from .advice import Advice
-from .cors import Sharing
-from .crowd import Crowd
-from .lists import Lists
-from .pace import Arrivals, Requests
-from .passage import Guarded, Report
-from .shown import Shown
-from .sockets import Sockets
-from .verifier import Threads, Verifier
 
 if TYPE_CHECKING:
     from ..config.model import Route
@@ -29,6 +22,8 @@ if TYPE_CHECKING:
     from ..interfaces import IAction, ILens
     from .bearer import Bearer
     from .inquiry import Inquiry
+    from .passage import Report
+    from .verifier import Verifier
     from .visit import Guard
 
 __all__ = ["Gatehouse", "Posts"]
@@ -54,9 +49,19 @@ class Gatehouse:
         self.reactor = reactor
         self.clock = clock
         self.denied = denied
-        self._threads = Threads(reactor)
-        self.verifier = Verifier(self._threads.do, reactor.seconds)
+        self._close: Callable[[], object] = lambda: None
         self._posts = Posts(self, {}, 1)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """
+        Tells whether passwords are right.
+        """
+        from .verifier import Threads, Verifier
+
+        threads = Threads(self.reactor)
+        self._close = threads.close
+        return Verifier(threads.do, self.reactor.seconds)
 
     def posts(self, workers: int) -> Posts:
         """
@@ -81,7 +86,7 @@ class Gatehouse:
         The end.
         """
         self.use(Posts(self, {}, 1))
-        self._threads.close()
+        self._close()
 
 
 class Posts:
@@ -123,6 +128,8 @@ class Posts:
             asked = route.security
             if asked is None or not (asked.allowed or asked.blocked):
                 continue
+            from .lists import Lists
+
             key = _lists(asked)
             if key not in self.guards and key not in self._former:
                 self.guards[key] = yield from Lists.reading(asked.allowed, asked.blocked)
@@ -133,14 +140,22 @@ class Posts:
         @raise ValueError: Something that a guard needs cannot be used.
         """
         asked = route.security
+        if not (asked or route.securityHeaders or route.cors or route.webSocket):
+            return action
+        from .passage import Guarded
+
         doorkeepers: list[Guard] = []
         guards: list[Guard] = []
         lenses: list[ILens] = []
         if route.securityHeaders is not None:
+            from .advice import Advice
+
             lenses.append(Advice(route.securityHeaders, route.tls is not None))
         if asked is not None:
             doorkeepers = list(self._doorkeepers(route.name, asked))
             if asked.limit is not None:
+                from .pace import Requests
+
                 limit = asked.limit
                 guards.append(
                     self._kept(
@@ -149,8 +164,12 @@ class Posts:
                     )
                 )
         if route.cors is not None:
+            from .cors import Sharing
+
             guards.append(Sharing(route.cors))
         if route.webSocket is not None:
+            from .sockets import Sockets
+
             guards.append(Sockets(route.webSocket))
         if asked is not None:
             guards += self._identities(route.name, asked)
@@ -170,12 +189,18 @@ class Posts:
         Those who are asked about all connections.
         """
         if asked.allowed or asked.blocked:
+            from .lists import Lists
+
             yield self._kept(_lists(asked), lambda: Lists(asked.allowed, asked.blocked))
         most = None if asked.connections is None else self.share(asked.connections)
         each = None if asked.perClient is None else self.share(asked.perClient)
         if most is not None or each is not None:
+            from .crowd import Crowd
+
             yield self._kept((name, "crowd", most, each, asked.prefix), lambda: Crowd(most, each))
         if asked.rate is not None:
+            from .pace import Arrivals
+
             rate = self.share(asked.rate)
             yield self._kept(
                 (name, "arrivals", rate, asked.prefix), lambda: Arrivals(rate, self._house.reactor.seconds)
@@ -195,6 +220,8 @@ class Posts:
         if forward is not None:
             yield self._kept((name, "forward", forward), lambda: self._inquiry(forward))
         if asked.certificate is not None:
+            from .shown import Shown
+
             yield Shown(asked.certificate)
 
     def _bearer(self, settings: JWTAuth) -> Bearer:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ..facts import Amendment
 from .fields import line, twins
-from .visit import Request
 
 if TYPE_CHECKING:
     from ..config.security import CertificateHeaders
+    from .visit import Request
 
 __all__ = ["Shown"]
 

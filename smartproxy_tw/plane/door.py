@@ -20,7 +20,6 @@ from ..wire.lines import pairs
 from .answers import plainAnswer
 from .forwarding import believedLines, clientBehind, settle, trustedMarks
 from .identity import versionOf
-from .multiplex import Multiplex
 from .numbers import believed
 from .session import Session
 from .spell import idleOf
@@ -267,6 +266,8 @@ class Door:
         @param wire: Registered with the poller.
         @param early: What was read of it already.
         """
+        from .multiplex import Multiplex
+
         Multiplex(self, wire, connection, early)
 
     def understand(self, data: bytes, connection: ConnectionFacts, wire: Wire) -> Prepared | None:

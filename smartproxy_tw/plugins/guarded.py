@@ -7,11 +7,12 @@ What it came to is never remembered for other clients, since nobody knows what i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
-from ..routing.sight import Sight
+if TYPE_CHECKING:
+    from ..routing.sight import Sight
 
 __all__ = ["GuardedCondition"]
 

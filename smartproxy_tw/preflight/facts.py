@@ -4,10 +4,12 @@ What can be seen of a name from here: frozen values, without what they mean.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..values import dataclass
-from .caa import Property
+
+if TYPE_CHECKING:
+    from .caa import Property
 
 __all__ = [
     "Absent",

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
-from ..facts import DNS01
 from ..programs.running import ProgramFailed
 from .errors import RecordFailed
-from .lookup import Ask
-from .places import Place
 from .program import Deed, ProgramRecords
 
 if TYPE_CHECKING:
     from ..config.model import Hook
+    from ..facts import DNS01
+    from .lookup import Ask
+    from .places import Place
 
 __all__ = ["Hooks"]
 

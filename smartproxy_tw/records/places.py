@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
-from ..facts import DNS01, Address
 from ..values import dataclass
 from .errors import RecordFailed
 from .lookup import Ask, Lookup, systemResolvers
@@ -16,6 +15,7 @@ from .spread import whenSeen
 
 if TYPE_CHECKING:
     from ..config.model import Records
+    from ..facts import DNS01, Address
 
 __all__ = ["Place", "Places"]
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
 from zope.interface import implementer
 
-from ..facts import DNS01
 from ..interfaces import IRecords
 from ..programs.running import Programs
-from .lookup import Ask
 from .places import Place, Places
 from .questions import Questions
 
 if TYPE_CHECKING:
     from ..config.model import Hook, Lexicon
+    from ..facts import DNS01
+    from .lookup import Ask
 
 __all__ = ["Deed", "ProgramRecords"]
 

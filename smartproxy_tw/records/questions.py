@@ -16,11 +16,12 @@ from twisted.internet.protocol import DatagramProtocol, Factory, connectionDone
 from twisted.protocols.basic import Int16StringReceiver
 from twisted.python.failure import Failure
 
-from ..facts import Address
 from .errors import ServerSilent
 
 if TYPE_CHECKING:
     from dns.message import Message
+
+    from ..facts import Address
 
 __all__ = ["Questions", "read"]
 

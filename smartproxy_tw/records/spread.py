@@ -7,13 +7,15 @@ what was promised.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.task import deferLater
 
-from ..facts import Address
 from .errors import RecordFailed, ServerSilent
-from .lookup import Lookup
+
+if TYPE_CHECKING:
+    from ..facts import Address
+    from .lookup import Lookup
 
 __all__ = ["whenSeen"]
 

@@ -14,10 +14,8 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
 from zope.interface import implementer
 
 from ..config.texts import sharedSecret
-from ..facts import DNS01
 from ..interfaces import IRecords
 from .errors import RecordFailed
-from .lookup import Ask
 from .places import Place, Places
 from .questions import Questions
 
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from dns.update import UpdateMessage
 
     from ..config.model import DynamicUpdate
+    from ..facts import DNS01
+    from .lookup import Ask
 
 __all__ = ["Updates"]
 

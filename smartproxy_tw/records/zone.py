@@ -12,14 +12,16 @@ for a CNAME to lead to.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.names import dns
 from zope.interface import implementer
 
-from ..facts import DNS01
 from ..interfaces import IRecords
+
+if TYPE_CHECKING:
+    from ..facts import DNS01
 
 __all__ = ["Zones"]
 

@@ -8,12 +8,14 @@ The rules are here alone: who forwards goes by them, and who explains tells them
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..config.selection import Branch
 from .conditions import Condition, holds, readConditions
 from .patterns import PathPattern, pathPattern
-from .sight import Sight
+
+if TYPE_CHECKING:
+    from ..config.selection import Branch
+    from .sight import Sight
 
 __all__ = ["Tier", "judged", "tiers"]
 

@@ -8,13 +8,15 @@ decides and that explains.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from ..config import model
 from ..config.clients import Clients
 from ..config.expressions import Expression, expression, shown
 from ..config.plugin import plugins
-from .sight import Sight
+
+if TYPE_CHECKING:
+    from ..config import model
+    from .sight import Sight
 
 __all__ = ["Client", "Condition", "Header", "Method", "Parameter", "Version", "holds", "readConditions"]
 

@@ -15,11 +15,14 @@ import re
 from collections.abc import Callable, Iterable
 from html import escape
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ..config import blanks
-from ..facts import RequestFacts
 from .patterns import AnyPath, ParameterPath, PathPattern, PrefixPath
+
+if TYPE_CHECKING:
+    from ..facts import RequestFacts
 
 __all__ = [
     "ANYWHERE",

@@ -11,14 +11,16 @@ the length of the path and no faster.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_plus
 
 from ..config import blanks
 from ..config.expressions import expression
-from ..config.revision import Replacement, Rewrite
 from ..wire.target import hostOf
 from .filling import Filling, Words, inURL
+
+if TYPE_CHECKING:
+    from ..config.revision import Replacement, Rewrite
 
 __all__ = ["MOST", "Rewriting", "Unfit", "mapBack"]
 

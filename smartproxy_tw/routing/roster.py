@@ -5,7 +5,7 @@ Routes as the loader settled them, as plain values for programs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config.expressions import isSecret
 from ..config.model import (
@@ -25,7 +25,9 @@ from ..config.model import (
 )
 from ..config.runs import runs
 from ..config.wards import asked as asking
-from .explain import Verdict
+
+if TYPE_CHECKING:
+    from .explain import Verdict
 
 __all__ = ["entry", "verdict"]
 

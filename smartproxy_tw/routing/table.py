@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from operator import itemgetter
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from ..config.model import TLS, CertificateSource, Config, Route
 from ..facts import ConnectionFacts, RequestFacts
 from ..values import dataclass
 from .conditions import Condition, holds
@@ -38,6 +38,9 @@ from .patterns import (
 from .rule import Ask, Rule, Standing, readingRules
 from .sight import Sight
 from .steps import Steps, finish, paused
+
+if TYPE_CHECKING:
+    from ..config.model import TLS, CertificateSource, Config, Route
 
 __all__ = ["Chosen", "Miss", "PortTable", "RouteTable", "compileTable", "compilingTable"]
 

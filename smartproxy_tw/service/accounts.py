@@ -9,7 +9,7 @@ other one has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -21,10 +21,12 @@ from ..acme.errors import (
     AuthorityUnreachable,
     IssuanceFailed,
 )
-from ..facts import Account
-from ..interfaces import IAccountStore
 from ..values import dataclass
 from .desk import Desk, Question, Refusal, Reply
+
+if TYPE_CHECKING:
+    from ..facts import Account
+    from ..interfaces import IAccountStore
 
 __all__ = ["AccountInquiries", "Holder"]
 

@@ -20,14 +20,14 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 
-from ..config.model import Admin as Settings
 from ..config.texts import bearerToken
-from ..facts import Address
 from .berths import Berths
 from .desk import Desk, Question, Reply
 from .unixport import SocketRefused, UnixPort
 
 if TYPE_CHECKING:
+    from ..config.model import Admin as Settings
+    from ..facts import Address
     from .conversation import Conversations
     from .guard import Guard
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from random import Random
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -33,8 +33,10 @@ from ..acme.errors import (
 from ..acme.schedule import LONGEST_WAIT, probeAfter
 from ..store.uses import Uses
 from .alarm import Alarm
-from .memory import Memory
 from .readiness import Readiness
+
+if TYPE_CHECKING:
+    from .memory import Memory
 
 __all__ = ["Admission", "Probe"]
 

@@ -25,12 +25,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..control.slices import inSlices
-from ..routing.steps import Steps
 from ..values import dataclass
 from . import notices
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+    from ..routing.steps import Steps
 
 __all__ = ["Announcer", "Notifier", "Wish", "wishIn"]
 

@@ -11,18 +11,21 @@ authority has asked for is waited for all the same.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
 from ..acme.errors import AccountNotKept, AuthorityUnreachable
-from .alarm import Timetable
-from .backoff import Backoff
 from .errors import NotNow
 from .outage import Outage
-from .renewal import Renewal
-from .served import Served
 from .status import when
-from .ways import Ways
+
+if TYPE_CHECKING:
+    from .alarm import Timetable
+    from .backoff import Backoff
+    from .renewal import Renewal
+    from .served import Served
+    from .ways import Ways
 
 __all__ = ["Appointment"]
 

@@ -14,22 +14,22 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..acme.agenda import Wish
-from ..acme.budget import Kind, Wait
 from ..acme.errors import AuthorityProblem, PreflightFailed, TooManyNames
 from ..acme.excess import mostAllowed
 from ..acme.rehearsal import isUnproved, rehearses
-from ..facts import Credential
-from ..preflight.findings import Finding
 from .caution import Caution
 from .errors import NotNow
-from .renewal import Renewal
-from .served import Served
 from .status import when
 from .ways import Way, Ways
 
 if TYPE_CHECKING:
+    from ..acme.budget import Kind, Wait
+    from ..facts import Credential
+    from ..preflight.findings import Finding
     from .caution import Preflight
     from .rehearsal import Rehearsal
+    from .renewal import Renewal
+    from .served import Served
 
 __all__ = ["Asking"]
 

@@ -22,21 +22,21 @@ from ..acme.budget import limitsOf
 from ..acme.errors import AuthorityUndecided
 from ..acme.journal import Journal
 from ..bounds.within import within
-from ..config.model import Acme, Auto
-from ..facts import Credential
 from ..values import dataclass
 from .admission import Admission, Probe
-from .caution import Identify
 from .ledger import Ledger
-from .memory import Memory
-from .presenting import Presenter
-from .renewal import Advise
 from .stock import Stock
-from .storage import Shelf
 from .ways import Obtain, Way
 
 if TYPE_CHECKING:
+    from ..config.model import Acme, Auto
+    from ..facts import Credential
+    from .caution import Identify
+    from .memory import Memory
+    from .presenting import Presenter
+    from .renewal import Advise
     from .revoking import Revoke
+    from .storage import Shelf
 
 __all__ = ["Asked", "Authorities"]
 

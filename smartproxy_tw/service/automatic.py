@@ -19,32 +19,32 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..config.model import Auto
-from ..facts import Credential
-from ..interfaces import IPlane
-from .alarm import Timetable
 from .appointment import Appointment
 from .asking import Asking
 from .backoff import Backoff
-from .caution import Preflight
 from .errors import NotNow, NotPossible
 from .events import CertificateEvent, Events, Herald
 from .expiry import Expiry
 from .keeper import Keeper
-from .memory import Memory
 from .pursuit import Pursuit
-from .rehearsal import Rehearsal
 from .renewal import Renewal
 from .served import Served
 from .serving import Serving
 from .standing import Standing
 from .status import CertificateStatus, when
-from .stock import Stock
-from .ways import Way
 
 if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
+    from ..config.model import Auto
+    from ..facts import Credential
+    from ..interfaces import IPlane
+    from .alarm import Timetable
+    from .caution import Preflight
+    from .memory import Memory
+    from .rehearsal import Rehearsal
     from .revoking import Revocation
+    from .stock import Stock
+    from .ways import Way
 
 __all__ = ["AutoCertificate"]
 

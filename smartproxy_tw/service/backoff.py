@@ -6,13 +6,16 @@ this process and in the next one.
 from __future__ import annotations
 
 from random import Random
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..acme.schedule import LONGEST_WAIT, retryAfter
 from ..store.attempts import Attempt
-from .memory import Memory
+
+if TYPE_CHECKING:
+    from .memory import Memory
 
 __all__ = ["Backoff"]
 

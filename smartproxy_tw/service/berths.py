@@ -14,13 +14,13 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from ..config.model import OwnZones
-from ..facts import Address
 from .deposit import nameOf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..config.model import Config
+    from ..facts import Address
     from .deposit import Deposit
     from .inherited import Inherited
 

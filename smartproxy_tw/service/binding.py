@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred
 
 from .errors import ListenError
-from .listeners import Listeners
 from .readiness import Readiness
 
 if TYPE_CHECKING:
     from .berths import Berths
+    from .listeners import Listeners
     from .nameserver import NameServer
 
 __all__ = ["Binding"]

@@ -18,32 +18,32 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..acme.choices import Choices
 from ..acme.reasons import REASONS
 from ..config.model import Config, twinOf
-from ..interfaces import IPlane
 from .authorities import Asked, Authorities
-from .automatic import AutoCertificate
-from .caution import Preflight
 from .crowd import Crowd
 from .errors import NotNow, NotPossible
-from .events import CertificateEvent, Events
 from .holdings import Holdings
 from .leaving import Leaving
 from .loading import Loading
 from .making import Making
 from .presenting import Presenter
 from .provisioning import Provisioning
-from .rehearsal import Rehearsal
 from .replacing import Replacing
 from .standins import StandIns
-from .status import CertificateStatus
-from .storage import Storage
-from .succession import Succession
 
 if TYPE_CHECKING:
+    from ..acme.choices import Choices
+    from ..interfaces import IPlane
     from ..preflight.findings import Finding
+    from .automatic import AutoCertificate
+    from .caution import Preflight
+    from .events import CertificateEvent, Events
+    from .rehearsal import Rehearsal
     from .revoking import Revocation
+    from .status import CertificateStatus
+    from .storage import Storage
+    from .succession import Succession
 
 __all__ = ["Certificates"]
 

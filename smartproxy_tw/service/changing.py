@@ -9,6 +9,7 @@ for the end of one that may not.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -16,7 +17,9 @@ from ..control.errors import PlaneLost
 from ..store.directory import StateError
 from .errors import ChangeRefused, StartError, StoppedError
 from .readiness import Readiness
-from .turnover import Turnover
+
+if TYPE_CHECKING:
+    from .turnover import Turnover
 
 __all__ = ["Changing"]
 

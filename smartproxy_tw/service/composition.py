@@ -20,17 +20,13 @@ from ..acme.choices import Choices
 from ..acme.clocks import wallClock
 from ..acme.journal import Journal
 from ..acme.rehearsal import stagingOf
-from ..config.model import Authority, Checked, Config
 from ..control.garbage import unattended
-from ..interfaces import IAccountStore, IOrderStore, IPlane
 from ..values import dataclass
 from .admission import Admission
 from .authorities import Asked
 from .berths import Berths, namesIn
 from .caution import Preflight
 from .certificates import Certificates
-from .duties import MakeAdmin
-from .events import Events
 from .issuing import LateIssuer
 from .life import Life
 from .listeners import Listen, Listeners, listenBy, takeBy
@@ -38,22 +34,26 @@ from .memory import Memory
 from .milestones import Milestones
 from .presenting import Presenter, nameServerOf, recordsOf
 from .rehearsal import Rehearsal
-from .responders import Respondents
 from .storage import Shelf, Storage
 
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore
 
+    from ..config.model import Authority, Checked, Config
+    from ..interfaces import IAccountStore, IOrderStore, IPlane
     from ..preflight.look import Look
     from ..store.certificates import Run
     from ..upstream.services import Services
     from .admission import Probe
     from .checkups import Checkups
     from .deposit import Deposit
+    from .duties import MakeAdmin
+    from .events import Events
     from .handover import Heir
     from .hooks import CertificateHooks
     from .inherited import Inherited
     from .renewal import Advise
+    from .responders import Respondents
     from .revoking import Revoke
     from .ways import Obtain
 

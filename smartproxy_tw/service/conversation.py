@@ -19,7 +19,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
@@ -32,7 +32,9 @@ from zope.interface import implementer
 
 from ..facts import Address
 from .desk import Desk, Refusal, Reply
-from .guard import Guard
+
+if TYPE_CHECKING:
+    from .guard import Guard
 
 __all__ = ["Conversations"]
 

@@ -5,14 +5,17 @@ What clients ask for while orders wait for their turn.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ..interfaces import IPlane
 from .alarm import every
+
+if TYPE_CHECKING:
+    from ..interfaces import IPlane
 
 __all__ = ["Crowd"]
 

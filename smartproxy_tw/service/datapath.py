@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from ..config.model import Config, Forward, Timeouts
-from ..interfaces import IPlane
 from .errors import StartError
 from .gathering import gathered
 from .stopping import quietly
 
 if TYPE_CHECKING:
+    from ..interfaces import IPlane
     from .checkups import Checkups
 
 __all__ = ["DataPath"]

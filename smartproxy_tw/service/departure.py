@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
-from .binding import Binding
-from .datapath import DataPath
-from .duties import Duties
 from .errors import UpgradeRefused
 from .milestones import Milestones
 from .stopping import quietly
-from .storage import Storage
 
 if TYPE_CHECKING:
+    from .binding import Binding
+    from .datapath import DataPath
+    from .duties import Duties
     from .handover import Estate
+    from .storage import Storage
 
 __all__ = ["Departure"]
 

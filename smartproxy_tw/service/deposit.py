@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from ..facts import Address
 from . import notices
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+    from ..facts import Address
 
 __all__ = ["PREFIX", "Deposit", "isOurs", "nameOf"]
 

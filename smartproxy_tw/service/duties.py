@@ -20,18 +20,18 @@ from twisted.python.failure import Failure
 from ..control.errors import PlaneLost
 from ..interfaces import IPlane
 from ..store.directory import StateError
-from .binding import Binding
 from .certificates import Certificates
 from .errors import StartError, StoppedError
 from .milestones import Milestones
 from .readiness import Readiness
 from .stopping import quietly
-from .storage import Storage
 
 if TYPE_CHECKING:
+    from .binding import Binding
     from .doors import Door
     from .events import Events
     from .hooks import CertificateHooks
+    from .storage import Storage
 
 __all__ = ["Duties", "MakeAdmin", "MakeCertificates"]
 

@@ -4,10 +4,11 @@ Why a start failed, for the operator who has to mend it.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ..config.changes import Changes
-from ..facts import Address
+if TYPE_CHECKING:
+    from ..config.changes import Changes
+    from ..facts import Address
 
 __all__ = [
     "CertificateError",

@@ -16,15 +16,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ..config.model import Files
 from ..facts import Credential
-from ..interfaces import IPlane
 from .alarm import every
 from .errors import CertificateError
 from .status import CertificateStatus, when
 
 if TYPE_CHECKING:
     from ..acme.x509 import CertificateFacts
+    from ..config.model import Files
+    from ..interfaces import IPlane
 
 __all__ = ["FileCertificate", "interval"]
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
-from ..config.model import Config
-
 if TYPE_CHECKING:
+    from ..config.model import Config
     from .watch import Watch
 
 __all__ = ["Following"]

@@ -5,15 +5,18 @@ Which certificates there are, by kind and by identity.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from ..config.model import Auto
 from ..config.names import pattern
 from .automatic import AutoCertificate
-from .files import FileCertificate
-from .internal import InternalCertificate
-from .status import CertificateStatus
 from .stock import isCovered
-from .succession import AnyCertificate, Succession
+
+if TYPE_CHECKING:
+    from .files import FileCertificate
+    from .internal import InternalCertificate
+    from .status import CertificateStatus
+    from .succession import AnyCertificate, Succession
 
 __all__ = ["Holdings"]
 

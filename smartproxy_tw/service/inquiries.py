@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -20,11 +20,13 @@ from twisted.logger import Logger
 
 from ..acme.errors import AuthorityUndecided, AuthorityUnreachable, IssuanceFailed
 from ..acme.reasons import REASONS
-from .certificates import Certificates
 from .desk import Desk, Question, Refusal, Reply
 from .errors import NotNow, NotPossible
-from .events import CertificateEvent, Events
 from .status import CertificateStatus, figuresOf
+
+if TYPE_CHECKING:
+    from .certificates import Certificates
+    from .events import CertificateEvent, Events
 
 __all__ = ["Inquiries"]
 

@@ -5,16 +5,20 @@ before it ends.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..acme.schedule import renewAt
-from ..config.model import Internal
-from ..interfaces import IPlane
 from ..store.localauthority import LOOPBACK, LocalAuthority
-from .alarm import Timetable
 from .status import CertificateStatus
+
+if TYPE_CHECKING:
+    from ..config.model import Internal
+    from ..interfaces import IPlane
+    from .alarm import Timetable
 
 __all__ = ["InternalCertificate"]
 

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 
-from ..acme.journal import Journal
-from ..config.model import Authority, Config
-from ..facts import Credential
-from ..interfaces import IAccountStore, IPresenter
-from .milestones import Milestones
-
 if TYPE_CHECKING:
     from ..acme.choices import Choices
     from ..acme.issuer import Issuer
+    from ..acme.journal import Journal
     from ..acme.objects import RenewalFacts
+    from ..config.model import Authority, Config
+    from ..facts import Credential
+    from ..interfaces import IAccountStore, IPresenter
     from ..preflight.caa import Identity
+    from .milestones import Milestones
 
 __all__ = ["LateIssuer"]
 

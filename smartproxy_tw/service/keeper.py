@@ -9,14 +9,17 @@ is logged and tried again.  The certificate is served from memory meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..facts import Credential
 from .alarm import Alarm
 from .readiness import Readiness
+
+if TYPE_CHECKING:
+    from ..facts import Credential
 
 __all__ = ["Keeper"]
 

@@ -9,16 +9,19 @@ have two orders for one thing, nor a challenge of the one be withdrawn by the ot
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..interfaces import IPlane
 from .automatic import AutoCertificate
-from .holdings import Holdings
 from .readiness import Readiness
-from .standins import StandIns
-from .succession import AnyCertificate
+
+if TYPE_CHECKING:
+    from ..interfaces import IPlane
+    from .holdings import Holdings
+    from .standins import StandIns
+    from .succession import AnyCertificate
 
 __all__ = ["Leaving"]
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from ..acme.journal import Journal
 from ..acme.resumption import abandon
 from ..config.model import Auto
 from ..facts import Credential
@@ -24,6 +23,7 @@ from .stock import Stock
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore
 
+    from ..acme.journal import Journal
     from ..store.revocations import Revocations
     from .presenting import Presenter
 

@@ -26,33 +26,33 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..config.model import Config
 from ..control.errors import PlaneLost
-from ..interfaces import IPlane
 from ..store.directory import StateError
 from .binding import Binding
-from .certificates import Certificates
 from .changing import Changing
 from .datapath import DataPath
 from .departure import Departure
 from .duties import Duties, MakeAdmin, MakeCertificates
 from .errors import ChangeRefused, ListenError, StartError, StoppedError
 from .gathering import gathered
-from .listeners import Listeners
 from .milestones import Milestones
 from .readable import requireReadable, unreadable
 from .readiness import Readiness
 from .stopping import quietly
-from .storage import Storage
 from .turnover import Turnover
 
 if TYPE_CHECKING:
+    from ..config.model import Config
+    from ..interfaces import IPlane
     from .berths import Berths
+    from .certificates import Certificates
     from .checkups import Checkups
     from .events import Events
     from .handover import Heir
     from .hooks import CertificateHooks
+    from .listeners import Listeners
     from .nameserver import NameServer
+    from .storage import Storage
 
 __all__ = ["Life"]
 

@@ -16,7 +16,7 @@ import errno
 import socket
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList, execute, maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -25,14 +25,16 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..facts import Address
-from ..interfaces import IPlane
 from .addresses import addressesFor, everywhere
 from .deposit import Deposit, nameOf
 from .errors import ListenError
 from .gathering import gathered
 from .holder import holderOf
 from .inherited import Inherited
+
+if TYPE_CHECKING:
+    from ..facts import Address
+    from ..interfaces import IPlane
 
 __all__ = ["BACKLOG", "Listen", "Listeners", "Take", "listenBy", "takeBy"]
 

@@ -10,14 +10,17 @@ for none, and changes have their turn one after the other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredLock
 
 from ..config.changes import Changes, changes
-from ..config.model import Config
 from .errors import ChangeRefused, RestartNeeded, StartError, StoppedError
-from .life import Life
 from .shielding import shielded
+
+if TYPE_CHECKING:
+    from ..config.model import Config
+    from .life import Life
 
 __all__ = ["Lives"]
 

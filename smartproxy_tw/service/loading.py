@@ -6,19 +6,22 @@ store, from files, by the local authority, or else self-signed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from .authorities import Authorities
 from .errors import CertificateError
-from .files import FileCertificate
 from .gathering import gathered
-from .internal import InternalCertificate
-from .standins import StandIns
-from .storage import Storage
 from .succession import Succession, portions
+
+if TYPE_CHECKING:
+    from .authorities import Authorities
+    from .files import FileCertificate
+    from .internal import InternalCertificate
+    from .standins import StandIns
+    from .storage import Storage
 
 __all__ = ["Loading"]
 

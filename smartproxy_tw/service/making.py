@@ -10,24 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
 from ..config.model import Auto, CertificateSource, Config, Files
-from ..interfaces import IPlane
 from ..routing.steps import Steps, paused
 from .alarm import Timetable
-from .authorities import Authorities
 from .automatic import AutoCertificate
-from .caution import Preflight
-from .events import Events
 from .files import FileCertificate, interval
-from .holdings import Holdings
 from .internal import InternalCertificate
-from .memory import Memory
-from .rehearsal import Rehearsal
-from .storage import Storage
 from .succession import Succession
+
+if TYPE_CHECKING:
+    from ..interfaces import IPlane
+    from .authorities import Authorities
+    from .caution import Preflight
+    from .events import Events
+    from .holdings import Holdings
+    from .memory import Memory
+    from .rehearsal import Rehearsal
+    from .storage import Storage
 
 __all__ = ["Making"]
 

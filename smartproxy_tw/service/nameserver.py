@@ -8,7 +8,7 @@ What it says is L{smartproxy_tw.records.zone}'s; here is only who may ask how mu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
@@ -18,11 +18,13 @@ from twisted.protocols.basic import Int16StringReceiver
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
-from ..facts import Address
-from ..records.zone import Zones
-from .berths import Berths
 from .errors import ListenError
 from .gathering import gathered
+
+if TYPE_CHECKING:
+    from ..facts import Address
+    from ..records.zone import Zones
+    from .berths import Berths
 
 __all__ = ["NameServer"]
 

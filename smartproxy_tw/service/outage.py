@@ -5,11 +5,13 @@ Waiting for authorities that are away.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
-from .alarm import Timetable
-from .ways import Ways
+if TYPE_CHECKING:
+    from .alarm import Timetable
+    from .ways import Ways
 
 __all__ = ["Outage"]
 

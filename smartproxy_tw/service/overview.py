@@ -12,25 +12,25 @@ import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from ..config.model import Config
 from ..control.slices import inSlices
 from ..control.state import isGauge
 from ..facts import WorkerFacts
 from ..interfaces import IPlane, IWorkers
-from ..routing.explain import Circumstances, explaining
-from ..routing.roster import entry, verdict
-from .busiest import figures
-from .certificates import Certificates
 from .desk import Desk, Question, Refusal, Reply
-from .farewell import Farewell
-from .listeners import Listeners
-from .milestones import Milestones
-from .status import CertificateStatus
+
+if TYPE_CHECKING:
+    from ..config.model import Config
+    from ..routing.explain import Circumstances
+    from .certificates import Certificates
+    from .farewell import Farewell
+    from .listeners import Listeners
+    from .milestones import Milestones
+    from .status import CertificateStatus
 
 __all__ = ["Life", "Overview"]
 
@@ -227,6 +227,8 @@ class Overview:
 
     async def _figures(self, tally: Mapping[str, int]) -> dict[str, Any]:
         limit = self._life.config.limits.connections
+        from .busiest import figures
+
         found = await inSlices(figures(tally), self._clock)
         since = {name: value for name, value in found.counts.items() if not isGauge(name)}
         return {
@@ -238,6 +240,8 @@ class Overview:
 
     async def _routes(self, question: Question) -> Reply:
         question.only()
+        from ..routing.roster import entry
+
         routes = self._life.config.routes
 
         def told() -> Iterator[Mapping[str, Any]]:
@@ -253,6 +257,9 @@ class Overview:
             raise Refusal(
                 400, "bad-question", "Say which, once: ?url=https://name/path, with all but letters as %XX."
             )
+        from ..routing.explain import explaining
+        from ..routing.roster import verdict
+
         try:
             found = await inSlices(
                 explaining(self._life.config, urls[0], _circumstances(question)), self._clock
@@ -291,6 +298,8 @@ def _circumstances(question: Question) -> Circumstances:
     if version not in ("", "1.2", "1.3"):
         raise Refusal(400, "bad-question", f"{version[:20]!r} is no version of TLS: it is 1.2 or 1.3.")
     tlsVersion: Literal["1.2", "1.3"] | None = "1.2" if version == "1.2" else "1.3" if version else None
+    from ..routing.explain import Circumstances
+
     return Circumstances(tuple(headers), told["method"] or "GET", told["client"], tlsVersion)
 
 

@@ -9,6 +9,7 @@ nobody asks for names while an order for the same ones has still to end.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -17,12 +18,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..config.model import twinOf
-from .authorities import Authorities
-from .automatic import AutoCertificate
 from .gathering import gathered
-from .holdings import Holdings
-from .leaving import Leaving
 from .succession import portions
+
+if TYPE_CHECKING:
+    from .authorities import Authorities
+    from .automatic import AutoCertificate
+    from .holdings import Holdings
+    from .leaving import Leaving
 
 __all__ = ["Provisioning"]
 

@@ -22,11 +22,11 @@ from twisted.logger import Logger
 
 from ..acme.errors import TooManyNames
 from ..acme.spared import spared
-from ..config.model import Auto
 from .readiness import Readiness
 from .status import when
 
 if TYPE_CHECKING:
+    from ..config.model import Auto
     from .appointment import Appointment
     from .asking import Asking
     from .expiry import Expiry

@@ -12,22 +12,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..acme.clocks import wallClock
-from ..config.changes import Changes
-from ..config.model import Config
-from ..interfaces import IPlane
-from .certificates import Certificates
 from .doors import Doors
-from .duties import MakeAdmin
-from .events import Events
-from .status import CertificateStatus
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
+    from ..config.changes import Changes
+    from ..config.model import Config
+    from ..interfaces import IPlane
     from .admin import Party
+    from .certificates import Certificates
     from .composition import Composition
     from .doors import Door
+    from .duties import MakeAdmin
     from .eventlog import Verbosity
+    from .events import Events
+    from .status import CertificateStatus
     from .upstreams import Upstreams
 
 __all__ = ["Reception", "Subject"]

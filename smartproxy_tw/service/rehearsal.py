@@ -14,10 +14,10 @@ from twisted.logger import Logger
 from ..acme.agenda import Wish
 from ..acme.errors import AuthorityProblem, IssuanceFailed
 from ..acme.rehearsal import isUnproved
-from ..facts import Credential
-from .admission import Admission
 
 if TYPE_CHECKING:
+    from ..facts import Credential
+    from .admission import Admission
     from .ways import Obtain
 
 __all__ = ["Rehearsal"]

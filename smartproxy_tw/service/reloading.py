@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from ..config.changes import Changes
 from ..config.errors import ConfigError
-from ..config.model import Config
 from .errors import ChangeRefused, StoppedError
+
+if TYPE_CHECKING:
+    from ..config.changes import Changes
+    from ..config.model import Config
 
 __all__ = ["Read", "Reloading", "Subject"]
 

@@ -6,14 +6,16 @@ L{Desk<smartproxy_tw.service.desk.Desk>}.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-from ..config.changes import Changes
 from ..config.errors import ConfigError
 from .desk import Desk, Question, Refusal, Reply
 from .errors import ChangeRefused, RestartNeeded, StoppedError
+
+if TYPE_CHECKING:
+    from ..config.changes import Changes
 
 __all__ = ["Reloads", "Subject"]
 

@@ -18,12 +18,12 @@ from twisted.python.failure import Failure
 
 from ..acme.errors import IssuanceFailed
 from ..acme.schedule import Due, Window, adviceAfter, renewalDue, renewAt
-from .alarm import Timetable
 from .status import when
 
 if TYPE_CHECKING:
     from ..acme.objects import RenewalFacts
     from ..acme.x509 import CertificateFacts
+    from .alarm import Timetable
 
 __all__ = ["Advise", "Renewal"]
 

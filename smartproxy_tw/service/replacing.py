@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -21,20 +22,22 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..config.division import divided
-from ..config.model import Config
 from ..control.slices import inSlices
-from ..interfaces import IPlane
 from ..routing.steps import finish
-from .authorities import Authorities
 from .automatic import AutoCertificate
-from .holdings import Holdings
-from .leaving import Leaving
-from .loading import Loading
-from .making import Making
-from .provisioning import Provisioning
 from .readiness import Readiness
-from .standins import StandIns
 from .succession import AnyCertificate, Succession, portions
+
+if TYPE_CHECKING:
+    from ..config.model import Config
+    from ..interfaces import IPlane
+    from .authorities import Authorities
+    from .holdings import Holdings
+    from .leaving import Leaving
+    from .loading import Loading
+    from .making import Making
+    from .provisioning import Provisioning
+    from .standins import StandIns
 
 __all__ = ["Replacing"]
 

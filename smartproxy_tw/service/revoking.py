@@ -16,11 +16,11 @@ from twisted.logger import Logger
 
 from ..acme.errors import AuthorityProblem
 from ..acme.reasons import REASONS, byOwnKey
-from ..facts import Credential
 from ..values import dataclass
 from .errors import NotPossible
 
 if TYPE_CHECKING:
+    from ..facts import Credential
     from .ways import Way
 
 __all__ = ["Revocation", "Revoke", "revoke"]

@@ -14,18 +14,18 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..config.model import Auto, twinOf
-from ..facts import Credential
-from ..interfaces import IPlane
-from .stock import Stock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..facts import Credential
+    from ..interfaces import IPlane
     from .events import Herald
     from .expiry import Expiry
     from .keeper import Keeper
     from .renewal import Renewal
     from .served import Served
+    from .stock import Stock
     from .ways import Way
 
 __all__ = ["Serving"]

@@ -11,12 +11,12 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from ..config.model import Auto
 from ..values import dataclass
 from .status import CertificateState, CertificateStatus
 from .stock import isCovered
 
 if TYPE_CHECKING:
+    from ..config.model import Auto
     from .appointment import Appointment
     from .asking import Asking
     from .keeper import Keeper

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
 from ..config.model import Auto, Config, Route, Several
-from ..interfaces import IPlane
-from .automatic import AutoCertificate
-from .stock import Stock
+
+if TYPE_CHECKING:
+    from ..interfaces import IPlane
+    from .automatic import AutoCertificate
+    from .stock import Stock
 
 __all__ = ["StandIns"]
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from ..facts import Credential
+if TYPE_CHECKING:
+    from ..facts import Credential
 
 __all__ = ["Stock", "isCovered"]
 

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from ..config.model import Config
 from ..values import dataclass
 from .automatic import AutoCertificate
 from .files import FileCertificate
 from .internal import InternalCertificate
+
+if TYPE_CHECKING:
+    from ..config.model import Config
 
 __all__ = ["AnyCertificate", "Succession", "portions"]
 

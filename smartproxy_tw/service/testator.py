@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
-from .following import Following
-from .lives import Lives
-
 if TYPE_CHECKING:
+    from .following import Following
     from .handover import Estate
+    from .lives import Lives
 
 __all__ = ["Testator"]
 

@@ -20,20 +20,13 @@ from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.threads import deferToThreadPool
 
 from ..acme.clocks import wallClock
-from ..config.changes import Changes
-from ..config.model import Config, Route
 from ..config.selection import homebound
-from ..interfaces import IAccountStore, IPlane
-from .certificates import Certificates
 from .composition import Composition, Means
 from .errors import ChangeRefused, UpgradeRefused
 from .events import Events
 from .following import Following
 from .gathering import gathered
-from .life import Life
-from .listeners import Listen, Listeners
 from .lives import Lives
-from .milestones import Milestones
 from .reception import Reception
 from .reloading import Read, Reloading
 from .responders import Respondents
@@ -44,12 +37,19 @@ from .wishes import Wishes
 if TYPE_CHECKING:
     from txacme.interfaces import ICertificateStore, IResponder
 
+    from ..config.changes import Changes
+    from ..config.model import Config, Route
+    from ..interfaces import IAccountStore, IPlane
     from ..store.certificates import Run
     from .admission import Probe
+    from .certificates import Certificates
     from .deposit import Deposit
     from .eventlog import Verbosity
     from .handover import Heir
     from .inherited import Inherited
+    from .life import Life
+    from .listeners import Listen, Listeners
+    from .milestones import Milestones
     from .renewal import Advise
     from .revoking import Revoke
     from .status import CertificateStatus, Figures

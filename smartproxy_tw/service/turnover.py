@@ -20,16 +20,19 @@ start.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from ..config.model import Config
-from ..interfaces import IPlane
-from .certificates import Certificates
-from .listeners import Listeners
 from .succession import Succession, portions
+
+if TYPE_CHECKING:
+    from ..config.model import Config
+    from ..interfaces import IPlane
+    from .certificates import Certificates
+    from .listeners import Listeners
 
 __all__ = ["Turnover"]
 

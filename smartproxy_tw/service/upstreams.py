@@ -8,20 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..config.model import Config, Forward, Route, Target, checkedOf
 from ..control.slices import inSlices
-from ..facts import Verdict
-from ..interfaces import IPlane
 from ..plane.census import cell, words
 from ..routing.steps import Steps, paused
 from ..values import dataclass
-from .checkups import Checkups
 from .desk import Desk, Question, Refusal, Reply
+
+if TYPE_CHECKING:
+    from ..facts import Verdict
+    from ..interfaces import IPlane
+    from .checkups import Checkups
 
 __all__ = ["Standing", "Upstreams"]
 

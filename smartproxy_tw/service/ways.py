@@ -25,14 +25,14 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, succe
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from ..acme.budget import Wait
 from ..acme.errors import AuthorityUnreachable, HeldBack, IssuanceFailed
 from ..acme.failover import blame
-from ..facts import Credential
 from ..values import dataclass
-from .admission import Admission
 
 if TYPE_CHECKING:
+    from ..acme.budget import Wait
+    from ..facts import Credential
+    from .admission import Admission
     from .caution import Identify
     from .ledger import Disown
     from .renewal import Advise

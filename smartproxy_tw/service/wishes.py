@@ -9,14 +9,17 @@ certificates in any case, and one that comes early waits until everything is ser
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from .certificates import Certificates
 from .errors import NotPossible, NotProvisioned
 from .gathering import gathered
 from .shielding import shielded
-from .status import CertificateStatus
+
+if TYPE_CHECKING:
+    from .certificates import Certificates
+    from .status import CertificateStatus
 
 __all__ = ["Wishes"]
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from ..facts import Credential
-
 if TYPE_CHECKING:
     from ..acme.x509 import Signer
+    from ..facts import Credential
     from .directory import SecureDirectory
 
 __all__ = ["LEAF_LIFETIME", "LOOPBACK", "LocalAuthority"]

@@ -6,14 +6,16 @@ of their own and want none on the disk.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from txacme.interfaces import ICertificateStore
 from zope.interface import implementer
 
-from ..facts import Account
 from ..interfaces import IAccountStore
+
+if TYPE_CHECKING:
+    from ..facts import Account
 
 __all__ = ["MemoryAccounts", "MemoryCertificates"]
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred, succeed
@@ -34,13 +34,15 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from ..acme.clocks import wallClock
 from ..acme.x509 import Signer
-from ..facts import Address
 from .faults import Faults, Reply
-from .limits import Limits
-from .profiles import Profile
 from .registry import Registry
 from .signed import Nonces, Refused, SignedRequest, readSigned
 from .validation import Validator
+
+if TYPE_CHECKING:
+    from ..facts import Address
+    from .limits import Limits
+    from .profiles import Profile
 
 __all__ = ["Authority"]
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..values import dataclass
-from .signed import AccountPublicKey, Refused
+
+if TYPE_CHECKING:
+    from .signed import AccountPublicKey, Refused
 
 __all__ = ["AccountEntry", "Authorization", "Challenge", "Order", "date", "problemDocument"]
 

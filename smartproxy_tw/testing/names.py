@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..facts import Address
 from ..records.errors import ServerSilent
 from ..records.questions import read
 
 if TYPE_CHECKING:
     from dns.message import Message
     from dns.tsig import Key
+
+    from ..facts import Address
 
 __all__ = ["FakeNames"]
 

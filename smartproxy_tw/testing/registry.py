@@ -10,7 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from ipaddress import ip_address
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
@@ -25,7 +25,9 @@ from .ledger import AccountEntry, Authorization, Challenge, Order, problemDocume
 from .limits import Limits
 from .profiles import Profile, select
 from .signed import AccountPublicKey, Refused, SignedRequest, decoded, members, mustRead
-from .validation import Validator
+
+if TYPE_CHECKING:
+    from .validation import Validator
 
 __all__ = ["Registry", "Reply"]
 

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from OpenSSL import SSL
@@ -31,11 +31,13 @@ from zope.interface import implementer
 from ..acme.x509 import ACME_IDENTIFIER, namesIn, serverNameFor
 from ..bounds.body import BoundedBody
 from ..bounds.within import within
-from ..facts import Address
 from ..records.errors import RecordFailed
 from ..records.lookup import Lookup
 from ..records.questions import Questions
 from .signed import Refused
+
+if TYPE_CHECKING:
+    from ..facts import Address
 
 __all__ = ["Validator"]
 

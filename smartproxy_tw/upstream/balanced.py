@@ -12,7 +12,6 @@ from __future__ import annotations
 from random import random
 from typing import TYPE_CHECKING
 
-from ..config.model import Balance
 from ..plane.census import cell
 from .algorithms import IPHash, LeastConnections, SmoothTurns, TwoChoices
 from .attempt import Attempt, LinkAttempt
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..config.model import Forward
+    from ..config.model import Balance, Forward
     from ..plane.half import TargetHalf
     from ..plane.link import UpstreamFailure
     from ..plane.poller import Poller

@@ -27,7 +27,6 @@ from .denial import Denial
 from .dial import Means, Secrecy, offered
 from .place import Place
 from .resolve import isLiteral
-from .shared import SharedPlace
 from .standings import Standings
 from .waiting import Queue
 
@@ -127,6 +126,8 @@ class Group:
         means, terms = self._means, self._forward.health.passive
         self._cohort.size += 1
         if target.protocol != "http/1.1":
+            from .shared import SharedPlace
+
             return SharedPlace(means, target, port, self._most, self._freed, terms, self._cohort)
         if not self.isCounting and self._queue is None and (target.port == 0 or isLiteral(target.host)):
             return Place(means.poller, target, port, terms, self._cohort)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
 from smartproxy_tw.config.plugin import WrongSettings
 from smartproxy_tw.interfaces import ICondition, IMatcherPlugin
-from smartproxy_tw.routing.sight import Sight
+
+if TYPE_CHECKING:
+    from smartproxy_tw.routing.sight import Sight
 
 __all__ = ["Canary"]
 
