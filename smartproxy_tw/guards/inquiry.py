@@ -65,6 +65,7 @@ _UNSENT = frozenset(
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "x-forwarded",
         "x-original-method",
         "x-original-url",
         "x-real-ip",

@@ -2,8 +2,9 @@
 Forwarding fields (X-Forwarded-*, X-Real-IP, Forwarded): whom to believe.
 
 From a peer that is not trusted none of them goes on; ours are all there is.  That is so
-of each name that begins with X-Forwarded-, known or not: there are applications that take
-X-Forwarded-Ssl for TLS, and X-Forwarded-User for somebody who has shown a password.
+of X-Forwarded and of each name that begins with X-Forwarded-, known or not: there are
+applications that take X-Forwarded-Ssl for TLS, and X-Forwarded-User for somebody who has
+shown a password.
 From a trusted peer (C{trusted_proxies}) they go on, with the peer's own address
 added to X-Forwarded-For, and what it left out is filled in.
 """

@@ -75,7 +75,7 @@ _OTHER_VERSION = re.compile(_TOKEN + rb"++ [^\r\n ]++ HTTP/[0-9]\.[0-9]\r\n")
 _SIGN = rb"[^0-9A-Za-z:\r\n]"
 _SPECIAL = re.compile(
     rb"(?i)\n([acefhkptux](?:ost|on(?:tent[-_]length|nection)|ransfer[-_]encoding|pgrade|xpect"
-    rb"|" + _SIGN + rb"forwarded" + _SIGN + _TOKEN + rb"++|orwarded"
+    rb"|" + _SIGN + rb"forwarded(?:" + _SIGN + _TOKEN + rb"*+)?+|orwarded"
     rb"|" + _SIGN + rb"real" + _SIGN + rb"ip|" + _SIGN + rb"request" + _SIGN + rb"id"
     rb"|eep-alive|roxy-connection|e|ttp2-settings|ookie|uthorization)):[\t ]*+([^\r]*+)"
 )
@@ -87,9 +87,9 @@ _SPECIAL_RESPONSE = re.compile(
 # What a trailer must not say (RFC 9110 section 6.5.1).
 _FORBIDDEN_TRAILER = re.compile(
     rb"(?im)^(?:host|content[-_]length|transfer[-_]encoding|connection|upgrade|expect|te|trailer|keep-alive"
-    rb"|x" + _SIGN + rb"forwarded" + _SIGN + rb"[^:\r\n]++|forwarded|x" + _SIGN + rb"real" + _SIGN + rb"ip"
-    rb"|x" + _SIGN + rb"request" + _SIGN + rb"id|cookie|authorization|set-cookie"
-    rb"|proxy-authorization|proxy-connection):"
+    rb"|x" + _SIGN + rb"forwarded(?:" + _SIGN + rb"[^:\r\n]*+)?+|forwarded"
+    rb"|x" + _SIGN + rb"real" + _SIGN + rb"ip|x" + _SIGN + rb"request" + _SIGN + rb"id"
+    rb"|cookie|authorization|set-cookie|proxy-authorization|proxy-connection):"
 )
 _TRAILERS = re.compile(_FIELDS + rb"\r\n")
 _NAMES = re.compile(rb"(?m)^([^:\r\n]++):")
@@ -394,7 +394,7 @@ def _readFields(request: Request, first: int) -> None:
 _TWINS = frozenset((b"content_length", b"transfer_encoding"))
 _HOP = frozenset((b"keep-alive", b"proxy-connection", b"te", b"http2-settings"))
 # And all whose names begin as that of X-Forwarded-For does: there are servers that believe each of them.
-_FORWARDING = frozenset((b"forwarded", b"x-real-ip"))
+_FORWARDING = frozenset((b"forwarded", b"x-forwarded", b"x-real-ip"))
 
 
 def _hostName(request: Request, host: bytes | None) -> str:

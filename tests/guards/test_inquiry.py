@@ -79,6 +79,8 @@ class InquiryTests(SynchronousTestCase):
             ("x.original.url", "https://evil.test/"),
             ("x_real_ip", "192.0.2.99"),
             ("x!forwarded!uri", "/public"),
+            ("x-forwarded", "by"),
+            ("x_forwarded", "by"),
         ]
         arrival = Arrival(
             self.guard(),

@@ -43,7 +43,8 @@ class ForwardedTests(SessionTests):
             b"X-Forwarded-For: 6.6.6.6\r\nx-forwarded-proto: https\r\nX_Forwarded_For: 6.6.6.6\r\n"
             b"X-Forwarded_Host: evil\r\nX-FORWARDED-PORT: 1\r\nX-Forwarded-Prefix: /x\r\n"
             b"Forwarded: for=6.6.6.6\r\nX-Forwarded-Ssl: on\r\nX_Forwarded_User: root\r\n"
-            b"X.Forwarded.For: 6.6.6.6\r\nX-Real.IP: 6.6.6.6\r\n"
+            b"X.Forwarded.For: 6.6.6.6\r\nX-Real.IP: 6.6.6.6\r\nX-Forwarded: on\r\nX_Forwarded: on\r\n"
+            b"x.forwarded: on\r\nX-Forwarded-: on\r\n"
             b"X-Real-IP: 6.6.6.6\r\nX_Real_IP: 6.6.6.6\r\nX-Fine: yes\r\nX-Forwarded-For: 7.7.7.7\r\n"
         )
         self.assertEqual(head, self.START + b"X-Fine: yes\r\n" + self.OURS)
@@ -73,13 +74,13 @@ class ForwardedTests(SessionTests):
         """
         head = await self.heard(
             b"X-Forwarded-Ssl: on\r\nX-Fine: yes\r\nX_Forwarded_Ssl: off\r\nX-Forwarded-Port: 7\r\n"
-            b"X.Forwarded.Ssl: off\r\nX.Forwarded.Port: 8\r\n",
+            b"X.Forwarded.Ssl: off\r\nX.Forwarded.Port: 8\r\nX-Forwarded: by\r\nX_Forwarded: for\r\n",
             trustedProxies=(ip_network("127.0.0.0/8"),),
         )
         self.assertEqual(
             head,
-            self.START + b"X-Fine: yes\r\nX-Forwarded-Ssl: on\r\nX-Forwarded-For: 127.0.0.1\r\n"
-            b"X-Real-IP: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
+            self.START + b"X-Fine: yes\r\nX-Forwarded-Ssl: on\r\nX-Forwarded: by\r\n"
+            b"X-Forwarded-For: 127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
             b"X-Forwarded-Host: a.test:81\r\nX-Forwarded-Port: 7\r\n\r\n",
         )
 

@@ -129,9 +129,19 @@ class RequestTests(_Refusing):
         Forwarding fields and identifiers are set apart as those of HTTP/1 are.
         """
         found = request(
-            get((b"x-forwarded-for", b"1.2.3.4"), (b"x_real_ip", b"a"), (b"x-request-id", b"7"), (b"a", b"b"))
+            get(
+                (b"x-forwarded-for", b"1.2.3.4"),
+                (b"x_real_ip", b"a"),
+                (b"x-forwarded", b"c"),
+                (b"x_forwarded", b"d"),
+                (b"x-request-id", b"7"),
+                (b"a", b"b"),
+            )
         )
-        self.assertEqual(found.forwarded, b"x-forwarded-for: 1.2.3.4\r\nx_real_ip: a\r\n")
+        self.assertEqual(
+            found.forwarded,
+            b"x-forwarded-for: 1.2.3.4\r\nx_real_ip: a\r\nx-forwarded: c\r\nx_forwarded: d\r\n",
+        )
         self.assertEqual(found.identified, b"x-request-id: 7\r\n")
         self.assertEqual(found.fields, b"host: shop.example\r\na: b\r\n")
 
@@ -428,6 +438,7 @@ class TrailerTests(_Refusing):
             b"cookie",
             b"authorization",
             b"x-forwarded-for",
+            b"x-forwarded",
             b"expect",
         ):
             self.assertRaises(BadMessage, trailersOf, [(b"a", b"b"), (name, b"c")])
@@ -440,6 +451,7 @@ _NAMES = (
     b"authorization",
     b"x-forwarded-for",
     b"x_forwarded_host",
+    b"x-forwarded",
     b"forwarded",
     b"x-request-id",
     b"x-real-ip",

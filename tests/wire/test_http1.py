@@ -169,6 +169,11 @@ class ForwardingTests(_Refusing):
                 "X-Forwarded-Ssl",
                 "x-FORWARDED_Client-Cert",
                 "X-Forwarded-~",
+                "X-Forwarded",
+                "x_FORWARDED",
+                "x.forwarded",
+                "X-Forwarded-",
+                "X_Forwarded_",
                 "Forwarded",
                 "X-Real-IP",
                 "x_real_ip",
@@ -187,8 +192,8 @@ class ForwardingTests(_Refusing):
         user's.
         """
         names = (
-            "Cost Post He Ae E Aookie Kookie A-Forwarded-For Hpgrade X-Forwarded X-Forwarding-For "
-            "XX-Real-IP XForwarded-For X0Forwarded-For X-Forwarded0For "
+            "Cost Post He Ae E Aookie Kookie A-Forwarded-For Hpgrade X-Forwarding-For X-Forwarde "
+            "XX-Real-IP XForwarded-For X0Forwarded-For X-Forwarded0For XX-Forwarded XForwarded X-Forwardeds "
             "aont_length xpect Hostt Uthorization Aeep-Alive"
         )
         mine = [f"{name}: 1" for name in names.split()]
@@ -635,6 +640,9 @@ BAD_BODIES = [
     b"5\r\nhello\r\n0\r\nX_Forwarded_For: x\r\n\r\n",
     b"5\r\nhello\r\n0\r\nX.Forwarded.For: x\r\n\r\n",
     b"5\r\nhello\r\n0\r\nX.Real.IP: x\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nX-Forwarded: x\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nx.forwarded: x\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nX_Forwarded_: x\r\n\r\n",
     b"5\r\nhello\r\n0\r\nA : b\r\n\r\n",
     b"5\r\nhello\r\n0\r\n A: b\r\n\r\n",
     b"5\r\nhello\r\n0\r\nA: b\n\r\n\r\n",
