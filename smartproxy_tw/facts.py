@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from .values import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .interfaces import IFilter
 
 __all__ = [
@@ -148,6 +150,8 @@ class AnswerHead(NamedTuple):
         C{length} is that of what comes out.
     @ivar isOurs: Whether the proxy has given the answer itself, and no target, no code of others and no
         server that was asked.
+    @ivar barred: Each says of a name, in lower case, whether such a field does not go on where it
+        stands behind the body.
     """
 
     status: int
@@ -155,6 +159,7 @@ class AnswerHead(NamedTuple):
     length: int | None
     filters: tuple[IFilter, ...] = ()
     isOurs: bool = False
+    barred: tuple[Callable[[bytes], bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +173,15 @@ class Amendment:
         what frames a body; those of the proxy's own are beyond reach.
     @ivar fields: Header lines that are added after that, each with its CR LF.
     @ivar host: What the Host field has, or L{None} for what came.
+    @ivar isBarred: Says of a name, in lower case, whether a body is refused that such a field stands
+        behind, besides those of C{removed}.
     """
 
     target: bytes | None = None
     removed: frozenset[bytes] = frozenset()
     fields: bytes = b""
     host: bytes | None = None
+    isBarred: Callable[[bytes], bool] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

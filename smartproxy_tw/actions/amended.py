@@ -52,6 +52,8 @@ class Amended:
         self._prefix = b"" if rewrite is None else _prefixLine(rewrite)
         self._changes = None if changes is None else Changes(changes, isRequest=True)
         self._names: frozenset[bytes] = frozenset()
+        # What stands behind a body is not there yet when names are looked for.
+        self._isBarred = None if self._changes is None or not self._changes.globs else self._changes.takes
         self._host: Filling | None = None
         if changes is not None and self._changes is not None:
             self._names = _encoded(self._changes.names)
@@ -92,7 +94,7 @@ class Amended:
             fields += changes.lines.fill(words)
             if changes.globs:
                 removed |= _encoded(filter(changes.fits, words.names()))
-        return Amendment(target, removed, fields, self._hostFor(words))
+        return Amendment(target, removed, fields, self._hostFor(words), self._isBarred)
 
     def _hostFor(self, words: Words) -> bytes | None:
         """

@@ -100,3 +100,12 @@ class Changes:
         names = {name, _ODD.sub("-", name)} if self._isRequest else {name}
         isMeant = any(glob.matches(each) for glob in self.globs for each in names)
         return isMeant and reaches(name, isRequest=self._isRequest)
+
+    def takes(self, name: bytes) -> bool:
+        """
+        Whether a field goes, by name or glob.
+
+        @param name: In lower case.
+        """
+        text = name.decode("latin-1")
+        return text in self.names or self.fits(text)

@@ -57,12 +57,7 @@ class _Heading:
         See L{ILens}.
         """
         changes = self._changes
-
-        def isGone(name: bytes) -> bool:
-            text = name.decode("latin-1")
-            return text in changes.names or changes.fits(text)
-
-        fields = head.fields
-        if changes.names or changes.globs:
-            fields = without(fields, isGone)
-        return head._replace(fields=fields + self._lines)
+        if not (changes.names or changes.globs):
+            return head._replace(fields=head.fields + self._lines)
+        fields = without(head.fields, changes.takes) + self._lines
+        return head._replace(fields=fields, barred=(*head.barred, changes.takes))

@@ -180,8 +180,8 @@ class Exchange:
         if self._amendments is None:
             self._amendments = []
         self._amendments.append(amendment)
-        if amendment.removed and self._intake is not None:
-            self._intake.bar(amendment.removed)
+        if self._intake is not None and (amendment.removed or amendment.isBarred is not None):
+            self._intake.bar(amendment.removed, amendment.isBarred)
 
     def through(self, lens: ILens) -> None:
         """

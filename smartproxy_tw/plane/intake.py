@@ -69,12 +69,14 @@ class Intake:
         self._then: Callable[[bytes | None], None] | None = None
         self.isInvited = not exchange.request.expectsContinue
 
-    def bar(self, names: frozenset[bytes]) -> None:
+    def bar(self, names: frozenset[bytes], rule: Callable[[bytes], bool] | None) -> None:
         """
         Refuse the body if these fields stand behind it: they do not go on.
+
+        @param rule: As L{Amendment.isBarred<smartproxy_tw.facts.Amendment.isBarred>}.
         """
         if self._chunks is not None:
-            self._chunks.bar(names)
+            self._chunks.bar(names, rule)
 
     # Its pace.
 

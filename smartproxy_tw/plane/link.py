@@ -490,8 +490,8 @@ class Link:
         if outlet is None:
             exchange.complete(self.moved)
         else:
-            if chunks is not None:
-                outlet.trailers = chunks.trailers
+            if chunks is not None and chunks.trailers:
+                outlet.follow(chunks.trailers)
             outlet.finish()
 
     def _upgrade(self, response: Response, data: bytes) -> None:

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from ..interfaces import IOutlet
 from ..wire.http1 import CHUNKED, UNTIL_CLOSE
+from ..wire.lines import without
 from .answers import statusLine
 
 if TYPE_CHECKING:
@@ -36,13 +37,24 @@ class Outlet:
     @ivar trailers: Lines that go behind the body, where that is possible.
     """
 
-    __slots__ = ("_exchange", "_filters", "_isBodiless", "_isDone", "_left", "_then", "sent", "trailers")
+    __slots__ = (
+        "_barred",
+        "_exchange",
+        "_filters",
+        "_isBodiless",
+        "_isDone",
+        "_left",
+        "_then",
+        "sent",
+        "trailers",
+    )
 
     def __init__(self, exchange: Exchange, head: AnswerHead) -> None:
         """
         Begin the answer.
         """
         self._exchange = exchange
+        self._barred = head.barred
         self._isBodiless = exchange.request.method == b"HEAD" or head.status in (204, 304)
         self._filters = () if self._isBodiless else head.filters
         self._left = 0 if self._isBodiless else -1 if head.length is None else head.length
@@ -92,6 +104,16 @@ class Outlet:
         self.sent += len(data)
         if data or isLast:
             self._send(data, isLast)
+
+    def follow(self, trailers: bytes) -> None:
+        """
+        Have these stand behind the body, but for what the head wants to know nothing of.
+
+        @param trailers: Whole lines, each with its CR LF, as a target has sent them.
+        """
+        for isBarred in self._barred:
+            trailers = without(trailers, isBarred)
+        self.trailers = trailers
 
     def whenTaking(self, then: Callable[[], None]) -> None:
         """

@@ -346,7 +346,8 @@ class Strand:
             if self.exchange is not exchange:
                 return
         if isEnded:
-            outlet.trailers = self._trailers
+            if self._trailers:
+                outlet.follow(self._trailers)
             self._done()
             outlet.finish()
         else:

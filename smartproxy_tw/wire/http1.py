@@ -21,10 +21,13 @@ Nothing here keeps a reference to a connection, and nothing reads or writes.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .lines import without
 from .target import BadTarget, Resolved, hostOf, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "BadMessage",
@@ -611,10 +614,15 @@ def likened(name: bytes) -> bytes:
     return _ODD.sub(b"-", name.lower())
 
 
-def checkTrailers(section: bytes, barred: frozenset[bytes] = frozenset()) -> None:
+def checkTrailers(
+    section: bytes,
+    barred: frozenset[bytes] = frozenset(),
+    rules: Sequence[Callable[[bytes], bool]] = (),
+) -> None:
     """
     @param section: Trailers, each line with its CR LF, and an empty line behind them.
     @param barred: Further names that they must not have, as L{likened} has them.
+    @param rules: Say of a name, in lower case, whether they must not have it either.
     @raise BadMessage: One is malformed, or says what a trailer must not say; or they are
         too many.
     """
@@ -622,7 +630,10 @@ def checkTrailers(section: bytes, barred: frozenset[bytes] = frozenset()) -> Non
         raise BadMessage(400, "bad or too many trailers")
     if _TRAILERS.fullmatch(section) is None or _FORBIDDEN_TRAILER.search(section):
         raise BadMessage(400, "a trailer that is malformed or not allowed")
-    if barred and not barred.isdisjoint(map(likened, _NAMES.findall(section))):
+    names = _NAMES.findall(section) if barred or rules else []
+    if not barred.isdisjoint(map(likened, names)) or any(
+        rule(name.lower()) for rule in rules for name in names
+    ):
         raise BadMessage(400, "a trailer of a name that others must not say anything by")
 
 
@@ -635,7 +646,18 @@ class Chunks:
     @ivar trailers: The lines behind the last chunk, each with its CR LF, when it has.
     """
 
-    __slots__ = ("_barred", "_held", "_left", "_most", "_size", "_trailing", "_waste", "isDone", "trailers")
+    __slots__ = (
+        "_barred",
+        "_held",
+        "_left",
+        "_most",
+        "_rules",
+        "_size",
+        "_trailing",
+        "_waste",
+        "isDone",
+        "trailers",
+    )
 
     def __init__(self, most: int = 0) -> None:
         """
@@ -649,14 +671,19 @@ class Chunks:
         self._waste = 0
         self._trailing = False
         self._barred: frozenset[bytes] = frozenset()
+        self._rules: tuple[Callable[[bytes], bool], ...] = ()
         self.isDone = False
         self.trailers = b""
 
-    def bar(self, names: frozenset[bytes]) -> None:
+    def bar(self, names: frozenset[bytes], rule: Callable[[bytes], bool] | None = None) -> None:
         """
         Take no trailers of these names, in whatever spelling.
+
+        @param rule: Says of a name, in lower case, whether it is one of them.
         """
         self._barred |= frozenset(map(likened, names))
+        if rule is not None:
+            self._rules += (rule,)
 
     def feed(self, data: bytes, payload: list[bytes] | None = None) -> int:
         """
@@ -733,10 +760,12 @@ class Chunks:
                     # come before were looked at then.
                     seen = self._held.rfind(b"\r\n")
                     start = seen + 2 if seen >= 0 else 0
-                    checkTrailers(block[start : block.rindex(b"\r\n") + 2] + b"\r\n", self._barred)
+                    checkTrailers(
+                        block[start : block.rindex(b"\r\n") + 2] + b"\r\n", self._barred, self._rules
+                    )
                 self._held = block
                 return len(data)
-            checkTrailers(block[:end], self._barred)
+            checkTrailers(block[:end], self._barred, self._rules)
         self._held = b""
         self.trailers = block[: end - 2]
         self.isDone = True

@@ -67,6 +67,25 @@ class AmendedTests(SynchronousTestCase):
         )
         self.assertEqual(exchange.asked, [("forward", UPSTREAM)])
 
+    def test_globs(self) -> None:
+        """
+        What a glob fits is not to stand behind the body either, in whatever spelling.  Where there is no
+        glob nobody asks: the names are known.
+        """
+        exchange = self.made(FieldChanges(remove=("x-debug-*", "h*", "cookie")))
+        (amendment,) = exchange.amendments
+        self.assertEqual(amendment.removed, frozenset({b"cookie"}))
+        assert amendment.isBarred is not None
+        for name, isGone in (
+            (b"x-debug-a", True),
+            (b"x_debug.a", True),
+            (b"x-debugs", False),
+            (b"host", False),
+        ):
+            self.assertEqual(amendment.isBarred(name), isGone, name)
+        (amendment,) = self.made(FieldChanges(remove=("cookie",))).amendments
+        self.assertIsNone(amendment.isBarred)
+
     def test_host(self) -> None:
         """
         Another Host, unless what is filled in makes none.

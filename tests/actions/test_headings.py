@@ -31,7 +31,7 @@ class HeadingsTests(SynchronousTestCase):
         lens = Headings(changes).lens(Words(exchange.facts, exchange.fields))
         verifyObject(ILens, lens)
         head = lens.look(exchange.facts, AnswerHead(200, LINES, 5))
-        self.assertEqual(head[:1] + head[2:], (200, 5, (), False))
+        self.assertEqual(head[:1] + head[2:5], (200, 5, (), False))
         return head.fields
 
     def test_changes(self) -> None:
@@ -67,6 +67,21 @@ class HeadingsTests(SynchronousTestCase):
         changes = FieldChanges(add=(("A", "{header:x-a} of {client_ip}"),))
         self.assertEqual(self.seen(changes, "b\r\nC: d"), LINES + b"A: b  C: d of 192.0.2.1\r\n")
         self.assertEqual(self.seen(changes, "\u00fc"), LINES + b"A: \xc3\xbc of 192.0.2.1\r\n")
+
+    def test_trailers(self) -> None:
+        """
+        What goes is not to stand behind the body either; so it is with what is set.  Where nothing goes
+        nobody asks.
+        """
+        exchange = RecordingExchange.to("h", "/")
+        words = Words(exchange.facts, exchange.fields)
+        changes = FieldChanges((("Server", "y"),), (("X-New", "1"),), remove=("x-debug-*", "sum"))
+        head = Headings(changes).lens(words).look(exchange.facts, AnswerHead(200, LINES, 5))
+        (isBarred,) = head.barred
+        names = (b"server", b"sum", b"x-debug-a", b"x-new", b"sums", b"date", b"x\xfc")
+        self.assertEqual([name for name in names if isBarred(name)], list(names[:3]))
+        head = Headings(FieldChanges(add=(("X-New", "1"),))).lens(words).look(exchange.facts, head)
+        self.assertEqual(head.barred, (isBarred,))
 
     def test_shared(self) -> None:
         """

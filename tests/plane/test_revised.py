@@ -19,15 +19,19 @@ from smartproxy_tw.config.revision import (
     Rewrite,
 )
 
+from .askers import Asker
 from .conversation import status
 from .harness import TERMINATE, Origin, Peer, PlaneTests, field, turns
 from .streams import Client
+from .targets import Asked, Multiplexed, Server
 
 PAGE = (
     ErrorPage("404", (Representation("text/html", "<i>{path}</i> {route}|{request_id}"),)),
     ErrorPage("5xx", (Representation("text/plain", "sorry {status}"),)),
 )
 GZIP = Compress(("gzip",), minBytes=20)
+#: Of answers.
+BARE = Headers(response=FieldChanges((("Server", "p"),), remove=("x-secret", "x-debug-*")))
 BODY = b"all work and no play " * 40
 
 
@@ -132,6 +136,97 @@ class RevisedTests(PlaneTests):
         server = await origin.accepts()
         await server.ends()
         self.assertNotIn(b"eve", bytes(server.data))
+
+    async def test_trailersByGlob(self) -> None:
+        """
+        What a glob takes away is not said behind the body either.
+        """
+        client, origin = await self.begin(headers=Headers(FieldChanges(remove=("x-debug-*",))))
+        head = ask("/api/x", "Transfer-Encoding: chunked", method="POST")
+        client.sends(head + b"2\r\nhi\r\n0\r\nX-Debugs: 1\r\n\r\n")
+        server = await origin.accepts()
+        await server.head()
+        await server.expects(b"2\r\nhi\r\n0\r\nX-Debugs: 1\r\n\r\n")
+        server.sends(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await client.message(False)
+        client.sends(head + b"2\r\nhi\r\n")
+        await server.head()
+        await server.expects(b"2\r\nhi\r\n")
+        client.sends(b"0\r\nSum: 1\r\nX_Debug_A: eve\r\n\r\n")
+        self.assertEqual(status((await client.message())[0]), 400)
+        await server.ends()
+        self.assertNotIn(b"eve", bytes(server.data))
+
+    async def test_trailersBack(self) -> None:
+        """
+        What a route takes away of answers, or says itself, goes no further behind the body either.
+        """
+        client, origin = await self.begin(headers=BARE)
+        fields = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\n2\r\nok\r\n0\r\n"
+        server = None
+        for trailers, kept in (
+            (
+                b"X-SECRET: 1\r\nSum: 2\r\nx-debug-a: 3\r\nserver: t\r\nX-Secrets: 4\r\n",
+                b"Sum: 2\r\nX-Secrets: 4\r\n",
+            ),
+            (b"x-secret: 1\r\nx-secret: 2\r\n", b""),
+            (b"Sum: 3\r\n", b"Sum: 3\r\n"),
+            (b"", b""),
+        ):
+            answer = fields + trailers + b"\r\n"
+            for cut in (len(answer), len(fields), len(fields) + 4, len(answer) - 3):
+                client.sends(ask("/api/x"))
+                server = server or await origin.accepts()
+                await server.head()
+                server.sends(answer[:cut])
+                await turns(3)
+                server.sends(answer[cut:])
+                self.assertEqual(field(await client.head(), b"server"), b"p")
+                await client.expects(b"2\r\nok\r\n0\r\n" + kept + b"\r\n")
+
+    async def test_trailersBackOfStreams(self) -> None:
+        """
+        So it is by HTTP/2, from targets of either version; a body ends all the same if all behind it goes.
+        """
+        old = self.origin()
+        trailers: list[tuple[bytes, bytes]] = []
+
+        def answers(server: Server, asked: Asked) -> None:
+            server.answers(asked, body=b"ok", trailers=trailers)
+
+        def answer(head: bytes, body: bytes) -> bytes:
+            lines = b"".join(name + b": " + value + b"\r\n" for name, value in trailers)
+            return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n" + lines + b"\r\n"
+
+        old.answers(answer)
+        new = Multiplexed(self.origin(), answers)
+        ports = await self.port(), await self.port()
+        await self.use(
+            Route("old", (ports[0],), Forward((old.target,)), "http", headers=BARE),
+            Route("new", (ports[1],), Forward((new.target(),)), "http", headers=BARE),
+            http2PriorKnowledge=True,
+        )
+        for trailers in (
+            [(b"sum", b"2"), (b"x-secret", b"1"), (b"x-debug-a", b"1"), (b"server", b"t")],
+            [(b"x-secret", b"1")],
+        ):
+            kept = dict(trailers[:1]) if len(trailers) > 1 else {}
+            for port in ports:
+                asker = Asker(await self.client(port))
+                found = await asker.whole(asker.asks())
+                self.assertEqual((found.body, found.trailers, found.code), (b"ok", kept, None))
+            head = await self.asks1(ports[1])
+            self.assertEqual(head, b"".join(b"%b: %b\r\n" % each for each in kept.items()))
+
+    async def asks1(self, port: int) -> bytes:
+        """
+        What stands behind the body of an answer by HTTP/1.
+        """
+        client = await self.client(port)
+        client.sends(ask("/"))
+        await client.head()
+        await client.until(lambda: client.data.endswith(b"\r\n\r\n"), "the end of an answer")
+        return bytes(client.data).partition(b"0\r\n")[2][:-2]
 
     async def test_remembered(self) -> None:
         """

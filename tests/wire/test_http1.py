@@ -745,6 +745,21 @@ class ChunksTests(SynchronousTestCase):
         chunks.feed(b"0\r\nX-Users: eve\r\nX: user\r\n\r\n")
         self.assertTrue(chunks.isDone)
 
+    def test_barredByRule(self) -> None:
+        """
+        So is one that anybody who was asked has something against.
+        """
+        for name, isTaken in ((b"X-USER", False), (b"X_Other", False), (b"X-Mine", True)):
+            chunks = Chunks()
+            chunks.bar(frozenset(), lambda each: each == b"x-user")
+            chunks.bar(frozenset(), lambda each: each.startswith(b"x_"))
+            data = b"0\r\nA: b\r\n" + name + b": eve\r\n\r\n"
+            if isTaken:
+                chunks.feed(data)
+                self.assertTrue(chunks.isDone)
+            else:
+                self.assertRaises(BadMessage, chunks.feed, data)
+
     def test_afterTheEnd(self) -> None:
         """
         Once it has ended nothing more belongs to it.
