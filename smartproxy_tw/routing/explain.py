@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from ..config import names, texts
 from ..config.checks import demands
+from ..config.expressions import isSecret
 from ..config.model import (
     Application,
     Auto,
@@ -33,6 +34,7 @@ from ..config.model import (
     TLSPolicy,
 )
 from ..config.narration import revised
+from ..config.revision import Rewrite
 from ..config.runs import told
 from ..config.spoken import withProtocol
 from ..config.wards import asked as asking
@@ -519,8 +521,23 @@ def _revisions(route: Route, question: _Question) -> Iterator[tuple[str, str]]:
         except Unfit as why:
             yield "asked for", f"nothing: what comes of rewriting is answered with {why.status}"
         else:
-            yield "asked for", question.target if target is None else target.decode("ascii")
+            text = question.target if target is None else _hidden(target.decode("ascii"), route.rewrite)
+            yield "asked for", text
     yield from revised(route)
+
+
+def _hidden(target: str, rewrite: Rewrite) -> str:
+    """
+    A target without what its query was given by names that secrets have.
+    """
+    path, mark, query = target.partition("?")
+    parameters = query.split("&")
+    # Those that are set stand at the end, in their order, with no & in any of them.
+    first = len(parameters) - len(rewrite.querySet)
+    for place, (name, _) in enumerate(rewrite.querySet, first):
+        if isSecret(name):
+            parameters[place] = f"{parameters[place].partition('=')[0]}=(hidden)"
+    return path + mark + "&".join(parameters)
 
 
 def _certificate(source: CertificateSource) -> str:

@@ -371,6 +371,32 @@ The routes:
         deeds = explain(config, "http://a/api/7/x", Circumstances(("X-A: ..",))).deeds
         self.assertIn(("asked for", "nothing: what comes of rewriting is answered with 400"), deeds)
 
+    def test_hidden(self) -> None:
+        """
+        What a query is given by a name that secrets have is not shown; what came is, and what else is given.
+        """
+        route = http(
+            "r",
+            action=Forward((Target("h", 1),)),
+            rewrite=Rewrite(
+                addPrefix="/v",
+                querySet=(("a", "1"), ("API_Key", "gehe&im"), ("t\u00f6ken token", "g"), ("b", "{path}")),
+            ),
+        )
+        config = configure(route)
+        for query, came in (
+            ("?y=(1)&token=mine&a=9", "y=(1)&token=mine&"),
+            ("", ""),
+            ("?API_Key=gehe%26im", ""),
+        ):
+            said = f"/v/x?{came}a=1&API_Key=(hidden)&t%C3%B6ken%20token=(hidden)&b=%2Fx"
+            self.assertIn(("asked for", said), explain(config, f"http://a/x{query}").deeds)
+        config = configure(replace(route, rewrite=Rewrite(querySet=(("key", "g" * 70000),))))
+        self.assertIn(
+            ("asked for", "nothing: what comes of rewriting is answered with 414"),
+            explain(config, "http://a/").deeds,
+        )
+
     def test_policy(self) -> None:
         """
         A route that is before the one that the handshake was made by, and
