@@ -184,6 +184,14 @@ class Security:
     certificate: CertificateHeaders | None = None
 
     @property
+    def countsClients(self) -> bool:
+        """
+        Whether anything depends on what one client is.
+        """
+        isLimited = self.limit is not None and self.limit.by == "ip"
+        return isLimited or self.perClient is not None or self.rate is not None
+
+    @property
     def needsHTTP(self) -> tuple[str, ...]:
         """
         What of it only requests can have, as the configuration calls it.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from .clients import Clients, numberOf
 from .model import Route
+from .security import Security
 
 __all__ = ["asked", "denial"]
 
@@ -32,10 +33,13 @@ def asked(route: Route) -> Iterator[str]:
         if settings.limit is not None:
             limit = settings.limit
             whom = {"ip": "each client", "path": "each path", "route": "all together"}
+            atOnce = f", {limit.burst} at once" if limit.burst != limit.requests else ""
             yield (
                 f"{_count(limit.requests, 'request', 'requests')} in {limit.window:g} s for "
-                f"{whom.get(limit.by) or f'each value of {limit.header}'}"
+                f"{whom.get(limit.by) or f'each value of {limit.header}'}{atOnce}"
             )
+        if settings.prefix != Security().prefix and settings.countsClients:
+            yield f"a client with IPv6 is a /{settings.prefix}"
     if route.cors is not None:
         yield f"CORS for {', '.join(route.cors.origins[:4])}{' and others' * (len(route.cors.origins) > 4)}"
     if route.webSocket is not None:

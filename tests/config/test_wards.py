@@ -66,6 +66,27 @@ class WardsTests(SynchronousTestCase):
             list(asked(Route("a", (80,), Block(), "http", bodyBytes=0))), ["bodies of any length"]
         )
 
+    def test_unusual(self) -> None:
+        """
+        How many may come at once, and what one client is with IPv6, is told where it is not the usual; the
+        latter only where clients are counted.
+        """
+        five = "5 requests in 1 s for each client"
+        at = "a client with IPv6 is a /56"
+        for settings, told in (
+            (Security(limit=RateLimit(5, 1.0, 5)), [five]),
+            (Security(limit=RateLimit(5, 1.0, 20)), [f"{five}, 20 at once"]),
+            (Security(limit=RateLimit(5, 1.0, 1)), [f"{five}, 1 at once"]),
+            (Security(limit=RateLimit(5, 1.0, 5), prefix=56), [five, at]),
+            (Security(perClient=2, prefix=56), ["at most 2 at a time for each client", at]),
+            (Security(rate=2, prefix=56), ["2 new connections in a minute for each client", at]),
+            (
+                Security(connections=2, limit=RateLimit(5, 1.0, 5, "route"), prefix=56),
+                ["at most 2 at a time", "5 requests in 1 s for all together"],
+            ),
+        ):
+            self.assertEqual(list(asked(Route("a", (80,), Block(), "http", security=settings))), told)
+
     def test_denial(self) -> None:
         """
         Whom the lists keep out is told, by the list that does.
