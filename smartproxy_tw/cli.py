@@ -629,7 +629,7 @@ def _operate(options: argparse.Namespace) -> int:
         if options.command == "upgrade":
             from .commands.upgrade import PATIENCE, upgrade
 
-            return OK if upgrade(asking(path, PATIENCE)) else TROUBLE
+            return OK if upgrade(asking(path, PATIENCE), lambda other: asking(other, _SOON)) else TROUBLE
         from .commands.top import Terminal, Top
 
         terminal = Terminal()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .service.inherited import Inherited
     from .service.status import CertificateStatus
     from .service.testator import Testator
-    from .service.upgrading import Upgrading
+    from .service.upgrading import Successor, Upgrading
 
 __all__ = ["Options", "makeService"]
 
@@ -216,7 +216,7 @@ def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IServi
         if wish is not None and wish.room:
             deposit = _deposit(wish, reactor, inherited)
 
-        def upgrade(asker: str) -> Deferred[int]:
+        def upgrade(asker: str) -> Deferred[Successor]:
             assert upgrading is not None
             return upgrading.upgrade(asker)
 

@@ -94,7 +94,8 @@ def socketOf(config: Config) -> str:
     if config.admin is None:
         raise ProxyAway(
             "The configuration says admin: off, so that the running proxy cannot be spoken to."
-            " Take that out of the file, and restart the proxy."
+            " Take that out of the file, and restart the proxy; or, if it runs by what the file said before,"
+            " name its socket with --socket."
         )
     return config.admin.socket
 

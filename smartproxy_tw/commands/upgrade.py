@@ -22,9 +22,14 @@ PATIENCE = 300.0
 _SOON = 30.0
 _BETWEEN = 0.05
 
+# So long after the one before has left its place the pidfile names the next one at the latest, in seconds,
+# where nobody can be asked: it is told, and writes it, at once.
+_CLAIMED = 0.5
+
 
 def upgrade(
     ask: Ask,
+    elsewhere: Callable[[str], Ask],
     *,
     out: TextIO | None = None,
     err: TextIO | None = None,
@@ -33,9 +38,11 @@ def upgrade(
 ) -> bool:
     """
     Have it done, and wait until the next process is the one that is spoken to: then the
-    pidfile names it too.
+    pidfile names it too.  One that is not to be spoken to is waited for until the one before
+    has made room.
 
     @param ask: Asks the proxy.
+    @param elsewhere: Makes what asks the one at another socket, of this path.
     @param out: Where it is told what has come of it.
     @param err: Where it is told what goes wrong.
     @param clock: Measures how long it takes.
@@ -50,14 +57,32 @@ def upgrade(
         print(answer.error, file=err)
         return False
     process = answer.members["process"]
-    found, deadline = _answering(ask), clock() + _SOON
-    while found != process and clock() < deadline:
+    # A proxy of another version does not tell where the next one is going to be.
+    place = answer.members.get("admin_socket", "")
+    # The place of the one before may be the same by another name.
+    asks = [ask, elsewhere(place)] if place else [ask]
+
+    def isDone() -> bool:
+        if place is None:
+            return _answering(ask) != before
+        return any(_answering(each) == process for each in asks)
+
+    deadline, isThere = clock() + _SOON, isDone()
+    while not isThere and clock() < deadline:
         sleep(_BETWEEN)
-        found = _answering(ask)
-    if found is not None and found == before:
+        isThere = isDone()
+    if isThere and place is None:
+        sleep(_CLAIMED)
+        isThere = isDone()
+    if not isThere and before is not None and _answering(ask) == before:
         print(f"process {process} was to take over, and {before} goes on: its log says why", file=err)
         return False
-    print(f"process {process} has taken over from {before}", file=out)
+    more = ""
+    if place is None:
+        more = ", and cannot be spoken to: its configuration says admin: off"
+    elif place and not isThere:
+        more = f", and does not answer at {place}: its log says why"
+    print(f"process {process} has taken over from {before}{more}", file=out)
     return True
 
 

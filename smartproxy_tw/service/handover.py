@@ -9,13 +9,15 @@ Over a socket that both have, one word in each message::
     bound           ->        stops ordering
                     <-   drained TARGETS        nothing new is sent to these, since then
                     <-   yours                  the state directory is its own
+    spoken PATH     ->                          where its admin socket is going to be
     serving PID     ->        closes its ports
                     <-   alone                  it may order, nobody else answers
 
 Until C{serving} the one before may have second thoughts (C{stop}), and the next one may
 have to tell why it cannot (C{failed TEXT}).  If the one before is gone, then everything
 is the next one's.  C{TARGETS} is JSON, an object of POSIX seconds by name; there is one
-such word, or more where they are many, or none.  A word that the other does not know is
+such word, or more where they are many, or none.  C{PATH} is empty where there is to be no
+admin socket.  A word that the other does not know is
 passed over, so that either may be of another version.
 """
 
@@ -273,14 +275,16 @@ class Heir:
         lock, self._lock = self._lock, None
         return lock
 
-    async def alone(self) -> None:
+    async def alone(self, admin: str | None) -> None:
         """
         Everything is served: wait until nobody else serves it.
 
+        @param admin: The path of the admin socket that is there then; L{None}: none is.
         @raise StartError: As in L{given}.
         """
         if self._isOver:
             return
+        self._line.tell("spoken", admin or "")
         self._line.tell("serving", str(os.getpid()))
         await self._alone.when()
         self._isOver = True

@@ -342,7 +342,8 @@ class Life:
         )
         if self._heir is not None:
             # Who asks about a challenge is to find it, whichever process accepts.
-            await self._heir.alone()
+            admin = self._config.admin
+            await self._heir.alone(None if admin is None else admin.socket)
         # The gate.  Links three and four are awaited inside of each order.
         self._gate.happen()
         self._duties.perform(certificates, plane)

@@ -336,7 +336,7 @@ _SCHEMAS: Mapping[str, Any] = {
     "Deactivated": _object({**_ACCOUNT["properties"], "deactivated": _TEXT}),
     "LogLevel": _object({"level": _orNull(_TEXT)}),
     "Reload": _object({"reloaded": _CLAIM, "changes": _CHANGES, "lines": _NAMES}),
-    "Upgrade": _object({"process": {"type": "integer"}}),
+    "Upgrade": _object({"process": {"type": "integer"}, "admin_socket": _orNull(_TEXT)}, "admin_socket"),
     "Upstreams": _object(
         {
             "upstreams": _list(

@@ -49,6 +49,7 @@ from .errors import StartError, StoppedError
 
 if TYPE_CHECKING:
     from .announcer import Announcer
+    from .upgrading import Successor
 
 __all__ = ["ExitStatus", "NotStarted", "Process", "Subject", "Terminal", "hasTerminal"]
 
@@ -192,7 +193,7 @@ class Process(MultiService):
         hasTerminal: Callable[[], bool] = lambda: False,
         announcer: Announcer | None = None,
         onUpgrade: Callable[[Callable[[], None]], object] = lambda _: None,
-        upgrade: Callable[[str], Deferred[int]] | None = None,
+        upgrade: Callable[[str], Deferred[Successor]] | None = None,
         onRefusal: Callable[[str], object] = lambda _: None,
     ) -> None:
         """

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .eventlog import Verbosity
     from .events import Events
     from .status import CertificateStatus
+    from .upgrading import Successor
     from .upstreams import Upstreams
 
 __all__ = ["Reception", "Subject"]
@@ -68,7 +69,7 @@ class Reception:
         leave: Callable[[], object],
         complete: Callable[[CertificateStatus], CertificateStatus],
         verbosity: Verbosity | None,
-        upgrade: Callable[[str], Deferred[int]],
+        upgrade: Callable[[str], Deferred[Successor]],
     ) -> None:
         """
         @param reactor: Listens, and tells the time.

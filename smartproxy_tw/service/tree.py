@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .renewal import Advise
     from .revoking import Revoke
     from .status import CertificateStatus, Figures
+    from .upgrading import Successor
     from .ways import Obtain
 
 __all__ = ["SmartProxy"]
@@ -99,7 +100,7 @@ class SmartProxy(MultiService):
         read: Read | None = None,
         inherited: Inherited | None = None,
         heir: Heir | None = None,
-        upgrade: Callable[[str], Deferred[int]] | None = None,
+        upgrade: Callable[[str], Deferred[Successor]] | None = None,
         deposit: Deposit | None = None,
     ) -> None:
         """
@@ -454,7 +455,7 @@ def _requireTravelling(config: Config) -> None:
         raise ValueError(why)
 
 
-def _embedded(asker: str) -> Deferred[int]:
+def _embedded(asker: str) -> Deferred[Successor]:
     return fail(UpgradeRefused("It is part of another program, which alone can be begun anew."))
 
 

@@ -30,7 +30,7 @@ from .errors import StartError, StoppedError, UpgradeRefused
 from .handover import VARIABLE, Estate, Line, drained, pair
 from .readiness import Readiness
 
-__all__ = ["Program", "Subject", "Upgrading"]
+__all__ = ["Program", "Subject", "Successor", "Upgrading"]
 
 #: So long the next process has for each of its steps, in seconds: ten thousand
 #: certificates are read in one of them.
@@ -102,6 +102,20 @@ class Program:
     environ: Mapping[str, str] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """
+    The process that serves from now on.
+
+    @ivar process: Its number.
+    @ivar admin: The path of the socket by which it is going to be spoken to, when this one is out
+        of its way; empty: there is none.  L{None}: it has not said, being of another version.
+    """
+
+    process: int
+    admin: str | None = None
+
+
 class _Next(ProcessProtocol):
     """
     The next process, seen from this one.
@@ -165,6 +179,13 @@ class _Next(ProcessProtocol):
             waiting.errback(self._trouble)
 
     @property
+    def spoken(self) -> str | None:
+        """
+        See L{Successor.admin}.
+        """
+        return self._told.get("spoken")
+
+    @property
     def trouble(self) -> Exception | None:
         return self._trouble
 
@@ -223,7 +244,7 @@ class Upgrading:
         self._next: _Next | None = None
         self._departure: Any = None
 
-    def upgrade(self, asker: str) -> Deferred[int]:
+    def upgrade(self, asker: str) -> Deferred[Successor]:
         """
         Do it.
 
@@ -263,9 +284,9 @@ class Upgrading:
             return departed
         return succeed(None)
 
-    async def _run(self, asker: str) -> int:
+    async def _run(self, asker: str) -> Successor:
         try:
-            pid = await self._upgrade(asker)
+            successor = await self._upgrade(asker)
         except (UpgradeRefused, StoppedError, StartError, OSError) as why:
             self._isRunning = False
             self._log.error(
@@ -279,9 +300,9 @@ class Upgrading:
             self._isRunning = False
             self._log.failure("A defect while upgrading", event="upgrade-defect")
             raise
-        return pid
+        return successor
 
-    async def _upgrade(self, asker: str) -> int:
+    async def _upgrade(self, asker: str) -> Successor:
         await self._subject.whenReady()
         estate = self._subject.estate()
         self._log.info("The next process is begun ({asker})", event="upgrade", asker=asker)
@@ -304,7 +325,7 @@ class Upgrading:
         # Who distributes connections is to look elsewhere before nobody is accepted here.
         self._subject.giveWay(pid)
         self._departure = self._reactor.callLater(_ANSWERED, partial(self._depart, found, line, pid))
-        return pid
+        return Successor(pid, found.spoken)
 
     def _begin(self, found: _Next, estate: Estate) -> Line:
         ours, theirs = pair()

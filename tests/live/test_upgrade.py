@@ -462,6 +462,37 @@ class UpgradeTests(UpgradeCase):
             self.comesTrue(lambda: self.main() != before, "another process is the main one")
             self.assertEqual(found.stdout, f"process {self.main()} has taken over from {before}\n")
 
+    def test_commandElsewhere(self) -> None:
+        """
+        It tells so at once when the next process is spoken to elsewhere, or not at all, and the pidfile names
+        that one then.
+        """
+        self.write(0)
+        with self.going([*TWISTD, "-n", *self.line]):
+            self.comesTrue(lambda: fetch(self.plain, "/version") == "0", "it serves")
+            for old, settings, more in (
+                ("state", "state_dir: ./other", ""),
+                (
+                    "other",
+                    "state_dir: ./other\nadmin: off",
+                    ", and cannot be spoken to: its configuration says admin: off",
+                ),
+            ):
+                before = self.main()
+                place = self.directory / old / "admin.sock"
+                self.comesTrue(place.exists, "the socket is there")
+                self.write(1, **{"state_dir: ./state": settings})
+                command = [sys.executable, "-m", "smartproxy_tw.cli", "upgrade", "--socket", str(place)]
+                begun = time.monotonic()
+                found = subprocess.run(
+                    command, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+                )
+                # Where it waits for what does not come it does so for 30 seconds.
+                self.assertLess(time.monotonic() - begun, 25)
+                self.assertEqual(found.returncode, 0, found.stderr)
+                self.assertNotEqual(self.main(), before)
+                self.assertEqual(found.stdout, f"process {self.main()} has taken over from {before}{more}\n")
+
 
 class OrderTests(test_resume.ResumeCase):
     """

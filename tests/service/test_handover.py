@@ -189,7 +189,8 @@ class HeirTests(SynchronousTestCase):
         self.before.send(b"yours ")
         self.reactor.read()
         self.assertEqual(self.successResultOf(given), self.lock)
-        alone = Deferred.fromCoroutine(self.heir.alone())
+        alone = Deferred.fromCoroutine(self.heir.alone("/s t/admin.sock"))
+        self.assertEqual(self.before.recv(100), b"spoken /s t/admin.sock")
         self.assertEqual(self.before.recv(100), b"serving %d" % os.getpid())
         self.assertNoResult(alone)
         self.assertEqual(self.claims, 0)
@@ -199,7 +200,7 @@ class HeirTests(SynchronousTestCase):
         self.assertEqual((self.claims, self.reactor.readers), (1, []))
         # It may be started again.
         self.assertIsNone(self.successResultOf(Deferred.fromCoroutine(self.heir.given())))
-        self.successResultOf(Deferred.fromCoroutine(self.heir.alone()))
+        self.successResultOf(Deferred.fromCoroutine(self.heir.alone(None)))
         self.heir.fail("too late")
 
     def test_drained(self) -> None:
@@ -240,7 +241,7 @@ class HeirTests(SynchronousTestCase):
         self.before.send(b"stop ")
         self.reactor.read()
         self.failureResultOf(given, StartError)
-        self.failureResultOf(Deferred.fromCoroutine(self.heir.alone()), StartError)
+        self.failureResultOf(Deferred.fromCoroutine(self.heir.alone(None)), StartError)
 
     def test_gone(self) -> None:
         """
@@ -250,8 +251,19 @@ class HeirTests(SynchronousTestCase):
         self.before.close()
         self.reactor.read()
         self.assertEqual(self.successResultOf(given), self.lock)
-        self.successResultOf(Deferred.fromCoroutine(self.heir.alone()))
+        self.successResultOf(Deferred.fromCoroutine(self.heir.alone(None)))
         self.assertEqual(self.claims, 1)
+
+    def test_silent(self) -> None:
+        """
+        That it is not going to be spoken to is told, too.
+        """
+        alone = Deferred.fromCoroutine(self.heir.alone(None))
+        self.assertEqual(self.before.recv(100), b"spoken ")
+        self.assertEqual(self.before.recv(100), b"serving %d" % os.getpid())
+        self.before.send(b"alone ")
+        self.reactor.read()
+        self.successResultOf(alone)
 
     def test_failed(self) -> None:
         """

@@ -164,7 +164,7 @@ class ProcessTests(SynchronousTestCase):
         acts: list[Any] = []
         askers: list[str] = []
 
-        def upgrade(asker: str) -> Deferred[int]:
+        def upgrade(asker: str) -> Deferred[Any]:
             askers.append(asker)
             return fail(StoppedError("no"))
 

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smartproxy_tw.service.desk import Desk, Reply
 from smartproxy_tw.service.errors import UpgradeRefused
 from smartproxy_tw.service.upgrades import Upgrades
+from smartproxy_tw.service.upgrading import Successor
 
 
 class UpgradesTests(SynchronousTestCase):
@@ -17,14 +18,14 @@ class UpgradesTests(SynchronousTestCase):
     A desk before something that does as it is told.
     """
 
-    def ask(self, outcome: Deferred[int]) -> Reply:
+    def ask(self, outcome: Deferred[Successor]) -> Reply:
         """
         Ask for an upgrade.
         """
         desk = Desk()
         self.askers: list[str] = []
 
-        def upgrade(asker: str) -> Deferred[int]:
+        def upgrade(asker: str) -> Deferred[Successor]:
             self.askers.append(asker)
             return outcome
 
@@ -34,10 +35,15 @@ class UpgradesTests(SynchronousTestCase):
 
     def test_done(self) -> None:
         """
-        It is told which process serves.
+        It is told which process serves, and where that is spoken to, if it has said so.
         """
-        reply = self.ask(succeed(12))
-        self.assertEqual((reply.status, reply.members, self.askers), (200, {"process": 12}, ["user 7"]))
+        for successor, members in (
+            (Successor(12), {"process": 12}),
+            (Successor(12, ""), {"process": 12, "admin_socket": None}),
+            (Successor(12, "/s/admin.sock"), {"process": 12, "admin_socket": "/s/admin.sock"}),
+        ):
+            reply = self.ask(succeed(successor))
+            self.assertEqual((reply.status, reply.members, self.askers), (200, members, ["user 7"]))
 
     def test_refused(self) -> None:
         """

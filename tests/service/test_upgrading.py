@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.service.errors import UpgradeRefused
 from smartproxy_tw.service.handover import VARIABLE, Estate
-from smartproxy_tw.service.upgrading import PATIENCE, Program, Upgrading
+from smartproxy_tw.service.upgrading import PATIENCE, Program, Successor, Upgrading
 
 
 class Child:
@@ -144,7 +144,7 @@ class UpgradingTests(SynchronousTestCase):
         self.story.append("departs")
         return succeed(None)
 
-    def begins(self) -> tuple[Deferred[int], Child]:
+    def begins(self) -> tuple[Deferred[Successor], Child]:
         """
         An upgrade.
         """
@@ -160,7 +160,7 @@ class UpgradingTests(SynchronousTestCase):
             child.says(word)
             self.world.read()
 
-    def refused(self, upgraded: Deferred[int], why: str) -> None:
+    def refused(self, upgraded: Deferred[Successor], why: str) -> None:
         """
         It came to nothing, which is told, and another one may be begun.
         """
@@ -190,7 +190,7 @@ class UpgradingTests(SynchronousTestCase):
         self.assertEqual(self.story, ["rests"])
         self.assertEqual(child.end.recv(100), b"yours ")
         self.hears(child, "serving 4242")
-        self.assertEqual(self.successResultOf(upgraded), 4242)
+        self.assertEqual(self.successResultOf(upgraded), Successor(4242))
         # Not ready, and still there for everybody.
         self.assertEqual(self.story, ["rests", "4242 serves"])
         self.world.advance(0.1)
@@ -213,8 +213,20 @@ class UpgradingTests(SynchronousTestCase):
         self.assertEqual(child.end.recv(100), b'drained {"10.0.0.7:3000": 1500000000.0}')
         self.assertEqual(child.end.recv(100), b"yours ")
         self.hears(child, "serving 4242")
-        self.assertEqual(self.successResultOf(upgraded), 4242)
+        self.assertEqual(self.successResultOf(upgraded), Successor(4242))
         self.world.advance(0.1)
+
+    def test_spoken(self) -> None:
+        """
+        The next process tells where it is going to be spoken to, or that it is not.
+        """
+        for word, admin in (("spoken /s t/admin.sock", "/s t/admin.sock"), ("spoken ", "")):
+            self.setUp()
+            upgraded, child = self.begins()
+            self.hears(child, "begun 4242", "bound", word, "serving 4242")
+            self.assertEqual(self.successResultOf(upgraded), Successor(4242, admin))
+            self.world.advance(0.1)
+            self.close()
 
     def test_onlyOne(self) -> None:
         """
