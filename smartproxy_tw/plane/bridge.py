@@ -159,7 +159,14 @@ def pair(poller: Poller) -> tuple[socket.socket, socket.socket]:
     @raise OSError: There are no sockets to be had.
     """
     both = socket.socketpair()
-    for each in both:
-        each.setblocking(False)
-        poller.add(each.fileno(), unheard)
+    try:
+        for each in both:
+            each.setblocking(False)
+            poller.add(each.fileno(), unheard)
+    except OSError:
+        # epoll may refuse the second one (fs.epoll.max_user_watches).
+        for each in both:
+            poller.forget(each.fileno())
+            each.close()
+        raise
     return both

@@ -4,13 +4,22 @@ Streams of HTTP/2 that have become tunnels: WebSockets to a target of HTTP/2.
 
 from __future__ import annotations
 
+import errno
+import os
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
 from smartproxy_tw.config.model import Forward, Route
+from smartproxy_tw.plane.bridge import pair
+from smartproxy_tw.plane.poller import Poller
 from smartproxy_tw.wire.frames import CANCEL, frame
 
 from ..wire.conversations import block
 from .askers import Asker
 from .harness import PlaneTests, field, turns
 from .targets import Multiplexed
+from .test_poller import Readers
 
 HANDSHAKE = (
     b"GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -24,6 +33,50 @@ CONNECT = (
     (b":path", b"/chat"),
     (b"sec-websocket-version", b"13"),
 )
+
+
+class Crowded(Poller):
+    """
+    One that the kernel lets watch only so many descriptors more.
+    """
+
+    room = 0
+
+    def add(self, descriptor: int, *how: Any) -> None:
+        """See L{Poller}."""
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.room -= 1
+        super().add(descriptor, *how)
+
+
+class PairTests(SynchronousTestCase):
+    """
+    L{pair}.
+    """
+
+    def test_refused(self) -> None:
+        """
+        Where the kernel watches no more sockets, whichever of the two it is, none is left, nor anybody who
+        waits for one.
+        """
+        reactor: Any = Readers()
+        poller = Crowded(reactor)
+        poller.start()
+        self.addCleanup(poller.stop)
+        handlers, open_ = dict(poller.handlers), os.listdir("/proc/self/fd")
+        for room in (0, 1):
+            poller.room = room
+            # What was raised, which is kept, is no reason for them to stay open.
+            why = self.assertRaises(OSError, pair, poller)
+            self.assertEqual(why.errno, errno.ENOSPC)
+            self.assertEqual((poller.handlers, os.listdir("/proc/self/fd")), (handlers, open_))
+        poller.room = 2
+        for each in pair(poller):
+            self.assertFalse(each.getblocking())
+            self.assertIn(each.fileno(), poller.handlers)
+            poller.forget(each.fileno())
+            each.close()
 
 
 class UpgradeTests(PlaneTests):
