@@ -67,6 +67,7 @@ class CertificateFacts(NamedTuple):
 
     @ivar subject: Whom it is for, as RFC 4514 writes names; empty where it has no subject.
     @ivar names: The names beside that, with a comma between them: C{DNS:a.example}.
+        Those of directories are as the subject, but for commas within values, which are C{\\2C}.
     @ivar fingerprint: Its SHA-256, in hexadecimal digits, lower-case.
     @ivar serial: Its serial number, likewise.
     """

@@ -5,9 +5,15 @@ for the name that the peer was connected by.
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 from OpenSSL import SSL, crypto
 
 from ..facts import CertificateFacts
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 __all__ = ["commonNameOf", "noteDistrust", "reasonOf", "shownBy", "verifyPeer", "versionOf"]
 
@@ -24,6 +30,8 @@ _DISTRUST = {
     66: "its key is too weak",
     68: "its signature is too weak",
 }
+
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def noteDistrust(
@@ -72,7 +80,7 @@ def shownBy(connection: SSL.Connection) -> CertificateFacts | None:
     shown = certificate.to_cryptography()
     try:
         names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        beside = ",".join(f"{type(each).__name__.removesuffix('Name')}:{each.value}" for each in names)
+        beside = ",".join(f"{type(each).__name__.removesuffix('Name')}:{_text(each)}" for each in names)
     except (
         x509.ExtensionNotFound,
         x509.DuplicateExtension,
@@ -83,6 +91,26 @@ def shownBy(connection: SSL.Connection) -> CertificateFacts | None:
     return CertificateFacts(
         shown.subject.rfc4514_string(), beside, shown.fingerprint(SHA256()).hex(), f"{shown.serial_number:x}"
     )
+
+
+def _text(name: x509.GeneralName) -> str:
+    """
+    A name beside the subject.  Of those that are no text a name of a directory is as RFC 4514 writes it, as
+    the subject is, and one that is known by a number is that, with its bytes as it writes those.
+    """
+    from cryptography import x509
+
+    if isinstance(name, x509.DirectoryName):
+        # A comma within a value as RFC 4514 section 3 has it too: who cuts all the names at their commas
+        # takes nothing in it for a name of its own.
+        return _ESCAPED.sub(
+            lambda found: r"\2C" if found[1] == "," else found[0], name.value.rfc4514_string()
+        )
+    if isinstance(name, x509.RegisteredID):
+        return name.value.dotted_string
+    if isinstance(name, x509.OtherName):
+        return f"{name.type_id.dotted_string}=#{name.value.hex()}"
+    return str(name.value)
 
 
 def versionOf(connection: SSL.Connection) -> str:
