@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlsplit
 
 from ..config import names, texts
@@ -34,7 +34,6 @@ from ..config.model import (
     TLSPolicy,
 )
 from ..config.narration import revised
-from ..config.revision import Rewrite
 from ..config.runs import told
 from ..config.spoken import withProtocol
 from ..config.wards import asked as asking
@@ -50,6 +49,9 @@ from .rule import Ask, Rule, Standing, readingRules
 from .sight import Sight
 from .steps import Steps, finish, paused
 from .table import Chosen, Miss, PortTable, compilingTable
+
+if TYPE_CHECKING:
+    from ..config.revision import Rewrite
 
 __all__ = ["Circumstances", "Explanation", "Verdict", "explain", "explaining"]
 
