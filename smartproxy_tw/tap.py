@@ -383,7 +383,11 @@ def _announcer(wish: Wish, reactor: Any, subject: Any) -> Announcer:
 def _aside(path: str) -> Callable[[], Config]:
     from .config.reading import Reading
 
-    return Reading(path, _load).result
+    reading = Reading(path, _load)
+    if len(os.sched_getaffinity(0)) == 1:
+        # There is nothing to be gained from both at a time, and their caches and pages to be lost.
+        reading.wait()
+    return reading.result
 
 
 def _load(path: str) -> Config:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from inspect import get_annotations
 from operator import attrgetter
 from typing import Any
 
@@ -37,7 +38,7 @@ _MOST = 200
 #: A list for people names so many.
 _NAMED = 10
 
-_Facts = attrgetter(*(each.name for each in fields(Route) if each.name != "line"))
+_Facts = attrgetter(*(name for name in get_annotations(Route) if name != "line"))
 
 
 @dataclass(frozen=True, slots=True)

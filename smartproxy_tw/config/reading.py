@@ -45,6 +45,7 @@ class Reading:
         self._path = path
         self._load = load
         self._child = 0
+        self._data: bytes | None = None
         _acquaint()
         self._source, sink = os.pipe()
         try:
@@ -57,6 +58,16 @@ class Reading:
             self._tell(sink)
         os.close(sink)
 
+    def wait(self) -> None:
+        """
+        Wait until it is read.
+        """
+        if self._data is None:
+            with os.fdopen(self._source, "rb") as source:
+                self._data = source.read()
+            if self._child:
+                os.waitpid(self._child, 0)
+
     def result(self) -> Config:
         """
         Wait for it.  To be called once.
@@ -64,10 +75,8 @@ class Reading:
         @return: The configuration.
         @raise ConfigError: It is wrong.
         """
-        with os.fdopen(self._source, "rb") as source:
-            data = source.read()
-        if self._child:
-            os.waitpid(self._child, 0)
+        self.wait()
+        data, self._data = self._data, b""
         outcome = pickle.loads(data) if data else None
         if isinstance(outcome, tuple):
             raise ConfigError(outcome)

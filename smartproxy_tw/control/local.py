@@ -57,15 +57,17 @@ __all__ = ["LocalPlane"]
 # How often draining looks whether it is done, in seconds.
 _LOOK = 0.05
 
-#: What few connections or routes need is imported after the first table is in use, in quiet moments, rather
-#: than before the first answer; but soon, while what is installed is the same version, and not when a
-#: connection waits for it.
+#: What few connections or routes need is imported so long after the first table is in use, in seconds, and in
+#: quiet moments, rather than before the first answer; but while what is installed is still the same version,
+#: and not when a connection waits for it.
+_SETTLED = 1.0
 _SELDOM = (
     "smartproxy_tw.wire.hpack",
     "smartproxy_tw.wire.http2",
     "smartproxy_tw.plane.multiplex",
     "smartproxy_tw.plane.trunk",
     "smartproxy_tw.upstream.shared",
+    "smartproxy_tw.upstream.breaker",
     "smartproxy_tw.guards.passage",
     "smartproxy_tw.guards.advice",
     "smartproxy_tw.guards.cors",
@@ -252,8 +254,8 @@ class LocalPlane:
         former, self._records, self._recordsFor = self._records, records, config.accessLog
         if former is not None and former is not records:
             former.close()
-        if self._isAlone:
-            self._poller.whenIdle(self._acquaint)
+        if self._isAlone and self._seldom:
+            self._poller.after(_SETTLED, self._acquaint)
         unplugged, self._plugged = self._plugged, plugged
         if unplugged is not None:
             unplugged.close(plugged)

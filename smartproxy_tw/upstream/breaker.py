@@ -16,7 +16,7 @@ what any probe says when it gets there; when it does not the pause begins anew, 
 longer, since otherwise every request that finds no target would make it so.
 
 A target that does what it should has no breaker at all, so that nothing is asked of
-one for each request.
+one for each request; nor is this imported before one does not.
 """
 
 from __future__ import annotations
@@ -29,29 +29,9 @@ from ..values import dataclass
 
 if TYPE_CHECKING:
     from ..config.model import Ejection
+    from .cohort import Cohort
 
-__all__ = ["Breaker", "Cohort"]
-
-
-@dataclass(slots=True)
-class Cohort:
-    """
-    The targets that are alternatives to one another, of which half at most are passed
-    over at a time; numbers only, so that nobody is kept alive by it.
-
-    @ivar size: How many there are.
-    @ivar absent: How many of them are passed over.
-    """
-
-    size: int = 0
-    absent: int = 0
-
-    @property
-    def hasRoom(self) -> bool:
-        """
-        Whether one more may be.
-        """
-        return self.absent + 1 <= self.size // 2
+__all__ = ["Breaker"]
 
 
 class _Life(Protocol):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..config.model import Target
     from ..plane.half import TargetHalf
     from ..plane.poller import Poller
-    from .breaker import Cohort
+    from .cohort import Cohort
     from .resolve import Resolver
 
 __all__ = ["CountedPlace"]

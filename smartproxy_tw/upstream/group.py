@@ -20,8 +20,8 @@ from ..interfaces import IUpstream
 from ..plane.census import cell
 from ..plane.contexts import clientContext
 from .attempt import Attempt, LinkAttempt
-from .breaker import Cohort
 from .budget import Budget
+from .cohort import Cohort
 from .counted import CountedPlace
 from .denial import Denial
 from .dial import Means, Secrecy, offered

@@ -16,7 +16,6 @@ from ..config.model import Ejection
 from ..plane.link import Link
 from ..plane.poller import ARRIVALS, unheard
 from ..plane.wires import PlainWire
-from .breaker import Breaker
 from .resolve import isLiteral
 
 if TYPE_CHECKING:
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
     from ..plane.half import TargetHalf
     from ..plane.poller import Poller
     from ..plane.wires import Wire
-    from .breaker import Cohort
+    from .breaker import Breaker
+    from .cohort import Cohort
 
 __all__ = ["Place", "Where", "reach", "where"]
 
@@ -268,6 +268,8 @@ class Place:
         if breaker is None:
             openings, since = self._past
             isRecent = now - since < max(self._terms.longest, self._terms.seconds)
+            from .breaker import Breaker
+
             breaker = self.breaker = Breaker(self._terms, self._cohort, openings if isRecent else 0)
         if breaker.failed(now):
             self._drop()

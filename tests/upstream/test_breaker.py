@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw.config.model import Ejection
-from smartproxy_tw.upstream.breaker import Breaker, Cohort
+from smartproxy_tw.upstream.breaker import Breaker
+from smartproxy_tw.upstream.cohort import Cohort
 
 from ..examples import examples
 
