@@ -1,5 +1,7 @@
 """
 From what a route says to what does it.
+
+What does it is imported with the first route that says so: most forward, and nothing else.
 """
 
 from __future__ import annotations
@@ -8,18 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.model import Application, Block, FileTree, Forward, Plugin, Redirect, Respond
 from ..interfaces import IAction
-from ..routing.filling import ANYWHERE
 from ..routing.patterns import pathPattern
-from .amended import Amended
-from .block import BlockAction
-from .branches import BranchesAction
-from .dotted import search
-from .dynamic import DynamicAction
 from .forward import ForwardAction
-from .redirect import RedirectAction
-from .respond import RespondAction
-from .seen import Seen
-from .sticky import StickyAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +60,9 @@ def buildFallback(pages: Sequence[ErrorPage]) -> IAction | None:
     """
     if not pages:
         return None
+    from ..routing.filling import ANYWHERE
     from .pages import Fallback, Pages
+    from .seen import Seen
 
     return Seen((Pages(pages),), "", ANYWHERE, Fallback())
 
@@ -78,8 +72,12 @@ def _action(route: Route, upstream: Callable[[Forward], Group | Assortment], mea
     if isinstance(settings, Forward):
         return _forward(settings, route.name, upstream, means)
     if isinstance(settings, Redirect):
+        from .redirect import RedirectAction
+
         return RedirectAction(settings, route.name, pathPattern(route.path))
     if isinstance(settings, Respond):
+        from .respond import RespondAction
+
         return RespondAction(settings, route.name, pathPattern(route.path))
     if isinstance(settings, Plugin):
         return _plugged(settings, means)
@@ -88,9 +86,13 @@ def _action(route: Route, upstream: Callable[[Forward], Group | Assortment], mea
 
         return FilesAction(settings, means.reactor)
     if isinstance(settings, Application):
+        from .dotted import search
+
         search(means.places)
         return means.application(settings)
     assert isinstance(settings, Block)
+    from .block import BlockAction
+
     return BlockAction(settings)
 
 
@@ -101,6 +103,8 @@ def _amended(route: Route, action: IAction) -> IAction:
     changes = None if route.headers is None else route.headers.request
     if route.rewrite is None and (changes is None or not changes):
         return action
+    from .amended import Amended
+
     return Amended(changes, route.rewrite, route.name, pathPattern(route.path), action)
 
 
@@ -126,7 +130,11 @@ def _seen(route: Route, action: IAction) -> IAction:
         from .pages import Pages
 
         glasses.append(Pages(route.errorPages, _own(route.action)))
-    return Seen(tuple(glasses), route.name, pathPattern(route.path), action) if glasses else action
+    if not glasses:
+        return action
+    from .seen import Seen
+
+    return Seen(tuple(glasses), route.name, pathPattern(route.path), action)
 
 
 def _own(settings: object) -> int | None:
@@ -143,11 +151,19 @@ def _forward(
 ) -> IAction:
     if settings.branches:
         actions = [_forward(branch.forward, name, upstream, means) for branch in settings.branches]
+        from .branches import BranchesAction
+
         return BranchesAction(settings.branches, actions, means)
     group: Any = upstream(settings)
     if settings.dynamic is not None:
+        from .dynamic import DynamicAction
+
         return DynamicAction(name, settings.dynamic, group, means)
-    return ForwardAction(group) if settings.balance.sticky is None else StickyAction(group)
+    if settings.balance.sticky is None:
+        return ForwardAction(group)
+    from .sticky import StickyAction
+
+    return StickyAction(group)
 
 
 def _plugged(settings: Plugin, means: Means) -> IAction:

@@ -32,8 +32,6 @@ from ..plane.record import AccessRecords
 from ..plane.vigil import Vigil
 from ..routing.steps import Steps, paused
 from ..routing.table import compilingTable
-from ..upstream.assortment import Assortment
-from ..upstream.balanced import BalancedGroup
 from ..upstream.group import Group
 from ..upstream.resolve import Resolver
 from ..upstream.standings import Standings
@@ -49,6 +47,7 @@ if TYPE_CHECKING:
     from ..config.model import AccessLog, Checked, Config, Route
     from ..facts import Challenge, Credential, Verdict
     from ..interfaces import IAction
+    from ..upstream.assortment import Assortment
     from ..upstream.services import Services
     from ..upstream.sources import Source
 
@@ -68,6 +67,16 @@ _SELDOM = (
     "smartproxy_tw.plane.trunk",
     "smartproxy_tw.upstream.shared",
     "smartproxy_tw.upstream.breaker",
+    "smartproxy_tw.upstream.assortment",
+    "smartproxy_tw.upstream.balanced",
+    "smartproxy_tw.actions.amended",
+    "smartproxy_tw.actions.block",
+    "smartproxy_tw.actions.branches",
+    "smartproxy_tw.actions.dynamic",
+    "smartproxy_tw.actions.redirect",
+    "smartproxy_tw.actions.respond",
+    "smartproxy_tw.actions.seen",
+    "smartproxy_tw.actions.sticky",
     "smartproxy_tw.guards.passage",
     "smartproxy_tw.guards.advice",
     "smartproxy_tw.guards.cors",
@@ -211,6 +220,8 @@ class LocalPlane:
             if found is None:
                 found = self._groups.get(key)
             if found is None and forward.dynamic is not None:
+                from ..upstream.assortment import Assortment
+
                 found = Assortment(forward, partial(self._group, seconds), self._reactor.seconds)
             elif found is None:
                 found = self._group(seconds, forward)
@@ -287,7 +298,11 @@ class LocalPlane:
     def _group(self, seconds: float, forward: Forward) -> Group:
         means = self._reactor, self._poller, self._resolver, forward, seconds, self._standings
         if not any(each.isService for each in forward.targets):
-            return Group(*means) if forward.isPlain else BalancedGroup(*means)
+            if forward.isPlain:
+                return Group(*means)
+            from ..upstream.balanced import BalancedGroup
+
+            return BalancedGroup(*means)
         # Few configurations have services.
         from ..upstream.nameservers import ResolvConf
         from ..upstream.serviced import ServicedGroup
