@@ -184,11 +184,11 @@ def _makeService(options: Options, runner: _Runner, heir: Heir | None) -> IServi
     inherited, wish = _handedOver() if runner.isProgram else (None, None)
     if heir is not None:
         inherited = heir.inherited
-    # The other process is begun before there is a reactor, and reads while this one imports what follows.
-    configuration = _aside(options["config"]) if runner.isProgram and options["config"] else None
     if runner.isProgram:
         # Until it has started, see Process.
         gc.disable()
+    # The other process is begun before there is a reactor, and reads while this one imports what follows.
+    configuration = _aside(options["config"]) if runner.isProgram and options["config"] else None
     from twisted.internet import reactor
 
     from .acme.clocks import steady
@@ -385,13 +385,13 @@ def _aside(path: str) -> Callable[[], Config]:
 
     reading = Reading(path, _load)
     if len(os.sched_getaffinity(0)) == 1:
-        # There is nothing to be gained from both at a time, and their caches and pages to be lost.
+        # Nothing is gained by both at a time, and each would take the other's caches, and copies of what it
+        # writes to.
         reading.wait()
     return reading.result
 
 
 def _load(path: str) -> Config:
-    gc.disable()
     from .config.loading import load
 
     return load(path)
