@@ -12,8 +12,8 @@ its slots, and compiles when somebody asks for it::
     @dataclass(frozen=True, slots=True)
     class Verdict: ...
 
-Of a frozen class only C{__init__} is worth compiling, for the first value of it; it sets
-slots by their descriptors, which takes less time than the library's.  Whatever is not as
+Of a plain class only C{__init__} is worth compiling, for the first value of it; it sets
+slots by their descriptors, which takes a frozen one less time than the library's.  Whatever is not as
 plain as that is made by the library itself, as soon as there is a value of it.
 
 What comes of it behaves as the library has it, method by method; C{field}, C{fields},
@@ -119,8 +119,12 @@ class _Compiler:
             if options.get("repr", True):
                 namespace.setdefault("__repr__", _repr)
             if options.get("eq", True):
-                namespace = _compared(fields) | namespace
-            namespace |= _COMMON
+                if namespace.get("__hash__", self) is None and "__eq__" in namespace:
+                    # Nobody has said so: whoever defines the one is taken to have no other.
+                    del namespace["__hash__"]
+                namespace = _compared(fields, options) | namespace
+            if options.get("frozen"):
+                namespace |= _PROTECTED
         self.kind: type = type(written)(written.__name__, written.__bases__, namespace)
         self.kind.__qualname__ = written.__qualname__
         if fields is not None:
@@ -165,13 +169,13 @@ def _fieldsOf(
     @return: L{None} where the class is not plain.
     """
     names = vars(written)
-    if not options.get("frozen") or options.keys() - {"frozen", "eq", "repr"} or "__post_init__" in names:
+    if options.keys() - {"frozen", "eq", "repr"} or "__post_init__" in names:
         return None
     found: dict[str, _Field] = {}
     for base in written.__mro__[-2:0:-1]:
-        if base in _plain:
+        if base in _plain and ("__setattr__" in vars(base)) == bool(options.get("frozen")):
             found.update((each.name, each) for each in _plain[base])
-        elif "__dataclass_fields__" in vars(base) or hasattr(base, "__post_init__"):
+        elif base in _plain or "__dataclass_fields__" in vars(base) or hasattr(base, "__post_init__"):
             return None
     for name, kind in annotations.items():
         if str(kind).startswith(("ClassVar", "InitVar", "KW_ONLY")) or name == "self":
@@ -185,6 +189,13 @@ def _fieldsOf(
             )
         else:
             found[name] = _Field(name, kind, told, MISSING, True, True, False)
+    hasDefault = False
+    for each in found.values():
+        isGiven = each.default is not MISSING or each.factory is not MISSING
+        if each.default.__class__.__hash__ is None or (hasDefault and not (isGiven or each.isKeyword)):
+            # The library says what is wrong with that.
+            return None
+        hasDefault = hasDefault or (isGiven and not each.isKeyword)
     return tuple(found.values())
 
 
@@ -226,7 +237,7 @@ def _values(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda value: tuple(getattr(value, name) for name in names)
 
 
-def _compared(fields: tuple[_Field, ...]) -> dict[str, Any]:
+def _compared(fields: tuple[_Field, ...], options: dict[str, Any]) -> dict[str, Any]:
     """
     How values of a plain class are compared.
     """
@@ -238,7 +249,7 @@ def _compared(fields: tuple[_Field, ...]) -> dict[str, Any]:
     def __hash__(self: Any) -> int:
         return hash(values(self))
 
-    return {"__eq__": __eq__, "__hash__": __hash__}
+    return {"__eq__": __eq__, "__hash__": __hash__ if options.get("frozen") else None}
 
 
 def _known(kind: type) -> tuple[_Field, ...]:
@@ -284,8 +295,8 @@ def _delattr(self: Any, name: str) -> None:
     object.__delattr__(self, name)
 
 
-#: What all plain classes have.
-_COMMON: dict[str, Any] = {
+#: What plain classes have that are frozen.
+_PROTECTED: dict[str, Any] = {
     "__getstate__": _getstate,
     "__setstate__": _setstate,
     "__setattr__": _setattr,

@@ -31,6 +31,9 @@ SOURCES: tuple[tuple[dict[str, bool], str], ...] = (
     ({"frozen": True}, "a: int\nkinds: ClassVar[int] = 5\n@property\ndef twice(self): return self.a * 2"),
     ({"frozen": True}, "a: int\ndef __post_init__(self):\n object.__setattr__(self, 'a', self.a + 1)"),
     ({"frozen": True}, "a: int\ndef __repr__(self): return 'mine'\ndef __hash__(self): return 7"),
+    ({}, "a: int = 1\ndef __eq__(self, other): return True"),
+    ({"eq": False}, "a: int = field(default=1, repr=False)\nb: int = field(default=2, kw_only=True)"),
+    ({"frozen": True}, "a: int\ndef __eq__(self, other): return True"),
     ({"frozen": True}, "a: int = field(default=1, compare=False)\nb: int = field(init=False, default=4)"),
 )
 
@@ -298,10 +301,20 @@ class ValuesTests(SynchronousTestCase):
         """
         What the library does not take is an error of the first who needs it, and of the next.
         """
-        ours = postponed(slots=True)(written("a: int = 1\nb: int"))
-        for _ in range(2):
-            with self.assertRaisesRegex(TypeError, "non-default argument 'b'"):
-                ours()
+        for options, body, why in (
+            ({}, "a: int = 1\nb: int", "non-default argument 'b'"),
+            ({"frozen": True}, "a: int = 1\nb: int", "non-default argument 'b'"),
+            ({"frozen": True}, "a: list = []", "mutable default .* use default_factory"),
+        ):
+            ours = postponed(slots=True, **options)(written(body))
+            for _ in range(2):
+                with self.assertRaisesRegex((TypeError, ValueError), why):
+                    ours()
+        for options in ({}, {"frozen": True}):
+            base = postponed(slots=True, frozen=not options)(written("a: int"))
+            kind = postponed(slots=True, **options)(type("Other", (base,), {"__annotations__": {"b": "int"}}))
+            with self.assertRaisesRegex(TypeError, "cannot inherit"):
+                kind(1, 2)
 
     def test_ours(self) -> None:
         """

@@ -61,6 +61,7 @@ _LOOK = 0.05
 #: and not when a connection waits for it.
 _SETTLED = 1.0
 _SELDOM = (
+    "smartproxy_tw.config.changes",
     "smartproxy_tw.wire.hpack",
     "smartproxy_tw.wire.http2",
     "smartproxy_tw.plane.multiplex",

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredLock
 
-from ..config.changes import Changes, changes
 from .errors import ChangeRefused, RestartNeeded, StartError, StoppedError
 from .shielding import shielded
 
 if TYPE_CHECKING:
+    from ..config.changes import Changes
     from ..config.model import Config
     from .life import Life
 
@@ -142,6 +142,8 @@ class Lives:
         return found
 
     def _compared(self, config: Config) -> tuple[Config, Changes]:
+        from ..config.changes import changes
+
         try:
             completed = self._complete(config)
             return completed, changes(self.config, completed)

@@ -14,6 +14,8 @@ from smartproxy_tw.config.loading import load
 from smartproxy_tw.config.model import Config
 from smartproxy_tw.config.reading import Reading
 
+from ..test_layers import inFreshInterpreter
+
 
 class ReadingTests(SynchronousTestCase):
     """
@@ -69,6 +71,27 @@ class ReadingTests(SynchronousTestCase):
         So does that there is no file.
         """
         self.assertRaises(ConfigError, Reading("/nonexistent.yaml", load).result)
+
+    def test_spared(self) -> None:
+        """
+        The other process imports what this one never does, without what it has no need of; and may be waited
+        for beforehand, however much it has to say.
+        """
+        code = (
+            "import os, sys; from smartproxy_tw.config.reading import Reading; here = os.getpid()\n"
+            "def load(path):\n"
+            "    assert os.getpid() != here\n"
+            "    from smartproxy_tw.config.loading import load\n"
+            "    config = load(path)\n"
+            "    assert 'importlib.metadata' not in sys.modules\n"
+            "    return config\n"
+            "reading = Reading(sys.argv[1], load); reading.wait(); config = reading.result()\n"
+            "print(len(config.routes), {'pydantic', 'yaml'} & set(sys.modules), 'PYTHONTZPATH' in os.environ)"
+        )
+        route = "- {match: {ports: 80, domains: n%d.example}, action: {type: forward, targets: 9}}\n"
+        text = "routes:\n" + "".join(route % number for number in range(600))
+        ended = inFreshInterpreter(code, self.file(text))
+        self.assertEqual((ended.stdout, ended.stderr), ("600 set() False\n", ""))
 
     def test_noProcess(self) -> None:
         """
