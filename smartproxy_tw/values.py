@@ -33,7 +33,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "postponed"]
 
 #: What the library says of a class.
 _ASKED = ("__dataclass_fields__", "__dataclass_params__", "__replace__", "__match_args__")
@@ -103,7 +103,7 @@ class _Compiler:
         self._written: type | None = written
         self._options = options
         annotations = get_annotations(written)
-        own = [name for name, text in annotations.items() if not str(text).startswith("ClassVar")]
+        own = [name for name, kind in annotations.items() if not _marks(kind)]
         namespace = {name: value for name, value in vars(written).items() if name not in own}
         for name in ("__dict__", "__weakref__"):
             namespace.pop(name, None)
@@ -162,6 +162,14 @@ class _Compiler:
             self._written = None
 
 
+def _marks(kind: Any) -> bool:
+    """
+    Whether an annotation is none of a field.
+    """
+    word = kind.__name__ if isinstance(kind, type) else str(kind).partition("[")[0]
+    return word.rpartition(".")[2] in ("ClassVar", "InitVar", "KW_ONLY")
+
+
 def _fieldsOf(
     written: type, annotations: dict[str, Any], options: dict[str, Any]
 ) -> tuple[_Field, ...] | None:
@@ -178,7 +186,7 @@ def _fieldsOf(
         elif base in _plain or "__dataclass_fields__" in vars(base) or hasattr(base, "__post_init__"):
             return None
     for name, kind in annotations.items():
-        if str(kind).startswith(("ClassVar", "InitVar", "KW_ONLY")) or name == "self":
+        if _marks(kind) or name == "self":
             return None
         told = names.get(name, MISSING)
         if isinstance(told, dataclasses.Field):
@@ -304,7 +312,7 @@ _PROTECTED: dict[str, Any] = {
 }
 
 
-def _dataclass(*, slots: bool, **options: Any) -> Callable[[type], type]:
+def postponed(*, slots: bool, **options: Any) -> Callable[[type], type]:
     """
     As C{dataclasses.dataclass}, later.
 
@@ -322,4 +330,4 @@ def _dataclass(*, slots: bool, **options: Any) -> Callable[[type], type]:
 if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
-    dataclass = _dataclass
+    dataclass = postponed

@@ -9,13 +9,14 @@ import dataclasses
 import importlib
 import inspect
 import pickle
+import typing
 from threading import Barrier, Thread
 from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from smartproxy_tw import values
-from smartproxy_tw.values import _dataclass as postponed
+from smartproxy_tw.values import postponed
 
 from .test_layers import inFreshInterpreter, moduleNames
 
@@ -28,6 +29,8 @@ SOURCES: tuple[tuple[dict[str, bool], str], ...] = (
     ({"frozen": True, "order": True}, "a: int\nb: int = 0"),
     ({"frozen": True}, "'A text.'\na: int = field(default=2, kw_only=True, repr=False)\nb: int = 3"),
     ({"frozen": True}, ""),
+    ({"frozen": True}, "b: int\nkind: dataclasses.InitVar[int] = 5\ndef __post_init__(self, kind): pass"),
+    ({}, "a: int\n_: dataclasses.KW_ONLY\nb: int = 1\nc: typing.ClassVar[int] = 3"),
     ({"frozen": True}, "a: int\nkinds: ClassVar[int] = 5\n@property\ndef twice(self): return self.a * 2"),
     ({"frozen": True}, "a: int\ndef __post_init__(self):\n object.__setattr__(self, 'a', self.a + 1)"),
     ({"frozen": True}, "a: int\ndef __repr__(self): return 'mine'\ndef __hash__(self): return 7"),
@@ -38,12 +41,15 @@ SOURCES: tuple[tuple[dict[str, bool], str], ...] = (
 )
 
 
+_WRITTEN = {"ClassVar": ClassVar, "dataclasses": dataclasses, "typing": typing}
+
+
 def written(body: str) -> type:
     """
     A class as it stands in the source.
     """
     text = "from __future__ import annotations\nclass Some:\n " + (body or "pass").replace("\n", "\n ")
-    names: dict[str, Any] = {"field": dataclasses.field, "ClassVar": ClassVar, "__name__": __name__}
+    names: dict[str, Any] = {"field": dataclasses.field, "__name__": __name__, **_WRITTEN}
     exec(text, names)
     made: type = names["Some"]
     return made

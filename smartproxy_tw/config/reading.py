@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 # Not used here, but by both: see L{Reading}.
@@ -25,12 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Reading"]
-
-#: What pydantic looks for when it is imported, and nobody means in a process that just reads a file: its
-#: plug-ins, and where descriptions of time zones are.
-_UNNEEDED = {"PYDANTIC_DISABLE_PLUGINS": "__all__", "PYTHONTZPATH": ""}
-#: What would look for plug-ins.  To import that takes as long as to read a small file.
-_LOADER = "pydantic.plugin._loader"
 
 
 class Reading:
@@ -97,7 +89,10 @@ class Reading:
         """
         try:
             os.close(self._source)
-            _spare()
+            from .sparing import spare
+
+            # Where that goes wrong, as with another version of theirs, the file is read by who serves.
+            spare(isYAML=self._path.endswith((".yaml", ".yml")))
             try:
                 outcome: object = self._load(self._path)
             except ConfigError as why:
@@ -106,17 +101,6 @@ class Reading:
                 pipe.write(pickle.dumps(outcome))
         finally:
             os._exit(0)
-
-
-def _spare() -> None:
-    """
-    Have pydantic look for nothing that is not needed.  Where another version of it takes that amiss, the
-    file is read by the process that serves.
-    """
-    os.environ.update(_UNNEEDED)
-    loader = ModuleType(_LOADER)
-    loader.get_plugins = tuple  # type: ignore[attr-defined]
-    sys.modules.setdefault(_LOADER, loader)
 
 
 def _acquaint() -> None:
