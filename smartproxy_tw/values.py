@@ -82,10 +82,19 @@ class _Later:
     def __init__(self, compile: Callable[[], None], name: str) -> None:
         self._compile = compile
         self._name = name
+        self._owner: type = object
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
 
     def __get__(self, value: object, kind: type | None = None) -> Any:
         self._compile()
-        return getattr(kind if value is None else value, self._name)
+        # Not by the value: who asks by super() has one of the same name that would be found first.
+        found = vars(self._owner).get(self._name, self)
+        if found is self:
+            return getattr(super(self._owner, kind if value is None else value), self._name)
+        get = getattr(type(found), "__get__", None)
+        return found if get is None else get(found, value, kind)
 
 
 class _Compiler:
@@ -157,8 +166,14 @@ class _Compiler:
             for name in wanted:
                 if name in made and name not in made["__slots__"]:
                     setattr(self.kind, name, made[name])
-            if isinstance(vars(self.kind).get("__setstate__"), _Later):
-                delattr(self.kind, "__setstate__")
+            if self.kind not in _plain:
+                # The library makes none that was not asked for, and leaves some that were written.
+                for name in (*_ASKED, *_MAKING):
+                    if isinstance(vars(self.kind).get(name), _Later):
+                        if name in before:
+                            setattr(self.kind, name, before[name])
+                        else:
+                            delattr(self.kind, name)
             self._written = None
 
 
@@ -177,7 +192,9 @@ def _fieldsOf(
     @return: L{None} where the class is not plain.
     """
     names = vars(written)
-    if options.keys() - {"frozen", "eq", "repr"} or "__post_init__" in names:
+    if options.keys() - {"frozen", "eq", "repr"}:
+        return None
+    if names.keys() & {"__init__", "__post_init__", *_PROTECTED}:
         return None
     found: dict[str, _Field] = {}
     for base in written.__mro__[-2:0:-1]:
@@ -211,23 +228,24 @@ def _initializer(owner: type, fields: tuple[_Field, ...]) -> Any:
     """
     @return: The method.
     """
+    # With names that no field can have: a class gives its own name to what begins so.
     scope: dict[str, Any] = {}
     parameters: list[str] = []
     lines: list[str] = []
     for each in sorted(fields, key=lambda each: each.isKeyword):
         name = each.name
-        scope[f"_set_{name}"] = getattr(owner, name).__set__
+        scope[f"__set_{name}"] = getattr(owner, name).__set__
         value = parameter = name
         if each.factory is not MISSING:
-            scope[f"_make_{name}"], scope["_factory"] = each.factory, _FACTORY
-            parameter, value = f"{name}=_factory", f"_make_{name}() if {name} is _factory else {name}"
+            scope[f"__make_{name}"], scope["__factory"] = each.factory, _FACTORY
+            parameter, value = f"{name}=__factory", f"__make_{name}() if {name} is __factory else {name}"
         elif each.default is not MISSING:
-            scope[f"_usual_{name}"] = each.default
-            parameter = f"{name}=_usual_{name}"
+            scope[f"__usual_{name}"] = each.default
+            parameter = f"{name}=__usual_{name}"
         if each.isKeyword and "*" not in parameters:
             parameters.append("*")
         parameters.append(parameter)
-        lines.append(f" _set_{name}(self, {value})\n")
+        lines.append(f" __set_{name}(self, {value})\n")
     exec(f"def __init__(self, {', '.join(parameters)}):\n{''.join(lines) or ' pass'}", scope)
     made = scope["__init__"]
     made.__qualname__ = f"{owner.__qualname__}.__init__"
@@ -269,9 +287,9 @@ def _known(kind: type) -> tuple[_Field, ...]:
 
 @recursive_repr()
 def _repr(self: Any) -> str:
-    told = ", ".join(
-        f"{each.name}={getattr(self, each.name)!r}" for each in _known(type(self)) if each.isShown
-    )
+    # One that extends another, and is to show nothing of itself, has the other's.
+    owner = next(base for base in type(self).__mro__ if vars(base).get("__repr__") is _repr)
+    told = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in _plain[owner] if each.isShown)
     return f"{self.__class__.__qualname__}({told})"
 
 

@@ -37,6 +37,12 @@ SOURCES: tuple[tuple[dict[str, bool], str], ...] = (
     ({}, "a: int = 1\ndef __eq__(self, other): return True"),
     ({"eq": False}, "a: int = field(default=1, repr=False)\nb: int = field(default=2, kw_only=True)"),
     ({"frozen": True}, "a: int\ndef __eq__(self, other): return True"),
+    ({"frozen": True}, "a: int\ndef __setstate__(self, state): object.__setattr__(self, 'a', 7)"),
+    ({}, "a: int\ndef __setstate__(self, state): self.a = 7"),
+    ({"frozen": True}, "a: int = 1\ndef __init__(self, a=0): object.__setattr__(self, 'a', 9)"),
+    ({"frozen": True}, "a: list = field(default_factory=list)\n_factory: int = 1\n_make_a: int = 2"),
+    ({"match_args": False}, "a: int = 1"),
+    ({}, "a: int = 1\ndef __setattr__(self, name, value): object.__setattr__(self, name, 7)"),
     ({"frozen": True}, "a: int = field(default=1, compare=False)\nb: int = field(init=False, default=4)"),
 )
 
@@ -69,7 +75,7 @@ def described(kind: type) -> Any:
     """
     return (
         [(each.name, each.type, each.default, each.kw_only, each.init, each.repr) for each in fieldsOf(kind)],
-        kind.__match_args__,  # type: ignore[attr-defined]
+        getattr(kind, "__match_args__", None),
         kind.__slots__,  # type: ignore[attr-defined]
         repr(kind.__dataclass_params__),  # type: ignore[attr-defined]
         str(inspect.signature(kind)),
@@ -236,6 +242,43 @@ class ValuesTests(SynchronousTestCase):
         plain = type("Plain", (ours,), {})
         self.assertEqual((plain(1).a, plain(1)), (1, plain(1)))
         self.assertEqual(Plain(2).a, 2)  # type: ignore[call-arg]
+
+    def test_extendedByHand(self) -> None:
+        """
+        One with methods of its own that ask for those of the other has them, before there is a value of it
+        too.
+        """
+        for options, body in SOURCES[:2]:
+            _, ours = pair(options, body)
+
+            class Own(ours):  # type: ignore[misc, valid-type]
+                def __init__(self) -> None:
+                    super().__init__(4, "z")
+
+            self.assertEqual((Own().a, Own().b), (4, "z"))
+
+    def test_hidden(self) -> None:
+        """
+        One that is to show nothing of itself shows no more of it than the library has it do where another one
+        is extended.
+        """
+        shown = []
+        for make in (dataclasses.dataclass, postponed):
+            made: Any = make
+            base: Any = made(slots=True, frozen=True)(written("a: int = 1"))
+
+            class Secret(base):  # type: ignore[misc]
+                b: int = 2
+
+            shown.append(repr(made(slots=True, frozen=True, repr=False)(Secret)()).rpartition(".")[2])
+        self.assertEqual(shown, ["Secret(a=1)"] * 2)
+
+    def test_initializedByHand(self) -> None:
+        """
+        What was written stays where the library is to make none.
+        """
+        theirs, ours = pair({"init": False}, "a: int = 1\ndef __init__(self): self.a = 9")
+        self.assertEqual((theirs().a, ours().a), (9, 9))
 
     def test_travel(self) -> None:
         """
