@@ -65,8 +65,9 @@ class Reading:
         if self._data is None:
             with os.fdopen(self._source, "rb") as source:
                 self._data = source.read()
-            if self._child:
-                os.waitpid(self._child, 0)
+            if self._child and os.waitpid(self._child, 0)[1]:
+                # It was killed, be it while it told.
+                self._data = b""
 
     def result(self) -> Config:
         """

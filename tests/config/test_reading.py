@@ -5,7 +5,11 @@ Tests for L{smartproxy_tw.config.reading}.
 from __future__ import annotations
 
 import os
+import time
+from array import array
+from fcntl import ioctl
 from pathlib import Path
+from termios import FIONREAD
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -123,3 +127,48 @@ class ReadingTests(SynchronousTestCase):
         path = self.file("state_dir: /tmp/s\nsites: {a.example: 1}\n")
         for trouble in (die, stumble):
             self.assertEqual(Reading(path, trouble).result(), load(path))
+
+    def test_waited(self) -> None:
+        """
+        Who has waited for it has the same, be it more than a pipe holds, wrong, or read here after all.
+        """
+
+        def refuse() -> int:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+
+        path, wrong = self.large(), self.file("bnid: []\n")
+        for reading in (Reading(path, load), Reading(path, load, refuse)):
+            reading.wait()
+            reading.wait()
+            self.assertEqual(reading.result(), load(path))
+        reading = Reading(wrong, load)
+        reading.wait()
+        self.assertRaises(ConfigError, reading.result)
+
+    def test_processDiesHalfway(self) -> None:
+        """
+        So does one that dies while it tells what it has read.
+        """
+        path, children = self.large(), []
+
+        def fork() -> int:
+            child = os.fork()
+            children.append(child)
+            return child
+
+        reading = Reading(path, load, fork)
+        told, deadline = array("i", [0]), time.monotonic() + 30
+        while not told[0] and time.monotonic() < deadline:
+            ioctl(reading._source, FIONREAD, told)
+        os.kill(children[0], 9)
+        self.assertEqual(reading.result(), load(path))
+
+    def large(self) -> str:
+        """
+        A file of which more is to be told than a pipe holds.
+        """
+        routes = (
+            f"- {{match: {{ports: {port}}}, action: {{type: block, body: {'x' * 999}}}}}\n"
+            for port in range(1, 200)
+        )
+        return self.file("state_dir: /tmp/s\nroutes:\n" + "".join(routes))
