@@ -266,7 +266,7 @@ class LocalPlane:
         former, self._records, self._recordsFor = self._records, records, config.accessLog
         if former is not None and former is not records:
             former.close()
-        if self._isAlone and self._seldom:
+        if self._seldom:
             self._poller.after(_SETTLED, self._acquaint)
         unplugged, self._plugged = self._plugged, plugged
         if unplugged is not None:

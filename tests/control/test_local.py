@@ -26,6 +26,7 @@ from smartproxy_tw.control.state import GAUGES, isGauge
 from smartproxy_tw.plane.census import cell
 
 from ..plane.harness import PlaneTests, World, descriptors, reactor
+from ..test_layers import inFreshInterpreter
 from .contract import GET, HELLO, PlaneContract
 
 
@@ -179,6 +180,27 @@ class LocalPlaneTests(PlaneContract, PlaneTests):
                 self.assertEqual([each() for each in known], [None])
             finally:
                 gc.enable()
+
+    async def test_seldom(self) -> None:
+        """
+        What few connections need is imported soon, before one needs it, within another program too: later
+        it might be of another version.
+        """
+        code = (
+            "import sys; from twisted.internet import reactor; from smartproxy_tw.config.model import *; "
+            "from smartproxy_tw.control.local import LocalPlane; "
+            "plane = LocalPlane(reactor, linger=float(sys.argv[1])); plane.start(); "
+            "plane.useTable(Config((Route('a', (1,), Forward((Target('127.0.0.1', 1),)), 'tcp'),), '/')); "
+            "names = 'plane.multiplex', 'upstream.breaker', 'guards.verifier'\n"
+            "def look():\n"
+            "    found = [name for name in names if 'smartproxy_tw.' + name in sys.modules]\n"
+            "    if found == list(names): reactor.stop()\n"
+            "    else: reactor.callLater(0.01, look)\n"
+            "look(); reactor.callLater(20, lambda: (print('late'), reactor.stop())); reactor.run()"
+        )
+        for linger in ("0", "0.001"):
+            ended = inFreshInterpreter(code, linger)
+            self.assertEqual((ended.stdout, ended.stderr), ("", ""))
 
     async def test_garbage(self) -> None:
         """
