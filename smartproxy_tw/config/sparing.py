@@ -25,10 +25,11 @@ from .. import values
 
 __all__ = ["spare"]
 
-#: What pydantic looks for when it is imported, and nobody means here: its plug-ins, and where descriptions of
-#: time zones are.
-_UNNEEDED = {"PYDANTIC_DISABLE_PLUGINS": "__all__", "PYTHONTZPATH": ""}
-#: What would look for plug-ins, and imports what reads the metadata of all that is installed.
+#: Where descriptions of time zones are (PEP 615), which pydantic has Python look for when it is imported;
+#: plug-ins whose settings have some ask for them.
+_ZONES = "/usr/share/zoneinfo:/usr/lib/zoneinfo:/usr/share/lib/zoneinfo:/etc/zoneinfo"
+#: What would look for plug-ins of pydantic, which nobody means here, and imports what reads the metadata of
+#: all that is installed.
 _LOADER = "pydantic.plugin._loader"
 
 _compile, _dataclass = re.compile, dataclasses.dataclass
@@ -86,17 +87,23 @@ def spare(*, isYAML: bool) -> None:
     @param isYAML: Whether that includes YAML.
     @raise Exception: What is installed is not as it is expected here.
     """
-    os.environ.update(_UNNEEDED)
     loader = ModuleType(_LOADER)
     loader.get_plugins = tuple  # type: ignore[attr-defined]
     sys.modules.setdefault(_LOADER, loader)
     import typing_extensions
 
     with _instead(typing_extensions, "TypedDict", _Untyped), _instead(typing, "TypedDict", _Untyped):
-        pass
-    with _instead(dataclasses, "dataclass", _postponed):
-        import pydantic.main
-        import pydantic.types  # noqa: F401
+        import pydantic_core.core_schema  # noqa: F401
+    isTold = "PYTHONTZPATH" in os.environ
+    os.environ.setdefault("PYTHONTZPATH", _ZONES)
+    try:
+        with _instead(dataclasses, "dataclass", _postponed):
+            import pydantic.main
+            import pydantic.types  # noqa: F401
+    finally:
+        if not isTold:
+            # A file may name any variable.
+            del os.environ["PYTHONTZPATH"]
     if isYAML:
         with _instead(re, "compile", _Pattern):
             import yaml  # noqa: F401

@@ -110,3 +110,30 @@ class SpareTests(SynchronousTestCase):
         """
         ended = inFreshInterpreter(_READ, "broken")
         self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+
+    def test_unchanged(self) -> None:
+        """
+        Plug-ins find time zones where they are otherwise, or where it is said that they are, and a file finds
+        the variables that there are.
+        """
+        code = (
+            "import os, sys; from smartproxy_tw.config import sparing\n"
+            "if sys.argv[2:]: os.environ['PYTHONTZPATH'] = sys.argv[2]\n"
+            "before = dict(os.environ)\n"
+            "if sys.argv[1] == 'spare': sparing.spare(isYAML=True)\n"
+            "assert dict(os.environ) == before; import zoneinfo; print(zoneinfo.TZPATH)"
+        )
+        for told in ((), ("/nowhere",)):
+            usual, spared = (inFreshInterpreter(code, way, *told) for way in ("usual", "spare"))
+            self.assertEqual((spared.stdout, spared.stderr), (usual.stdout, ""))
+
+    def test_untyped(self) -> None:
+        """
+        The dictionaries of pydantic are not compiled.
+        """
+        code = (
+            "from smartproxy_tw.config import sparing; sparing.spare(isYAML=False); "
+            "from pydantic_core import core_schema; print(type(core_schema.StringSchema).__name__)"
+        )
+        ended = inFreshInterpreter(code)
+        self.assertEqual((ended.stdout, ended.stderr), ("type\n", ""))
