@@ -292,8 +292,16 @@ class LocalPlane:
         """
         Import one thing more that some connections need, and go on when nobody waits.
         """
-        if self._seldom:
-            import_module(self._seldom.pop())
+        if not self._seldom:
+            return
+        name = self._seldom.pop()
+        try:
+            import_module(name)
+        except OSError:
+            # There is no descriptor to read it by, for instance.
+            self._seldom.append(name)
+            self._poller.after(_SETTLED, self._acquaint)
+        else:
             self._poller.whenIdle(self._acquaint)
 
     def _group(self, seconds: float, forward: Forward) -> Group:

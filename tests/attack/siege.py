@@ -308,7 +308,8 @@ def full(files: int = 256, seconds: float = 3.0) -> dict[str, Any]:
     """
     with _besieged(files=files) as siege:
         first = _Kept(siege)
-        crowd = siege.crowd(seconds + 0.5, {"idle": files}, pause=files / 256)
+        # So many that a processor of any speed could refuse them all with a fiftieth of its time.
+        crowd = siege.crowd(seconds + 0.5, {"idle": files}, pause=files / 128)
         time.sleep(0.7)
         used = _cpu(siege, seconds - 1)
         first.asks()

@@ -20,6 +20,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,7 @@ def main(settings: dict[str, Any], directory: str) -> None:
         Target,
         Timeouts,
     )
+    from smartproxy_tw.control import local
     from smartproxy_tw.control.local import LocalPlane
     from smartproxy_tw.plane.poller import LINGER
 
@@ -324,7 +326,9 @@ def main(settings: dict[str, Any], directory: str) -> None:
         for name, port in listening.items():
             await plane.adopt(port, numbers[name])
         await plane.install(source.key, signer.issue(("a.test",), lifetime=86400.0))
-        # As the program does once it has started.
+        # As the program does once it has started, and a second later.
+        for name in local._SELDOM:
+            import_module(name)
         gc.collect()
         gc.freeze()
         StandardIO(Control())

@@ -4,8 +4,12 @@ The whole vocabulary of the plane, in this process.
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 from weakref import ref
+
+from twisted.internet.task import deferLater
 
 from smartproxy_tw.config.model import (
     Application,
@@ -21,6 +25,7 @@ from smartproxy_tw.config.model import (
 )
 from smartproxy_tw.config.security import ForwardAuth, Security
 from smartproxy_tw.config.selection import Dynamic
+from smartproxy_tw.control import local
 from smartproxy_tw.control.local import LocalPlane
 from smartproxy_tw.control.state import GAUGES, isGauge
 from smartproxy_tw.plane.census import cell
@@ -201,6 +206,30 @@ class LocalPlaneTests(PlaneContract, PlaneTests):
         for linger in ("0", "0.001"):
             ended = inFreshInterpreter(code, linger)
             self.assertEqual((ended.stdout, ended.stderr), ("", ""))
+
+    async def test_seldomWithoutDescriptors(self) -> None:
+        """
+        Where there is no descriptor to import it by that is tried again.
+        """
+        asked: list[str] = []
+
+        def importing(name: str) -> None:
+            asked.append(name)
+            if len(asked) == 2:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        self.patch(local, "import_module", importing)
+        self.patch(local, "_SELDOM", ("one", "two", "three"))
+        self.patch(local, "_SETTLED", 0.01)
+        plane = LocalPlane(reactor)
+        plane.start()
+        await plane.useTable(self.many(1, "x"))
+        for _ in range(500):
+            if len(asked) == 4:
+                break
+            await deferLater(reactor, 0.01)
+        self.assertEqual(asked, ["one", "two", "two", "three"])
+        await plane.drain(0)
 
     async def test_garbage(self) -> None:
         """
